@@ -1,0 +1,2 @@
+//! The `iscsiswiconfig` command: arguments in, exit status out.
+fn main() {}
