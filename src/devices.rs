@@ -1,1 +1,4 @@
 //! (placeholder)
+/// (placeholder)
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct DeviceNames {}

@@ -25,6 +25,7 @@ pub struct Partition<'a> {
 
 /// What tells one target from another: the four together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TargetIdentity {
     /// The initiator to log in as.
     pub initiator_name: InitiatorName,
@@ -54,6 +55,7 @@ impl TargetIdentity {
 
 /// A CHAP name with its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChapCredentials {
     /// The name that the initiator gives.
     pub name: ChapName,
@@ -63,9 +65,9 @@ pub struct ChapCredentials {
 
 /// A configured target.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Target {
     /// Which target it is.
-    #[serde(flatten)]
     pub identity: TargetIdentity,
     /// The credentials, when the target is to be logged in to with CHAP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +93,7 @@ pub struct ChapParameters {
 
 /// The configured targets and the staged one: `config.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Configuration {
     /// The revision that was given last; never reset, so that no two targets ever share one.
     pub last_revision: u64,

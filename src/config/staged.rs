@@ -42,7 +42,7 @@ impl StagedParameter {
 /// The staged set: text as it was joined so far. An honest piece such as `10.1.` is not yet a value, so nothing but
 /// characters and lengths has been checked.
 #[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct StagedTarget {
     #[serde(skip_serializing_if = "Option::is_none")]
     initiator_name: Option<String>,
