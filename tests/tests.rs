@@ -1,1 +1,18 @@
-//! All integration tests, one binary.
+//! All integration tests, one binary: the built `iscsiswiconfig` is run as a user runs it, and judged from outside.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+/// The hermetic environment that the binary runs in, and what it left behind.
+mod common;
+/// What the contract promises: grammar, values, state, options, output and exit statuses.
+mod contract;
+/// Every example of the IBM document, pasted.
+mod documented;
+/// The binary against a real target, tgtd, from login to device names.
+mod interop;
+/// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
+mod peers;
