@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`ids`] | identifiers and sequence numbers |
 //! | [`pdu`] | every PDU as plain data |
+//! | [`codec`] | PDUs to bytes and back, digests included |
 
+pub mod codec;
 pub mod ids;
 pub mod pdu;

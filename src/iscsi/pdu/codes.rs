@@ -119,8 +119,6 @@ code! {
         NEGOTIATION_REQUEST = 4, "target requests parameter negotiation";
         /// Tasks of a logical unit are being ended under FastAbort semantics.
         TASK_TERMINATION = 5, "tasks are being terminated";
-        /// The event is the vendor's own.
-        VENDOR_SPECIFIC = 255, "vendor-specific event";
     }
 }
 

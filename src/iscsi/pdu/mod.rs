@@ -4,6 +4,8 @@
 //! that the standard declares reserved are not kept; a field that is valid only under a condition is inside an `Option`
 //! or an enum where that says it best. `data` is the data segment without its padding.
 
+use bytes::Bytes;
+
 mod codes;
 mod control;
 mod login;
@@ -87,6 +89,31 @@ impl Pdu {
             Self::R2t(_) => "Ready To Transfer",
             Self::AsyncMessage(_) => "Asynchronous Message",
             Self::Reject(_) => "Reject",
+        }
+    }
+
+    /// Returns the data segment without its padding; `None` for a PDU that never has one.
+    #[must_use]
+    pub const fn data(&self) -> Option<&Bytes> {
+        match self {
+            Self::NopOut(pdu) => Some(&pdu.data),
+            Self::ScsiCommand(pdu) => Some(&pdu.data),
+            Self::LoginRequest(pdu) => Some(&pdu.data),
+            Self::TextRequest(pdu) => Some(&pdu.data),
+            Self::DataOut(pdu) => Some(&pdu.data),
+            Self::NopIn(pdu) => Some(&pdu.data),
+            Self::ScsiResponse(pdu) => Some(&pdu.data),
+            Self::LoginResponse(pdu) => Some(&pdu.data),
+            Self::TextResponse(pdu) => Some(&pdu.data),
+            Self::DataIn(pdu) => Some(&pdu.data),
+            Self::AsyncMessage(pdu) => Some(&pdu.data),
+            Self::Reject(pdu) => Some(&pdu.data),
+            Self::TaskManagementRequest(_)
+            | Self::TaskManagementResponse(_)
+            | Self::LogoutRequest(_)
+            | Self::LogoutResponse(_)
+            | Self::R2t(_)
+            | Self::SnackRequest(_) => None,
         }
     }
 }
