@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{CodecError, EncodeError};
-use crate::iscsi::pdu::Pdu;
+use crate::iscsi::pdu::{Opcode, Pdu};
 
 /// The 48 bytes that start every PDU (RFC 7143 11.2.1).
 ///
@@ -14,9 +14,9 @@ pub(super) struct BasicHeaderSegment([u8; Self::LENGTH]);
 impl BasicHeaderSegment {
     pub(super) const LENGTH: usize = 48;
 
-    pub(super) const fn new(opcode: u8) -> Self {
+    pub(super) const fn new(opcode: Opcode) -> Self {
         let mut bytes = [0; Self::LENGTH];
-        bytes[0] = opcode;
+        bytes[0] = opcode.0;
         Self(bytes)
     }
 
@@ -29,8 +29,8 @@ impl BasicHeaderSegment {
     }
 
     /// Returns the opcode without the I bit (11.2.1.2).
-    pub(super) const fn opcode(&self) -> u8 {
-        self.0[0] & 0x3f
+    pub(super) const fn opcode(&self) -> Opcode {
+        Opcode(self.0[0] & 0x3f)
     }
 
     /// Returns TotalAHSLength in bytes, at most 1020 (11.2.1.5).

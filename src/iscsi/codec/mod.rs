@@ -18,7 +18,7 @@ mod golden;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use self::header::{AdditionalHeaderSegments, BasicHeaderSegment};
-use super::pdu::Pdu;
+use super::pdu::{Opcode, Pdu};
 
 /// The largest DataSegmentLength that its three bytes can carry (RFC 7143 11.2.1.6).
 pub const MAX_DATA_SEGMENT_LENGTH: u32 = 0x00ff_ffff;
@@ -47,36 +47,34 @@ pub enum CodecError {
         received: u32,
     },
     /// The data segment is longer than the MaxRecvDataSegmentLength that was declared (RFC 7143 13.12).
-    #[error(
-        "PDU of opcode {opcode:#04x} announces {received} bytes of data, more than the {limit} allowed"
-    )]
+    #[error("{opcode} PDU announces {received} bytes of data, more than the {limit} allowed")]
     DataSegmentTooLong {
         /// Opcode of the PDU.
-        opcode: u8,
+        opcode: Opcode,
         /// Bytes announced.
         received: u32,
         /// Bytes allowed.
         limit: u32,
     },
     /// The opcode is not one of RFC 7143 11.2.1.2.
-    #[error("unknown opcode {opcode:#04x}")]
+    #[error("unknown opcode {opcode}")]
     UnknownOpcode {
         /// Opcode received.
-        opcode: u8,
+        opcode: Opcode,
     },
     /// The PDU has a data segment where the standard allows none.
-    #[error("PDU of opcode {opcode:#04x} must have no data, received {received} bytes")]
+    #[error("{opcode} PDU must have no data, received {received} bytes")]
     UnexpectedData {
         /// Opcode of the PDU.
-        opcode: u8,
+        opcode: Opcode,
         /// Bytes received.
         received: usize,
     },
     /// The PDU has an additional header segment where the standard allows none (RFC 7143 11.2.1.5).
-    #[error("PDU of opcode {opcode:#04x} must have no AHS, received {received} bytes")]
+    #[error("{opcode} PDU must have no AHS, received {received} bytes")]
     UnexpectedAhs {
         /// Opcode of the PDU.
-        opcode: u8,
+        opcode: Opcode,
         /// Bytes received.
         received: usize,
     },
@@ -428,7 +426,7 @@ mod tests {
         assert_eq!(
             Decoder::new(8).decode(&mut bytes),
             Err(CodecError::DataSegmentTooLong {
-                opcode: 5,
+                opcode: Opcode(5),
                 received: 9,
                 limit: 8
             })
@@ -454,7 +452,9 @@ mod tests {
         bytes[4..8].fill(0);
         assert_eq!(
             Decoder::new(0).decode(&mut bytes),
-            Err(CodecError::UnknownOpcode { opcode: 0x3e })
+            Err(CodecError::UnknownOpcode {
+                opcode: Opcode(0x3e)
+            })
         );
     }
 
@@ -466,7 +466,7 @@ mod tests {
         assert_eq!(
             Decoder::new(8).decode(&mut bytes),
             Err(CodecError::UnexpectedAhs {
-                opcode: 0x20,
+                opcode: Opcode(0x20),
                 received: 4
             })
         );
@@ -476,7 +476,7 @@ mod tests {
         assert_eq!(
             Decoder::new(8).decode(&mut bytes),
             Err(CodecError::UnexpectedData {
-                opcode: 0x31,
+                opcode: Opcode(0x31),
                 received: 2
             })
         );

@@ -12,12 +12,12 @@ mod login;
 mod task;
 
 pub use codes::{
-    AsyncEvent, LogoutOutcome, LogoutReason, RejectReason, ServiceResponse, SnackType,
+    AsyncEvent, LogoutOutcome, LogoutReason, Opcode, RejectReason, ServiceResponse, SnackType,
     TaskAttribute, TaskManagementFunction, TaskManagementOutcome,
 };
 pub use control::{
-    AsyncMessage, LogoutRequest, LogoutResponse, NopIn, NopOut, Reject, SnackRequest, TextRequest,
-    TextResponse,
+    AsyncMessage, LogoutRequest, LogoutResponse, NopIn, NopOut, Reject, RejectedHeader,
+    SnackRequest, TextRequest, TextResponse,
 };
 pub use login::{LoginRequest, LoginResponse, Stage};
 pub use task::{
@@ -67,28 +67,28 @@ pub enum Pdu {
 }
 
 impl Pdu {
-    /// Returns the PDU's name as in the standard's section titles.
+    /// Returns the PDU's opcode, which prints as the PDU's name.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn opcode(&self) -> Opcode {
         match self {
-            Self::NopOut(_) => "NOP-Out",
-            Self::ScsiCommand(_) => "SCSI Command",
-            Self::TaskManagementRequest(_) => "Task Management Function Request",
-            Self::LoginRequest(_) => "Login Request",
-            Self::TextRequest(_) => "Text Request",
-            Self::DataOut(_) => "SCSI Data-Out",
-            Self::LogoutRequest(_) => "Logout Request",
-            Self::SnackRequest(_) => "SNACK Request",
-            Self::NopIn(_) => "NOP-In",
-            Self::ScsiResponse(_) => "SCSI Response",
-            Self::TaskManagementResponse(_) => "Task Management Function Response",
-            Self::LoginResponse(_) => "Login Response",
-            Self::TextResponse(_) => "Text Response",
-            Self::DataIn(_) => "SCSI Data-In",
-            Self::LogoutResponse(_) => "Logout Response",
-            Self::R2t(_) => "Ready To Transfer",
-            Self::AsyncMessage(_) => "Asynchronous Message",
-            Self::Reject(_) => "Reject",
+            Self::NopOut(_) => Opcode::NOP_OUT,
+            Self::ScsiCommand(_) => Opcode::SCSI_COMMAND,
+            Self::TaskManagementRequest(_) => Opcode::TASK_MANAGEMENT_REQUEST,
+            Self::LoginRequest(_) => Opcode::LOGIN_REQUEST,
+            Self::TextRequest(_) => Opcode::TEXT_REQUEST,
+            Self::DataOut(_) => Opcode::DATA_OUT,
+            Self::LogoutRequest(_) => Opcode::LOGOUT_REQUEST,
+            Self::SnackRequest(_) => Opcode::SNACK_REQUEST,
+            Self::NopIn(_) => Opcode::NOP_IN,
+            Self::ScsiResponse(_) => Opcode::SCSI_RESPONSE,
+            Self::TaskManagementResponse(_) => Opcode::TASK_MANAGEMENT_RESPONSE,
+            Self::LoginResponse(_) => Opcode::LOGIN_RESPONSE,
+            Self::TextResponse(_) => Opcode::TEXT_RESPONSE,
+            Self::DataIn(_) => Opcode::DATA_IN,
+            Self::LogoutResponse(_) => Opcode::LOGOUT_RESPONSE,
+            Self::R2t(_) => Opcode::R2T,
+            Self::AsyncMessage(_) => Opcode::ASYNC_MESSAGE,
+            Self::Reject(_) => Opcode::REJECT,
         }
     }
 

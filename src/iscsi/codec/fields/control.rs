@@ -3,20 +3,17 @@
 use bytes::Bytes;
 
 use super::super::header::BasicHeaderSegment;
-use super::{
-    ASYNC_MESSAGE, CONTINUE, FINAL, LOGOUT_REQUEST, LOGOUT_RESPONSE, NOP_IN, NOP_OUT, REJECT,
-    SNACK_REQUEST, TEXT_REQUEST, TEXT_RESPONSE, flag,
-};
+use super::{CONTINUE, FINAL, flag};
 use crate::iscsi::ids::{Cid, InitiatorTaskTag};
 use crate::iscsi::pdu::{
     AsyncEvent, AsyncMessage, LogoutOutcome, LogoutReason, LogoutRequest, LogoutResponse, NopIn,
-    NopOut, Reject, RejectReason, SnackRequest, SnackType, TextRequest, TextResponse,
+    NopOut, Opcode, Reject, RejectReason, SnackRequest, SnackType, TextRequest, TextResponse,
 };
 
 impl AsyncMessage {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
         BasicHeaderSegment::response(
-            ASYNC_MESSAGE,
+            Opcode::ASYNC_MESSAGE,
             self.stat_sn,
             self.exp_cmd_sn,
             self.max_cmd_sn,
@@ -48,7 +45,7 @@ impl AsyncMessage {
 
 impl TextRequest {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::request(TEXT_REQUEST, self.immediate)
+        BasicHeaderSegment::request(Opcode::TEXT_REQUEST, self.immediate)
             .set_u8::<1>(flag(self.final_bit, FINAL) | flag(self.continues, CONTINUE))
             .set_lun(self.lun)
             .set_initiator_task_tag(self.initiator_task_tag)
@@ -75,7 +72,7 @@ impl TextRequest {
 impl TextResponse {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
         BasicHeaderSegment::response(
-            TEXT_RESPONSE,
+            Opcode::TEXT_RESPONSE,
             self.stat_sn,
             self.exp_cmd_sn,
             self.max_cmd_sn,
@@ -103,7 +100,7 @@ impl TextResponse {
 
 impl LogoutRequest {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::request(LOGOUT_REQUEST, self.immediate)
+        BasicHeaderSegment::request(Opcode::LOGOUT_REQUEST, self.immediate)
             .set_u8::<1>(FINAL | self.reason.0 & 0x7f)
             .set_initiator_task_tag(self.initiator_task_tag)
             .set_u16::<20>(self.cid.0)
@@ -126,7 +123,7 @@ impl LogoutRequest {
 impl LogoutResponse {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
         BasicHeaderSegment::response(
-            LOGOUT_RESPONSE,
+            Opcode::LOGOUT_RESPONSE,
             self.stat_sn,
             self.exp_cmd_sn,
             self.max_cmd_sn,
@@ -152,7 +149,7 @@ impl LogoutResponse {
 
 impl SnackRequest {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::new(SNACK_REQUEST)
+        BasicHeaderSegment::new(Opcode::SNACK_REQUEST)
             .set_u8::<1>(FINAL | self.snack_type.0 & 0x0f)
             .set_lun(self.lun)
             .set_initiator_task_tag(self.initiator_task_tag)
@@ -177,10 +174,15 @@ impl SnackRequest {
 
 impl Reject {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::response(REJECT, self.stat_sn, self.exp_cmd_sn, self.max_cmd_sn)
-            .set_u8::<2>(self.reason.0)
-            .set_initiator_task_tag(InitiatorTaskTag::RESERVED)
-            .set_u32::<36>(self.data_sn)
+        BasicHeaderSegment::response(
+            Opcode::REJECT,
+            self.stat_sn,
+            self.exp_cmd_sn,
+            self.max_cmd_sn,
+        )
+        .set_u8::<2>(self.reason.0)
+        .set_initiator_task_tag(InitiatorTaskTag::RESERVED)
+        .set_u32::<36>(self.data_sn)
     }
 
     pub(super) fn from_bhs(bhs: &BasicHeaderSegment, data: Bytes) -> Self {
@@ -197,7 +199,7 @@ impl Reject {
 
 impl NopOut {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::request(NOP_OUT, self.immediate)
+        BasicHeaderSegment::request(Opcode::NOP_OUT, self.immediate)
             .set_u8::<1>(FINAL)
             .set_lun(self.lun)
             .set_initiator_task_tag(self.initiator_task_tag)
@@ -221,10 +223,15 @@ impl NopOut {
 
 impl NopIn {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::response(NOP_IN, self.stat_sn, self.exp_cmd_sn, self.max_cmd_sn)
-            .set_lun(self.lun)
-            .set_initiator_task_tag(self.initiator_task_tag)
-            .set_target_transfer_tag(self.target_transfer_tag)
+        BasicHeaderSegment::response(
+            Opcode::NOP_IN,
+            self.stat_sn,
+            self.exp_cmd_sn,
+            self.max_cmd_sn,
+        )
+        .set_lun(self.lun)
+        .set_initiator_task_tag(self.initiator_task_tag)
+        .set_target_transfer_tag(self.target_transfer_tag)
     }
 
     pub(super) fn from_bhs(bhs: &BasicHeaderSegment, data: Bytes) -> Self {

@@ -4,13 +4,13 @@ use bytes::Bytes;
 
 use super::super::CodecError;
 use super::super::header::BasicHeaderSegment;
-use super::{CONTINUE, FINAL, LOGIN_REQUEST, LOGIN_RESPONSE, flag};
+use super::{CONTINUE, FINAL, flag};
 use crate::iscsi::ids::{Cid, Isid, LoginStatus, Tsih};
-use crate::iscsi::pdu::{LoginRequest, LoginResponse, Stage};
+use crate::iscsi::pdu::{LoginRequest, LoginResponse, Opcode, Stage};
 
 impl LoginRequest {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::request(LOGIN_REQUEST, true)
+        BasicHeaderSegment::request(Opcode::LOGIN_REQUEST, true)
             .set_u8::<1>(stage_flags(
                 self.transit,
                 self.continues,
@@ -49,7 +49,7 @@ impl LoginRequest {
 impl LoginResponse {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
         BasicHeaderSegment::response(
-            LOGIN_RESPONSE,
+            Opcode::LOGIN_RESPONSE,
             self.stat_sn,
             self.exp_cmd_sn,
             self.max_cmd_sn,

@@ -11,28 +11,9 @@ use super::header::BasicHeaderSegment;
 use crate::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
 use crate::iscsi::pdu::{
     AsyncMessage, DataIn, DataOut, LoginRequest, LoginResponse, LogoutRequest, LogoutResponse,
-    NopIn, NopOut, Pdu, R2t, Reject, ScsiCommand, ScsiResponse, SnackRequest,
+    NopIn, NopOut, Opcode, Pdu, R2t, Reject, ScsiCommand, ScsiResponse, SnackRequest,
     TaskManagementRequest, TaskManagementResponse, TextRequest, TextResponse,
 };
-
-const NOP_OUT: u8 = 0x00;
-const SCSI_COMMAND: u8 = 0x01;
-const TASK_MANAGEMENT_REQUEST: u8 = 0x02;
-const LOGIN_REQUEST: u8 = 0x03;
-const TEXT_REQUEST: u8 = 0x04;
-const DATA_OUT: u8 = 0x05;
-const LOGOUT_REQUEST: u8 = 0x06;
-const SNACK_REQUEST: u8 = 0x10;
-const NOP_IN: u8 = 0x20;
-const SCSI_RESPONSE: u8 = 0x21;
-const TASK_MANAGEMENT_RESPONSE: u8 = 0x22;
-const LOGIN_RESPONSE: u8 = 0x23;
-const TEXT_RESPONSE: u8 = 0x24;
-const DATA_IN: u8 = 0x25;
-const LOGOUT_RESPONSE: u8 = 0x26;
-const R2T: u8 = 0x31;
-const ASYNC_MESSAGE: u8 = 0x32;
-const REJECT: u8 = 0x3f;
 
 /// I, byte 0: immediate delivery.
 const IMMEDIATE: u8 = 0x40;
@@ -67,7 +48,7 @@ pub(super) fn encode(pdu: &Pdu) -> BasicHeaderSegment {
 
 /// Returns the PDU of a header, its additional segments and its data.
 pub(super) fn decode(bhs: &BasicHeaderSegment, ahs: &[u8], data: Bytes) -> Result<Pdu, CodecError> {
-    if bhs.opcode() != SCSI_COMMAND && !ahs.is_empty() {
+    if bhs.opcode() != Opcode::SCSI_COMMAND && !ahs.is_empty() {
         return Err(CodecError::UnexpectedAhs {
             opcode: bhs.opcode(),
             received: ahs.len(),
@@ -81,42 +62,42 @@ pub(super) fn decode(bhs: &BasicHeaderSegment, ahs: &[u8], data: Bytes) -> Resul
         }),
     };
     Ok(match bhs.opcode() {
-        NOP_OUT => Pdu::NopOut(NopOut::from_bhs(bhs, data)),
-        SCSI_COMMAND => Pdu::ScsiCommand(ScsiCommand::from_bhs(bhs, ahs, data)?),
-        TASK_MANAGEMENT_REQUEST => {
+        Opcode::NOP_OUT => Pdu::NopOut(NopOut::from_bhs(bhs, data)),
+        Opcode::SCSI_COMMAND => Pdu::ScsiCommand(ScsiCommand::from_bhs(bhs, ahs, data)?),
+        Opcode::TASK_MANAGEMENT_REQUEST => {
             no_data?;
             Pdu::TaskManagementRequest(TaskManagementRequest::from_bhs(bhs))
         }
-        LOGIN_REQUEST => Pdu::LoginRequest(LoginRequest::from_bhs(bhs, data)?),
-        TEXT_REQUEST => Pdu::TextRequest(TextRequest::from_bhs(bhs, data)),
-        DATA_OUT => Pdu::DataOut(DataOut::from_bhs(bhs, data)),
-        LOGOUT_REQUEST => {
+        Opcode::LOGIN_REQUEST => Pdu::LoginRequest(LoginRequest::from_bhs(bhs, data)?),
+        Opcode::TEXT_REQUEST => Pdu::TextRequest(TextRequest::from_bhs(bhs, data)),
+        Opcode::DATA_OUT => Pdu::DataOut(DataOut::from_bhs(bhs, data)),
+        Opcode::LOGOUT_REQUEST => {
             no_data?;
             Pdu::LogoutRequest(LogoutRequest::from_bhs(bhs))
         }
-        SNACK_REQUEST => {
+        Opcode::SNACK_REQUEST => {
             no_data?;
             Pdu::SnackRequest(SnackRequest::from_bhs(bhs))
         }
-        NOP_IN => Pdu::NopIn(NopIn::from_bhs(bhs, data)),
-        SCSI_RESPONSE => Pdu::ScsiResponse(ScsiResponse::from_bhs(bhs, data)?),
-        TASK_MANAGEMENT_RESPONSE => {
+        Opcode::NOP_IN => Pdu::NopIn(NopIn::from_bhs(bhs, data)),
+        Opcode::SCSI_RESPONSE => Pdu::ScsiResponse(ScsiResponse::from_bhs(bhs, data)?),
+        Opcode::TASK_MANAGEMENT_RESPONSE => {
             no_data?;
             Pdu::TaskManagementResponse(TaskManagementResponse::from_bhs(bhs))
         }
-        LOGIN_RESPONSE => Pdu::LoginResponse(LoginResponse::from_bhs(bhs, data)?),
-        TEXT_RESPONSE => Pdu::TextResponse(TextResponse::from_bhs(bhs, data)),
-        DATA_IN => Pdu::DataIn(DataIn::from_bhs(bhs, data)?),
-        LOGOUT_RESPONSE => {
+        Opcode::LOGIN_RESPONSE => Pdu::LoginResponse(LoginResponse::from_bhs(bhs, data)?),
+        Opcode::TEXT_RESPONSE => Pdu::TextResponse(TextResponse::from_bhs(bhs, data)),
+        Opcode::DATA_IN => Pdu::DataIn(DataIn::from_bhs(bhs, data)?),
+        Opcode::LOGOUT_RESPONSE => {
             no_data?;
             Pdu::LogoutResponse(LogoutResponse::from_bhs(bhs))
         }
-        R2T => {
+        Opcode::R2T => {
             no_data?;
             Pdu::R2t(R2t::from_bhs(bhs))
         }
-        ASYNC_MESSAGE => Pdu::AsyncMessage(AsyncMessage::from_bhs(bhs, data)),
-        REJECT => Pdu::Reject(Reject::from_bhs(bhs, data)),
+        Opcode::ASYNC_MESSAGE => Pdu::AsyncMessage(AsyncMessage::from_bhs(bhs, data)),
+        Opcode::REJECT => Pdu::Reject(Reject::from_bhs(bhs, data)),
         opcode => return Err(CodecError::UnknownOpcode { opcode }),
     })
 }
@@ -124,12 +105,12 @@ pub(super) fn decode(bhs: &BasicHeaderSegment, ahs: &[u8], data: Bytes) -> Resul
 /// The fields that stand at the same place in every PDU that has them.
 impl BasicHeaderSegment {
     /// Starts the header of a request that may be immediate.
-    fn request(opcode: u8, immediate: bool) -> Self {
-        Self::new(opcode | flag(immediate, IMMEDIATE))
+    fn request(opcode: Opcode, immediate: bool) -> Self {
+        Self::new(opcode).set_u8::<0>(opcode.0 | flag(immediate, IMMEDIATE))
     }
 
     /// Starts the header of a target's PDU with its three sequence numbers.
-    fn response(opcode: u8, stat_sn: StatSn, exp_cmd_sn: CmdSn, max_cmd_sn: CmdSn) -> Self {
+    fn response(opcode: Opcode, stat_sn: StatSn, exp_cmd_sn: CmdSn, max_cmd_sn: CmdSn) -> Self {
         Self::new(opcode)
             .set_u8::<1>(FINAL)
             .set_u32::<24>(stat_sn.0)

@@ -4,15 +4,12 @@ use bytes::Bytes;
 
 use super::super::CodecError;
 use super::super::header::{AdditionalHeaderSegments, BasicHeaderSegment};
-use super::{
-    DATA_IN, DATA_OUT, FINAL, R2T, SCSI_COMMAND, SCSI_RESPONSE, TASK_MANAGEMENT_REQUEST,
-    TASK_MANAGEMENT_RESPONSE, flag,
-};
+use super::{FINAL, flag};
 use crate::iscsi::ids::{CmdSn, DataSn, InitiatorTaskTag, R2tSn};
 use crate::iscsi::pdu::{
-    DataIn, DataInStatus, DataOut, R2t, Residual, ScsiCommand, ScsiResponse, ServiceResponse,
-    TaskAttribute, TaskManagementFunction, TaskManagementOutcome, TaskManagementRequest,
-    TaskManagementResponse,
+    DataIn, DataInStatus, DataOut, Opcode, R2t, Residual, ScsiCommand, ScsiResponse,
+    ServiceResponse, TaskAttribute, TaskManagementFunction, TaskManagementOutcome,
+    TaskManagementRequest, TaskManagementResponse,
 };
 
 /// R of a SCSI Command, byte 1.
@@ -36,7 +33,7 @@ const BIDIRECTIONAL_RESIDUAL: ResidualBits = ResidualBits {
 
 impl ScsiCommand {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::request(SCSI_COMMAND, self.immediate)
+        BasicHeaderSegment::request(Opcode::SCSI_COMMAND, self.immediate)
             .set_u8::<1>(
                 flag(self.final_bit, FINAL)
                     | flag(self.read, READ)
@@ -79,7 +76,7 @@ impl ScsiCommand {
 impl ScsiResponse {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
         let bhs = BasicHeaderSegment::response(
-            SCSI_RESPONSE,
+            Opcode::SCSI_RESPONSE,
             self.stat_sn,
             self.exp_cmd_sn,
             self.max_cmd_sn,
@@ -126,7 +123,7 @@ impl ScsiResponse {
 
 impl TaskManagementRequest {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::request(TASK_MANAGEMENT_REQUEST, self.immediate)
+        BasicHeaderSegment::request(Opcode::TASK_MANAGEMENT_REQUEST, self.immediate)
             .set_u8::<1>(FINAL | self.function.0 & 0x7f)
             .set_lun(self.lun)
             .set_initiator_task_tag(self.initiator_task_tag)
@@ -155,7 +152,7 @@ impl TaskManagementRequest {
 impl TaskManagementResponse {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
         BasicHeaderSegment::response(
-            TASK_MANAGEMENT_RESPONSE,
+            Opcode::TASK_MANAGEMENT_RESPONSE,
             self.stat_sn,
             self.exp_cmd_sn,
             self.max_cmd_sn,
@@ -177,7 +174,7 @@ impl TaskManagementResponse {
 
 impl DataOut {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::new(DATA_OUT)
+        BasicHeaderSegment::new(Opcode::DATA_OUT)
             .set_u8::<1>(flag(self.final_bit, FINAL))
             .set_lun(self.lun)
             .set_initiator_task_tag(self.initiator_task_tag)
@@ -203,7 +200,7 @@ impl DataOut {
 
 impl DataIn {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        let bhs = BasicHeaderSegment::new(DATA_IN)
+        let bhs = BasicHeaderSegment::new(Opcode::DATA_IN)
             .set_lun(self.lun)
             .set_initiator_task_tag(self.initiator_task_tag)
             .set_target_transfer_tag(self.target_transfer_tag)
@@ -250,7 +247,7 @@ impl DataIn {
 
 impl R2t {
     pub(super) fn to_bhs(&self) -> BasicHeaderSegment {
-        BasicHeaderSegment::response(R2T, self.stat_sn, self.exp_cmd_sn, self.max_cmd_sn)
+        BasicHeaderSegment::response(Opcode::R2T, self.stat_sn, self.exp_cmd_sn, self.max_cmd_sn)
             .set_lun(self.lun)
             .set_initiator_task_tag(self.initiator_task_tag)
             .set_target_transfer_tag(self.target_transfer_tag)
