@@ -6,13 +6,15 @@
     clippy::unwrap_used
 )]
 
-/// The hermetic environment that the binary runs in, and what it left behind.
+// The hermetic environment that the binary runs in, and what it left behind.
 mod common;
-/// What the contract promises: grammar, values, state, options, output and exit statuses.
+// What the contract promises: grammar, values, state, options, output and exit statuses.
 mod contract;
-/// Every example of the IBM document, pasted.
+// Every example of the IBM document, pasted.
 mod documented;
-/// The binary against a real target, tgtd, from login to device names.
+// The binary against a real target, tgtd, from login to device names.
 mod interop;
-/// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
+// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
 mod peers;
+// The disk: every operation failed and every one died at, in turn.
+mod state;

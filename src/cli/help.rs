@@ -249,7 +249,8 @@ fn overview() -> String {
 }
 
 fn option_help(spec: &OptionSpec) -> String {
-    let mut text = format!("{}.\n\nUsage: iscsiswiconfig ", spec.summary);
+    let mut text = wrap(&format!("{}.", spec.summary), 0, WIDTH);
+    text.push_str("\nUsage: iscsiswiconfig ");
     let mut column = "Usage: iscsiswiconfig ".len();
     for (index, words) in synopsis_words(spec).iter().enumerate() {
         if index > 0 && column + 1 + words.len() > WIDTH {

@@ -251,3 +251,6 @@ fn text(words: &[OsString], at: usize) -> Result<Vec<Zeroizing<String>>, UsageEr
     }
     Ok(texts)
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,20 +189,22 @@ pub(super) fn changed_word(word: &str) -> Option<UsageError> {
     if recognised.faults.is_empty() {
         return None;
     }
-    let secret = recognised.known.is_secret();
+    let hidden = |value: &String| recognised.known.is_secret() || repair::may_hold_secret(value);
     let mut meant = vec![Shown::known(recognised.known.word())];
     if let Known::Host {
         takes_value: true, ..
     }
     | Known::Parameter(_) = recognised.known
     {
-        meant.extend(recognised.rest.iter().map(|value| match secret {
+        meant.extend(recognised.rest.iter().map(|value| match hidden(value) {
             true => Shown::known(MASK),
             false => Shown::known(value),
         }));
     }
+    // Quotes around a whole line make one word of it, and then a secret may stand anywhere behind the first.
+    let hide_rest = recognised.rest.len() > 1 || recognised.rest.iter().any(|value| hidden(value));
     Some(UsageError::Word {
-        word: Shown::recognised(word, recognised.head, secret),
+        word: Shown::recognised(word, recognised.head, hide_rest),
         faults: recognised.faults,
         meant,
     })

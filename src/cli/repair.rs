@@ -159,6 +159,11 @@ pub(super) fn debris(word: &str) -> Option<Vec<WordFault>> {
     left_behind.then_some(head.faults)
 }
 
+/// Returns whether a value may have swallowed words behind it, a secret among them, through misplaced quotes.
+pub(super) fn may_hold_secret(value: &str) -> bool {
+    value.contains(char::is_whitespace) || value.to_ascii_lowercase().contains("secret")
+}
+
 /// Returns the command line that was meant, ready to be pasted, with secrets masked.
 ///
 /// `None` when a word cannot be placed, when something would have to be made up, or when nothing would change.
@@ -174,6 +179,7 @@ pub(super) fn corrected_line(typed: &[Zeroizing<String>]) -> Option<String> {
             continue;
         }
         let recognised = recognise(&argument)?;
+        let attached = !recognised.rest.is_empty();
         for word in recognised.rest.into_iter().rev() {
             words.push_front(word);
         }
@@ -182,13 +188,28 @@ pub(super) fn corrected_line(typed: &[Zeroizing<String>]) -> Option<String> {
             Known::Option(..) | Known::Help => return None,
             Known::Parameter(parameter) => {
                 let value = words.pop_front().filter(|value| !is_own_word(value))?;
-                parameters.push((parameter, meant_value(value, parameter.spec().secret)));
-            }
-            Known::Host { word, takes_value } => {
-                host.push(word);
-                if takes_value {
-                    host.push(words.pop_front()?.to_string());
+                let value = meant_value(value, parameter.spec().secret);
+                if !parameter.spec().secret && may_hold_secret(&value) {
+                    return None;
                 }
+                parameters.push((parameter, value));
+            }
+            Known::Host {
+                word,
+                takes_value: false,
+            } => host.push(word),
+            Known::Host {
+                word,
+                takes_value: true,
+            } if attached => {
+                host.push(format!("{word}={}", words.pop_front()?.as_str()));
+            }
+            Known::Host {
+                word,
+                takes_value: true,
+            } => {
+                let value = words.pop_front().filter(|value| !value.starts_with('-'))?;
+                host.extend([word, value.to_string()]);
             }
         }
     }
@@ -383,4 +404,162 @@ fn meant_value(value: Zeroizing<String>, secret: bool) -> Zeroizing<String> {
         return value;
     }
     Zeroizing::new(characters::plain(&value).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn word_of(argument: &str) -> Option<String> {
+        recognise(argument).map(|recognised| recognised.known.word().to_owned())
+    }
+
+    #[test]
+    fn every_word_is_recognised_as_itself_without_a_fault() {
+        let host = [
+            "--json",
+            "--state-dir",
+            "--timeout=5",
+            "--version",
+            "-q",
+            "-v",
+            "-vv",
+            "--help",
+        ];
+        let words: Vec<String> = macro_words().map(|known| known.word().to_owned()).collect();
+        for word in words.iter().map(String::as_str).chain(host) {
+            let recognised = recognise(word).unwrap();
+            assert_eq!(recognised.faults, [], "{word}");
+        }
+    }
+
+    #[test]
+    fn no_two_words_are_so_close_that_a_swap_of_letters_confuses_them() {
+        let words: Vec<String> = macro_words()
+            .map(|known| known.word().trim_start_matches('-').to_owned())
+            .collect();
+        for a in &words {
+            for b in words.iter().filter(|b| *b != a && !a.starts_with("reipl")) {
+                assert!(edits(a, b) > 1, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn edits_are_insertions_deletions_substitutions_and_swaps() {
+        assert_eq!(edits("commit", "commit"), 0);
+        assert_eq!(edits("comit", "commit"), 1);
+        assert_eq!(edits("commmit", "commit"), 1);
+        assert_eq!(edits("kommit", "commit"), 1);
+        assert_eq!(edits("comimt", "commit"), 1);
+        assert_eq!(edits("ocmimt", "commit"), 2);
+        assert!(edits("com", "commit") > MAX_EDITS);
+        assert!(edits("setport", "setkeystore") > MAX_EDITS);
+    }
+
+    #[test]
+    fn a_soft_hyphen_inside_a_word_is_where_the_line_was_broken() {
+        assert_eq!(
+            word_of("-initia\u{ad}torname").as_deref(),
+            Some("-initiatorname")
+        );
+        assert_eq!(
+            word_of("-initia\u{2010}torname").as_deref(),
+            Some("-initiatorname")
+        );
+    }
+
+    #[test]
+    fn a_word_of_the_macro_wants_a_dash_to_be_one() {
+        assert!(is_own_word("--Commit\r"));
+        assert!(!is_own_word("commit"));
+        assert!(!is_own_word("-commitment"));
+        assert!(!is_own_word("--json"));
+        assert!(!is_own_word(""));
+    }
+
+    #[test]
+    fn debris_is_what_holds_nothing_but_what_pasting_leaves() {
+        for debris_word in ["\r", "\u{a0}", "\u{feff}", "\u{201d}", "\u{a0}\r"] {
+            assert!(debris(debris_word).is_some(), "{debris_word:?}");
+        }
+        for word in ["", "x", "-", "\u{2013}", "=\r"] {
+            assert_eq!(debris(word), None, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_change_it() {
+        assert_eq!(
+            quote("iqn.2000-03.com.xyz:vtl_1"),
+            "iqn.2000-03.com.xyz:vtl_1"
+        );
+        assert_eq!(quote("*GENERATE"), "'*GENERATE'");
+        assert_eq!(quote("it's"), "'it'\\''s'");
+        assert_eq!(quote(""), "''");
+        assert_eq!(quote("$(x)"), "'$(x)'");
+        assert_eq!(quote(MASK), MASK);
+    }
+
+    /// Words that lines are made of, whole and damaged.
+    fn any_word() -> impl Strategy<Value = String> {
+        let words: Vec<String> = macro_words()
+            .map(|known| known.word().to_owned())
+            .chain(
+                [
+                    "--json",
+                    "-q",
+                    "--state-dir",
+                    "iscsiswiconfig",
+                    "x",
+                    "\r",
+                    "",
+                ]
+                .map(str::to_owned),
+            )
+            .collect();
+        let damage = prop_oneof![
+            Just(""),
+            Just("\u{2013}"),
+            Just("\u{a0}"),
+            Just("="),
+            Just("-"),
+            Just("\r"),
+            Just(" "),
+            Just("\u{201c}")
+        ];
+        let damaged = (prop::sample::select(words), damage.clone(), damage)
+            .prop_map(|(word, before, behind)| format!("{before}{word}{behind}"));
+        prop_oneof![8 => damaged, 1 => any::<String>()]
+    }
+
+    proptest! {
+        #[test]
+        fn a_corrected_line_parses_and_is_printable(words in prop::collection::vec(any_word(), 0..8)) {
+            let typed: Vec<_> = words.iter().cloned().map(Zeroizing::new).collect();
+            if let Some(line) = corrected_line(&typed) {
+                prop_assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)), "{}", line);
+                let option = line.split(' ').find_map(MacroOption::from_word);
+                prop_assert!(option.is_some(), "{}", line);
+            }
+        }
+
+        #[test]
+        fn any_line_is_parsed_or_refused_with_printable_words(words in prop::collection::vec(any_word(), 0..8)) {
+            if let Err(failure) = crate::cli::parse(words.iter().map(std::ffi::OsString::from)) {
+                let mut told = failure.hints();
+                told.push(failure.to_string());
+                for line in told {
+                    prop_assert!(!line.is_empty() && line.bytes().all(|b| (b' '..=b'~').contains(&b)), "{:?}", line);
+                }
+            }
+        }
+
+        #[test]
+        fn edits_do_not_depend_on_the_direction(a in "[a-d]{0,6}", b in "[a-d]{0,6}") {
+            prop_assert_eq!(edits(&a, &b) <= MAX_EDITS, edits(&b, &a) <= MAX_EDITS);
+        }
+    }
 }

@@ -237,6 +237,7 @@ impl fmt::Display for WordFault {
                 wanted: 1,
             } => write!(f, "no '-' before it"),
             Self::Dashes { typed: 0, wanted } => write!(f, "no '{}' before it", "-".repeat(wanted)),
+            Self::Dashes { typed: 1, wanted } => write!(f, "1 dash where {wanted} should be"),
             Self::Dashes { typed, wanted } => write!(f, "{typed} dashes where {wanted} should be"),
             Self::EqualsSign => write!(f, "'=' where a space belongs"),
             Self::LetterCase => write!(f, "upper case letters"),

@@ -1,1 +1,11 @@
-//! (placeholder)
+//! Sans-IO RFC 7143: bytes in, events out; no sockets, files, clocks or random numbers.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ids`] | identifiers and sequence numbers |
+//! | [`pdu`] | every PDU as plain data |
+//! | [`codec`] | PDUs to bytes and back, digests included |
+
+pub mod codec;
+pub mod ids;
+pub mod pdu;
