@@ -79,7 +79,6 @@ impl TestEnvironment {
     }
 
     /// Runs the binary to its end.
-    #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Output {
         let mut command = self.command();
         command.args(arguments);
@@ -87,13 +86,11 @@ impl TestEnvironment {
     }
 
     /// Runs the binary with a line of words as somebody types it; words are split at blanks, nothing is expanded.
-    #[must_use]
     pub fn run_line(&self, line: &str) -> Output {
         self.run(&line.split_whitespace().collect::<Vec<_>>())
     }
 
     /// Runs a prepared command to its end.
-    #[must_use]
     pub fn finish(&self, mut command: Command) -> Output {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let described = format!("{command:?}");
