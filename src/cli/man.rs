@@ -42,11 +42,12 @@ pub fn page() -> String {
         roman("(8)"),
     ]);
     page.control("PP", []);
-    page.text([roman(
+    prose(
+        &mut page,
         "IBM, \"IBM i Support for Attaching an iSCSI VTL\", version 1.7; RFC 7143, \"Internet Small Computer System \
          Interface (iSCSI) Protocol (Consolidated)\".",
-    )]);
-    page.to_roff()
+    );
+    page.render()
 }
 
 fn synopsis(page: &mut Roff) {
@@ -110,7 +111,7 @@ fn macro_options(page: &mut Roff) {
     for spec in PARAMETERS {
         page.control("TP", []);
         page.text([bold(spec.word), roman(" "), italic(spec.metavar)]);
-        page.text([roman(format!("{}.", spec.summary))]);
+        prose(page, &format!("{}.", spec.summary));
         indented(page, spec.help);
     }
 }
@@ -126,7 +127,7 @@ fn macro_option(page: &mut Roff, spec: &OptionSpec) {
     }
     words.extend(parameters(spec));
     page.text(words);
-    page.text([roman(format!("{}.", spec.summary))]);
+    prose(page, &format!("{}.", spec.summary));
     indented(page, spec.help);
 }
 
@@ -199,7 +200,7 @@ fn host_options(page: &mut Roff) {
     for option in help::host_options(&definition) {
         page.control("TP", []);
         page.text(host_option_words(option));
-        page.text([roman(sentence(option.get_help().map(ToString::to_string)))]);
+        prose(page, &sentence(option.get_help().map(ToString::to_string)));
         if let Some(more) = option.get_long_help() {
             indented(page, &[&more.to_string()]);
         }
@@ -230,7 +231,7 @@ fn commands(page: &mut Roff) {
         page.control("TP", []);
         page.text([bold(help::command_synopsis(command))]);
         let about = command.get_long_about().or(command.get_about());
-        page.text([roman(sentence(about.map(ToString::to_string)))]);
+        prose(page, &sentence(about.map(ToString::to_string)));
     }
 }
 
@@ -258,7 +259,7 @@ fn exit_status(page: &mut Roff) {
     for (status, meaning) in STATUSES {
         page.control("TP", []);
         page.text([bold(*status)]);
-        page.text([roman(*meaning)]);
+        prose(page, meaning);
     }
 }
 
@@ -294,7 +295,7 @@ fn files(page: &mut Roff) {
         "FILES",
         &[
             "The state directory is that of the user unless --state-dir or the environment names another one: \
-             $XDG_STATE_HOME/iscsiswiconfig, or ~/.local/state/iscsiswiconfig. It is created with mode 0700 and its files \
+             $XDG_STATE_HOME/iscsiswiconfig, or $HOME/.local/state/iscsiswiconfig. It is created with mode 0700 and its files \
              with mode 0600. A file with wider permissions, of a newer version or of another form is an error that names \
              it; it is never overwritten. A file is replaced as a whole, so that a crash leaves the old one or the new one.",
         ],
@@ -302,7 +303,7 @@ fn files(page: &mut Roff) {
     for (name, what) in FILES {
         page.control("TP", []);
         page.text([italic(*name)]);
-        page.text([roman(*what)]);
+        prose(page, what);
     }
 }
 
@@ -312,7 +313,7 @@ fn examples(page: &mut Roff) {
         if index > 0 {
             page.control("PP", []);
         }
-        page.text([roman(format!("{}:", example.title))]);
+        prose(page, &format!("{}:", example.title));
         page.control("PP", []);
         page.control("RS", ["4"]);
         page.control("nf", []);
@@ -351,7 +352,7 @@ fn section(page: &mut Roff, title: &str, paragraphs: &[&str]) {
         if index > 0 {
             page.control("PP", []);
         }
-        page.text([roman(*paragraph)]);
+        prose(page, paragraph);
     }
 }
 
@@ -359,7 +360,15 @@ fn section(page: &mut Roff, title: &str, paragraphs: &[&str]) {
 fn indented(page: &mut Roff, paragraphs: &[&str]) {
     for paragraph in paragraphs {
         page.control("IP", []);
-        page.text([roman(*paragraph)]);
+        prose(page, paragraph);
+    }
+}
+
+/// Adds text in lines of a length that people can edit.
+fn prose(page: &mut Roff, text: &str) {
+    // Escapes make some lines longer, so this leaves room below the 80 that mandoc wants.
+    for line in help::wrap(text, 0, 72).lines() {
+        page.text([roman(line)]);
     }
 }
 
