@@ -1,4 +1,4 @@
-//! All integration tests, one binary.
+//! All integration tests, one binary. A line per module says what it holds.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -6,5 +6,7 @@
     clippy::unwrap_used
 )]
 
-// The disk: every operation failed and every one died at, in turn.
+/// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
+mod generated;
+/// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;

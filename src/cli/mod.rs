@@ -14,9 +14,11 @@
 //! Parsing records what was typed and judges no value, so a usage error needs no machine. Help texts, the man page and the
 //! completion scripts are generated from the same table and definition.
 
+pub mod complete;
 pub mod grammar;
 pub mod help;
 pub mod host;
+pub mod man;
 mod parse;
 mod repair;
 mod usage;
