@@ -3,9 +3,15 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`ids`] | identifiers and sequence numbers |
+//! | [`keys`] | every text key of the standard, one table |
+//! | [`negotiation`] | offers, answers and result functions |
+//! | [`operational`] | operational parameters: offered, and in force |
 //! | [`pdu`] | every PDU as plain data |
 //! | [`text`] | key=value pairs and the forms of a value |
 
 pub mod ids;
+pub mod keys;
+pub mod negotiation;
+pub mod operational;
 pub mod pdu;
 pub mod text;
