@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`chap`] | CHAP, the side of the initiator and that of the target |
 //! | [`ids`] | identifiers and sequence numbers |
 //! | [`keys`] | every text key of the standard, one table |
 //! | [`negotiation`] | offers, answers and result functions |
@@ -9,6 +10,7 @@
 //! | [`pdu`] | every PDU as plain data |
 //! | [`text`] | key=value pairs and the forms of a value |
 
+pub mod chap;
 pub mod ids;
 pub mod keys;
 pub mod negotiation;
