@@ -8,6 +8,7 @@
 //! | [`negotiation`] | offers, answers and result functions |
 //! | [`operational`] | operational parameters: offered, and in force |
 //! | [`pdu`] | every PDU as plain data |
+//! | [`status`] | login statuses in words |
 //! | [`text`] | key=value pairs and the forms of a value |
 
 pub mod chap;
@@ -16,4 +17,5 @@ pub mod keys;
 pub mod negotiation;
 pub mod operational;
 pub mod pdu;
+pub mod status;
 pub mod text;
