@@ -5,6 +5,7 @@
 //! | [`chap`] | CHAP, the side of the initiator and that of the target |
 //! | [`ids`] | identifiers and sequence numbers |
 //! | [`keys`] | every text key of the standard, one table |
+//! | [`login`] | the login phase of an initiator |
 //! | [`negotiation`] | offers, answers and result functions |
 //! | [`operational`] | operational parameters: offered, and in force |
 //! | [`pdu`] | every PDU as plain data |
@@ -14,6 +15,7 @@
 pub mod chap;
 pub mod ids;
 pub mod keys;
+pub mod login;
 pub mod negotiation;
 pub mod operational;
 pub mod pdu;

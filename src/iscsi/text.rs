@@ -56,6 +56,11 @@ impl TextPairs {
         });
     }
 
+    /// Appends the pairs of another segment.
+    pub fn extend(&mut self, pairs: Self) {
+        self.0.extend(pairs.0);
+    }
+
     /// Returns the pairs in the order of the wire.
     pub fn iter(&self) -> std::slice::Iter<'_, TextPair> {
         self.0.iter()
@@ -245,6 +250,12 @@ pub enum TextError {
 /// Text that a peer sent, for an error or a report: displayed in quotes, escaped to ASCII and cut after 80 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceivedText(pub String);
+
+impl From<String> for ReceivedText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
 
 impl fmt::Display for ReceivedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
