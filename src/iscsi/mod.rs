@@ -2,17 +2,19 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`chap`] | CHAP, the side of the initiator and that of the target |
 //! | [`ids`] | identifiers and sequence numbers |
-//! | [`keys`] | every text key of the standard, one table |
-//! | [`login`] | the login phase of an initiator |
-//! | [`negotiation`] | offers, answers and result functions |
-//! | [`operational`] | operational parameters: offered, and in force |
 //! | [`pdu`] | every PDU as plain data |
-//! | [`status`] | login statuses in words |
+//! | [`codec`] | PDUs to bytes and back, digests included |
 //! | [`text`] | key=value pairs and the forms of a value |
+//! | [`keys`] | every text key of the standard, one table |
+//! | [`operational`] | operational parameters: offered, and in force |
+//! | [`negotiation`] | offers, answers and result functions |
+//! | [`chap`] | CHAP, the side of the initiator and that of the target |
+//! | [`login`] | the login phase of an initiator |
+//! | [`status`] | login statuses in words |
 
 pub mod chap;
+pub mod codec;
 pub mod ids;
 pub mod keys;
 pub mod login;

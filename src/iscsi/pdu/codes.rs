@@ -35,6 +35,48 @@ macro_rules! code {
 }
 
 code! {
+    /// Opcode of a PDU: byte 0, bits 2-7 (RFC 7143 11.2.1.2). Six bits wide; 0x20 and above are the target's.
+    Opcode {
+        /// Section 11.18.
+        NOP_OUT = 0x00, "NOP-Out";
+        /// Section 11.3.
+        SCSI_COMMAND = 0x01, "SCSI Command";
+        /// Section 11.5.
+        TASK_MANAGEMENT_REQUEST = 0x02, "Task Management Function Request";
+        /// Section 11.12.
+        LOGIN_REQUEST = 0x03, "Login Request";
+        /// Section 11.10.
+        TEXT_REQUEST = 0x04, "Text Request";
+        /// Section 11.7.
+        DATA_OUT = 0x05, "SCSI Data-Out";
+        /// Section 11.14.
+        LOGOUT_REQUEST = 0x06, "Logout Request";
+        /// Section 11.16.
+        SNACK_REQUEST = 0x10, "SNACK Request";
+        /// Section 11.19.
+        NOP_IN = 0x20, "NOP-In";
+        /// Section 11.4.
+        SCSI_RESPONSE = 0x21, "SCSI Response";
+        /// Section 11.6.
+        TASK_MANAGEMENT_RESPONSE = 0x22, "Task Management Function Response";
+        /// Section 11.13.
+        LOGIN_RESPONSE = 0x23, "Login Response";
+        /// Section 11.11.
+        TEXT_RESPONSE = 0x24, "Text Response";
+        /// Section 11.7.
+        DATA_IN = 0x25, "SCSI Data-In";
+        /// Section 11.15.
+        LOGOUT_RESPONSE = 0x26, "Logout Response";
+        /// Section 11.8.
+        R2T = 0x31, "Ready To Transfer";
+        /// Section 11.9.
+        ASYNC_MESSAGE = 0x32, "Asynchronous Message";
+        /// Section 11.17.
+        REJECT = 0x3f, "Reject";
+    }
+}
+
+code! {
     /// Task attribute of a SCSI Command: byte 1, bits 5-7 (RFC 7143 11.3.1). Three bits wide.
     TaskAttribute {
         /// Untagged.
@@ -119,8 +161,6 @@ code! {
         NEGOTIATION_REQUEST = 4, "target requests parameter negotiation";
         /// Tasks of a logical unit are being ended under FastAbort semantics.
         TASK_TERMINATION = 5, "tasks are being terminated";
-        /// The event is the vendor's own.
-        VENDOR_SPECIFIC = 255, "vendor-specific event";
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::codes::{AsyncEvent, LogoutOutcome, LogoutReason, RejectReason, SnackType};
+use super::codes::{AsyncEvent, LogoutOutcome, LogoutReason, Opcode, RejectReason, SnackType};
 use crate::iscsi::ids::{Cid, CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
 
 /// Asynchronous Message, opcode 0x32 (RFC 7143 11.9).
@@ -148,6 +148,28 @@ pub struct Reject {
     pub data: Bytes,
 }
 
+impl Reject {
+    /// Returns which PDU was rejected, `None` when the target did not send its header back.
+    #[must_use]
+    pub fn rejected_header(&self) -> Option<RejectedHeader> {
+        let (&[first, ..], rest) = self.data.split_first_chunk::<16>()?;
+        let tag = rest.first_chunk()?;
+        Some(RejectedHeader {
+            opcode: Opcode(first & 0x3f),
+            initiator_task_tag: InitiatorTaskTag(u32::from_be_bytes(*tag)),
+        })
+    }
+}
+
+/// What a Reject tells of the PDU that it rejects (RFC 7143 11.17.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RejectedHeader {
+    /// Its opcode.
+    pub opcode: Opcode,
+    /// Its Initiator Task Tag.
+    pub initiator_task_tag: InitiatorTaskTag,
+}
+
 /// NOP-Out, opcode 0x00 (RFC 7143 11.18).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NopOut {
@@ -184,4 +206,40 @@ pub struct NopIn {
     pub max_cmd_sn: CmdSn,
     /// Ping data returned (11.18.3).
     pub data: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iscsi::ids::CmdSn;
+
+    fn reject(data: &[u8]) -> Reject {
+        Reject {
+            reason: RejectReason::PROTOCOL_ERROR,
+            stat_sn: StatSn(0),
+            exp_cmd_sn: CmdSn(0),
+            max_cmd_sn: CmdSn(0),
+            data_sn: 0,
+            data: Bytes::copy_from_slice(data),
+        }
+    }
+
+    #[test]
+    fn a_reject_names_the_pdu_whose_header_it_carries() {
+        let mut header = [0; 48];
+        header[0] = 0x41;
+        header[16..20].copy_from_slice(&[0, 0, 1, 2]);
+        assert_eq!(
+            reject(&header).rejected_header(),
+            Some(RejectedHeader {
+                opcode: Opcode::SCSI_COMMAND,
+                initiator_task_tag: InitiatorTaskTag(0x102)
+            })
+        );
+    }
+
+    #[test]
+    fn a_reject_without_a_whole_header_names_nothing() {
+        assert_eq!(reject(&[0x41; 19]).rejected_header(), None);
+    }
 }

@@ -4,18 +4,20 @@
 //! that the standard declares reserved are not kept; a field that is valid only under a condition is inside an `Option`
 //! or an enum where that says it best. `data` is the data segment without its padding.
 
+use bytes::Bytes;
+
 mod codes;
 mod control;
 mod login;
 mod task;
 
 pub use codes::{
-    AsyncEvent, LogoutOutcome, LogoutReason, RejectReason, ServiceResponse, SnackType,
+    AsyncEvent, LogoutOutcome, LogoutReason, Opcode, RejectReason, ServiceResponse, SnackType,
     TaskAttribute, TaskManagementFunction, TaskManagementOutcome,
 };
 pub use control::{
-    AsyncMessage, LogoutRequest, LogoutResponse, NopIn, NopOut, Reject, SnackRequest, TextRequest,
-    TextResponse,
+    AsyncMessage, LogoutRequest, LogoutResponse, NopIn, NopOut, Reject, RejectedHeader,
+    SnackRequest, TextRequest, TextResponse,
 };
 pub use login::{LoginRequest, LoginResponse, Stage};
 pub use task::{
@@ -65,28 +67,53 @@ pub enum Pdu {
 }
 
 impl Pdu {
-    /// Returns the PDU's name as in the standard's section titles.
+    /// Returns the PDU's opcode, which prints as the PDU's name.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn opcode(&self) -> Opcode {
         match self {
-            Self::NopOut(_) => "NOP-Out",
-            Self::ScsiCommand(_) => "SCSI Command",
-            Self::TaskManagementRequest(_) => "Task Management Function Request",
-            Self::LoginRequest(_) => "Login Request",
-            Self::TextRequest(_) => "Text Request",
-            Self::DataOut(_) => "SCSI Data-Out",
-            Self::LogoutRequest(_) => "Logout Request",
-            Self::SnackRequest(_) => "SNACK Request",
-            Self::NopIn(_) => "NOP-In",
-            Self::ScsiResponse(_) => "SCSI Response",
-            Self::TaskManagementResponse(_) => "Task Management Function Response",
-            Self::LoginResponse(_) => "Login Response",
-            Self::TextResponse(_) => "Text Response",
-            Self::DataIn(_) => "SCSI Data-In",
-            Self::LogoutResponse(_) => "Logout Response",
-            Self::R2t(_) => "Ready To Transfer",
-            Self::AsyncMessage(_) => "Asynchronous Message",
-            Self::Reject(_) => "Reject",
+            Self::NopOut(_) => Opcode::NOP_OUT,
+            Self::ScsiCommand(_) => Opcode::SCSI_COMMAND,
+            Self::TaskManagementRequest(_) => Opcode::TASK_MANAGEMENT_REQUEST,
+            Self::LoginRequest(_) => Opcode::LOGIN_REQUEST,
+            Self::TextRequest(_) => Opcode::TEXT_REQUEST,
+            Self::DataOut(_) => Opcode::DATA_OUT,
+            Self::LogoutRequest(_) => Opcode::LOGOUT_REQUEST,
+            Self::SnackRequest(_) => Opcode::SNACK_REQUEST,
+            Self::NopIn(_) => Opcode::NOP_IN,
+            Self::ScsiResponse(_) => Opcode::SCSI_RESPONSE,
+            Self::TaskManagementResponse(_) => Opcode::TASK_MANAGEMENT_RESPONSE,
+            Self::LoginResponse(_) => Opcode::LOGIN_RESPONSE,
+            Self::TextResponse(_) => Opcode::TEXT_RESPONSE,
+            Self::DataIn(_) => Opcode::DATA_IN,
+            Self::LogoutResponse(_) => Opcode::LOGOUT_RESPONSE,
+            Self::R2t(_) => Opcode::R2T,
+            Self::AsyncMessage(_) => Opcode::ASYNC_MESSAGE,
+            Self::Reject(_) => Opcode::REJECT,
+        }
+    }
+
+    /// Returns the data segment without its padding; `None` for a PDU that never has one.
+    #[must_use]
+    pub const fn data(&self) -> Option<&Bytes> {
+        match self {
+            Self::NopOut(pdu) => Some(&pdu.data),
+            Self::ScsiCommand(pdu) => Some(&pdu.data),
+            Self::LoginRequest(pdu) => Some(&pdu.data),
+            Self::TextRequest(pdu) => Some(&pdu.data),
+            Self::DataOut(pdu) => Some(&pdu.data),
+            Self::NopIn(pdu) => Some(&pdu.data),
+            Self::ScsiResponse(pdu) => Some(&pdu.data),
+            Self::LoginResponse(pdu) => Some(&pdu.data),
+            Self::TextResponse(pdu) => Some(&pdu.data),
+            Self::DataIn(pdu) => Some(&pdu.data),
+            Self::AsyncMessage(pdu) => Some(&pdu.data),
+            Self::Reject(pdu) => Some(&pdu.data),
+            Self::TaskManagementRequest(_)
+            | Self::TaskManagementResponse(_)
+            | Self::LogoutRequest(_)
+            | Self::LogoutResponse(_)
+            | Self::R2t(_)
+            | Self::SnackRequest(_) => None,
         }
     }
 }
