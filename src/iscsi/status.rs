@@ -102,6 +102,13 @@ fn words(status: LoginStatus, context: &LoginContext<'_>) -> (String, String) {
             "Remove the target with -removetarget and add it at its new address with -addtarget."
                 .to_owned(),
         ),
+        (2, 0) if context.chap_configured => (
+            "The target refused the login and gave no closer reason.".to_owned(),
+            format!(
+                "Look for this login of {initiator} in the log of the VTL; where --chap-algorithms \
+                 was given, try again without it first."
+            ),
+        ),
         (2, 0) => (
             "The target refused the login and gave no closer reason.".to_owned(),
             format!("Look for this login of {initiator} in the log of the VTL."),

@@ -411,6 +411,34 @@ mod tests {
     }
 
     #[test]
+    fn a_recorded_exchange_is_repeated_and_accepted() {
+        // Recorded from a login at tgtd 1.0.85, which accepted the response and was believed.
+        let recorded = MutualChap {
+            target: credentials("TGTUSER", "TARGETSECRET1234"),
+            challenge: ChapChallenge {
+                identifier: 9,
+                challenge: [0x5a; CHALLENGE_LENGTH],
+            },
+        };
+        let (answered, sent) = initiator(Some(recorded))
+            .answer(&pairs(
+                "CHAP_A=5 CHAP_I=4 CHAP_C=0x085efe2ebc06ed8bd162a208f1c8fa4fb5ab7d4469f4187e2df69758d8d04b33\
+                 871271364404195e7f39163e4e421a2f6ed0",
+            ))
+            .unwrap();
+        assert_eq!(
+            sent.value("CHAP_R"),
+            Some("0x83352267bf4300b43910c2eea9668baf")
+        );
+        let outcome = answered
+            .finish(&pairs(
+                "CHAP_N=TGTUSER CHAP_R=0xf7ddb551b9eaab3bfe4e26a0b1073d49",
+            ))
+            .unwrap();
+        assert!(outcome.mutual);
+    }
+
+    #[test]
     fn mutual_detects_reflection() {
         let reflected = format!("CHAP_A=5 CHAP_I=7 CHAP_C=0x{}", "c5".repeat(32));
         assert_eq!(
