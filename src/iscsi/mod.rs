@@ -5,7 +5,9 @@
 //! | [`ids`] | identifiers and sequence numbers |
 //! | [`pdu`] | every PDU as plain data |
 //! | [`codec`] | PDUs to bytes and back, digests included |
+//! | [`session`] | the initiator's full feature phase |
 
 pub mod codec;
 pub mod ids;
 pub mod pdu;
+pub mod session;
