@@ -124,7 +124,7 @@ pub struct OperationalParameters {
     pub max_outstanding_r2t: u32,
     pub data_pdu_in_order: bool,
     pub data_sequence_in_order: bool,
-    pub error_recovery_level: u32,
+    pub error_recovery_level: u8,
 }
 
 impl OperationalParameters {
@@ -162,7 +162,7 @@ impl OperationalParameters {
             ),
             (
                 "ErrorRecoveryLevel",
-                Value::Number(self.error_recovery_level),
+                Value::Number(self.error_recovery_level.into()),
             ),
         ]
     }
@@ -185,7 +185,9 @@ impl OperationalParameters {
             (Key::MaxOutstandingR2T, Value::Number(n)) => self.max_outstanding_r2t = n,
             (Key::DataPduInOrder, Value::Boolean(b)) => self.data_pdu_in_order = b,
             (Key::DataSequenceInOrder, Value::Boolean(b)) => self.data_sequence_in_order = b,
-            (Key::ErrorRecoveryLevel, Value::Number(n)) => self.error_recovery_level = n,
+            (Key::ErrorRecoveryLevel, Value::Number(n)) => {
+                self.error_recovery_level = u8::try_from(n).unwrap_or_default();
+            }
             _ => {}
         }
     }
