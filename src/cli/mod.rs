@@ -1,1 +1,258 @@
-//! (placeholder)
+//! The two languages of the command line.
+//!
+//! ```text
+//! iscsiswiconfig [HOST-OPTIONS] -OPTION [-PARAMETER VALUE]...     the macro: IBM's words, one dash
+//! iscsiswiconfig [HOST-OPTIONS] COMMAND ...                       the host side: our words, GNU style
+//! ```
+//!
+//! Every word with one dash and more than one letter is the macro's and comes from the table in [`grammar`]; clap cannot
+//! parse such words, so [`parse_macro`] does. Every other word is the host side's and comes from clap's definition in
+//! [`host`]. A host option stands before the macro option, or anywhere on the line of a host command. The exceptions are
+//! few: `-h`, `-q`, `-v` and `-vv` are the host side's, and `-help`, `--help` and `-h` ask for help wherever they stand
+//! where a word of the grammar could.
+//!
+//! Parsing records what was typed and judges no value, so a usage error needs no machine. Help texts, the man page and the
+//! completion scripts are generated from the same table and definition.
+
+pub mod complete;
+pub mod grammar;
+pub mod help;
+pub mod host;
+pub mod man;
+mod parse;
+mod repair;
+mod usage;
+
+use std::ffi::OsString;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+pub use grammar::{MacroOption, Parameter};
+pub use help::Help;
+pub use host::{Artifact, HostCommand, HostOptions, NameKind};
+pub use parse::{Invocation, MacroRequest, parse_macro};
+pub use usage::{Shown, UsageError, WordFault};
+
+use crate::values::characters;
+
+/// A command line, as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The host options.
+    pub host: HostOptions,
+    /// What is asked for.
+    pub request: Request,
+}
+
+/// What a command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A call of the macro.
+    Macro(Invocation),
+    /// A command of the host side.
+    Host(HostCommand),
+    /// Help, on standard output.
+    Help(Help),
+    /// The version, on standard output.
+    Version,
+    /// Nothing: there is neither an option nor a command. [`help::usage`] goes to standard error.
+    NoArguments,
+}
+
+/// A command line that is not of the grammar.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{error}")]
+pub struct UsageFailure {
+    /// Whether `--json` is on the line, so that the error itself is printed as JSON.
+    pub json: bool,
+    /// What is wrong.
+    pub error: UsageError,
+    /// The line that was meant, where that is plain: quoted for a shell, secrets masked.
+    pub corrected: Option<String>,
+}
+
+impl UsageFailure {
+    /// Returns what to do about it, the most useful first.
+    pub fn hints(&self) -> Vec<String> {
+        let mut hints = self.error.hints();
+        if let Some(line) = &self.corrected {
+            hints.insert(0, format!("did you mean: {line}"));
+            // The line shows the corrected word already.
+            if let UsageError::Word { .. } = self.error {
+                hints.remove(1);
+            }
+        }
+        hints
+    }
+}
+
+/// Parses the arguments behind the program's name.
+///
+/// # Errors
+///
+/// The first thing that is not of the grammar; no value has been looked at.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, UsageFailure> {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let json = words.iter().any(|word| word == "--json");
+    let (line, words) = match split(&words) {
+        Split::Help => (
+            Ok(CommandLine::new(Request::Help(Help::Overview))),
+            Vec::new(),
+        ),
+        Split::Version => (Ok(CommandLine::new(Request::Version)), Vec::new()),
+        Split::Host => (host_line(&words), words),
+        Split::Macro(at) => {
+            let (before, behind) = words.split_at_checked(at).unwrap_or((&words, &[]));
+            (macro_line(before, behind, at), words)
+        }
+    };
+    line.map_err(|error| {
+        // Only a line that is text can be corrected; its words may hold a secret.
+        let words: Option<Vec<_>> = words
+            .into_iter()
+            .map(|word| word.into_string().ok().map(Zeroizing::new))
+            .collect();
+        let corrected = words.and_then(|words| repair::corrected_line(&words));
+        UsageFailure {
+            json,
+            error,
+            corrected,
+        }
+    })
+}
+
+impl CommandLine {
+    fn new(request: Request) -> Self {
+        Self {
+            host: HostOptions::default(),
+            request,
+        }
+    }
+}
+
+/// Where a line changes from one language to the other.
+enum Split {
+    /// The macro's words begin at this index, which is behind the end when there are none.
+    Macro(usize),
+    /// The whole line is the host side's.
+    Host,
+    /// Help was asked for before anything else.
+    Help,
+    /// The version was asked for before anything else.
+    Version,
+}
+
+/// Finds where the macro's words begin, without looking at what they are.
+fn split(words: &[OsString]) -> Split {
+    let mut at = 0;
+    loop {
+        let Some(word) = words.get(at) else {
+            return Split::Macro(at);
+        };
+        let Some(word) = word.to_str() else {
+            return Split::Macro(at);
+        };
+        at += match word {
+            "-h" | "-help" | "--help" => return Split::Help,
+            "--version" => return Split::Version,
+            "-q" | "-v" | "-vv" => 1,
+            _ if word.starts_with("--") => match host_option(word) {
+                // A word that begins with a dash is never the value: the macro begins there, and clap misses the value.
+                Some(true) => {
+                    let value = words
+                        .get(at + 1)
+                        .filter(|next| !next.as_encoded_bytes().starts_with(b"-"));
+                    1 + usize::from(value.is_some())
+                }
+                Some(false) => 1,
+                None if parse::changed_word(word).is_some() => return Split::Macro(at),
+                None => return Split::Host,
+            },
+            _ if host::is_command(word) => return Split::Host,
+            _ => return Split::Macro(at),
+        };
+    }
+}
+
+/// Returns whether the value of a host option stands in the next word; `None` when there is no such option.
+fn host_option(word: &str) -> Option<bool> {
+    let name = word.strip_prefix("--")?;
+    match name.split_once('=') {
+        Some((name, _)) => host::takes_value(name).map(|_| false),
+        None => host::takes_value(name),
+    }
+}
+
+fn host_line(words: &[OsString]) -> Result<CommandLine, UsageError> {
+    Ok(match host::parse(words)? {
+        host::Parsed::Help(text) => CommandLine::new(Request::Help(Help::Command(text))),
+        host::Parsed::Line(host, command) => {
+            let request = command.map_or(Request::NoArguments, Request::Host);
+            CommandLine { host, request }
+        }
+    })
+}
+
+/// Parses host options and the macro's words behind them; `at` is how many words stand before those.
+fn macro_line(
+    before: &[OsString],
+    behind: &[OsString],
+    at: usize,
+) -> Result<CommandLine, UsageError> {
+    // The definition is only built when there is something for it to parse.
+    let line = match before {
+        [] => CommandLine::new(Request::NoArguments),
+        words => host_line(words)?,
+    };
+    if behind.is_empty() {
+        return Ok(line);
+    }
+    let words = text(behind, at)?;
+    let request = match parse_macro(&words) {
+        Ok(MacroRequest::Call(invocation)) => Request::Macro(invocation),
+        Ok(MacroRequest::Help(option)) => {
+            Request::Help(option.map_or(Help::Overview, Help::Option))
+        }
+        Err(UsageError::UnknownOption { word }) if !has_dash(behind) => {
+            // Neither language has the word; clap knows whether a command is spelled like it.
+            let similar = match host_line(behind) {
+                Err(UsageError::UnknownCommand { similar, .. }) => similar,
+                _ => None,
+            };
+            return Err(UsageError::UnknownCommand { word, similar });
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(CommandLine {
+        host: line.host,
+        request,
+    })
+}
+
+/// Returns whether the first word begins with a dash of any kind.
+fn has_dash(words: &[OsString]) -> bool {
+    let first = words
+        .first()
+        .and_then(|word| word.to_str())
+        .unwrap_or_default();
+    first.starts_with(|c| c == '-' || characters::is_dash(c))
+}
+
+fn text(words: &[OsString], at: usize) -> Result<Vec<Zeroizing<String>>, UsageError> {
+    let mut texts: Vec<Zeroizing<String>> = Vec::with_capacity(words.len());
+    for (index, word) in words.iter().enumerate() {
+        let Some(word) = word.to_str() else {
+            let parameter = texts.last().and_then(|word| Parameter::from_word(word));
+            return Err(UsageError::NotUtf8 {
+                argument: at + index + 1,
+                parameter,
+            });
+        };
+        texts.push(Zeroizing::new(word.to_owned()));
+    }
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,509 @@
+//! The host side of the command line: GNU style options and commands, defined once for clap.
+//!
+//! To add a command: a variant of [`HostCommand`], a function that returns its [`clap::Command`], and an arm in
+//! [`HostCommand::from_matches`]. Help, man page and completion scripts walk [`definition`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{EnumValueParser, PossibleValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
+use thiserror::Error;
+
+use super::usage::{Shown, UsageError, escape};
+use super::{complete, man};
+
+/// The environment variable that names the state directory when `--state-dir` does not.
+pub const STATE_DIR_VARIABLE: &str = "ISCSISWICONFIG_STATE_DIR";
+
+/// The host options, as typed; a default where nothing was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostOptions {
+    /// `--state-dir`: where the state is kept. Without it the environment decides, then the user's default.
+    pub state_dir: Option<PathBuf>,
+    /// `--json`: one JSON document on standard output.
+    pub json: bool,
+    /// `--timeout`: the longest that one phase of talking to a target may take; never zero.
+    pub timeout: Duration,
+    /// `--lock-timeout`: the longest to wait for a lock; zero for not at all.
+    pub lock_timeout: Duration,
+    /// `--chap-algorithms`: the list of CHAP algorithms to offer, not looked at yet.
+    pub chap_algorithms: String,
+    /// `-q`, `--quiet`: no progress and no warnings.
+    pub quiet: bool,
+    /// `-v`, `--verbose`: how often it was given; 2 shows every PDU.
+    pub verbose: u8,
+}
+
+/// A command of the host side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostCommand {
+    /// `generate`: prints a file that packages install.
+    Generate(Artifact),
+    /// `complete`: prints configured names, one a line, for the completion scripts.
+    Complete(NameKind),
+}
+
+/// What `generate` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Artifact {
+    /// The man page.
+    Man,
+    /// The completion script for bash.
+    Bash,
+    /// The completion script for zsh.
+    Zsh,
+    /// The completion script for fish.
+    Fish,
+}
+
+/// What `complete` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    /// The target names of the configured targets.
+    TargetNames,
+    /// The initiator names of the configured targets.
+    InitiatorNames,
+    /// The host names of the configured targets.
+    HostNames,
+}
+
+/// Why a number of seconds is not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SecondsError {
+    /// Not a decimal number such as 15 or 0.5.
+    #[error("not a number of seconds such as 15 or 0.5")]
+    NotDecimal,
+    /// Zero, where that would mean to give up before anything is tried.
+    #[error("it must be more than 0")]
+    Zero,
+    /// Longer than a day.
+    #[error("it must not be more than 86400, a day")]
+    TooLong,
+}
+
+impl Default for HostOptions {
+    fn default() -> Self {
+        Self {
+            state_dir: None,
+            json: false,
+            timeout: Duration::from_secs(15),
+            lock_timeout: Duration::from_secs(10),
+            chap_algorithms: "5".to_owned(),
+            quiet: false,
+            verbose: 0,
+        }
+    }
+}
+
+/// Returns clap's definition of the host options and commands.
+pub fn definition() -> Command {
+    Command::new("iscsiswiconfig")
+        .disable_help_subcommand(true)
+        .disable_version_flag(true)
+        .disable_help_flag(true)
+        .args(options())
+        .subcommand(generate_command())
+        .subcommand(complete_command())
+}
+
+/// Parses a line of the host side: options, and then a command with its arguments or nothing.
+///
+/// # Errors
+///
+/// What clap found wrong, in its words; help that was asked for comes back as `Ok(Parsed::Help)`.
+pub(super) fn parse(words: &[OsString]) -> Result<Parsed, UsageError> {
+    let program = OsString::from("iscsiswiconfig");
+    let mut definition = definition();
+    let line = std::iter::once(&program).chain(words);
+    let matches = match definition.try_get_matches_from_mut(line) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            return Ok(Parsed::Help(error.to_string()));
+        }
+        Err(error) => return Err(usage_error(&error)),
+    };
+    let command = matches
+        .subcommand()
+        .and_then(|(name, matches)| HostCommand::from_matches(name, matches));
+    Ok(Parsed::Line(HostOptions::from_matches(&matches), command))
+}
+
+/// What a line of the host side says.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    /// Options, and a command if there was one.
+    Line(HostOptions, Option<HostCommand>),
+    /// The help of a command, to be printed.
+    Help(String),
+}
+
+/// Returns whether the host option `--name` takes a value; `None` when there is no such option.
+pub(super) fn takes_value(name: &str) -> Option<bool> {
+    match name {
+        // Answered before clap is asked, so they are not in its definition.
+        "version" => Some(false),
+        _ => options()
+            .iter()
+            .find(|option| option.get_long() == Some(name))
+            .map(|option| option.get_action().takes_values()),
+    }
+}
+
+/// Returns whether the word is a command of the host side.
+pub(super) fn is_command(word: &str) -> bool {
+    definition()
+        .get_subcommands()
+        .any(|command| command.get_name() == word)
+}
+
+impl Artifact {
+    /// Returns the file's text.
+    pub fn text(self) -> String {
+        match self {
+            Self::Man => man::page(),
+            Self::Bash => complete::bash(),
+            Self::Zsh => complete::zsh(),
+            Self::Fish => complete::fish(),
+        }
+    }
+}
+
+impl NameKind {
+    /// Returns the word that asks for these names.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::TargetNames => "target-names",
+            Self::InitiatorNames => "initiator-names",
+            Self::HostNames => "host-names",
+        }
+    }
+}
+
+impl HostOptions {
+    fn from_matches(matches: &ArgMatches) -> Self {
+        let default = Self::default();
+        let duration = |name| matches.get_one::<Duration>(name).copied();
+        Self {
+            state_dir: matches.get_one::<PathBuf>("state-dir").cloned(),
+            json: matches.get_flag("json"),
+            timeout: duration("timeout").unwrap_or(default.timeout),
+            lock_timeout: duration("lock-timeout").unwrap_or(default.lock_timeout),
+            chap_algorithms: matches
+                .get_one::<String>("chap-algorithms")
+                .cloned()
+                .unwrap_or(default.chap_algorithms),
+            quiet: matches.get_flag("quiet"),
+            verbose: matches.get_count("verbose"),
+        }
+    }
+}
+
+impl HostCommand {
+    fn from_matches(name: &str, matches: &ArgMatches) -> Option<Self> {
+        match name {
+            "generate" => matches.get_one("what").copied().map(Self::Generate),
+            "complete" => matches.get_one("what").copied().map(Self::Complete),
+            _ => None,
+        }
+    }
+}
+
+/// The host options, in the order of the help.
+fn options() -> Vec<Arg> {
+    let default = HostOptions::default();
+    vec![
+        Arg::new("state-dir")
+            .long("state-dir")
+            .value_name("DIR")
+            .value_parser(value_parser!(PathBuf))
+            .global(true)
+            .help("Keep the configuration in DIR instead of the user's state directory")
+            .long_help(format!(
+                "The environment variable {STATE_DIR_VARIABLE} does the same where this option is not given."
+            )),
+        Arg::new("json")
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .global(true)
+            .help("Print one JSON document on standard output"),
+        Arg::new("timeout")
+            .long("timeout")
+            .value_name("SECONDS")
+            .value_parser(timeout)
+            .global(true)
+            .help(format!("Give up a phase of a connection after SECONDS [default: {}]", default.timeout.as_secs()))
+            .long_help(
+                "Resolving the host name, connecting, logging in and the answer to a command are such phases; \
+                 a target is given up as a whole after four times that. A fraction such as 0.5 is accepted.",
+            ),
+        Arg::new("lock-timeout")
+            .long("lock-timeout")
+            .value_name("SECONDS")
+            .value_parser(seconds)
+            .global(true)
+            .help(format!("Wait SECONDS for another call to finish [default: {}]", default.lock_timeout.as_secs()))
+            .long_help("With 0 the lock is tried once."),
+        Arg::new("chap-algorithms")
+            .long("chap-algorithms")
+            .value_name("LIST")
+            .global(true)
+            .help(format!("Offer these CHAP algorithms, in this order [default: {}]", default.chap_algorithms))
+            .long_help(
+                "Numbers or names with commas between them: 5 or MD5, 6 or SHA1, 7 or SHA-256, 8 or SHA3-256. \
+                 Some targets refuse any list but 5.",
+            ),
+        Arg::new("quiet")
+            .short('q')
+            .long("quiet")
+            .action(ArgAction::SetTrue)
+            .global(true)
+            .help("Print no progress and no warnings"),
+        Arg::new("verbose")
+            .short('v')
+            .long("verbose")
+            .action(ArgAction::Count)
+            .global(true)
+            .help("Say more on standard error; -vv shows every PDU, decoded, with secrets masked"),
+        Arg::new("help")
+            .short('h')
+            .long("help")
+            .action(ArgAction::Help)
+            .global(true)
+            .help("Show help; -OPTION -help explains one macro option"),
+    ]
+}
+
+fn generate_command() -> Command {
+    Command::new("generate")
+        .about("Print the man page or a completion script")
+        .long_about("Prints the man page or the completion script for one shell on standard output. Packages use it.")
+        .arg(what::<Artifact>())
+}
+
+fn complete_command() -> Command {
+    Command::new("complete")
+        .hide(true)
+        .about("Print configured names, one a line, for the completion scripts")
+        .arg(what::<NameKind>())
+}
+
+fn what<T: ValueEnum + Clone + Send + Sync + 'static>() -> Arg {
+    Arg::new("what")
+        .value_name("WHAT")
+        .required(true)
+        .value_parser(EnumValueParser::<T>::new())
+        .help("What to print")
+}
+
+impl ValueEnum for Artifact {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Man, Self::Bash, Self::Zsh, Self::Fish]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Man => "man",
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }))
+    }
+}
+
+impl ValueEnum for NameKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::TargetNames, Self::InitiatorNames, Self::HostNames]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()))
+    }
+}
+
+fn timeout(typed: &str) -> Result<Duration, SecondsError> {
+    match seconds(typed)? {
+        Duration::ZERO => Err(SecondsError::Zero),
+        timeout => Ok(timeout),
+    }
+}
+
+fn seconds(typed: &str) -> Result<Duration, SecondsError> {
+    const DAY: f64 = 86_400.0;
+
+    let is_decimal = !typed.is_empty()
+        && typed.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && typed.bytes().any(|b| b.is_ascii_digit());
+    let seconds: f64 = match typed.parse() {
+        Ok(seconds) if is_decimal => seconds,
+        _ => return Err(SecondsError::NotDecimal),
+    };
+    if seconds > DAY {
+        return Err(SecondsError::TooLong);
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// Turns clap's report, paragraphs with a prefix each, into a message on one line and a tip.
+fn usage_error(error: &clap::Error) -> UsageError {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(word) = context(ContextKind::InvalidSubcommand)
+    {
+        let similar = context(ContextKind::SuggestedSubcommand);
+        return UsageError::UnknownCommand {
+            word: Shown::known(&word),
+            similar,
+        };
+    }
+    let report = error.to_string();
+    let mut paragraphs = report.split("\n\n");
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let tip = paragraphs.find_map(|paragraph| paragraph.trim_start().strip_prefix("tip: "));
+    UsageError::Host {
+        message: one_line(message),
+        tip: tip.map(one_line),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let words: Vec<_> = text.lines().map(str::trim).collect();
+    escape(words.join(" ").trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(words: &[&str]) -> Result<Parsed, UsageError> {
+        parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    fn options_of(words: &[&str]) -> HostOptions {
+        match line(words) {
+            Ok(Parsed::Line(options, None)) => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn message(words: &[&str]) -> (String, Option<String>) {
+        match line(words) {
+            Err(UsageError::Host { message, tip }) => (message, tip),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn nothing_typed_gives_the_defaults() {
+        assert_eq!(options_of(&[]), HostOptions::default());
+    }
+
+    #[test]
+    fn every_option_is_kept_as_typed() {
+        let words = [
+            "--state-dir=/x",
+            "--json",
+            "--timeout",
+            "0.5",
+            "--lock-timeout",
+            "0",
+            "--chap-algorithms",
+            "7,5",
+            "-q",
+            "-vv",
+        ];
+        let expected = HostOptions {
+            state_dir: Some(PathBuf::from("/x")),
+            json: true,
+            timeout: Duration::from_millis(500),
+            lock_timeout: Duration::ZERO,
+            chap_algorithms: "7,5".to_owned(),
+            quiet: true,
+            verbose: 2,
+        };
+        assert_eq!(options_of(&words), expected);
+        assert_eq!(options_of(&["--verbose", "--verbose"]).verbose, 2);
+    }
+
+    #[test]
+    fn a_number_of_seconds_is_a_plain_decimal() {
+        assert_eq!(seconds("15"), Ok(Duration::from_secs(15)));
+        assert_eq!(seconds(".25"), Ok(Duration::from_millis(250)));
+        assert_eq!(seconds("86400"), Ok(Duration::from_secs(86_400)));
+        for typed in [
+            "", ".", "-1", "+1", "1e3", "inf", "NaN", "1s", "1,5", "1.2.3", " 1",
+        ] {
+            assert_eq!(seconds(typed), Err(SecondsError::NotDecimal), "{typed}");
+        }
+        assert_eq!(seconds("86400.1"), Err(SecondsError::TooLong));
+        assert_eq!(timeout("0.0"), Err(SecondsError::Zero));
+        assert_eq!(timeout("0.0000000000001"), Err(SecondsError::Zero));
+    }
+
+    #[test]
+    fn an_empty_state_directory_is_refused() {
+        assert!(message(&["--state-dir", ""]).0.contains("--state-dir"));
+    }
+
+    #[test]
+    fn clap_speaks_on_one_line_without_a_prefix() {
+        let (text, tip) = message(&["--jsn"]);
+        assert_eq!(text, "unexpected argument '--jsn' found");
+        assert_eq!(tip.as_deref(), Some("a similar argument exists: '--json'"));
+        let (text, _) = message(&["--timeout", "soon"]);
+        assert_eq!(
+            text,
+            "invalid value 'soon' for '--timeout <SECONDS>': not a number of seconds such as 15 or 0.5"
+        );
+        let (text, _) = message(&["generate", "powershell"]);
+        assert_eq!(
+            text,
+            "invalid value 'powershell' for '<WHAT>' [possible values: man, bash, zsh, fish]"
+        );
+    }
+
+    #[test]
+    fn a_message_spells_out_what_a_terminal_would_act_on() {
+        let (text, _) = message(&["--timeout", "\u{1b}[31m"]);
+        assert!(text.contains("<U+001B>[31m"), "{text}");
+    }
+
+    #[test]
+    fn a_misspelled_command_is_told_with_the_one_it_is_like() {
+        let expected = UsageError::UnknownCommand {
+            word: Shown::known("generat"),
+            similar: Some("generate".to_owned()),
+        };
+        assert_eq!(line(&["generat"]).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn every_command_of_the_definition_is_known() {
+        for command in definition().get_subcommands() {
+            let what = command
+                .get_positionals()
+                .next()
+                .unwrap()
+                .get_possible_values();
+            for value in what {
+                let parsed = line(&[command.get_name(), value.get_name(), "--json"]);
+                assert!(matches!(
+                    parsed,
+                    Ok(Parsed::Line(HostOptions { json: true, .. }, Some(_)))
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,565 @@
+//! Recognises words that pasting or typing has changed, and spells out the line that was meant.
+//!
+//! Nothing here is ever acted on: what comes out goes into an error's hints.
+
+use std::collections::VecDeque;
+
+use zeroize::Zeroizing;
+
+use super::grammar::{HELP_WORD, MacroOption, OPTIONS, PARAMETERS, Parameter};
+use super::host;
+use super::parse::parse_macro;
+use super::usage::{MASK, WordFault};
+use crate::values::characters;
+
+/// The macro's name, and the program's.
+const MACRO_NAME: &str = "iscsiswiconfig";
+
+/// The farthest that a spelling may be from the word that it is taken for.
+const MAX_EDITS: usize = 2;
+
+/// What a word stands for, faults aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// An option of the macro, in the spelling recognised.
+    Option(MacroOption, &'static str),
+    /// A parameter of the macro.
+    Parameter(Parameter),
+    /// `-help`.
+    Help,
+    /// A host option.
+    Host {
+        /// The option with its dashes, without a value.
+        word: String,
+        /// Whether a value follows.
+        takes_value: bool,
+    },
+}
+
+/// A word recognised.
+#[derive(Debug)]
+pub(super) struct Recognised {
+    /// What it stands for.
+    pub known: Known,
+    /// What is wrong with it; nothing when it is spelled as the grammar has it.
+    pub faults: Vec<WordFault>,
+    /// How many bytes of the argument make up the word, with the `=` or the space behind it.
+    pub head: usize,
+    /// The words that follow in the same argument.
+    pub rest: Vec<Zeroizing<String>>,
+}
+
+impl Known {
+    /// Returns the word as the grammar has it.
+    pub(super) fn word(&self) -> &str {
+        match self {
+            Self::Option(_, spelling) => spelling,
+            Self::Parameter(parameter) => parameter.word(),
+            Self::Help => HELP_WORD,
+            Self::Host { word, .. } => word,
+        }
+    }
+
+    /// Returns whether the word's value must not be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self, Self::Parameter(parameter) if parameter.spec().secret)
+    }
+}
+
+/// Recognises a word of either language, whatever happened to it; `None` when it is like no word.
+pub(super) fn recognise(argument: &str) -> Option<Recognised> {
+    if let "-q" | "-v" | "-vv" = argument {
+        let word = argument.to_owned();
+        let known = Known::Host {
+            word,
+            takes_value: false,
+        };
+        return Some(Recognised {
+            known,
+            faults: Vec::new(),
+            head: argument.len(),
+            rest: Vec::new(),
+        });
+    }
+    let head = Head::of(argument);
+    let typed = head.word.trim_start_matches('-');
+    let dashes = head.word.len() - typed.len();
+    let letters = typed.to_ascii_lowercase();
+    let mut faults = head.faults;
+
+    let (known, misspelled) = match exactly(&letters) {
+        Some(known) => (known, false),
+        None => (nearly(&letters)?, true),
+    };
+    let wanted = known.word().len() - known.word().trim_start_matches('-').len();
+    // Help is asked for in both languages, with one dash or with two.
+    if dashes != wanted && (dashes == 0 || dashes > 2 || known != Known::Help) {
+        faults.push(WordFault::Dashes {
+            typed: dashes,
+            wanted,
+        });
+    }
+    if letters != typed {
+        faults.push(WordFault::LetterCase);
+    }
+    if misspelled {
+        faults.push(WordFault::Spelling);
+    }
+    let takes_equals = matches!(
+        known,
+        Known::Host {
+            takes_value: true,
+            ..
+        }
+    );
+    if head.end == HeadEnd::Equals && !takes_equals {
+        faults.push(WordFault::EqualsSign);
+    }
+    let rest = argument.get(head.length..).unwrap_or_default();
+    let rest = match head.end {
+        HeadEnd::Equals => vec![Zeroizing::new(rest.to_owned())],
+        HeadEnd::Space if known.is_secret() && !rest.is_empty() => {
+            vec![Zeroizing::new(rest.to_owned())]
+        }
+        HeadEnd::Space | HeadEnd::Argument => words_in(rest),
+    };
+    faults.dedup();
+    Some(Recognised {
+        known,
+        faults,
+        head: head.length,
+        rest,
+    })
+}
+
+/// Returns whether a value is one of the macro's own words, letter case and the kind and number of dashes aside.
+pub(super) fn is_own_word(value: &str) -> bool {
+    let plain = Zeroizing::new(characters::plain(value));
+    let Some(letters) = plain.trim().strip_prefix('-') else {
+        return false;
+    };
+    let letters = letters.trim_start_matches('-').to_ascii_lowercase();
+    matches!(
+        exactly_macro(&letters),
+        Some(Known::Option(..) | Known::Parameter(_) | Known::Help)
+    )
+}
+
+/// Returns whether the word is the macro's name.
+pub(super) fn is_macro_name(word: &str) -> bool {
+    characters::plain(word)
+        .trim()
+        .eq_ignore_ascii_case(MACRO_NAME)
+}
+
+/// Returns what is wrong with a word that consists of nothing but what pasting left behind.
+pub(super) fn debris(word: &str) -> Option<Vec<WordFault>> {
+    let head = Head::of(word);
+    let left_behind = !word.is_empty() && head.word.is_empty() && head.end == HeadEnd::Argument;
+    left_behind.then_some(head.faults)
+}
+
+/// Returns whether a value may have swallowed words behind it, a secret among them, through misplaced quotes.
+pub(super) fn may_hold_secret(value: &str) -> bool {
+    value.contains(char::is_whitespace) || value.to_ascii_lowercase().contains("secret")
+}
+
+/// Returns the command line that was meant, ready to be pasted, with secrets masked.
+///
+/// `None` when a word cannot be placed, when something would have to be made up, or when nothing would change.
+pub(super) fn corrected_line(typed: &[Zeroizing<String>]) -> Option<String> {
+    let mut words: VecDeque<Zeroizing<String>> = typed.iter().cloned().collect();
+    let mut host: Vec<String> = Vec::new();
+    let mut option: Option<&'static str> = None;
+    let mut parameters: Vec<(Parameter, Zeroizing<String>)> = Vec::new();
+
+    while let Some(argument) = words.pop_front() {
+        let nothing_yet = option.is_none() && parameters.is_empty();
+        if debris(&argument).is_some() || (nothing_yet && is_macro_name(&argument)) {
+            continue;
+        }
+        let recognised = recognise(&argument)?;
+        let attached = !recognised.rest.is_empty();
+        for word in recognised.rest.into_iter().rev() {
+            words.push_front(word);
+        }
+        match recognised.known {
+            Known::Option(_, spelling) if option.is_none() => option = Some(spelling),
+            Known::Option(..) | Known::Help => return None,
+            Known::Parameter(parameter) => {
+                let value = words.pop_front().filter(|value| !is_own_word(value))?;
+                let value = meant_value(value, parameter.spec().secret);
+                if !parameter.spec().secret && may_hold_secret(&value) {
+                    return None;
+                }
+                parameters.push((parameter, value));
+            }
+            Known::Host {
+                word,
+                takes_value: false,
+            } => host.push(word),
+            Known::Host {
+                word,
+                takes_value: true,
+            } if attached => {
+                host.push(format!("{word}={}", words.pop_front()?.as_str()));
+            }
+            Known::Host {
+                word,
+                takes_value: true,
+            } => {
+                let value = words.pop_front().filter(|value| !value.starts_with('-'))?;
+                host.extend([word, value.to_string()]);
+            }
+        }
+    }
+
+    let option = option?;
+    let mut line = vec![Zeroizing::new(option.to_owned())];
+    let mut shown: Vec<String> = vec![MACRO_NAME.to_owned()];
+    shown.extend(host.iter().map(|word| quote(word)));
+    shown.push(option.to_owned());
+    for (parameter, value) in parameters {
+        let secret = parameter.spec().secret;
+        shown.push(parameter.word().to_owned());
+        shown.push(if secret {
+            MASK.to_owned()
+        } else {
+            quote(&value)
+        });
+        line.push(Zeroizing::new(parameter.word().to_owned()));
+        line.push(value);
+    }
+    parse_macro(&line).ok()?;
+    let unchanged = host
+        .iter()
+        .chain(line.iter().map(|word| &**word))
+        .eq(typed.iter().map(|w| &**w));
+    let shown = shown.join(" ");
+    (!unchanged && shown.chars().all(|c| c == ' ' || c.is_ascii_graphic())).then_some(shown)
+}
+
+/// Quotes a word for a POSIX shell where it needs that.
+pub(super) fn quote(word: &str) -> String {
+    // A masked secret is a placeholder; quotes would make it look like one to be typed.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/,=+@%".contains(&b);
+    if word == MASK || (!word.is_empty() && word.bytes().all(plain)) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// How a word of the grammar ends within its argument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HeadEnd {
+    Argument,
+    Equals,
+    Space,
+}
+
+/// The first word of an argument, freed of what pasting does to words.
+struct Head {
+    word: String,
+    faults: Vec<WordFault>,
+    /// In bytes of the argument, with the `=` or the space that ends it.
+    length: usize,
+    end: HeadEnd,
+}
+
+impl Head {
+    fn of(argument: &str) -> Self {
+        let mut head = Self {
+            word: String::new(),
+            faults: Vec::new(),
+            length: argument.len(),
+            end: HeadEnd::Argument,
+        };
+        for (at, character) in argument.char_indices() {
+            let behind = at + character.len_utf8();
+            if character == '=' && !head.word.is_empty() {
+                head.length = behind;
+                head.end = HeadEnd::Equals;
+                break;
+            }
+            if character == ' ' || characters::is_space(character) {
+                head.note(WordFault::Space(character));
+                if head.word.is_empty() {
+                    continue;
+                }
+                head.length = behind;
+                head.end = HeadEnd::Space;
+                break;
+            }
+            head.take(character);
+        }
+        head
+    }
+
+    fn take(&mut self, character: char) {
+        let quote = characters::is_quote(character) || matches!(character, '"' | '\'' | '`');
+        if characters::is_dash(character) {
+            self.note(WordFault::Dash(character));
+            // A soft hyphen or a hyphen inside a word is where a page broke the line.
+            if self.word.trim_start_matches('-').is_empty() {
+                self.word.push('-');
+            }
+        } else if quote {
+            self.note(WordFault::Quote(character));
+        } else if character == '\r' {
+            self.note(WordFault::CarriageReturn);
+        } else if characters::plain(character.encode_utf8(&mut [0; 4])).is_empty() {
+            self.note(WordFault::Invisible(character));
+        } else {
+            self.word.push(character);
+        }
+    }
+
+    fn note(&mut self, fault: WordFault) {
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+}
+
+fn exactly(letters: &str) -> Option<Known> {
+    exactly_macro(letters).or_else(|| {
+        let takes_value = host::takes_value(letters)?;
+        Some(Known::Host {
+            word: format!("--{letters}"),
+            takes_value,
+        })
+    })
+}
+
+fn exactly_macro(letters: &str) -> Option<Known> {
+    macro_words().find(|known| known.word().trim_start_matches('-') == letters)
+}
+
+/// Returns the macro word closest to `letters`, within [`MAX_EDITS`].
+fn nearly(letters: &str) -> Option<Known> {
+    // A fault in a word as short as `help` leaves too little to tell it from a value.
+    let long = macro_words().filter(|known| *known != Known::Help);
+    long.map(|known| (edits(letters, known.word().trim_start_matches('-')), known))
+        .filter(|(edits, _)| *edits <= MAX_EDITS)
+        .min_by_key(|(edits, _)| *edits)
+        .map(|(_, known)| known)
+}
+
+fn macro_words() -> impl Iterator<Item = Known> {
+    let options = OPTIONS.iter().flat_map(|spec| {
+        spec.spellings
+            .iter()
+            .map(|spelling| Known::Option(spec.option, spelling))
+    });
+    let parameters = PARAMETERS
+        .iter()
+        .map(|spec| Known::Parameter(spec.parameter));
+    options.chain(parameters).chain([Known::Help])
+}
+
+/// Returns the number of insertions, deletions, substitutions and swaps of neighbours between two words
+/// (Damerau-Levenshtein, optimal string alignment); anything above [`MAX_EDITS`] may come out as any such number.
+fn edits(a: &str, b: &str) -> usize {
+    if a.len().abs_diff(b.len()) > MAX_EDITS {
+        return MAX_EDITS + 1;
+    }
+    let b = b.as_bytes();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    let mut previous = None;
+    for (i, x) in a.bytes().enumerate() {
+        let mut row = vec![i + 1];
+        let mut left = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
+            let mut best = (left + 1)
+                .min(cell(&above, j + 1) + 1)
+                .min(cell(&above, j) + usize::from(x != *y));
+            let swapped = j
+                .checked_sub(1)
+                .filter(|at| previous == Some(*y) && b.get(*at) == Some(&x));
+            if let Some(at) = swapped {
+                best = best.min(cell(&before, at) + 1);
+            }
+            row.push(best);
+            left = best;
+        }
+        previous = Some(x);
+        before = std::mem::replace(&mut above, row);
+    }
+    above.last().copied().unwrap_or_default()
+}
+
+fn words_in(text: &str) -> Vec<Zeroizing<String>> {
+    let plain = Zeroizing::new(characters::plain(text));
+    plain
+        .split_whitespace()
+        .map(|word| Zeroizing::new(word.to_owned()))
+        .collect()
+}
+
+/// Returns the value as it was meant: no value of the macro can hold what pasting leaves behind.
+fn meant_value(value: Zeroizing<String>, secret: bool) -> Zeroizing<String> {
+    if secret {
+        return value;
+    }
+    Zeroizing::new(characters::plain(&value).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn word_of(argument: &str) -> Option<String> {
+        recognise(argument).map(|recognised| recognised.known.word().to_owned())
+    }
+
+    #[test]
+    fn every_word_is_recognised_as_itself_without_a_fault() {
+        let host = [
+            "--json",
+            "--state-dir",
+            "--timeout=5",
+            "--version",
+            "-q",
+            "-v",
+            "-vv",
+            "--help",
+        ];
+        let words: Vec<String> = macro_words().map(|known| known.word().to_owned()).collect();
+        for word in words.iter().map(String::as_str).chain(host) {
+            let recognised = recognise(word).unwrap();
+            assert_eq!(recognised.faults, [], "{word}");
+        }
+    }
+
+    #[test]
+    fn no_two_words_are_so_close_that_a_swap_of_letters_confuses_them() {
+        let words: Vec<String> = macro_words()
+            .map(|known| known.word().trim_start_matches('-').to_owned())
+            .collect();
+        for a in &words {
+            for b in words.iter().filter(|b| *b != a && !a.starts_with("reipl")) {
+                assert!(edits(a, b) > 1, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn edits_are_insertions_deletions_substitutions_and_swaps() {
+        assert_eq!(edits("commit", "commit"), 0);
+        assert_eq!(edits("comit", "commit"), 1);
+        assert_eq!(edits("commmit", "commit"), 1);
+        assert_eq!(edits("kommit", "commit"), 1);
+        assert_eq!(edits("comimt", "commit"), 1);
+        assert_eq!(edits("ocmimt", "commit"), 2);
+        assert!(edits("com", "commit") > MAX_EDITS);
+        assert!(edits("setport", "setkeystore") > MAX_EDITS);
+    }
+
+    #[test]
+    fn a_soft_hyphen_inside_a_word_is_where_the_line_was_broken() {
+        assert_eq!(
+            word_of("-initia\u{ad}torname").as_deref(),
+            Some("-initiatorname")
+        );
+        assert_eq!(
+            word_of("-initia\u{2010}torname").as_deref(),
+            Some("-initiatorname")
+        );
+    }
+
+    #[test]
+    fn a_word_of_the_macro_wants_a_dash_to_be_one() {
+        assert!(is_own_word("--Commit\r"));
+        assert!(!is_own_word("commit"));
+        assert!(!is_own_word("-commitment"));
+        assert!(!is_own_word("--json"));
+        assert!(!is_own_word(""));
+    }
+
+    #[test]
+    fn debris_is_what_holds_nothing_but_what_pasting_leaves() {
+        for debris_word in ["\r", "\u{a0}", "\u{feff}", "\u{201d}", "\u{a0}\r"] {
+            assert!(debris(debris_word).is_some(), "{debris_word:?}");
+        }
+        for word in ["", "x", "-", "\u{2013}", "=\r"] {
+            assert_eq!(debris(word), None, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_change_it() {
+        assert_eq!(
+            quote("iqn.2000-03.com.xyz:vtl_1"),
+            "iqn.2000-03.com.xyz:vtl_1"
+        );
+        assert_eq!(quote("*GENERATE"), "'*GENERATE'");
+        assert_eq!(quote("it's"), "'it'\\''s'");
+        assert_eq!(quote(""), "''");
+        assert_eq!(quote("$(x)"), "'$(x)'");
+        assert_eq!(quote(MASK), MASK);
+    }
+
+    /// Words that lines are made of, whole and damaged.
+    fn any_word() -> impl Strategy<Value = String> {
+        let words: Vec<String> = macro_words()
+            .map(|known| known.word().to_owned())
+            .chain(
+                [
+                    "--json",
+                    "-q",
+                    "--state-dir",
+                    "iscsiswiconfig",
+                    "x",
+                    "\r",
+                    "",
+                ]
+                .map(str::to_owned),
+            )
+            .collect();
+        let damage = prop_oneof![
+            Just(""),
+            Just("\u{2013}"),
+            Just("\u{a0}"),
+            Just("="),
+            Just("-"),
+            Just("\r"),
+            Just(" "),
+            Just("\u{201c}")
+        ];
+        let damaged = (prop::sample::select(words), damage.clone(), damage)
+            .prop_map(|(word, before, behind)| format!("{before}{word}{behind}"));
+        prop_oneof![8 => damaged, 1 => any::<String>()]
+    }
+
+    proptest! {
+        #[test]
+        fn a_corrected_line_parses_and_is_printable(words in prop::collection::vec(any_word(), 0..8)) {
+            let typed: Vec<_> = words.iter().cloned().map(Zeroizing::new).collect();
+            if let Some(line) = corrected_line(&typed) {
+                prop_assert!(line.bytes().all(|b| (b' '..=b'~').contains(&b)), "{}", line);
+                let option = line.split(' ').find_map(MacroOption::from_word);
+                prop_assert!(option.is_some(), "{}", line);
+            }
+        }
+
+        #[test]
+        fn any_line_is_parsed_or_refused_with_printable_words(words in prop::collection::vec(any_word(), 0..8)) {
+            if let Err(failure) = crate::cli::parse(words.iter().map(std::ffi::OsString::from)) {
+                let mut told = failure.hints();
+                told.push(failure.to_string());
+                for line in told {
+                    prop_assert!(!line.is_empty() && line.bytes().all(|b| (b' '..=b'~').contains(&b)), "{:?}", line);
+                }
+            }
+        }
+
+        #[test]
+        fn edits_do_not_depend_on_the_direction(a in "[a-d]{0,6}", b in "[a-d]{0,6}") {
+            prop_assert_eq!(edits(&a, &b) <= MAX_EDITS, edits(&b, &a) <= MAX_EDITS);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! CHAP credentials as IBM i keeps them: letters in upper case.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use zeroize::Zeroizing;
+
+use super::{Subject, ValueError, ValueWarning};
+
+/// A CHAP name: 1 to 255 characters from 20h to 7Eh, without a lower-case letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ChapName(String);
+
+impl ChapName {
+    /// Parses a CHAP name and upper-cases it.
+    ///
+    /// # Errors
+    /// [`ValueError`] when it is empty, too long, or has another character.
+    pub fn parse(typed: &str) -> Result<Self, ValueError> {
+        check(Subject::ChapName, typed)?;
+        Ok(Self(typed.to_ascii_uppercase()))
+    }
+
+    /// Returns the name in upper case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ChapName {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ChapName> for String {
+    fn from(name: ChapName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ChapName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+/// A CHAP secret: 1 to 255 characters from 20h to 7Eh, without a lower-case letter.
+///
+/// Wiped when dropped; `Debug` does not show it, and there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChapSecret(Zeroizing<String>);
+
+impl ChapSecret {
+    /// Parses a CHAP secret and upper-cases it.
+    ///
+    /// # Errors
+    /// [`ValueError`] when it is empty, too long, or has another character; the error does not show the secret.
+    pub fn parse(typed: &str) -> Result<Self, ValueError> {
+        check(Subject::ChapSecret, typed)?;
+        Ok(Self(Zeroizing::new(typed.to_ascii_uppercase())))
+    }
+
+    /// Returns the secret in upper case, for the computation of a response or for the file that keeps it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns what a VTL may object to.
+    pub fn warnings(&self) -> Vec<ValueWarning> {
+        match self.0.len() {
+            12..=16 => Vec::new(),
+            length => vec![ValueWarning::SecretLength { length }],
+        }
+    }
+}
+
+impl fmt::Debug for ChapSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ChapSecret(********)")
+    }
+}
+
+impl Serialize for ChapSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChapSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = ChapSecret;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a CHAP secret")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ChapSecret, E> {
+                ChapSecret::parse(text).map_err(E::custom)
+            }
+        }
+        // visit_str borrows: no copy of the secret is left behind unwiped.
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+fn check(subject: Subject, typed: &str) -> Result<(), ValueError> {
+    if typed.is_empty() {
+        return Err(ValueError::Empty(subject));
+    }
+    subject.check_piece(typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_folded_and_nothing_else_is() {
+        assert_eq!(
+            ChapName::parse("some name_1~").unwrap().as_str(),
+            "SOME NAME_1~"
+        );
+        assert_eq!(
+            ChapSecret::parse("Secret-123 x").unwrap().reveal(),
+            "SECRET-123 X"
+        );
+    }
+
+    #[test]
+    fn no_error_and_no_debug_text_shows_a_secret() {
+        let bad = ChapSecret::parse("geheim\u{e9}").unwrap_err();
+        assert_eq!(
+            bad.to_string(),
+            "CHAP secret holds a character outside 20h to 7Eh"
+        );
+        let pasted = ChapSecret::parse("\u{201c}geheim\u{201d}").unwrap_err();
+        assert!(
+            pasted
+                .to_string()
+                .contains("U+201C LEFT DOUBLE QUOTATION MARK")
+        );
+        assert!(pasted.hints().iter().all(|hint| !hint.contains("geheim")));
+        let secret = ChapSecret::parse("GEHEIMGEHEIM").unwrap();
+        assert!(
+            !format!("{secret:?} {bad:?} {pasted:?}")
+                .to_lowercase()
+                .contains("geheim")
+        );
+    }
+
+    #[test]
+    fn the_limits_are_1_and_255() {
+        assert!(ChapName::parse("").is_err());
+        assert!(ChapSecret::parse(&"x".repeat(255)).is_ok());
+        assert!(ChapSecret::parse(&"x".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn a_length_outside_12_to_16_is_warned_of() {
+        for (length, warned) in [(11, true), (12, false), (16, false), (17, true)] {
+            let secret = ChapSecret::parse(&"x".repeat(length)).unwrap();
+            assert_eq!(!secret.warnings().is_empty(), warned, "{length}");
+        }
+    }
+}

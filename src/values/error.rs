@@ -1,0 +1,298 @@
+//! What can be wrong with a value, and what is only unwise about it.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::{KeystoreChoice, characters, host_name, iscsi_name};
+
+/// The value that is spoken of, named as on IBM's panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// The value of `-initiatorname`.
+    InitiatorName,
+    /// The value of `-targethostname`.
+    TargetHostName,
+    /// The value of `-targetname`.
+    TargetName,
+    /// The value of `-targetport`.
+    TargetPort,
+    /// The value of `-initiatorchapname`.
+    ChapName,
+    /// The value of `-initiatorchapsecret`.
+    ChapSecret,
+    /// The value of `-chapkeystore`.
+    ChapKeystore,
+}
+
+impl Subject {
+    /// Returns the longest value, in bytes.
+    pub fn limit(self) -> usize {
+        match self {
+            Self::InitiatorName | Self::TargetName => iscsi_name::MAX_LENGTH,
+            Self::TargetHostName => host_name::MAX_LENGTH,
+            Self::ChapName | Self::ChapSecret => 255,
+            Self::TargetPort => 5,
+            Self::ChapKeystore => 8,
+        }
+    }
+
+    /// Checks the characters and the length of what has been joined so far of a value that is given in pieces.
+    ///
+    /// # Errors
+    /// [`ValueError`] when a character can never be part of the value, or the limit is passed.
+    pub fn check_piece(self, joined: &str) -> Result<(), ValueError> {
+        if let Some(character) = joined.chars().find(|&character| !self.allows(character)) {
+            return Err(match (self, host_name::telling(joined)) {
+                (Self::TargetHostName, Some(form)) => ValueError::Form(self, form),
+                _ => ValueError::character(self, character, joined),
+            });
+        }
+        if joined.len() > self.limit() {
+            return Err(ValueError::TooLong {
+                subject: self,
+                length: joined.len(),
+            });
+        }
+        Ok(())
+    }
+
+    fn allows(self, character: char) -> bool {
+        match self {
+            Self::InitiatorName | Self::TargetName => character.is_ascii_graphic(),
+            Self::TargetHostName => {
+                character.is_ascii_alphanumeric() || matches!(character, '.' | ':' | '-')
+            }
+            Self::ChapName | Self::ChapSecret => matches!(character, ' '..='~'),
+            Self::TargetPort => character.is_ascii_digit(),
+            Self::ChapKeystore => character.is_ascii_uppercase(),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::InitiatorName => "initiator name",
+            Self::TargetHostName => "target host name",
+            Self::TargetName => "target name",
+            Self::TargetPort => "target port",
+            Self::ChapName => "CHAP name",
+            Self::ChapSecret => "CHAP secret",
+            Self::ChapKeystore => "CHAP keystore",
+        })
+    }
+}
+
+/// Why a value is refused. None of the texts holds a CHAP secret.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ValueError {
+    /// Nothing between the quotes.
+    #[error("{0} is empty")]
+    Empty(Subject),
+    /// Longer than [`Subject::limit`].
+    #[error("{subject} is {length} bytes long, the limit is {limit}", limit = subject.limit())]
+    TooLong {
+        /// The value spoken of.
+        subject: Subject,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A character that the value cannot hold.
+    #[error("{subject} holds {}", shown(*subject, *character))]
+    Character {
+        /// The value spoken of.
+        subject: Subject,
+        /// The first such character.
+        character: char,
+        /// The value with look-alikes replaced by what they stand for; never for a secret.
+        corrected: Option<String>,
+    },
+    /// Well-spelled, but not a value of its kind.
+    #[error("{0} {1}")]
+    Form(Subject, Form),
+}
+
+/// A well-spelled text that is not a value of its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Not 1 to 65535 in plain digits.
+    NotAPort,
+    /// None of AVAIL, NONE and PLATFORM; `meant` when only the case or a star is wrong.
+    NotAKeystore {
+        /// What was probably meant.
+        meant: Option<KeystoreChoice>,
+    },
+    /// `*generate` in another letter case than upper.
+    GenerateCase,
+    /// `*GENERATE` as a piece to append.
+    GenerateAppended,
+    /// Neither an address nor an RFC 1123 name.
+    NotAHostName,
+    /// The last label is all digits, so it could only be an IPv4 address, and is none.
+    NotAnAddress,
+    /// An absolute DNS name with its trailing dot.
+    TrailingDot,
+    /// An IPv6 address with a zone: `fe80::1%eth0`.
+    ZoneId,
+    /// `host:port`.
+    WithPort {
+        /// The part before the colon.
+        host: String,
+        /// The part behind it.
+        port: String,
+    },
+    /// `[v6]`, with or without a port.
+    Brackets {
+        /// What stands between the brackets.
+        address: String,
+    },
+    /// `scheme://...`.
+    Url,
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotAPort => "is not a number from 1 to 65535 in plain decimal digits",
+            Self::NotAKeystore { .. } => "is not AVAIL, NONE or PLATFORM",
+            Self::GenerateCase => "is *GENERATE in another letter case",
+            Self::GenerateAppended => "is *GENERATE, which is a whole name and cannot be appended",
+            Self::NotAHostName => "is neither an IP address nor a host name (RFC 1123)",
+            Self::NotAnAddress => {
+                "ends in a label of digits like an IPv4 address, but is not a valid one"
+            }
+            Self::TrailingDot => "ends with a dot",
+            Self::ZoneId => "has a zone id (%)",
+            Self::WithPort { .. } => "has a port in it",
+            Self::Brackets { .. } => "has brackets around the address",
+            Self::Url => "is a URL",
+        })
+    }
+}
+
+impl ValueError {
+    pub(super) fn character(subject: Subject, character: char, typed: &str) -> Self {
+        let plain = characters::plain(typed).replace(' ', "");
+        let corrected = (subject != Subject::ChapSecret && plain != typed && !plain.is_empty())
+            .then_some(plain)
+            .filter(|plain| plain.chars().all(|character| subject.allows(character)));
+        Self::Character {
+            subject,
+            character,
+            corrected,
+        }
+    }
+
+    /// Returns what to do about it, a sentence each.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Empty(_) | Self::TooLong { .. } => Vec::new(),
+            Self::Character {
+                character,
+                corrected,
+                ..
+            } => {
+                let mut hints = Vec::new();
+                if *character == '\r' {
+                    hints.push("the script has CRLF line ends: convert it to LF".to_owned());
+                }
+                if let Some(corrected) = corrected {
+                    hints.push(format!("write: {corrected}"));
+                }
+                hints
+            }
+            Self::Form(_, form) => form.hint().into_iter().collect(),
+        }
+    }
+}
+
+impl Form {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotAPort => "leave -targetport out for 3260".to_owned(),
+            Self::NotAKeystore { meant: Some(meant) } => {
+                format!("write {meant}, in upper case and without a star")
+            }
+            Self::NotAKeystore { meant: None } => {
+                "AVAIL uses the Platform KeyStore where it is enabled, NONE stores plain text, \
+                 PLATFORM accepts nothing but the Platform KeyStore"
+                    .to_owned()
+            }
+            Self::GenerateCase => {
+                "write '*GENERATE' in upper case, quoted so that the shell does not expand it"
+                    .to_owned()
+            }
+            Self::GenerateAppended => {
+                "the generated name is the default: leave -initiatorname out, or give it with \
+                 -newname"
+                    .to_owned()
+            }
+            Self::NotAHostName => return None,
+            Self::NotAnAddress => {
+                "an IPv4 address has four numbers from 0 to 255 without leading zeros".to_owned()
+            }
+            Self::TrailingDot => "leave the last dot out".to_owned(),
+            Self::ZoneId => {
+                "use an address that needs no zone: a link-local one cannot be configured"
+                    .to_owned()
+            }
+            Self::WithPort { host, port } => {
+                format!("write -targethostname {host} -targetport {port}")
+            }
+            Self::Brackets { address } => format!("write the address alone: {address}"),
+            Self::Url => "give the host alone, the port with -targetport and the target with \
+                          -targetname"
+                .to_owned(),
+        })
+    }
+}
+
+/// A character of a secret is shown only when it is one that cannot be part of a secret in any console.
+fn shown(subject: Subject, character: char) -> String {
+    match subject {
+        Subject::ChapSecret if characters::name(character).is_none() => {
+            "a character outside 20h to 7Eh".to_owned()
+        }
+        _ => format!("{}, which it cannot hold", characters::describe(character)),
+    }
+}
+
+/// What is accepted, but will probably not work with a VTL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueWarning {
+    /// The name is of none of the formats of RFC 7143 section 4.2.7.
+    NotIqn(Subject),
+    /// A character outside `a-z 0-9 . : -`, which VTL consoles refuse.
+    ConsoleCharacters(Subject),
+    /// The CHAP secret is shorter than RFC 7143 section 9.2.1 wants, or longer than many consoles take.
+    SecretLength {
+        /// Its length in characters.
+        length: usize,
+    },
+}
+
+impl fmt::Display for ValueWarning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotIqn(subject) => {
+                write!(
+                    formatter,
+                    "{subject} does not begin with iqn., eui. or naa."
+                )
+            }
+            Self::ConsoleCharacters(subject) => write!(
+                formatter,
+                "{subject} has characters outside a-z 0-9 . : -, which VTL consoles refuse"
+            ),
+            Self::SecretLength { length } if *length < 12 => write!(
+                formatter,
+                "the CHAP secret has {length} characters; RFC 7143 wants at least 12"
+            ),
+            Self::SecretLength { length } => write!(
+                formatter,
+                "the CHAP secret has {length} characters; many VTLs take at most 16"
+            ),
+        }
+    }
+}
