@@ -22,7 +22,8 @@
 //! main     -> commands, cli
 //! commands -> cli, config, devices, error, iscsi, net, report, scsi, state, values
 //! cli      -> values                     error    -> cli, config, net, state, values
-//! state    -> config, report, values     config   -> values
+//! state    -> config, devices, report, values
+//! config   -> values
 //! net      -> iscsi                      devices  -> report, scsi
 //! report, iscsi, scsi, values -> nothing else in the crate
 //! ```

@@ -57,3 +57,119 @@ pub struct Drive {
     /// Barcode of the cartridge in the drive, as the library reads it.
     pub volume: Option<String>,
 }
+
+/// What became of one target at a re-IPL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetReport {
+    /// The target, as typed.
+    pub target_name: String,
+    /// Its host, as typed.
+    pub target_host_name: String,
+    /// Its port.
+    pub target_port: u16,
+    /// The initiator name used, `*GENERATE` resolved.
+    pub initiator_name: String,
+    /// How it is to be logged in to; none without CHAP.
+    pub chap: Option<ChapReport>,
+    /// The outcome.
+    pub status: TargetStatus,
+    /// Why it failed; none when it did not.
+    pub failure: Option<Failure>,
+    /// What the login came to; none when it failed.
+    pub session: Option<SessionReport>,
+    /// Its medium changers, in order of LUN.
+    pub libraries: Vec<Library>,
+    /// The drives that no library of it claims, in order of LUN.
+    pub drives: Vec<Drive>,
+}
+
+/// The CHAP parameters of a target, without the secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChapReport {
+    /// The CHAP name, upper-cased.
+    pub name: String,
+    /// AVAIL, NONE or PLATFORM.
+    pub keystore: String,
+    /// Where the credentials are.
+    pub stored_in: StoredIn,
+}
+
+/// Where credentials are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredIn {
+    /// In `config.json`, as plain text.
+    Disk,
+}
+
+/// The outcome of a target at a re-IPL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum TargetStatus {
+    /// Logged in, and every device was asked.
+    Connected,
+    /// Not reached, refused, or lost before its devices were known.
+    Failed,
+}
+
+/// Why a target failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// How far it got.
+    pub phase: Phase,
+    /// Class and detail of the login response (RFC 7143 section 11.13.5) as `0x0201`, when the target gave one.
+    pub login_status: Option<String>,
+    /// What happened, a sentence.
+    pub message: String,
+    /// What to do next, where that is known.
+    pub hint: Option<String>,
+}
+
+/// The phases of attaching a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Finding the host's addresses.
+    Resolve,
+    /// Opening the TCP connection.
+    Connect,
+    /// The login phase (RFC 7143 section 6).
+    Login,
+    /// Finding the devices.
+    Enumerate,
+}
+
+/// What a login came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionReport {
+    /// The address and port that answered, `10.1.1.5:3260`; another than the configured one after a redirection.
+    pub portal: String,
+    /// `CHAP` or `None`.
+    pub auth_method: String,
+    /// `MD5`, `SHA1`, `SHA-256` or `SHA3-256`.
+    pub chap_algorithm: Option<String>,
+    /// `None` or `CRC32C`.
+    pub header_digest: String,
+    /// `None` or `CRC32C`.
+    pub data_digest: String,
+    /// Negotiated value (RFC 7143 section 13.13), bytes.
+    pub max_burst_length: u32,
+    /// Negotiated value (section 13.14), bytes.
+    pub first_burst_length: u32,
+    /// The most that the target takes in one PDU (section 13.12), bytes.
+    pub target_max_recv_data_segment_length: u32,
+    /// The most that this initiator takes in one PDU, bytes.
+    pub initiator_max_recv_data_segment_length: u32,
+    /// Negotiated value (section 13.10).
+    pub initial_r2t: bool,
+    /// Negotiated value (section 13.11).
+    pub immediate_data: bool,
+    /// Negotiated value (section 13.17).
+    pub max_outstanding_r2t: u32,
+    /// Negotiated value (section 13.20).
+    pub error_recovery_level: u8,
+    /// The target's name for itself (section 13.6), escaped.
+    pub target_alias: Option<String>,
+    /// Target portal group tag (section 13.9).
+    pub target_portal_group_tag: Option<u16>,
+}

@@ -1,10 +1,12 @@
-//! All integration tests, one binary.
+//! All integration tests, one binary. A line per module says what it holds.
 #![allow(
-    clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
-    clippy::indexing_slicing
+    clippy::unwrap_used
 )]
 
 /// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
 mod generated;
+/// The disk: every operation of an edit failed, and every one died at, in turn.
+mod state;

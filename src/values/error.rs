@@ -125,6 +125,8 @@ pub enum Form {
     },
     /// `*generate` in another letter case than upper.
     GenerateCase,
+    /// `*GENERATE` as a piece to append.
+    GenerateAppended,
     /// Neither an address nor an RFC 1123 name.
     NotAHostName,
     /// The last label is all digits, so it could only be an IPv4 address, and is none.
@@ -155,6 +157,7 @@ impl fmt::Display for Form {
             Self::NotAPort => "is not a number from 1 to 65535 in plain decimal digits",
             Self::NotAKeystore { .. } => "is not AVAIL, NONE or PLATFORM",
             Self::GenerateCase => "is *GENERATE in another letter case",
+            Self::GenerateAppended => "is *GENERATE, which is a whole name and cannot be appended",
             Self::NotAHostName => "is neither an IP address nor a host name (RFC 1123)",
             Self::NotAnAddress => {
                 "ends in a label of digits like an IPv4 address, but is not a valid one"
@@ -218,6 +221,11 @@ impl Form {
             }
             Self::GenerateCase => {
                 "write '*GENERATE' in upper case, quoted so that the shell does not expand it"
+                    .to_owned()
+            }
+            Self::GenerateAppended => {
+                "the generated name is the default: leave -initiatorname out, or give it with \
+                 -newname"
                     .to_owned()
             }
             Self::NotAHostName => return None,

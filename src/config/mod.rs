@@ -1,0 +1,344 @@
+//! The configuration as plain data, and the rules for editing it: what each front end's add, change, remove, stage, commit
+//! and clear mean. No I/O: the state layer reads and writes the record, the caller says what the partition's own
+//! initiator name is and whether there is a Platform KeyStore.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::values::{
+    ChapName, ChapSecret, GENERATE, HostName, InitiatorName, IscsiName, KeystoreChoice, Port,
+    Subject, ValueError,
+};
+
+mod staged;
+
+pub use staged::{StagedParameter, StagedTarget};
+
+/// What an edit has to know of the partition that it is made on.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition<'a> {
+    /// The system generated initiator name.
+    pub generated_name: &'a IscsiName,
+    /// Whether the Platform KeyStore is enabled.
+    pub keystore_enabled: bool,
+}
+
+/// What tells one target from another: the four together.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetIdentity {
+    /// The initiator to log in as.
+    pub initiator_name: InitiatorName,
+    /// The host to connect to.
+    pub target_host_name: HostName,
+    /// The target to log in to.
+    pub target_name: IscsiName,
+    /// The port to connect to.
+    pub target_port: Port,
+}
+
+impl TargetIdentity {
+    /// Returns true when both mean the same target: `*GENERATE` equals the generated name spelled out, names are compared
+    /// lower-cased and addresses by value.
+    pub fn same(&self, other: &Self, generated: &IscsiName) -> bool {
+        self.target_port == other.target_port
+            && self.same_nexus(other, generated)
+            && self.target_host_name == other.target_host_name
+    }
+
+    /// Returns true when both join the same initiator to the same target, by whatever portal.
+    fn same_nexus(&self, other: &Self, generated: &IscsiName) -> bool {
+        self.target_name == other.target_name
+            && self.initiator_name.resolve(generated) == other.initiator_name.resolve(generated)
+    }
+}
+
+/// A CHAP name with its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChapCredentials {
+    /// The name that the initiator gives.
+    pub name: ChapName,
+    /// The secret that proves it.
+    pub secret: ChapSecret,
+}
+
+/// A configured target.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Which target it is.
+    pub identity: TargetIdentity,
+    /// The credentials, when the target is to be logged in to with CHAP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chap: Option<ChapCredentials>,
+    /// Where the credentials may be kept; held for later while there are none.
+    #[serde(default)]
+    pub keystore: KeystoreChoice,
+    /// Grows with every edit of the configuration, so that a target that was changed or made anew can be told from the one
+    /// that the last re-IPL used without looking at its secret.
+    pub revision: u64,
+}
+
+/// The CHAP parameters of one command line: what is not given is none.
+#[derive(Clone, Debug, Default)]
+pub struct ChapParameters {
+    /// The value of `-initiatorchapname`.
+    pub name: Option<ChapName>,
+    /// The value of `-initiatorchapsecret`.
+    pub secret: Option<ChapSecret>,
+    /// The value of `-chapkeystore`.
+    pub keystore: Option<KeystoreChoice>,
+}
+
+/// The configured targets and the staged one: `config.json`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// The revision that was given last; never reset, so that no two targets ever share one.
+    pub last_revision: u64,
+    /// The configured targets in the order in which they were added.
+    pub targets: Vec<Target>,
+    /// The one target that is being put together across command lines.
+    #[serde(default, skip_serializing_if = "StagedTarget::is_empty")]
+    pub staged: StagedTarget,
+}
+
+/// Why an edit is refused. Nothing has changed then.
+#[derive(Debug, Error)]
+pub enum ConfigurationError {
+    /// `-addtarget` or `-commit` of an identity that exists.
+    #[error("the target is configured already")]
+    Exists,
+    /// A second portal for the same initiator and target.
+    #[error(
+        "target {} is configured for this initiator already, at {} port {}",
+        _0.target_name, _0.target_host_name, _0.target_port
+    )]
+    SecondPortal(TargetIdentity),
+    /// `-changetarget` or `-removetarget` of an identity that does not exist.
+    #[error("no such target is configured")]
+    NoSuchTarget {
+        /// What is configured under that target name.
+        namesakes: Vec<TargetIdentity>,
+    },
+    /// A CHAP name without a secret, or a secret without a name.
+    #[error("CHAP name and secret come together, and the {0} is missing")]
+    HalfChap(Subject),
+    /// `PLATFORM` while there is no Platform KeyStore.
+    #[error("the Platform KeyStore is not enabled, and PLATFORM accepts nothing else")]
+    KeystoreNotEnabled,
+    /// `-commit` with nothing staged.
+    #[error("nothing is staged")]
+    NothingStaged,
+    /// `-commit` without what a target needs at least.
+    #[error("the staged target is not complete: {} missing", list_missing(missing))]
+    Incomplete {
+        /// The parameters that are missing.
+        missing: Vec<Subject>,
+    },
+    /// `-commit` of staged pieces that do not make a value.
+    #[error("the staged target cannot be configured: {0}")]
+    StagedForm(ValueError),
+    /// `-appendname` behind `*GENERATE`.
+    #[error("the staged initiator name is {GENERATE}, and nothing can be appended to that")]
+    AppendToGenerate,
+    /// A piece with characters or a length that no value can have.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+fn list_missing(missing: &[Subject]) -> String {
+    let names: Vec<String> = missing.iter().map(Subject::to_string).collect();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", names.join(" and "))
+}
+
+/// What an accepted edit is still to be warned of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditWarning {
+    /// Another configured target logs in under another initiator name; IBM i has one initiator.
+    SecondInitiator {
+        /// The other name.
+        other: IscsiName,
+    },
+}
+
+impl Configuration {
+    /// Adds a target, and returns it with what is to be warned of.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] when the identity exists, the target has another portal for this initiator, CHAP is only half
+    /// given, or `PLATFORM` is asked without a Platform KeyStore.
+    pub fn add(
+        &mut self,
+        identity: TargetIdentity,
+        chap: ChapParameters,
+        partition: Partition<'_>,
+    ) -> Result<(Target, Vec<EditWarning>), ConfigurationError> {
+        self.admit(&identity, partition)?;
+        let keystore = chap.keystore.unwrap_or_default();
+        require_keystore(keystore, partition)?;
+        let target = Target {
+            chap: join_chap(chap.name, chap.secret)?,
+            keystore,
+            revision: self.last_revision.saturating_add(1),
+            identity,
+        };
+        self.last_revision = target.revision;
+        let warnings = self.second_initiator(&target.identity, partition);
+        self.targets.push(target.clone());
+        Ok((target, warnings.into_iter().collect()))
+    }
+
+    /// Changes the CHAP parameters of a target: those given replace the old ones, the others stay.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] when there is no such target, the result would have only half of CHAP, or `PLATFORM` is asked
+    /// without a Platform KeyStore.
+    pub fn change(
+        &mut self,
+        identity: &TargetIdentity,
+        chap: ChapParameters,
+        partition: Partition<'_>,
+    ) -> Result<Target, ConfigurationError> {
+        let revision = self.last_revision.saturating_add(1);
+        let generated = partition.generated_name;
+        let Some(target) = self
+            .targets
+            .iter_mut()
+            .find(|target| identity.same(&target.identity, generated))
+        else {
+            return Err(self.no_such_target(identity));
+        };
+        let keystore = chap.keystore.unwrap_or(target.keystore);
+        if chap.keystore.is_some() {
+            require_keystore(keystore, partition)?;
+        }
+        let (old_name, old_secret) = target
+            .chap
+            .clone()
+            .map(|old| (old.name, old.secret))
+            .unzip();
+        target.chap = join_chap(chap.name.or(old_name), chap.secret.or(old_secret))?;
+        target.keystore = keystore;
+        target.revision = revision;
+        self.last_revision = revision;
+        Ok(target.clone())
+    }
+
+    /// Removes a target with its credentials, and returns it.
+    ///
+    /// # Errors
+    /// [`ConfigurationError::NoSuchTarget`].
+    pub fn remove(
+        &mut self,
+        identity: &TargetIdentity,
+        partition: Partition<'_>,
+    ) -> Result<Target, ConfigurationError> {
+        let generated = partition.generated_name;
+        match self
+            .targets
+            .iter()
+            .position(|target| identity.same(&target.identity, generated))
+        {
+            Some(index) => Ok(self.targets.remove(index)),
+            None => Err(self.no_such_target(identity)),
+        }
+    }
+
+    /// Configures the staged target by the rules of [`Configuration::add`]; the staged set is gone then.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`] when nothing or not enough is staged, a piece is not a value, or for a reason of
+    /// [`Configuration::add`]; the staged set stays.
+    pub fn commit(
+        &mut self,
+        partition: Partition<'_>,
+    ) -> Result<(Target, Vec<EditWarning>), ConfigurationError> {
+        let (identity, chap) = self.staged.complete()?;
+        let added = self.add(identity, chap, partition)?;
+        self.staged = StagedTarget::default();
+        Ok(added)
+    }
+
+    /// Removes every target, every credential and what is staged: the state of a new system.
+    pub fn clear(&mut self) {
+        self.targets.clear();
+        self.staged = StagedTarget::default();
+    }
+
+    /// Refuses an identity that exists, and a second portal for an initiator and target that are joined already.
+    fn admit(
+        &self,
+        identity: &TargetIdentity,
+        partition: Partition<'_>,
+    ) -> Result<(), ConfigurationError> {
+        let generated = partition.generated_name;
+        let Some(joined) = self
+            .targets
+            .iter()
+            .map(|target| &target.identity)
+            .find(|other| identity.same_nexus(other, generated))
+        else {
+            return Ok(());
+        };
+        Err(if identity.same(joined, generated) {
+            ConfigurationError::Exists
+        } else {
+            ConfigurationError::SecondPortal(joined.clone())
+        })
+    }
+
+    fn second_initiator(
+        &self,
+        identity: &TargetIdentity,
+        partition: Partition<'_>,
+    ) -> Option<EditWarning> {
+        let generated = partition.generated_name;
+        let name = identity.initiator_name.resolve(generated);
+        self.targets
+            .iter()
+            .map(|target| target.identity.initiator_name.resolve(generated))
+            .find(|other| *other != name)
+            .map(|other| EditWarning::SecondInitiator {
+                other: other.clone(),
+            })
+    }
+
+    fn no_such_target(&self, identity: &TargetIdentity) -> ConfigurationError {
+        let namesakes = self
+            .targets
+            .iter()
+            .map(|target| &target.identity)
+            .filter(|other| other.target_name == identity.target_name)
+            .cloned()
+            .collect();
+        ConfigurationError::NoSuchTarget { namesakes }
+    }
+}
+
+fn require_keystore(
+    keystore: KeystoreChoice,
+    partition: Partition<'_>,
+) -> Result<(), ConfigurationError> {
+    if keystore == KeystoreChoice::Platform && !partition.keystore_enabled {
+        return Err(ConfigurationError::KeystoreNotEnabled);
+    }
+    Ok(())
+}
+
+fn join_chap(
+    name: Option<ChapName>,
+    secret: Option<ChapSecret>,
+) -> Result<Option<ChapCredentials>, ConfigurationError> {
+    match (name, secret) {
+        (None, None) => Ok(None),
+        (Some(name), Some(secret)) => Ok(Some(ChapCredentials { name, secret })),
+        (Some(_), None) => Err(ConfigurationError::HalfChap(Subject::ChapSecret)),
+        (None, Some(_)) => Err(ConfigurationError::HalfChap(Subject::ChapName)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,333 @@
+use super::*;
+
+fn generated() -> IscsiName {
+    IscsiName::parse(Subject::InitiatorName, "iqn.1924-02.com.ibm:ibmi.00-i0").unwrap()
+}
+
+fn with<T>(keystore_enabled: bool, act: impl FnOnce(Partition<'_>) -> T) -> T {
+    act(Partition {
+        generated_name: &generated(),
+        keystore_enabled,
+    })
+}
+
+fn identity(initiator: &str, host: &str, name: &str, port: u16) -> TargetIdentity {
+    TargetIdentity {
+        initiator_name: initiator.parse().unwrap(),
+        target_host_name: host.parse().unwrap(),
+        target_name: IscsiName::parse(Subject::TargetName, name).unwrap(),
+        target_port: Port::try_from(port).unwrap(),
+    }
+}
+
+fn target() -> TargetIdentity {
+    identity("*GENERATE", "10.1.1.5", "iqn.2000-03.com.xyz:vtl", 3260)
+}
+
+fn chap(name: Option<&str>, secret: Option<&str>) -> ChapParameters {
+    ChapParameters {
+        name: name.map(|name| ChapName::parse(name).unwrap()),
+        secret: secret.map(|secret| ChapSecret::parse(secret).unwrap()),
+        keystore: None,
+    }
+}
+
+fn add(
+    configuration: &mut Configuration,
+    identity: TargetIdentity,
+) -> Result<(Target, Vec<EditWarning>), ConfigurationError> {
+    with(false, |partition| {
+        configuration.add(identity, ChapParameters::default(), partition)
+    })
+}
+
+#[test]
+fn every_spelling_of_an_identity_that_exists_is_refused() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    for spelling in [
+        target(),
+        identity(
+            "iqn.1924-02.com.IBM:ibmi.00-i0",
+            "10.1.1.5",
+            "IQN.2000-03.com.XYZ:vtl",
+            3260,
+        ),
+        identity(
+            "*GENERATE",
+            "::ffff:10.1.1.5",
+            "iqn.2000-03.com.xyz:vtl",
+            3260,
+        ),
+    ] {
+        let error = add(&mut configuration, spelling).unwrap_err();
+        assert!(matches!(error, ConfigurationError::Exists), "{error:?}");
+    }
+    assert_eq!(configuration.targets.len(), 1);
+}
+
+#[test]
+fn a_second_portal_for_the_same_initiator_and_target_is_refused() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    for portal in [
+        identity("*GENERATE", "10.1.1.6", "iqn.2000-03.com.xyz:vtl", 3260),
+        identity("*GENERATE", "10.1.1.5", "iqn.2000-03.com.xyz:vtl", 860),
+    ] {
+        let error = add(&mut configuration, portal).unwrap_err();
+        assert!(
+            matches!(error, ConfigurationError::SecondPortal(_)),
+            "{error:?}"
+        );
+    }
+    let (_, warnings) = add(
+        &mut configuration,
+        identity("*GENERATE", "10.1.1.5", "other", 3260),
+    )
+    .unwrap();
+    assert!(warnings.is_empty());
+}
+
+#[test]
+fn a_second_initiator_name_is_accepted_with_a_warning() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    let (_, warnings) = add(
+        &mut configuration,
+        identity("iqn.x", "10.1.1.5", "iqn.2000-03.com.xyz:vtl", 3260),
+    )
+    .unwrap();
+    assert_eq!(
+        warnings,
+        [EditWarning::SecondInitiator { other: generated() }]
+    );
+}
+
+#[test]
+fn platform_is_refused_until_there_is_a_keystore() {
+    let platform = ChapParameters {
+        keystore: Some(KeystoreChoice::Platform),
+        ..chap(Some("N"), Some("SECRETSECRET"))
+    };
+    let mut configuration = Configuration::default();
+    let error = with(false, |partition| {
+        configuration.add(target(), platform.clone(), partition)
+    })
+    .unwrap_err();
+    assert!(matches!(error, ConfigurationError::KeystoreNotEnabled));
+    assert!(configuration.targets.is_empty());
+    with(true, |partition| {
+        configuration.add(target(), platform, partition)
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_change_replaces_what_is_given_and_keeps_the_rest() {
+    let mut configuration = Configuration::default();
+    with(false, |partition| {
+        configuration
+            .add(target(), chap(Some("OLD"), Some("OLDSECRETOLD")), partition)
+            .unwrap();
+        let changed = configuration
+            .change(&target(), chap(None, Some("newsecretnew")), partition)
+            .unwrap();
+        let credentials = changed.chap.unwrap();
+        assert_eq!(credentials.name.as_str(), "OLD");
+        assert_eq!(credentials.secret.reveal(), "NEWSECRETNEW");
+        assert_eq!(changed.revision, 2);
+    });
+}
+
+#[test]
+fn a_change_that_leaves_half_of_chap_is_refused_and_changes_nothing() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    let error = with(false, |partition| {
+        configuration.change(&target(), chap(Some("NAME"), None), partition)
+    })
+    .unwrap_err();
+    assert!(matches!(
+        error,
+        ConfigurationError::HalfChap(Subject::ChapSecret)
+    ));
+    assert!(configuration.targets[0].chap.is_none());
+    assert_eq!(configuration.targets[0].revision, 1);
+}
+
+#[test]
+fn a_keystore_given_without_chap_is_kept_for_later() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    with(false, |partition| {
+        let none = ChapParameters {
+            keystore: Some(KeystoreChoice::None),
+            ..ChapParameters::default()
+        };
+        configuration.change(&target(), none, partition).unwrap();
+        let changed = configuration
+            .change(&target(), chap(Some("N"), Some("SECRETSECRET")), partition)
+            .unwrap();
+        assert_eq!(changed.keystore, KeystoreChoice::None);
+    });
+}
+
+#[test]
+fn a_target_that_is_not_there_is_told_with_its_namesakes() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    let elsewhere = identity("*GENERATE", "10.9.9.9", "IQN.2000-03.com.xyz:vtl", 3260);
+    let error = with(false, |partition| {
+        configuration.remove(&elsewhere, partition)
+    })
+    .unwrap_err();
+    match error {
+        ConfigurationError::NoSuchTarget { namesakes } => assert_eq!(namesakes.len(), 1),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_revision_is_never_given_twice() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    configuration.clear();
+    let (again, _) = add(&mut configuration, target()).unwrap();
+    assert_eq!(again.revision, 2);
+}
+
+#[test]
+fn a_staged_target_is_configured_with_the_documented_defaults() {
+    let mut configuration = Configuration::default();
+    let staged = &mut configuration.staged;
+    staged
+        .replace(StagedParameter::TargetName, "iqn.2000-03.com.xyz:")
+        .unwrap();
+    assert!(staged.append(StagedParameter::TargetName, "vtl").unwrap());
+    assert!(
+        !staged
+            .append(StagedParameter::TargetHostName, "10.1.")
+            .unwrap()
+    );
+    assert!(
+        staged
+            .append(StagedParameter::TargetHostName, "1.5")
+            .unwrap()
+    );
+    let (added, _) = with(false, |partition| configuration.commit(partition)).unwrap();
+    assert!(added.identity.same(&target(), &generated()));
+    assert!(added.chap.is_none());
+    assert_eq!(added.keystore, KeystoreChoice::Avail);
+    assert!(configuration.staged.is_empty());
+}
+
+#[test]
+fn a_refused_commit_says_what_is_missing_and_keeps_the_staged_set() {
+    let mut configuration = Configuration::default();
+    let error = with(false, |partition| configuration.commit(partition)).unwrap_err();
+    assert!(matches!(error, ConfigurationError::NothingStaged));
+
+    configuration.staged.set_port(Port::DEFAULT);
+    let error = with(false, |partition| configuration.commit(partition)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the staged target is not complete: target name and target host name are missing"
+    );
+
+    for (parameter, piece) in [
+        (StagedParameter::TargetName, "vtl"),
+        (StagedParameter::TargetHostName, "10.1."),
+        (StagedParameter::ChapName, "name"),
+    ] {
+        configuration.staged.replace(parameter, piece).unwrap();
+    }
+    let error = with(false, |partition| configuration.commit(partition)).unwrap_err();
+    assert!(
+        matches!(error, ConfigurationError::StagedForm(_)),
+        "{error:?}"
+    );
+
+    configuration
+        .staged
+        .append(StagedParameter::TargetHostName, "1.5")
+        .unwrap();
+    let error = with(false, |partition| configuration.commit(partition)).unwrap_err();
+    assert!(matches!(
+        error,
+        ConfigurationError::HalfChap(Subject::ChapSecret)
+    ));
+    assert!(!configuration.staged.is_empty());
+    assert!(configuration.targets.is_empty());
+}
+
+#[test]
+fn pieces_are_checked_as_joined_and_a_bad_one_changes_nothing() {
+    let mut staged = StagedTarget::default();
+    staged
+        .replace(StagedParameter::TargetName, &"a".repeat(220))
+        .unwrap();
+    assert!(staged.append(StagedParameter::TargetName, "aaaa").is_err());
+    assert!(staged.append(StagedParameter::TargetName, "aaa").unwrap());
+    assert!(staged.append(StagedParameter::TargetHostName, "").is_err());
+    assert!(
+        staged
+            .replace(StagedParameter::ChapName, "n\u{e9}")
+            .is_err()
+    );
+}
+
+#[test]
+fn nothing_is_appended_to_the_generated_name() {
+    let mut staged = StagedTarget::default();
+    staged
+        .replace(StagedParameter::InitiatorName, GENERATE)
+        .unwrap();
+    let error = staged
+        .append(StagedParameter::InitiatorName, "-x")
+        .unwrap_err();
+    assert!(matches!(error, ConfigurationError::AppendToGenerate));
+    for piece in [GENERATE, "*generate"] {
+        let error = staged
+            .append(StagedParameter::InitiatorName, piece)
+            .unwrap_err();
+        assert!(matches!(error, ConfigurationError::Value(_)), "{piece}");
+    }
+    assert!(
+        staged
+            .replace(StagedParameter::InitiatorName, "*Generate")
+            .is_err()
+    );
+}
+
+#[test]
+fn staged_chap_pieces_are_folded_and_not_shown() {
+    let mut staged = StagedTarget::default();
+    staged
+        .replace(StagedParameter::ChapSecret, "geheim")
+        .unwrap();
+    staged
+        .append(StagedParameter::ChapSecret, "geheim")
+        .unwrap();
+    assert_eq!(
+        serde_json::to_value(&staged).unwrap()["chap_secret"],
+        "GEHEIMGEHEIM"
+    );
+    assert!(!format!("{staged:?}").contains("GEHEIM"));
+}
+
+#[test]
+fn the_record_survives_its_own_json() {
+    let mut configuration = Configuration::default();
+    with(false, |partition| {
+        configuration
+            .add(target(), chap(Some("N"), Some("SECRET\"SECRET")), partition)
+            .unwrap();
+    });
+    configuration
+        .staged
+        .replace(StagedParameter::ChapSecret, "X")
+        .unwrap();
+    let text = serde_json::to_string(&configuration).unwrap();
+    let again: Configuration = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&again).unwrap(), text);
+}

@@ -1,0 +1,213 @@
+//! The one seam to the disk: every operation that the state makes goes through [`Disk`], so that a test can count the
+//! operations and fail, or die at, each in turn.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use fs2::FileExt as _;
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+/// Who owns a file or directory, and what it allows whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    /// Numeric user id of the owner.
+    pub owner: u32,
+    /// Permission bits, the lowest nine of `st_mode`.
+    pub permissions: u32,
+}
+
+impl Ownership {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            owner: metadata.uid(),
+            permissions: metadata.mode() & 0o777,
+        }
+    }
+}
+
+/// What a file holds, wiped when dropped.
+#[derive(Debug)]
+pub struct Contents {
+    /// Owner and permissions at the moment of reading.
+    pub ownership: Ownership,
+    /// The bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+/// The operations that the state makes on the disk. Each is one step: after a failure or a kill it has happened or it has
+/// not, except for [`Disk::write_new`], whose file nobody reads before it is renamed.
+pub trait Disk {
+    /// Creates a directory and its parents with mode 0700; one that exists is left as it is.
+    ///
+    /// # Errors
+    /// Those of mkdir(2).
+    fn create_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Returns who owns a directory, symbolic links followed, or none when it does not exist.
+    ///
+    /// # Errors
+    /// Those of stat(2); `NotADirectory` for something else.
+    fn inspect_directory(&self, path: &Path) -> io::Result<Option<Ownership>>;
+
+    /// Returns what a file holds, or none when it does not exist; a symbolic link is not followed.
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2); `ELOOP` for a symbolic link, `InvalidInput` for anything but a regular file.
+    fn read(&self, path: &Path) -> io::Result<Option<Contents>>;
+
+    /// Opens a lock file, creating it with mode 0600.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    fn open_lock(&self, path: &Path) -> io::Result<File>;
+
+    /// Takes the exclusive lock, and returns false when somebody else holds it.
+    ///
+    /// # Errors
+    /// Those of flock(2).
+    fn try_lock(&self, lock: &File) -> io::Result<bool>;
+
+    /// Notes the holder's process id in a lock file that is held.
+    ///
+    /// # Errors
+    /// Those of write(2).
+    fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()>;
+
+    /// Writes a file that does not exist yet, mode 0600.
+    ///
+    /// # Errors
+    /// Those of open(2) and write(2).
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<File>;
+
+    /// Waits until a file's bytes are on the medium.
+    ///
+    /// # Errors
+    /// Those of fsync(2).
+    fn sync(&self, file: &File) -> io::Result<()>;
+
+    /// Puts one file in the place of another, in one step.
+    ///
+    /// # Errors
+    /// Those of rename(2).
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Waits until a directory's entries are on the medium.
+    ///
+    /// # Errors
+    /// Those of open(2) and fsync(2).
+    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a file if it is there.
+    ///
+    /// # Errors
+    /// Those of unlink(2), except that it does not exist.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The disk of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemDisk;
+
+impl Disk for SystemDisk {
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    fn inspect_directory(&self, path: &Path) -> io::Result<Option<Ownership>> {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Ok(Some(Ownership::of(&metadata))),
+            Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Option<Contents>> {
+        // NONBLOCK: a named pipe in the file's place must not hang the open.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+        let mut file = match OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.cast_signed())
+            .open(path)
+        {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            ));
+        }
+        // Filled in one piece: a buffer that grew would leave unwiped copies behind. A record is replaced, never written to,
+        // so its length stands.
+        let length = usize::try_from(metadata.len())
+            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let mut bytes = Zeroizing::new(vec![0; length]);
+        file.read_exact(&mut bytes)?;
+        Ok(Some(Contents {
+            ownership: Ownership::of(&metadata),
+            bytes,
+        }))
+    }
+
+    fn open_lock(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path)
+    }
+
+    fn try_lock(&self, lock: &File) -> io::Result<bool> {
+        match lock.try_lock_exclusive() {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()> {
+        // Of fixed length, so that a longer one before it leaves nothing over.
+        lock.write_all_at(format!("{pid:<10}\n").as_bytes(), 0)
+    }
+
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<File> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(bytes)?;
+        Ok(file)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The partition's own initiator name: `iqn.1924-02.com.ibm:ibmi.<uuid>-i0`.
+
+use std::path::Path;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::store::{StateError, Store};
+use crate::values::{IscsiName, Subject, ValueError};
+
+/// The partition's UUID as the Power hypervisor gives it.
+const PARTITION_UUID: &str = "/proc/device-tree/ibm,partition-uuid";
+/// The machine id of machine-id(5).
+const MACHINE_ID: &str = "/etc/machine-id";
+const SYSTEM: &str = "system.json";
+
+/// A UUID that was made once, for a machine that has no id of its own: `system.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct System {
+    uuid: String,
+}
+
+impl Store {
+    /// Returns the system generated initiator name. The first call on a machine without an id of its own makes one and keeps
+    /// it in the state directory.
+    ///
+    /// # Errors
+    /// [`StateError`] when that one cannot be kept.
+    pub fn generated_name(&self) -> Result<IscsiName, StateError> {
+        let own = self
+            .read_machine_file(Path::new(PARTITION_UUID))
+            .and_then(|text| hexadecimal_digits(&text))
+            .or_else(|| {
+                self.read_machine_file(Path::new(MACHINE_ID))
+                    .and_then(|text| hexadecimal_digits(&text))
+                    .map(|id| derive_uuid(&id))
+            });
+        let uuid = match own {
+            Some(uuid) => uuid,
+            None => self.kept_uuid()?,
+        };
+        initiator_name(&uuid).map_err(|_| StateError::Malformed {
+            path: self.directory().join(SYSTEM),
+            line: 1,
+            column: 1,
+        })
+    }
+
+    fn kept_uuid(&self) -> Result<String, StateError> {
+        let system = self.read_or_make(SYSTEM, || {
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|error| StateError::Io {
+                operation: "draw a random UUID for",
+                path: self.directory().join(SYSTEM),
+                source: error.into(),
+            })?;
+            Ok(System {
+                uuid: uuid_version_4(random),
+            })
+        })?;
+        hexadecimal_digits(&system.uuid).ok_or_else(|| StateError::Malformed {
+            path: self.directory().join(SYSTEM),
+            line: 1,
+            column: 1,
+        })
+    }
+}
+
+fn initiator_name(uuid: &str) -> Result<IscsiName, ValueError> {
+    IscsiName::parse(
+        Subject::InitiatorName,
+        &format!("iqn.1924-02.com.ibm:ibmi.{uuid}-i0"),
+    )
+}
+
+/// Returns the 32 digits of a UUID in lower case, with or without hyphens and a final NUL or line end.
+fn hexadecimal_digits(text: &str) -> Option<String> {
+    let digits: String = text
+        .trim_end_matches(['\0', '\n'])
+        .chars()
+        .filter(|&character| character != '-')
+        .map(|character| character.to_ascii_lowercase())
+        .collect();
+    (digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digits)
+}
+
+/// Derives a UUID from the machine id, which itself must not leave the machine (machine-id(5)).
+fn derive_uuid(machine_id: &str) -> String {
+    let mut uuid = [0; 16];
+    // A key of any length is fine for HMAC (RFC 2104 section 2).
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(machine_id.as_bytes()) {
+        mac.update(b"iscsiswiconfig partition uuid");
+        let digest = mac.finalize().into_bytes();
+        uuid.iter_mut()
+            .zip(digest)
+            .for_each(|(to, from)| *to = from);
+    }
+    uuid_version_4(uuid)
+}
+
+/// Marks 16 bytes as a UUID of version 4, variant 1 (RFC 9562 section 5.4), and spells them without hyphens.
+fn uuid_version_4(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_name_is_made_of_its_uuid() {
+        let uuid = hexadecimal_digits("4520920E-FDC3-454D-B06B-96A56D912AA5\0").unwrap();
+        assert_eq!(
+            initiator_name(&uuid).unwrap().as_str(),
+            "iqn.1924-02.com.ibm:ibmi.4520920efdc3454db06b96a56d912aa5-i0"
+        );
+    }
+
+    #[test]
+    fn what_is_no_uuid_is_not_taken_for_one() {
+        for text in [
+            "",
+            "uninitialized\n",
+            "4520920efdc3454db06b96a56d912aa",
+            "x520920efdc3454db06b96a56d912aa5",
+        ] {
+            assert_eq!(hexadecimal_digits(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_derived_uuid_is_stable_and_hides_the_machine_id() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let uuid = derive_uuid(id);
+        assert_eq!(uuid, derive_uuid(id));
+        assert_ne!(uuid, derive_uuid("0123456789abcdef0123456789abcdee"));
+        assert!(!uuid.contains(&id[..8]));
+        assert_eq!(&uuid[12..13], "4");
+    }
+}

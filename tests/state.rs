@@ -1,0 +1,376 @@
+//! Every disk operation failed, and every one died at, in turn: the state is the old one or the new one, never between.
+
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
+
+use iscsiswiconfig::config::{
+    ChapParameters, Configuration, Partition, StagedParameter, TargetIdentity,
+};
+use iscsiswiconfig::state::{
+    ActiveConfiguration, Contents, Disk, Ownership, StateError, Store, SystemDisk,
+};
+use iscsiswiconfig::values::{ChapName, ChapSecret, InitiatorName, IscsiName, Port, Subject};
+use tempfile::TempDir;
+
+/// When an operation goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// It is not carried out at all.
+    Before,
+    /// A write stops halfway; any other operation is not carried out.
+    Halfway,
+    /// It is carried out, and nothing follows.
+    After,
+}
+
+/// How an operation goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// It reports a full disk.
+    Fails,
+    /// The process dies.
+    Dies,
+}
+
+/// This machine's disk, on which the n-th operation on the state goes wrong, and which hides the machine's own ids.
+struct FaultyDisk {
+    directory: PathBuf,
+    operations: Rc<Cell<usize>>,
+    fault: Option<(usize, Moment, Fault)>,
+}
+
+impl FaultyDisk {
+    fn step<T>(
+        &self,
+        path: &Path,
+        halfway: impl FnOnce(),
+        operation: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        if !path.starts_with(&self.directory) {
+            return operation();
+        }
+        self.operations.set(self.operations.get() + 1);
+        let Some((at, moment, fault)) = self.fault else {
+            return operation();
+        };
+        if self.operations.get() != at {
+            return operation();
+        }
+        match moment {
+            Moment::Before => {}
+            Moment::Halfway => halfway(),
+            Moment::After => {
+                let _ = operation();
+            }
+        }
+        match fault {
+            Fault::Fails => Err(io::ErrorKind::StorageFull.into()),
+            Fault::Dies => std::process::abort(),
+        }
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        self.step(path, || (), || SystemDisk.create_directory(path))
+    }
+
+    fn inspect_directory(&self, path: &Path) -> io::Result<Option<Ownership>> {
+        self.step(path, || (), || SystemDisk.inspect_directory(path))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Option<Contents>> {
+        if !path.starts_with(&self.directory) {
+            return Ok(None);
+        }
+        self.step(path, || (), || SystemDisk.read(path))
+    }
+
+    fn open_lock(&self, path: &Path) -> io::Result<File> {
+        self.step(path, || (), || SystemDisk.open_lock(path))
+    }
+
+    fn try_lock(&self, lock: &File) -> io::Result<bool> {
+        self.step(&self.directory, || (), || SystemDisk.try_lock(lock))
+    }
+
+    fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()> {
+        self.step(&self.directory, || (), || SystemDisk.note_holder(lock, pid))
+    }
+
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<File> {
+        let halfway = || {
+            SystemDisk
+                .write_new(path, &bytes[..bytes.len() / 2])
+                .unwrap();
+        };
+        self.step(path, halfway, || SystemDisk.write_new(path, bytes))
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        self.step(&self.directory, || (), || SystemDisk.sync(file))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step(to, || (), || SystemDisk.rename(from, to))
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.step(path, || (), || SystemDisk.sync_directory(path))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step(path, || (), || SystemDisk.remove(path))
+    }
+}
+
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn store(directory: &Path) -> Store {
+    Store::new(directory.to_owned(), LOCK_TIMEOUT)
+}
+
+fn faulty(directory: &Path, fault: Option<(usize, Moment, Fault)>) -> (Store, Rc<Cell<usize>>) {
+    let operations = Rc::new(Cell::new(0));
+    let disk = FaultyDisk {
+        directory: directory.to_owned(),
+        operations: Rc::clone(&operations),
+        fault,
+    };
+    (
+        Store::on(Box::new(disk), directory.to_owned(), LOCK_TIMEOUT),
+        operations,
+    )
+}
+
+fn identity(name: &str) -> TargetIdentity {
+    TargetIdentity {
+        initiator_name: InitiatorName::Generated,
+        target_host_name: "10.1.1.5".parse().unwrap(),
+        target_name: IscsiName::parse(Subject::TargetName, name).unwrap(),
+        target_port: Port::DEFAULT,
+    }
+}
+
+fn add(configuration: &mut Configuration, name: &str) {
+    let generated = IscsiName::parse(Subject::InitiatorName, "iqn.generated").unwrap();
+    let partition = Partition {
+        generated_name: &generated,
+        keystore_enabled: false,
+    };
+    let chap = ChapParameters {
+        name: Some(ChapName::parse("NAME").unwrap()),
+        secret: Some(ChapSecret::parse("SECRETSECRET").unwrap()),
+        keystore: None,
+    };
+    configuration.add(identity(name), chap, partition).unwrap();
+}
+
+/// The edit under test: it touches the targets and the staged set.
+fn edit(store: &Store) -> Result<(), StateError> {
+    store.edit(|configuration| {
+        add(configuration, "iqn.new");
+        configuration
+            .staged
+            .replace(StagedParameter::TargetName, "iqn.staged")
+            .unwrap();
+        Ok(())
+    })
+}
+
+/// The re-IPL under test: it replaces two records.
+fn record(store: &Store) -> Result<(), StateError> {
+    let re_ipl = store.begin_re_ipl()?;
+    let active = ActiveConfiguration {
+        ipl_count: re_ipl.active.ipl_count + 1,
+        ..ActiveConfiguration::default()
+    };
+    re_ipl.record(&active, &re_ipl.device_names)
+}
+
+fn directory_with_one_target() -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    store(&home.path().join("state"))
+        .edit(|configuration| -> Result<(), StateError> {
+            add(configuration, "iqn.old");
+            Ok(())
+        })
+        .unwrap();
+    home
+}
+
+/// Returns whether the edit has happened; panics when it has happened in part.
+fn is_new(directory: &Path, context: &str) -> bool {
+    let configuration = store(directory).configuration().unwrap();
+    let names: Vec<&str> = configuration
+        .targets
+        .iter()
+        .map(|target| target.identity.target_name.as_str())
+        .collect();
+    match (names.as_slice(), configuration.staged.is_empty()) {
+        (["iqn.old"], true) => false,
+        (["iqn.old", "iqn.new"], false) => true,
+        other => panic!("{context}: between old and new: {other:?}"),
+    }
+}
+
+fn count(operation: fn(&Store) -> Result<(), StateError>) -> usize {
+    let home = directory_with_one_target();
+    let (store, operations) = faulty(&home.path().join("state"), None);
+    operation(&store).unwrap();
+    operations.get()
+}
+
+#[test]
+fn an_edit_that_fails_at_any_operation_leaves_the_old_state_or_the_new_one() {
+    let total = count(edit);
+    assert!(
+        total >= 9,
+        "an edit has at least nine operations, not {total}"
+    );
+    for at in 1..=total {
+        for moment in [Moment::Before, Moment::Halfway, Moment::After] {
+            let context = format!("operation {at} of {total}, {moment:?}");
+            let home = directory_with_one_target();
+            let directory = home.path().join("state");
+            let error = edit(&faulty(&directory, Some((at, moment, Fault::Fails))).0).unwrap_err();
+            assert!(matches!(error, StateError::Io { .. }), "{context}: {error}");
+            assert!(
+                std::error::Error::source(&error).is_some(),
+                "{context}: the cause is kept"
+            );
+            is_new(&directory, &context);
+            assert!(
+                !directory.join("config.json.new").exists(),
+                "{context}: no temporary file is left behind"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_failure_before_the_rename_changes_nothing_and_one_behind_it_is_told() {
+    let total = count(edit);
+    let outcomes: Vec<bool> = (1..=total)
+        .map(|at| {
+            let home = directory_with_one_target();
+            let directory = home.path().join("state");
+            edit(&faulty(&directory, Some((at, Moment::Before, Fault::Fails))).0).unwrap_err();
+            is_new(&directory, &format!("operation {at}"))
+        })
+        .collect();
+    // Only the fsync of the directory comes behind the rename.
+    let (last, others) = outcomes.split_last().unwrap();
+    assert!(*last && others.iter().all(|new| !new), "{outcomes:?}");
+}
+
+#[test]
+fn a_re_ipl_that_fails_at_any_operation_leaves_whole_records() {
+    let total = count(record);
+    for at in 1..=total {
+        let home = directory_with_one_target();
+        let directory = home.path().join("state");
+        record(&store(&directory)).unwrap();
+        record(&faulty(&directory, Some((at, Moment::Before, Fault::Fails))).0).unwrap_err();
+        let count = store(&directory).active().unwrap().ipl_count;
+        assert!(count == 1 || count == 2, "operation {at}: {count}");
+        record(&store(&directory)).unwrap();
+    }
+}
+
+#[test]
+fn the_first_write_of_all_fails_as_cleanly_as_any_other() {
+    let count = {
+        let home = tempfile::tempdir().unwrap();
+        let (store, operations) = faulty(&home.path().join("a/state"), None);
+        edit(&store).unwrap();
+        operations.get()
+    };
+    for at in 1..=count {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("a/state");
+        edit(&faulty(&directory, Some((at, Moment::Before, Fault::Fails))).0).unwrap_err();
+        let targets = store(&directory).configuration().unwrap().targets.len();
+        assert!(targets == 0 || at == count, "operation {at}: {targets}");
+    }
+}
+
+#[test]
+fn a_machine_without_an_id_gets_one_name_for_good() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("state");
+    let first = faulty(&directory, None).0.generated_name().unwrap();
+    assert_eq!(faulty(&directory, None).0.generated_name().unwrap(), first);
+    assert!(
+        first.as_str().starts_with("iqn.1924-02.com.ibm:ibmi."),
+        "{first}"
+    );
+    assert_eq!(first.as_str().len(), 60);
+
+    let other = home.path().join("other");
+    assert_ne!(faulty(&other, None).0.generated_name().unwrap(), first);
+}
+
+const KILL: &str = "ISCSISWICONFIG_TEST_KILL";
+
+/// The child of the test below, which dies where it is told. Run by itself it is an edit without a fault.
+#[test]
+fn killed_child() {
+    let Ok(order) = std::env::var(KILL) else {
+        let home = directory_with_one_target();
+        let directory = home.path().join("state");
+        edit(&faulty(&directory, None).0).unwrap();
+        assert!(is_new(&directory, "no fault"));
+        return;
+    };
+    let [directory, at, moment] = order.split('|').collect::<Vec<_>>()[..] else {
+        panic!("{order}");
+    };
+    let moment = match moment {
+        "Before" => Moment::Before,
+        "Halfway" => Moment::Halfway,
+        _ => Moment::After,
+    };
+    let fault = Some((at.parse().unwrap(), moment, Fault::Dies));
+    edit(&faulty(Path::new(directory), fault).0).unwrap();
+}
+
+#[test]
+fn a_kill_at_any_step_leaves_the_old_state_or_the_new_one_and_no_lock() {
+    let total = count(edit);
+    let mut outcomes = Vec::new();
+    for at in 1..=total {
+        for moment in [Moment::Before, Moment::Halfway, Moment::After] {
+            let context = format!("killed at operation {at} of {total}, {moment:?}");
+            let home = directory_with_one_target();
+            let directory = home.path().join("state");
+            let child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "state::killed_child"])
+                .env(KILL, format!("{}|{at}|{moment:?}", directory.display()))
+                .output()
+                .unwrap();
+            assert!(child.status.signal().is_some(), "{context}: {child:?}");
+
+            let new = is_new(&directory, &context);
+            outcomes.push(new);
+            // The next writer finds its way free, whatever the dead one left behind.
+            if !new {
+                edit(&store(&directory)).unwrap();
+                assert!(is_new(&directory, &context));
+            }
+            let left: Vec<_> = fs::read_dir(&directory)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .filter(|name| name.to_string_lossy().ends_with(".new"))
+                .collect();
+            assert!(left.is_empty(), "{context}: {left:?}");
+        }
+    }
+    assert!(outcomes.contains(&true) && outcomes.contains(&false));
+}
