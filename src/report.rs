@@ -167,7 +167,7 @@ pub struct SessionReport {
     /// Negotiated value (section 13.17).
     pub max_outstanding_r2t: u32,
     /// Negotiated value (section 13.20).
-    pub error_recovery_level: u32,
+    pub error_recovery_level: u8,
     /// The target's name for itself (section 13.6), escaped.
     pub target_alias: Option<String>,
     /// Target portal group tag (section 13.9).

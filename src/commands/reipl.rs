@@ -11,6 +11,7 @@ use crate::cli::HostOptions;
 use crate::config::Target;
 use crate::error::CommandError;
 use crate::iscsi::chap::ChapAlgorithm;
+use crate::iscsi::describe::describe;
 use crate::net::{Observer, Step};
 use crate::reipl::{self, Settings};
 use crate::report::TargetStatus;
@@ -107,12 +108,7 @@ impl Narrator {
     fn words(&self, step: &Step<'_>) -> Option<String> {
         match step {
             Step::Sent(pdu) | Step::Received(pdu) if self.verbosity >= 2 => {
-                let arrow = if matches!(step, Step::Sent(_)) {
-                    "->"
-                } else {
-                    "<-"
-                };
-                Some(format!("{arrow} {}", pdu.opcode()))
+                Some(describe(pdu).to_string())
             }
             Step::Sent(_) | Step::Received(_) | Step::Finished => None,
             _ if self.verbosity == 0 => None,

@@ -15,7 +15,7 @@ use crate::iscsi::codec::Decoder;
 use crate::iscsi::login::{self, LoginParameters, LoginResult, LoginStep, TargetAddress};
 use crate::iscsi::operational::Digest;
 use crate::iscsi::pdu::{Pdu, ServiceResponse, TaskAttribute};
-use crate::iscsi::session::{Completion, Event, Session, SessionParameters, Task, Transfer};
+use crate::iscsi::session::{Completion, Event, Session, Task, Transfer};
 
 /// How often a target may redirect a login before it is given up.
 const MAX_REDIRECTIONS: usize = 4;
@@ -186,7 +186,7 @@ async fn connect(
             },
         );
     }
-    Err(last.unwrap_or_else(|| AttachError::GivenUp(clock.deadlines.whole)))
+    Err(last.unwrap_or(AttachError::GivenUp(clock.deadlines.whole)))
 }
 
 /// What a login comes to.
@@ -238,14 +238,7 @@ impl<'a> Link<'a> {
         let data_digest = parameters.data_digest == Digest::Crc32c;
         connection.use_digests(header_digest, data_digest);
         let session = Session::new(
-            SessionParameters {
-                initial_r2t: parameters.initial_r2t,
-                immediate_data: parameters.immediate_data,
-                target_max_recv_data_segment_length: parameters.peer_max_recv_data_segment_length,
-                max_burst_length: parameters.max_burst_length,
-                first_burst_length: parameters.first_burst_length,
-                max_outstanding_r2t: parameters.max_outstanding_r2t,
-            },
+            result.session_parameters(),
             result.cmd_sn,
             result.exp_stat_sn,
             result.exp_cmd_sn,

@@ -86,7 +86,7 @@ pub struct Command {
 pub struct Answer {
     /// SCSI status code.
     pub status: u8,
-    /// Data segment of the SCSI Response: SenseLength and sense data (RFC 7143 section 11.4.7), or nothing.
+    /// Sense data, empty without any.
     pub sense: Bytes,
     /// Data that came in.
     pub data: Bytes,

@@ -14,6 +14,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::config::Target;
+use crate::devices::inventory::Inventory;
+use crate::devices::names::DeviceNames;
 use crate::devices::{self, Description};
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials};
 use crate::iscsi::ids::{Cid, CmdSn, Isid};
@@ -165,23 +167,20 @@ fn report(
     targets: &[Target],
     attached: Vec<Attached<EnumerationInquiry>>,
     generated: &IscsiName,
-    device_names: &mut devices::names::DeviceNames,
+    device_names: &mut DeviceNames,
 ) -> (Vec<ActiveTarget>, Vec<(String, String)>) {
     let mut reports: Vec<ActiveTarget> = Vec::with_capacity(targets.len());
     let mut inventories = BTreeMap::new();
     for (index, (target, attached)) in targets.iter().zip(attached).enumerate() {
         let mut report = blank_report(target, generated);
-        match outcome(attached, &report) {
-            Ok((session, inventory)) => {
+        let (session, inventory) = outcome(attached, &report);
+        report.session = session;
+        match inventory {
+            Ok(inventory) => {
                 report.status = TargetStatus::Connected;
-                report.failure = None;
-                report.session = Some(session);
                 inventories.insert(index, inventory);
             }
-            Err((session, failure)) => {
-                report.session = session;
-                report.failure = Some(failure);
-            }
+            Err(failure) => report.failure = Some(failure),
         }
         reports.push(ActiveTarget {
             revision: target.revision,
@@ -216,23 +215,22 @@ fn report(
     (reports, remarks)
 }
 
-type Connected = (SessionReport, devices::inventory::Inventory);
-
 fn outcome(
     attached: Attached<EnumerationInquiry>,
     target: &TargetReport,
-) -> Result<Connected, (Option<SessionReport>, Failure)> {
-    let login = attached
-        .login
-        .map_err(|error| (None, failure::of_attach(&error, target)))?;
-    let session = session_report(&login);
-    if let Some(error) = attached.interrupted {
-        return Err((Some(session), failure::of_attach(&error, target)));
-    }
-    match attached.inquiry.finish() {
-        Ok(inventory) => Ok((session, inventory)),
-        Err(error) => Err((Some(session), failure::of_enumeration(&error))),
-    }
+) -> (Option<SessionReport>, Result<Inventory, Failure>) {
+    let login = match attached.login {
+        Ok(login) => login,
+        Err(error) => return (None, Err(failure::of_attach(&error, target))),
+    };
+    let inventory = match attached.interrupted {
+        Some(error) => Err(failure::of_attach(&error, target)),
+        None => attached
+            .inquiry
+            .finish()
+            .map_err(|error| failure::of_enumeration(&error)),
+    };
+    (Some(session_report(&login)), inventory)
 }
 
 /// Returns the report of a target of which nothing is known yet.
