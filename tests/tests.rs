@@ -8,5 +8,7 @@
 
 /// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
 mod generated;
+/// The house: who may import whom.
+mod house;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
