@@ -47,6 +47,7 @@ pub mod devices;
 pub mod error;
 pub mod iscsi;
 pub mod net;
+pub mod reipl;
 pub mod report;
 pub mod scsi;
 pub mod state;

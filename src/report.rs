@@ -75,7 +75,7 @@ pub struct TargetReport {
     pub status: TargetStatus,
     /// Why it failed; none when it did not.
     pub failure: Option<Failure>,
-    /// What the login came to; none when it failed.
+    /// What the login came to; none when there was none.
     pub session: Option<SessionReport>,
     /// Its medium changers, in order of LUN.
     pub libraries: Vec<Library>,
@@ -167,7 +167,7 @@ pub struct SessionReport {
     /// Negotiated value (section 13.17).
     pub max_outstanding_r2t: u32,
     /// Negotiated value (section 13.20).
-    pub error_recovery_level: u8,
+    pub error_recovery_level: u32,
     /// The target's name for itself (section 13.6), escaped.
     pub target_alias: Option<String>,
     /// Target portal group tag (section 13.9).

@@ -49,7 +49,10 @@ impl fmt::Display for Digest {
     }
 }
 
-/// What one side wants of every operational key: offered by an initiator, preferred by a target.
+/// What one side wants of the operational keys: offered by an initiator, preferred by a target.
+///
+/// Of some keys this implementation supports one value only, so there is no choice: MaxConnections 1, DataPDUInOrder and
+/// DataSequenceInOrder Yes, ErrorRecoveryLevel 0.
 ///
 /// A number outside the range of its key is brought into it, and FirstBurstLength down to MaxBurstLength.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,12 +77,6 @@ pub struct OperationalOffer {
     pub default_time2retain: u32,
     /// MaxOutstandingR2T, 1 to 65535 (13.17).
     pub max_outstanding_r2t: u32,
-    /// DataPDUInOrder (13.18).
-    pub data_pdu_in_order: bool,
-    /// DataSequenceInOrder (13.19).
-    pub data_sequence_in_order: bool,
-    /// ErrorRecoveryLevel, 0 to 2 (13.20).
-    pub error_recovery_level: u32,
 }
 
 impl Default for OperationalOffer {
@@ -98,16 +95,17 @@ impl Default for OperationalOffer {
             default_time2wait: 2,
             default_time2retain: 0,
             max_outstanding_r2t: 8,
-            data_pdu_in_order: true,
-            data_sequence_in_order: true,
-            error_recovery_level: 0,
         }
     }
 }
 
-/// The operational parameters in force after a negotiation; the fields are those of [`OperationalOffer`].
+/// The operational parameters in force after a negotiation; the fields are those of [`OperationalOffer`] and the keys
+/// that leave no choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "documented at the offer, field by field")]
+#[expect(
+    missing_docs,
+    reason = "documented at the offer, field by field, and in the table of keys"
+)]
 pub struct OperationalParameters {
     pub header_digest: Digest,
     pub data_digest: Digest,
@@ -126,7 +124,7 @@ pub struct OperationalParameters {
     pub max_outstanding_r2t: u32,
     pub data_pdu_in_order: bool,
     pub data_sequence_in_order: bool,
-    pub error_recovery_level: u32,
+    pub error_recovery_level: u8,
 }
 
 impl OperationalParameters {
@@ -164,7 +162,7 @@ impl OperationalParameters {
             ),
             (
                 "ErrorRecoveryLevel",
-                Value::Number(self.error_recovery_level),
+                Value::Number(self.error_recovery_level.into()),
             ),
         ]
     }
@@ -187,7 +185,9 @@ impl OperationalParameters {
             (Key::MaxOutstandingR2T, Value::Number(n)) => self.max_outstanding_r2t = n,
             (Key::DataPduInOrder, Value::Boolean(b)) => self.data_pdu_in_order = b,
             (Key::DataSequenceInOrder, Value::Boolean(b)) => self.data_sequence_in_order = b,
-            (Key::ErrorRecoveryLevel, Value::Number(n)) => self.error_recovery_level = n,
+            (Key::ErrorRecoveryLevel, Value::Number(n)) => {
+                self.error_recovery_level = u8::try_from(n).unwrap_or_default();
+            }
             _ => {}
         }
     }

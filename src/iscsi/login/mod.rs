@@ -25,6 +25,7 @@ use super::ids::{Cid, CmdSn, InitiatorTaskTag, Isid, StatSn, Tsih};
 use super::negotiation::{Answer, Negotiation, Role};
 use super::operational::{OperationalOffer, OperationalParameters, SessionType};
 use super::pdu::{LoginRequest, LoginResponse, Stage};
+use super::session::SessionParameters;
 use super::text::{MAX_TEXT_LENGTH, TextError, TextPairs};
 
 mod address;
@@ -122,6 +123,21 @@ pub struct LoginResult {
     pub exp_cmd_sn: CmdSn,
     /// MaxCmdSN of the final response.
     pub max_cmd_sn: CmdSn,
+}
+
+impl LoginResult {
+    /// Returns what the full feature phase goes by.
+    pub fn session_parameters(&self) -> SessionParameters {
+        let parameters = &self.parameters;
+        SessionParameters {
+            initial_r2t: parameters.initial_r2t,
+            immediate_data: parameters.immediate_data,
+            target_max_recv_data_segment_length: parameters.peer_max_recv_data_segment_length,
+            max_burst_length: parameters.max_burst_length,
+            first_burst_length: parameters.first_burst_length,
+            max_outstanding_r2t: parameters.max_outstanding_r2t,
+        }
+    }
 }
 
 /// An authentication method that this implementation offers (12.1).

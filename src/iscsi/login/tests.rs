@@ -108,7 +108,17 @@ fn the_result_carries_what_the_session_goes_on_with() {
     let LoginStep::Done(result) = login.handle(response).unwrap() else {
         panic!("one exchange is enough");
     };
-    assert_eq!(result.parameters.peer_max_recv_data_segment_length, 65_536);
+    assert_eq!(
+        result.session_parameters(),
+        SessionParameters {
+            initial_r2t: true,
+            immediate_data: true,
+            target_max_recv_data_segment_length: 65_536,
+            max_burst_length: 262_144,
+            first_burst_length: 65_536,
+            max_outstanding_r2t: 1,
+        }
+    );
     assert_eq!(
         (
             result.auth_method,

@@ -334,9 +334,9 @@ impl Negotiation {
             Key::DefaultTime2Wait => number(offer.default_time2wait),
             Key::DefaultTime2Retain => number(offer.default_time2retain),
             Key::MaxOutstandingR2T => number(offer.max_outstanding_r2t),
-            Key::DataPduInOrder => Some(Preference::Boolean(offer.data_pdu_in_order)),
-            Key::DataSequenceInOrder => Some(Preference::Boolean(offer.data_sequence_in_order)),
-            Key::ErrorRecoveryLevel => number(offer.error_recovery_level),
+            // What this implementation supports.
+            Key::DataPduInOrder | Key::DataSequenceInOrder => Some(Preference::Boolean(true)),
+            Key::ErrorRecoveryLevel => number(0),
             Key::TaskReporting => Some(Preference::List(vec!["RFC3720"])),
             _ => None,
         }
