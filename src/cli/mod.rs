@@ -95,24 +95,21 @@ impl UsageFailure {
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, UsageFailure> {
     let words: Vec<OsString> = arguments.into_iter().collect();
     let json = words.iter().any(|word| word == "--json");
-    let (line, words) = match split(&words) {
-        Split::Help => (
-            Ok(CommandLine::new(Request::Help(Help::Overview))),
-            Vec::new(),
-        ),
-        Split::Version => (Ok(CommandLine::new(Request::Version)), Vec::new()),
-        Split::Host => (host_line(&words), words),
+    let line = match split(&words) {
+        Split::Help => Ok(CommandLine::new(Request::Help(Help::Overview))),
+        Split::Version => Ok(CommandLine::new(Request::Version)),
+        Split::Host => host_line(&words),
         Split::Macro(at) => {
             let (before, behind) = words.split_at_checked(at).unwrap_or((&words, &[]));
-            (macro_line(before, behind, at), words)
+            macro_line(before, behind, at)
         }
     };
+    // One of the words may be a secret, so all of them are wiped; only a line that is text can be corrected.
+    let words: Option<Vec<_>> = words
+        .into_iter()
+        .map(|word| word.into_string().ok().map(Zeroizing::new))
+        .collect();
     line.map_err(|error| {
-        // Only a line that is text can be corrected; its words may hold a secret.
-        let words: Option<Vec<_>> = words
-            .into_iter()
-            .map(|word| word.into_string().ok().map(Zeroizing::new))
-            .collect();
         let corrected = words.and_then(|words| repair::corrected_line(&words));
         UsageFailure {
             json,
