@@ -1,7 +1,7 @@
 //! The host side of the command line: GNU style options and commands, defined once for clap.
 //!
 //! To add a command: a variant of [`HostCommand`], a function that returns its [`clap::Command`], and an arm in
-//! [`HostCommand::from_matches`]. Help, man page and completion scripts walk [`definition`].
+//! `HostCommand::from_matches`. Help, man page and completion scripts walk [`definition`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
