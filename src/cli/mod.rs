@@ -93,7 +93,10 @@ impl UsageFailure {
 ///
 /// The first thing that is not of the grammar; no value has been looked at.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, UsageFailure> {
-    let words: Vec<OsString> = arguments.into_iter().collect();
+    // The words as they came: lexopt's own parser would read `-commit` as six short options. It refuses to hand them out
+    // only in the middle of such an option.
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let words: Vec<OsString> = parser.raw_args().map(Iterator::collect).unwrap_or_default();
     let json = words.iter().any(|word| word == "--json");
     let line = match split(&words) {
         Split::Help => Ok(CommandLine::new(Request::Help(Help::Overview))),

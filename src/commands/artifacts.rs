@@ -2,7 +2,7 @@
 
 use super::open_store;
 use super::terminal::Terminal;
-use crate::cli::{Artifact, HostCommand, HostOptions, NameKind, complete, man};
+use crate::cli::{HostCommand, HostOptions, NameKind};
 use crate::error::CommandError;
 use crate::values::InitiatorName;
 
@@ -13,12 +13,7 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     match command {
-        HostCommand::Generate(artifact) => terminal.print(&match artifact {
-            Artifact::Man => man::page(),
-            Artifact::Bash => complete::bash(),
-            Artifact::Zsh => complete::zsh(),
-            Artifact::Fish => complete::fish(),
-        }),
+        HostCommand::Generate(artifact) => terminal.print(&artifact.text()),
         HostCommand::Complete(kind) => names(kind, host, terminal),
     }
 }
