@@ -181,6 +181,28 @@ impl Shells {
     }
 }
 
+/// Returns whether a real zsh, given the line and a tab, shows `expected` on its terminal.
+fn zsh_completes(shells: &Shells, line: &str, expected: &str) -> bool {
+    // The prompt is spelled in two parts so that the echo of the line that sets it is not taken for it.
+    const HARNESS: &str = r#"
+        zmodload zsh/zpty
+        zpty -b terminal zsh -f -i
+        zpty -w terminal "PS1='REA''DY> ' fpath=(${1:h} \$fpath); autoload -U compinit; compinit -u -D"
+        zpty -r terminal shown '*READY> *' || exit 1
+        zpty -n -w terminal "$2"$'\t'
+        zpty -r terminal shown "*${(b)3}*"
+    "#;
+    let status = shells
+        .command("timeout")
+        .args(["20", "zsh", "-f", "-c", HARNESS, "zsh"])
+        .arg(in_repository(ZSH))
+        .args([line, expected])
+        .status()
+        .expect("timeout is installed");
+    assert_ne!(status.code(), Some(127), "zsh is installed");
+    status.success()
+}
+
 fn candidates(output: &Output) -> Vec<String> {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.is_empty(), "{stderr}");
@@ -229,6 +251,25 @@ fn options_are_completed() {
             "{offered:?}"
         );
     }
+}
+
+#[test]
+fn zsh_completes_on_a_terminal() {
+    let shells = Shells::new();
+    let state = shells.state_dir();
+    assert!(zsh_completes(&shells, "iscsiswiconfig gen", "generate"));
+    assert!(zsh_completes(
+        &shells,
+        "iscsiswiconfig -rem",
+        "-removetarget"
+    ));
+    assert!(zsh_completes(
+        &shells,
+        "iscsiswiconfig -addtarget -initiatorname ",
+        "\\*GENERATE"
+    ));
+    let line = format!("iscsiswiconfig --state-dir {state} -removetarget -targethostname v");
+    assert!(zsh_completes(&shells, &line, HOST_NAME));
 }
 
 #[test]

@@ -9,8 +9,8 @@
 //! | 3 | medium changers | VPD page D0h, MODE SENSE page 1Dh, READ ELEMENT STATUS of the drives |
 //! | 4 | changers that refuse page 1Dh | READ ELEMENT STATUS, the header alone, for each other element type |
 //!
-//! So an ordinary target takes three. Commands that are sent again add to them: at once after a unit attention, after a
-//! growing pause while a device is busy or becoming ready, and with more room when a reply did not fit.
+//! So an ordinary target takes three. Commands that are sent again add to them: at once after a unit attention,
+//! after a growing pause while a device is busy or becoming ready, and with more room when a reply did not fit.
 //! Nothing here changes the state of a device, and no device is sent what its type does not define.
 
 mod query;
@@ -27,7 +27,7 @@ use super::problem::{CommandFailure, Problem};
 use super::text::trimmed;
 use crate::scsi::smc::{ElementAddressAssignment, ElementStatus, ElementType};
 use crate::scsi::spc::{InquiryData, LogicalUnitNumber, LunList, PeripheralDeviceType};
-use crate::scsi::vpd::{self, MachineTypeModel, VpdPage};
+use crate::scsi::vpd::{self, Designator, MachineTypeModel, VpdPage};
 use crate::scsi::{Cdb, DecodeError, Request, SenseKey, Status};
 use query::{LONGEST_PAUSE, Page, Query, STATUS_LIMIT, Task, VPD_LIMIT, Verdict, judge};
 use unit::{Unit, drive_element};
@@ -36,6 +36,8 @@ use unit::{Unit, drive_element};
 pub const MAX_LOGICAL_UNITS: usize = 1024;
 /// The most drive elements of a target that are kept.
 pub const MAX_DRIVE_ELEMENTS: usize = 4096;
+/// The most designators of a logical unit that are kept.
+const MAX_DESIGNATORS: usize = 16;
 /// How often one command is sent again without a pause.
 const MAX_RESENDS: u8 = 8;
 /// The most that all replies on their way may have together, which bounds what a transport has to hold.
@@ -63,7 +65,7 @@ pub struct Command {
 pub struct Reply {
     /// SCSI status.
     pub status: Status,
-    /// The data segment of the SCSI Response PDU: SenseLength and sense data, or empty (RFC 7143 11.4.7).
+    /// Sense data, empty without any.
     pub sense: Bytes,
     /// What the target sent, without padding.
     pub data: Bytes,
@@ -91,7 +93,7 @@ pub enum EnumerationError {
     ReportLunsRefused(CommandFailure),
     /// The list makes no sense.
     #[error("the target's list of its logical units (REPORT LUNS) cannot be read: {0}")]
-    ReportLunsMalformed(#[source] DecodeError),
+    ReportLunsMalformed(DecodeError),
     /// [`Enumeration::finish`] came before [`Step::Done`].
     #[error("the target left {unanswered} commands unanswered")]
     Unfinished {
@@ -102,8 +104,8 @@ pub enum EnumerationError {
 
 /// The state of asking one target what it has.
 ///
-/// `poll` until it says to wait, wait, `handle` the replies, and so on until [`Step::Done`]. Time is a duration since any
-/// fixed moment and never goes back.
+/// `poll` until it says to wait, wait, `handle` the replies, and so on until [`Step::Done`]. Time is a duration
+/// since any fixed moment and never goes back.
 #[derive(Debug)]
 pub struct Enumeration {
     give_up_at: Duration,
@@ -118,8 +120,8 @@ pub struct Enumeration {
 }
 
 impl Enumeration {
-    /// Returns the enumeration at its start. A device that is busy or becoming ready is asked again until `patience` after
-    /// `now`, and what it has not answered by then counts as refused.
+    /// Returns the enumeration at its start. A device that is busy or becoming ready is asked again until `patience`
+    /// after `now`, and what it has not answered by then counts as refused.
     pub fn new(now: Duration, patience: Duration) -> Self {
         Self {
             give_up_at: now.saturating_add(patience),
@@ -160,8 +162,8 @@ impl Enumeration {
         }
     }
 
-    /// Takes the reply to a command. One to a command that is not on its way is ignored, and so is what `data` has beyond
-    /// the command's allocation length.
+    /// Takes the reply to a command. One to a command that is not on its way is ignored, and so is what `data` has
+    /// beyond the command's allocation length.
     pub fn handle(&mut self, id: CommandId, reply: &Reply, now: Duration) {
         let Some(mut task) = self.outstanding.remove(&id) else {
             return;
@@ -316,7 +318,16 @@ impl Enumeration {
         };
         match page {
             Page::SerialNumber => unit.serial = trimmed(contents.contents).to_vec(),
-            Page::DeviceIdentification => unit.designators = vpd::designators(&contents),
+            Page::DeviceIdentification => {
+                unit.designators = vpd::designators(&contents)
+                    .into_iter()
+                    .filter(|designator| {
+                        designator.association == Designator::OF_LOGICAL_UNIT
+                            && !designator.bytes.is_empty()
+                    })
+                    .take(MAX_DESIGNATORS)
+                    .collect();
+            }
             Page::TypeModel => unit.changer.type_model = MachineTypeModel::decode(&contents),
         }
     }

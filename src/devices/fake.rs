@@ -84,8 +84,8 @@ impl FakeTarget {
         ])
     }
 
-    /// A controller, two drives and a changer as tgt shows them: serial numbers padded on the left, no page D0h, the last
-    /// eight bytes of the element status missing.
+    /// A controller, two drives and a changer as tgt shows them: serial numbers padded on the left, no page D0h, the
+    /// last eight bytes of the element status missing.
     pub(super) fn tgt() -> Self {
         let drive = |lun, serial: &str| Device {
             lun,
@@ -283,10 +283,10 @@ pub(super) fn good(data: Vec<u8>) -> Reply {
     }
 }
 
-/// CHECK CONDITION with fixed format sense data, as an iSCSI data segment.
+/// CHECK CONDITION with fixed format sense data.
 pub(super) fn check(key: u8, asc: u8, ascq: u8) -> Reply {
     let sense = [
-        0, 18, 0x70, 0, key, 0, 0, 0, 0, 10, 0, 0, 0, 0, asc, ascq, 0, 0, 0, 0,
+        0x70, 0, key, 0, 0, 0, 0, 10, 0, 0, 0, 0, asc, ascq, 0, 0, 0, 0,
     ];
     Reply {
         status: Status::CHECK_CONDITION,

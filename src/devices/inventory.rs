@@ -22,7 +22,7 @@ pub struct LogicalUnit {
     pub inquiry: InquiryData,
     /// PRODUCT SERIAL NUMBER of VPD page 80h, without the blanks and NULs around it; empty when there is none.
     pub serial: Vec<u8>,
-    /// Designators of VPD page 83h.
+    /// Designators of VPD page 83h that name the logical unit, not its port or target, and are not empty; at most 16.
     pub designators: Vec<Designator>,
     /// What a medium changer says of its elements; none for a tape drive.
     pub changer: Option<Changer>,
@@ -52,7 +52,8 @@ pub struct DriveElement {
     pub address: u16,
     /// Who the drive in it is, when the library says so.
     pub identifier: Option<DriveIdentifier>,
-    /// Barcode of the cartridge in it, without the blanks and NULs around it; none when it is empty or has no barcode.
+    /// Barcode of the cartridge in it, without the blanks and NULs around it; none when it is empty or has no
+    /// barcode.
     pub volume: Option<Vec<u8>>,
 }
 

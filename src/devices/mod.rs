@@ -44,14 +44,16 @@ pub struct Description {
     pub libraries: Vec<Library>,
     /// The drives that no library claims, by logical unit number.
     pub drives: Vec<Drive>,
-    /// Problems that belong to the target and to none of its libraries alone, a sentence each. With exactly one library
-    /// there are none: they are that library's.
+    /// Problems that belong to the target and to none of its libraries alone, a sentence each. With exactly one
+    /// library there are none: they are that library's.
     pub problems: Vec<String>,
 }
 
-/// Names and describes what was found in one re-IPL; `targets` are those that answered, in the order of the configuration.
+/// Names and describes what was found in one re-IPL; `targets` are those that answered, in the order of the
+/// configuration.
 ///
-/// Names go by target, then logical unit number. A device that is seen a second time has the same name, and a problem.
+/// Names go by target, then logical unit number. A device that is seen a second time has the same name, and a
+/// problem.
 pub fn describe(targets: &[Target<'_>], names: &mut DeviceNames) -> Vec<Description> {
     let mut seen = Seen::new();
     targets
@@ -237,7 +239,6 @@ fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, String) {
     let of_logical_unit = unit
         .designators
         .iter()
-        .filter(|designator| designator.association == 0 && !designator.bytes.is_empty())
         // NAA (3) and EUI-64 (2) are unique by rule, T10 (1) and vendor specific (0) ones by habit.
         .filter(|designator| designator.designator_type.0 <= 3)
         .max_by_key(|designator| designator.designator_type.0);
@@ -250,7 +251,7 @@ fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, String) {
         target: target.to_ascii_lowercase(),
         lun: unit.lun.number(),
     };
-    (place, "its place".to_owned())
+    (place, "target name and LUN".to_owned())
 }
 
 fn element_problem(element: &DriveElement, found: &Found, devices: &[String]) -> Option<Problem> {

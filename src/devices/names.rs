@@ -10,15 +10,13 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```json
 /// {
-///   "schema": 1,
 ///   "libraries": {"TAPMLB01": {"serial": "0000078A12340401"}},
 ///   "drives": {"TAP01": {"serial": "1000000001"}, "TAP02": {"target": "iqn.2000-03.com.example:vtl", "lun": 3}}
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DeviceNames {
-    /// Version of this record's form: [`DeviceNames::SCHEMA`].
-    pub schema: u32,
     /// Libraries by name, `TAPMLB01` and up.
     pub libraries: BTreeMap<String, DeviceKey>,
     /// Drives by name, `TAP01` and up.
@@ -26,9 +24,6 @@ pub struct DeviceNames {
 }
 
 impl DeviceNames {
-    /// The newest form of the record.
-    pub const SCHEMA: u32 = 1;
-
     /// Returns the device's name; the first time, the lowest number that was never given.
     pub fn name(&mut self, kind: DeviceKind, key: &DeviceKey) -> String {
         let (prefix, names) = match kind {
@@ -46,16 +41,6 @@ impl DeviceNames {
         }
         names.insert(name.clone(), key.clone());
         name
-    }
-}
-
-impl Default for DeviceNames {
-    fn default() -> Self {
-        Self {
-            schema: Self::SCHEMA,
-            libraries: BTreeMap::new(),
-            drives: BTreeMap::new(),
-        }
     }
 }
 
@@ -132,7 +117,11 @@ mod tests {
 
     #[test]
     fn the_record_reads_as_documented() {
-        let text = r#"{"schema":1,"libraries":{"TAPMLB01":{"serial":"0000078A12340401"}},"drives":{"TAP01":{"designator":"3:5005076300000001"},"TAP02":{"target":"iqn.2000-03.com.example:vtl","lun":3}}}"#;
+        let text = concat!(
+            r#"{"libraries":{"TAPMLB01":{"serial":"0000078A12340401"}},"#,
+            r#""drives":{"TAP01":{"designator":"3:5005076300000001"},"#,
+            r#""TAP02":{"target":"iqn.2000-03.com.example:vtl","lun":3}}}"#,
+        );
         let names: DeviceNames = serde_json::from_str(text).unwrap();
         assert_eq!(names.libraries["TAPMLB01"], serial("0000078A12340401"));
         assert_eq!(
@@ -147,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_key_of_an_unknown_form_is_refused() {
-        let text = r#"{"schema":1,"libraries":{"TAPMLB01":{"serial":"A","extra":1}},"drives":{}}"#;
+        let text = r#"{"libraries":{"TAPMLB01":{"serial":"A","extra":1}},"drives":{}}"#;
         assert!(serde_json::from_str::<DeviceNames>(text).is_err());
     }
 }

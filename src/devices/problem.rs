@@ -93,7 +93,8 @@ pub enum Problem {
     },
     /// An identifier was cut short, and fits exactly one drive.
     #[error(
-        "The library's identifier of the drive at element {address} is cut short ({identifier}); {device} was taken for it."
+        "The library's identifier of the drive at element {address} is cut short ({identifier}); \
+         {device} was taken for it."
     )]
     DriveByPrefix {
         /// ELEMENT ADDRESS.
@@ -113,12 +114,12 @@ pub enum Problem {
     },
     /// A device that was seen before in the same re-IPL.
     #[error(
-        "{device} is seen twice: {identity} is both LUN {lun} here and LUN {other_lun} of target {other_target}."
+        "{device} is seen twice: LUN {lun} here and LUN {other_lun} of target {other_target} have the same {identity}."
     )]
     SeenTwice {
         /// The name that both have.
         device: String,
-        /// What they share: "serial number 0123456789".
+        /// What they share: `serial number 0123456789`.
         identity: String,
         /// Logical unit number.
         lun: u64,
@@ -143,7 +144,7 @@ pub enum CommandFailure {
     Status(Status),
     /// The reply makes no sense.
     #[error("{0}")]
-    Malformed(#[from] DecodeError),
+    Malformed(DecodeError),
 }
 
 #[cfg(test)]

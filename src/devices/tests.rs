@@ -249,8 +249,8 @@ fn names_go_by_target_and_then_by_lun() {
     assert_eq!(
         descriptions[1].libraries[0].problems,
         [
-            "TAPMLB01 is seen twice: serial number 0000078A12340401 is both LUN 0 here and LUN 5 of \
-          target iqn.a."
+            "TAPMLB01 is seen twice: LUN 0 here and LUN 5 of target iqn.a have the same serial number \
+          0000078A12340401."
         ]
     );
     assert_eq!(descriptions[1].libraries[0].drives[0].device, "TAP03");

@@ -13,8 +13,8 @@ pub struct LibraryTypeModel {
 }
 
 impl LibraryTypeModel {
-    /// Returns the type and model of VPD page D0h, or the type that the product identification begins with: IBM libraries
-    /// have `0` and the four digits of their type there (`03584L32`).
+    /// Returns the type and model of VPD page D0h, or the type that the product identification begins with: IBM
+    /// libraries have `0` and the four digits of their type there (`03584L32`).
     pub fn new(reported: Option<MachineTypeModel>, product: &[u8]) -> Self {
         if let Some(reported) = reported {
             return Self {

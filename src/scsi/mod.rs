@@ -4,13 +4,14 @@
 //! |---|---|
 //! | [`reader`] | the one bounded reader through which every byte of a reply is read |
 //! | [`sense`] | sense data, sense keys and additional sense codes, in words (SPC-4 4.5) |
-//! | [`spc`] | commands of every device: INQUIRY, REPORT LUNS, TEST UNIT READY, REQUEST SENSE, MODE SENSE (SPC-4) |
+//! | [`spc`] | commands of every device (SPC-4): INQUIRY, REPORT LUNS, MODE SENSE and the like |
 //! | [`vpd`] | vital product data pages 00h, 80h, 83h and IBM's D0h (SPC-4 7.8) |
 //! | [`smc`] | commands of medium changers: element addresses and element status (SMC-3) |
 //!
-//! A function that builds a command returns a [`Request`]: the CDB and the number of bytes that its reply may have. A reply
-//! is decoded from whatever bytes came: what the allocation length (or a device) has cut off is used as far as it goes where
-//! the standard allows that, and is a [`DecodeError`] otherwise. Nothing here panics, whatever a device sends.
+//! A function that builds a command returns a [`Request`]: the CDB and the number of bytes that its reply may have.
+//! A reply is decoded from whatever bytes came: what the allocation length (or a device) has cut off is used as far
+//! as it goes where the standard allows that, and is a [`DecodeError`] otherwise. Nothing here panics, whatever a
+//! device sends.
 
 pub mod reader;
 pub mod sense;
@@ -87,7 +88,8 @@ pub struct Request {
     pub cdb: Cdb,
     /// ALLOCATION LENGTH of the CDB, in bytes: the most that the device may return. 0 for a command without a reply.
     ///
-    /// The expected data transfer length of the transport must be the same: tgt refuses an allocation length beyond it.
+    /// The expected data transfer length of the transport must be the same: tgt refuses an allocation length beyond
+    /// it.
     pub allocation_length: u32,
 }
 

@@ -30,8 +30,8 @@ impl SenseData {
     /// Decodes sense data, which may be cut off anywhere behind its sense key.
     ///
     /// # Errors
-    /// [`DecodeError::Truncated`] when the sense key is missing, [`DecodeError::UnexpectedCode`] when the response code is
-    /// none of 70h to 73h.
+    /// [`DecodeError::Truncated`] when the sense key is missing, [`DecodeError::UnexpectedCode`] when the response
+    /// code is none of 70h to 73h.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let first = Reader::new(ITEM, bytes).u8()?;
         match first & 0x7f {
@@ -44,17 +44,6 @@ impl SenseData {
                 received,
             }),
         }
-    }
-
-    /// Decodes the data segment of an iSCSI SCSI Response PDU: a 2-byte SenseLength, then that many bytes of sense data
-    /// (RFC 7143 11.4.7). A SenseLength beyond the segment's end is taken as the segment's end.
-    ///
-    /// # Errors
-    /// As [`SenseData::decode`]; an empty data segment is [`DecodeError::Truncated`].
-    pub fn from_iscsi_data_segment(segment: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(ITEM, segment);
-        let length = reader.u16()?;
-        Self::decode(reader.take_up_to(usize::from(length)))
     }
 
     fn decode_fixed(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -364,21 +353,6 @@ mod tests {
     }
 
     #[test]
-    fn the_iscsi_sense_length_is_stripped_and_bounds_the_sense_data() {
-        let mut segment = vec![0x00, 0x0e];
-        segment.extend([0x70, 0, 0x02, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x3a, 0x00]);
-        segment.extend([0xff; 6]); // response data behind the sense data
-        let sense = SenseData::from_iscsi_data_segment(&segment).unwrap();
-        assert_eq!(sense.to_string(), "NOT READY 3A/00 (medium not present)");
-
-        segment.truncate(6);
-        let cut = SenseData::from_iscsi_data_segment(&segment).unwrap();
-        assert_eq!(cut.key, SenseKey::NOT_READY);
-        assert!(SenseData::from_iscsi_data_segment(&[]).is_err());
-        assert!(SenseData::from_iscsi_data_segment(&[0, 0]).is_err());
-    }
-
-    #[test]
     fn a_code_without_words_prints_its_numbers() {
         let code = AdditionalSenseCode {
             asc: 0x83,
@@ -399,7 +373,6 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = SenseData::from_iscsi_data_segment(&bytes);
             if let Ok(sense) = SenseData::decode(&bytes) {
                 prop_assert!(!sense.to_string().is_empty());
             }

@@ -6,7 +6,8 @@ use super::reader::Reader;
 use super::vpd::{CodeSet, DesignatorType};
 use super::{Cdb, DecodeError, Request, spc};
 
-/// Returns MODE SENSE(6) for the element address assignment mode page, which [`ElementAddressAssignment::decode`] reads.
+/// Returns MODE SENSE(6) for the element address assignment mode page, which [`ElementAddressAssignment::decode`]
+/// reads.
 pub fn element_address_assignment() -> Request {
     spc::mode_sense6(ElementAddressAssignment::PAGE_CODE, u8::MAX)
 }
@@ -467,6 +468,55 @@ mod tests {
         assert_eq!(identifier.identifier_type, DesignatorType::T10_VENDOR_ID);
         assert!(!identifier.cut_short);
         assert_eq!(status.descriptors(ElementType::Storage).count(), 0);
+    }
+
+    #[test]
+    fn what_tgt_1_0_85_sent_is_read_with_its_last_identifier_cut() {
+        // Recorded: two drives, a cartridge in the first; 180 bytes announced, 172 sent.
+        let bytes = hex(concat!(
+            "01010002000000b4",
+            "04800056000000ac",
+            "010101000000000000800401",
+            "5654413030314c35202020202020202020202020202020202020202020202020",
+            "00000000",
+            "02010022",
+            "49424d2020202020554c54333538302d544435202020202031303030303030303031",
+            "010200000000000000000000",
+            "2020202020202020202020202020202020202020202020202020202020202020",
+            "00000000",
+            "02010022",
+            "49424d2020202020554c54333538302d54443520202020203130",
+        ));
+        let status = ElementStatus::decode(&bytes).unwrap();
+        assert!(status.cut_short);
+        assert_eq!(status.first_element_address, 257);
+        let drives: Vec<_> = status.descriptors(ElementType::DataTransfer).collect();
+        assert_eq!(drives.len(), 2);
+        assert!(drives[0].full && !drives[1].full);
+        assert_eq!(drives[0].source, Some(1025));
+        assert_eq!(
+            drives[0].primary_volume_tag.unwrap().identification,
+            *b"VTA001L5                        "
+        );
+        let identifiers: Vec<_> = drives
+            .iter()
+            .filter_map(|drive| drive.device_identifier)
+            .map(|identifier| (identifier.bytes, identifier.cut_short))
+            .collect();
+        assert_eq!(
+            identifiers,
+            [
+                (&b"IBM     ULT3580-TD5     1000000001"[..], false),
+                (b"IBM     ULT3580-TD5     10", true)
+            ]
+        );
+    }
+
+    fn hex(digits: &str) -> Vec<u8> {
+        (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+            .collect()
     }
 
     #[test]

@@ -250,8 +250,8 @@ impl<'a> ModeData<'a> {
         })
     }
 
-    /// Returns what follows the header of the page with this code (page_0 format, SPC-4 7.5), as far as it came; none when
-    /// the page is not there.
+    /// Returns what follows the header of the page with this code (page_0 format, SPC-4 7.5), as far as it came;
+    /// none when the page is not there.
     pub fn page(&self, page_code: u8) -> Option<&'a [u8]> {
         let mut reader = Reader::new("mode page", self.pages);
         loop {

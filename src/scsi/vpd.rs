@@ -25,7 +25,8 @@ impl<'a> VpdPage<'a> {
     /// Decodes the page that was asked for.
     ///
     /// # Errors
-    /// [`DecodeError::Truncated`] when the header is not whole; [`DecodeError::UnexpectedCode`] when it is another page.
+    /// [`DecodeError::Truncated`] when the header is not whole; [`DecodeError::UnexpectedCode`] when it is another
+    /// page.
     pub fn decode(page_code: u8, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(ITEM, bytes);
         let [_peripheral, received] = reader.array()?;
@@ -96,6 +97,11 @@ pub fn designators(page: &VpdPage<'_>) -> Vec<Designator> {
     designators
 }
 
+impl Designator {
+    /// ASSOCIATION of a designator that names the logical unit.
+    pub const OF_LOGICAL_UNIT: u8 = 0;
+}
+
 /// CODE SET of a designator. Unknown codes are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeSet(pub u8);
@@ -134,10 +140,11 @@ pub struct MachineTypeModel {
 }
 
 impl MachineTypeModel {
-    /// Finds record 000Bh in the contents of page D0h: its value is `80 00 00 00`, type and model, each two bytes of BCD.
+    /// Finds record 000Bh in the contents of page D0h: its value is `80 00 00 00`, type and model, each two bytes of
+    /// BCD.
     ///
-    /// The page is a signature, `04` and "SCDD", then records of a 2-byte id, a 1-byte length and a value. None when the
-    /// signature is another one, the record is missing or cut off, or a digit is not decimal.
+    /// The page is a signature, `04` and "SCDD", then records of a 2-byte id, a 1-byte length and a value. None when
+    /// the signature is another one, the record is missing or cut off, or a digit is not decimal.
     pub fn decode(page: &VpdPage<'_>) -> Option<Self> {
         let mut reader = Reader::new(ITEM, page.contents);
         if reader.take(SIGNATURE.len()).ok()? != SIGNATURE {

@@ -11,7 +11,7 @@ use crate::scsi::{AdditionalSenseCode, Request, SenseData, SenseKey, Status, vpd
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Allocation length for [`MAX_LOGICAL_UNITS`] and as many again.
+/// Allocation length for twice as many logical units as are looked at, to tell how many are left out.
 pub(super) const LUNS_ALLOCATION: u32 = 16 * 1024 + 8;
 pub(super) const INQUIRY_ALLOCATION: u32 = 96;
 /// What devices of before SPC-3 can understand.
@@ -150,7 +150,7 @@ pub(super) fn judge(reply: &Reply) -> Verdict {
         Status::TASK_ABORTED => return Verdict::SendAgain(CommandFailure::Status(reply.status)),
         status => return Verdict::Refused(CommandFailure::Status(status)),
     }
-    let Ok(sense) = SenseData::from_iscsi_data_segment(&reply.sense) else {
+    let Ok(sense) = SenseData::decode(&reply.sense) else {
         return Verdict::Refused(CommandFailure::NoSense);
     };
     let failure = CommandFailure::Sense(sense);

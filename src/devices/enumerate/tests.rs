@@ -434,7 +434,8 @@ proptest! {
                 _ => replies.next().unwrap(),
             }
         });
-        // Ten questions each; a question is sent at most once more for room, 8 times at once, and 20 times after a pause.
+        // Ten questions each; a question is sent at most once more for room, 8 times at once, and 20 times after
+        // a pause.
         prop_assert!(sent <= 1 + usize::from(luns) * 10 * 30);
     }
 
