@@ -1,7 +1,7 @@
 //! CHAP (9.2.1, 12.1.3).
 
-use iscsiswiconfig::iscsi::chap::{ChapAlgorithm, ChapError};
-use iscsiswiconfig::iscsi::login::{LoginError, LoginParameters};
+use iscsiswiconfig::iscsi::chap::{ChapAlgorithm, ChapChallenge, ChapError, MutualChap};
+use iscsiswiconfig::iscsi::login::{LoginChap, LoginError};
 use iscsiswiconfig::iscsi::negotiation::NegotiationError;
 
 use super::target::{
@@ -267,12 +267,12 @@ fn a_name_beyond_255_bytes_ends_the_login() {
 fn the_same_name_for_both_sides_is_no_matter() {
     // CHAP 4.7 CHAP_N Same; RFC 7143 9.2.1 forbids one secret for both, and says nothing of names.
     let mut login = parameters();
-    login.chap = Some(iscsiswiconfig::iscsi::login::LoginChap {
+    login.chap = Some(LoginChap {
         credentials: credentials("BOTH", SECRET),
         algorithms: Vec::new(),
-        mutual: Some(iscsiswiconfig::iscsi::chap::MutualChap {
+        mutual: Some(MutualChap {
             target: credentials("BOTH", TARGET_SECRET),
-            challenge: iscsiswiconfig::iscsi::chap::ChapChallenge {
+            challenge: ChapChallenge {
                 identifier: OUR_IDENTIFIER,
                 challenge: OUR_CHALLENGE,
             },
@@ -385,13 +385,13 @@ fn a_proof_that_was_not_asked_for_ends_the_login() {
 #[test]
 fn one_secret_for_both_directions_is_never_used() {
     // RFC 7143 9.2.1.
-    let mut login = LoginParameters { ..parameters() };
-    login.chap = Some(iscsiswiconfig::iscsi::login::LoginChap {
+    let mut login = parameters();
+    login.chap = Some(LoginChap {
         credentials: credentials("VTLUSER", SECRET),
         algorithms: Vec::new(),
-        mutual: Some(iscsiswiconfig::iscsi::chap::MutualChap {
+        mutual: Some(MutualChap {
             target: credentials("TGTUSER", SECRET),
-            challenge: iscsiswiconfig::iscsi::chap::ChapChallenge {
+            challenge: ChapChallenge {
                 identifier: OUR_IDENTIFIER,
                 challenge: OUR_CHALLENGE,
             },

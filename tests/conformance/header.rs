@@ -134,11 +134,10 @@ fn the_task_tag_isid_cid_and_cmd_sn_stay_the_same_to_the_end() {
     let request = first.request.clone();
     let second = first.goes_on(&["AuthMethod=None"]);
     let third = second.goes_on(&[]);
-    for later in [&third.request] {
-        assert_eq!(later.initiator_task_tag, request.initiator_task_tag);
-        assert_eq!((later.isid, later.cid), (request.isid, request.cid));
-        assert_eq!(later.cmd_sn, CmdSn(0xffff_fff0));
-    }
+    let later = &third.request;
+    assert_eq!(later.initiator_task_tag, request.initiator_task_tag);
+    assert_eq!((later.isid, later.cid), (request.isid, request.cid));
+    assert_eq!(later.cmd_sn, CmdSn(0xffff_fff0));
     assert_eq!(third.succeeds(&[]).cmd_sn, CmdSn(0xffff_fff0));
 }
 

@@ -238,8 +238,8 @@ fn both_digests_are_offered_with_none_and_crc32c() {
 }
 
 #[test]
-fn a_digest_that_the_target_proposes_is_answered_from_the_preferences() {
-    // Login 9.2 Digests Response; RFC 7143 6.2.1. The target's own list is the answer to nobody's offer here.
+fn a_list_is_no_answer_to_the_offered_digests() {
+    // Login 9.2 Digests Response; RFC 7143 6.2.1: the responder selects one value.
     let error = open_login().fails_with(&["HeaderDigest=CRC32C,None"], stay);
     assert!(matches!(
         error,

@@ -80,11 +80,11 @@ impl Exchange {
         edit(&mut response);
         let stat_sn = response.stat_sn.next().0;
         Ok(match self.login.handle(response)? {
-            LoginStep::Send(login, request) => Step::Goes(Self {
+            LoginStep::Send(login, request) => Step::Goes(Box::new(Self {
                 login: *login,
                 request,
                 stat_sn,
-            }),
+            })),
             LoginStep::Done(result) => Step::Done(*result),
             LoginStep::Redirect { address, permanent } => {
                 Step::Redirect(address.to_string(), permanent)
@@ -127,7 +127,7 @@ impl Exchange {
 
 /// What became of a login.
 pub enum Step {
-    Goes(Exchange),
+    Goes(Box<Exchange>),
     Done(LoginResult),
     Redirect(String, bool),
 }
@@ -135,7 +135,7 @@ pub enum Step {
 impl Step {
     pub fn goes(self) -> Exchange {
         match self {
-            Self::Goes(exchange) => exchange,
+            Self::Goes(exchange) => *exchange,
             Self::Done(_) => panic!("the login ended"),
             Self::Redirect(address, _) => panic!("redirected to {address}"),
         }
