@@ -12,5 +12,7 @@ mod conformance;
 mod generated;
 /// The house: who may import whom.
 mod house;
+/// The full feature phase: a scripted target against the initiator's session.
+mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
