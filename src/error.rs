@@ -1,1 +1,216 @@
-//! (placeholder)
+//! The one place where a failure gets its exit status and its next step.
+
+use std::io;
+
+use crate::cli::UsageFailure;
+use crate::config::{ConfigurationError, TargetIdentity};
+use crate::reipl::ReIplError;
+use crate::state::StateError;
+use crate::values::{Subject, ValueError};
+
+/// What sort of failure it is; each has its exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request does not fit the state.
+    Refused,
+    /// The command line is not of the grammar, or a value is malformed.
+    Usage,
+    /// The state could not be locked, read or written, or the output not be written.
+    State,
+}
+
+impl ErrorKind {
+    /// Returns the exit status.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Refused => 1,
+            Self::Usage => 2,
+            Self::State => 3,
+        }
+    }
+}
+
+/// A failure as the user meets it: what happened with its causes, and what to do next.
+#[derive(Debug)]
+pub struct CommandError {
+    /// What sort of failure it is.
+    pub kind: ErrorKind,
+    /// What happened; its chain of causes is shown on one line.
+    pub error: anyhow::Error,
+    /// Next steps, a sentence each.
+    pub hints: Vec<String>,
+}
+
+impl CommandError {
+    /// Makes a usage error of the commands' own.
+    pub fn usage(message: impl Into<String>, hints: Vec<String>) -> Self {
+        Self {
+            kind: ErrorKind::Usage,
+            error: anyhow::Error::msg(message.into()),
+            hints,
+        }
+    }
+
+    /// Makes the failure to write the output.
+    pub fn output(error: io::Error) -> Self {
+        Self {
+            kind: ErrorKind::State,
+            error: anyhow::Error::new(error).context("cannot write the output"),
+            hints: Vec::new(),
+        }
+    }
+}
+
+impl From<UsageFailure> for CommandError {
+    fn from(error: UsageFailure) -> Self {
+        Self {
+            kind: ErrorKind::Usage,
+            hints: error.hints(),
+            error: error.into(),
+        }
+    }
+}
+
+impl From<ValueError> for CommandError {
+    fn from(error: ValueError) -> Self {
+        Self {
+            kind: ErrorKind::Usage,
+            hints: error.hints(),
+            error: error.into(),
+        }
+    }
+}
+
+impl From<ConfigurationError> for CommandError {
+    fn from(error: ConfigurationError) -> Self {
+        let kind = match &error {
+            ConfigurationError::Value(_) => ErrorKind::Usage,
+            _ => ErrorKind::Refused,
+        };
+        Self {
+            kind,
+            hints: configuration_hints(&error),
+            error: error.into(),
+        }
+    }
+}
+
+fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
+    let hint = match error {
+        ConfigurationError::Exists(_) => {
+            "use -changetarget to change its CHAP parameters, or -removetarget first"
+        }
+        ConfigurationError::SecondPortal(_) => {
+            "IBM i has one connection between a partition and a target: remove the other one first"
+        }
+        ConfigurationError::NoSuchTarget { namesakes, .. } => return namesake_hints(namesakes),
+        ConfigurationError::HalfChap(Subject::ChapName) => "give -initiatorchapname as well",
+        ConfigurationError::HalfChap(_) => "give -initiatorchapsecret as well",
+        ConfigurationError::KeystoreNotEnabled => {
+            "use AVAIL or NONE: the credentials are then stored as plain text, readable by this user only"
+        }
+        ConfigurationError::NothingStaged => {
+            "give -newname -targetname NAME and -newname -targethostname HOST first"
+        }
+        ConfigurationError::Incomplete { missing } => {
+            return missing
+                .iter()
+                .map(|subject| match subject {
+                    Subject::TargetHostName => "give it with -newname -targethostname HOST",
+                    _ => "give it with -newname -targetname NAME",
+                })
+                .map(|hint| format!("{hint}; what is staged stays"))
+                .collect();
+        }
+        ConfigurationError::StagedForm(value) => {
+            let mut hints = value.hints();
+            hints.push("replace it with -newname; what else is staged stays".to_owned());
+            return hints;
+        }
+        ConfigurationError::AppendToGenerate => {
+            "give the whole name with -newname -initiatorname NAME"
+        }
+        ConfigurationError::Value(value) => return value.hints(),
+    };
+    vec![hint.to_owned()]
+}
+
+fn namesake_hints(namesakes: &[TargetIdentity]) -> Vec<String> {
+    if namesakes.is_empty() {
+        return vec!["no target of that name is configured at all".to_owned()];
+    }
+    namesakes
+        .iter()
+        .map(|identity| {
+            format!(
+                "configured under that name: -initiatorname '{}' -targethostname {} -targetname {} -targetport {}",
+                identity.initiator_name,
+                identity.target_host_name,
+                identity.target_name,
+                identity.target_port
+            )
+        })
+        .collect()
+}
+
+impl From<StateError> for CommandError {
+    fn from(error: StateError) -> Self {
+        Self {
+            kind: ErrorKind::State,
+            hints: vec![state_hint(&error)],
+            error: error.into(),
+        }
+    }
+}
+
+impl From<ReIplError> for CommandError {
+    fn from(error: ReIplError) -> Self {
+        match error {
+            ReIplError::State(error) => error.into(),
+            error @ ReIplError::Network(_) => Self {
+                kind: ErrorKind::State,
+                hints: vec!["raise the limit of open files, or end other programs".to_owned()],
+                error: error.into(),
+            },
+        }
+    }
+}
+
+fn state_hint(error: &StateError) -> String {
+    match error {
+        StateError::Io { source, path, .. } => match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
+                "free some space on the file system of {}; what was stored before is unharmed",
+                path.display()
+            ),
+            _ => "give another directory with --state-dir, or see to the cause; what was stored before is unharmed"
+                .to_owned(),
+        },
+        StateError::OpenRecord { path, .. } => format!(
+            "it may have been read or changed by others: look at it, then chmod 600 {}",
+            path.display()
+        ),
+        StateError::SymbolicLink { .. } => {
+            "put the file itself in its place; the state directory may be a link, its files may not"
+                .to_owned()
+        }
+        StateError::OpenDirectory { path, .. } => format!(
+            "others may have put files in it: look at it, then chmod go-w {}",
+            path.display()
+        ),
+        StateError::ForeignDirectory { .. } => {
+            "run as its owner, or give a directory of your own with --state-dir".to_owned()
+        }
+        StateError::Malformed { .. } => {
+            "it is left as it is: restore it from a backup, or move it away to begin anew".to_owned()
+        }
+        StateError::NewerSchema { .. } => {
+            "it is left as it is: use the version of iscsiswiconfig that wrote it, or a newer one"
+                .to_owned()
+        }
+        StateError::Locked { waited, .. } => format!(
+            "waited {:.1} s: wait for that process to end, or give a longer --lock-timeout",
+            waited.as_secs_f64()
+        ),
+    }
+}

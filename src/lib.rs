@@ -8,6 +8,7 @@
 //! | [`cli`] | the two languages of the command line: the macro's table and clap's host side; help, man page, completions |
 //! | [`error`] | the one place where a failure gets its wording and its exit status |
 //! | [`state`] | the records on disk: lock, atomic replace, permissions |
+//! | [`reipl`] | the re-IPL: connects to every configured target, names the devices, records what came of it |
 //! | [`config`] | the configured targets and the staged one as plain data, and the rules for editing them |
 //! | [`devices`] | from what the LUNs answered to libraries and drives with their IBM i names |
 //! | [`report`] | what a re-IPL found, as plain data: the document that `--json` prints |
@@ -19,12 +20,14 @@
 //! Who may import whom (a test holds the house to it):
 //!
 //! ```text
-//! main     -> commands, cli
-//! commands -> cli, config, devices, error, iscsi, net, report, scsi, state, values
-//! cli      -> values                     error    -> cli, config, net, state, values
+//! main     -> commands
+//! commands -> cli, config, error, iscsi, net, reipl, report, state, values
+//! error    -> cli, config, reipl, state, values
+//! reipl    -> config, devices, iscsi, net, report, scsi, state, values
 //! state    -> config, devices, report, values
-//! config   -> values
-//! net      -> iscsi                      devices  -> report, scsi
+//! devices  -> report, scsi
+//! net      -> iscsi
+//! config, cli -> values
 //! report, iscsi, scsi, values -> nothing else in the crate
 //! ```
 //!
@@ -47,6 +50,7 @@ pub mod devices;
 pub mod error;
 pub mod iscsi;
 pub mod net;
+pub mod reipl;
 pub mod report;
 pub mod scsi;
 pub mod state;

@@ -75,7 +75,7 @@ pub struct TargetReport {
     pub status: TargetStatus,
     /// Why it failed; none when it did not.
     pub failure: Option<Failure>,
-    /// What the login came to; none when it failed.
+    /// What the login came to; none when there was none.
     pub session: Option<SessionReport>,
     /// Its medium changers, in order of LUN.
     pub libraries: Vec<Library>,

@@ -1,4 +1,4 @@
-//! All integration tests, one binary: the built `iscsiswiconfig` is run as a user runs it, and judged from outside.
+//! All integration tests, one binary. A line per module says what it holds.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -6,15 +6,23 @@
     clippy::unwrap_used
 )]
 
-// The hermetic environment that the binary runs in, and what it left behind.
+/// The hermetic environment that the binary runs in, and what it left behind.
 mod common;
-// What the contract promises: grammar, values, state, options, output and exit statuses.
+/// The login phase of an initiator: a test per demand of RFC 7143, with its section and UNH-IOL number.
+mod conformance;
+/// What the contract promises: grammar, values, state, options, output and exit statuses.
 mod contract;
-// Every example of the IBM document, pasted.
+/// Every example of the IBM document, pasted.
 mod documented;
-// The binary against a real target, tgtd, from login to device names.
+/// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
+mod generated;
+/// The house: who may import whom.
+mod house;
+/// The binary against a real target, tgtd, from login to device names.
 mod interop;
-// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
+/// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
 mod peers;
-// The disk: every operation failed and every one died at, in turn.
+/// The full feature phase: a scripted target against the initiator's session.
+mod protocol;
+/// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;

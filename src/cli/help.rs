@@ -321,7 +321,7 @@ fn entry(text: &mut String, word: &str, summary: &str) {
 }
 
 /// Breaks a paragraph into lines of at most `width` characters that begin with `indent` spaces, each with a newline.
-fn wrap(paragraph: &str, indent: usize, width: usize) -> String {
+pub(super) fn wrap(paragraph: &str, indent: usize, width: usize) -> String {
     let mut text = String::new();
     let mut line = String::new();
     for word in paragraph.split(' ') {

@@ -1,7 +1,7 @@
 //! The host side of the command line: GNU style options and commands, defined once for clap.
 //!
 //! To add a command: a variant of [`HostCommand`], a function that returns its [`clap::Command`], and an arm in
-//! [`HostCommand::from_matches`]. Help, man page and completion scripts walk [`definition`].
+//! `HostCommand::from_matches`. Help, man page and completion scripts walk [`definition`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 use thiserror::Error;
 
 use super::usage::{Shown, UsageError, escape};
+use super::{complete, man};
 
 /// The environment variable that names the state directory when `--state-dir` does not.
 pub const STATE_DIR_VARIABLE: &str = "ISCSISWICONFIG_STATE_DIR";
@@ -158,6 +159,29 @@ pub(super) fn is_command(word: &str) -> bool {
         .any(|command| command.get_name() == word)
 }
 
+impl Artifact {
+    /// Returns the file's text.
+    pub fn text(self) -> String {
+        match self {
+            Self::Man => man::page(),
+            Self::Bash => complete::bash(),
+            Self::Zsh => complete::zsh(),
+            Self::Fish => complete::fish(),
+        }
+    }
+}
+
+impl NameKind {
+    /// Returns the word that asks for these names.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::TargetNames => "target-names",
+            Self::InitiatorNames => "initiator-names",
+            Self::HostNames => "host-names",
+        }
+    }
+}
+
 impl HostOptions {
     fn from_matches(matches: &ArgMatches) -> Self {
         let default = Self::default();
@@ -295,11 +319,7 @@ impl ValueEnum for NameKind {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::TargetNames => "target-names",
-            Self::InitiatorNames => "initiator-names",
-            Self::HostNames => "host-names",
-        }))
+        Some(PossibleValue::new(self.word()))
     }
 }
 

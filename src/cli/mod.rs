@@ -14,14 +14,16 @@
 //! Parsing records what was typed and judges no value, so a usage error needs no machine. Help texts, the man page and the
 //! completion scripts are generated from the same table and definition.
 
+pub mod complete;
 pub mod grammar;
 pub mod help;
 pub mod host;
+pub mod man;
 mod parse;
 mod repair;
 mod usage;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -91,26 +93,26 @@ impl UsageFailure {
 ///
 /// The first thing that is not of the grammar; no value has been looked at.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, UsageFailure> {
-    let words: Vec<OsString> = arguments.into_iter().collect();
+    // The words as they came: lexopt's own parser would read `-commit` as six short options. It refuses to hand them out
+    // only in the middle of such an option.
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let words: Vec<OsString> = parser.raw_args().map(Iterator::collect).unwrap_or_default();
     let json = words.iter().any(|word| word == "--json");
-    let (line, words) = match split(&words) {
-        Split::Help => (
-            Ok(CommandLine::new(Request::Help(Help::Overview))),
-            Vec::new(),
-        ),
-        Split::Version => (Ok(CommandLine::new(Request::Version)), Vec::new()),
-        Split::Host => (host_line(&words), words),
+    let line = match split(&words) {
+        Split::Help => Ok(CommandLine::new(Request::Help(Help::Overview))),
+        Split::Version => Ok(CommandLine::new(Request::Version)),
+        Split::Host => host_line(&words),
         Split::Macro(at) => {
             let (before, behind) = words.split_at_checked(at).unwrap_or((&words, &[]));
-            (macro_line(before, behind, at), words)
+            macro_line(before, behind, at)
         }
     };
+    // One of the words may be a secret, so all of them are wiped; only a line that is text can be corrected.
+    let words: Option<Vec<_>> = words
+        .into_iter()
+        .map(|word| word.into_string().ok().map(Zeroizing::new))
+        .collect();
     line.map_err(|error| {
-        // Only a line that is text can be corrected; its words may hold a secret.
-        let words: Option<Vec<_>> = words
-            .into_iter()
-            .map(|word| word.into_string().ok().map(Zeroizing::new))
-            .collect();
         let corrected = words.and_then(|words| repair::corrected_line(&words));
         UsageFailure {
             json,
@@ -148,29 +150,32 @@ fn split(words: &[OsString]) -> Split {
         let Some(word) = words.get(at) else {
             return Split::Macro(at);
         };
-        let Some(word) = word.to_str() else {
-            return Split::Macro(at);
-        };
-        at += match word {
+        // The value of `--state-dir=` need not be UTF-8.
+        let word = word.to_string_lossy();
+        at += match &*word {
             "-h" | "-help" | "--help" => return Split::Help,
             "--version" => return Split::Version,
             "-q" | "-v" | "-vv" => 1,
-            _ if word.starts_with("--") => match host_option(word) {
+            _ if word.starts_with("--") => match host_option(&word) {
                 // A word that begins with a dash is never the value: the macro begins there, and clap misses the value.
                 Some(true) => {
-                    let value = words
-                        .get(at + 1)
-                        .filter(|next| !next.as_encoded_bytes().starts_with(b"-"));
+                    let value = words.get(at + 1).filter(|next| !begins_the_macro(next));
                     1 + usize::from(value.is_some())
                 }
                 Some(false) => 1,
-                None if parse::changed_word(word).is_some() => return Split::Macro(at),
+                None if parse::changed_word(&word).is_some() => return Split::Macro(at),
                 None => return Split::Host,
             },
-            _ if host::is_command(word) => return Split::Host,
+            _ if !word.starts_with('-') && host::is_command(&word) => return Split::Host,
             _ => return Split::Macro(at),
         };
     }
+}
+
+/// Returns whether a word is too much like an option to be the value of a host option.
+fn begins_the_macro(word: &OsStr) -> bool {
+    let word = word.to_string_lossy();
+    word.starts_with('-') || repair::is_own_word(&word)
 }
 
 /// Returns whether the value of a host option stands in the next word; `None` when there is no such option.

@@ -240,6 +240,13 @@ fn a_macro_word_is_not_the_value_of_a_host_option() {
             .contains("a value is required for '--state-dir <DIR>'"),
         "{failure}"
     );
+    let failure = failure_of("--state-dir \u{2013}commit");
+    assert!(
+        failure
+            .to_string()
+            .contains("a value is required for '--state-dir <DIR>'"),
+        "{failure}"
+    );
     let parsed = line(&["--state-dir=-commit", "-commit"]).unwrap();
     assert_eq!(parsed.host.state_dir, Some(PathBuf::from("-commit")));
 }
@@ -661,6 +668,18 @@ fn a_word_that_is_not_utf8_is_told_by_its_place() {
     let word = parse_bytes(&[b"--json", b"\x96newname"]);
     assert_eq!(word.to_string(), "argument 2 is not UTF-8 text");
     assert!(word.json);
+}
+
+#[test]
+fn a_state_directory_need_not_be_utf8() {
+    for words in [
+        &[&b"--state-dir=/\xe9"[..], b"-commit"][..],
+        &[b"--state-dir", b"/\xe9", b"-commit"],
+    ] {
+        let line = parse(words.iter().map(|word| OsString::from_vec(word.to_vec()))).unwrap();
+        let expected = PathBuf::from(OsString::from_vec(b"/\xe9".to_vec()));
+        assert_eq!(line.host.state_dir, Some(expected));
+    }
 }
 
 #[test]

@@ -1,1 +1,165 @@
-//! (placeholder)
+//! What each option and command does. A file per family; each only translates between the command line, the rules of
+//! [`crate::config`], the state and the network, and says what came of it.
+
+mod artifacts;
+mod configure;
+mod document;
+mod dump;
+mod reipl;
+
+mod stage;
+mod terminal;
+mod text;
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use directories::ProjectDirs;
+
+pub use terminal::Terminal;
+
+use crate::cli::host::STATE_DIR_VARIABLE;
+use crate::cli::{
+    self, CommandLine, HostOptions, Invocation, MacroOption, Parameter, Request, help,
+};
+use crate::config::Partition;
+use crate::error::{CommandError, ErrorKind};
+use crate::state::Store;
+use crate::values::IscsiName;
+use document::{EditDocument, EditedTarget, ErrorDocument};
+
+/// The exit status of a re-IPL in which at least one target did not connect.
+const NOT_ALL_CONNECTED: u8 = 4;
+
+/// Runs one command line, without the program's name, and returns the exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal) -> u8 {
+    let outcome = match cli::parse(arguments) {
+        Ok(line) => {
+            terminal.json = line.host.json;
+            terminal.quiet = line.host.quiet;
+            perform(line, &mut terminal)
+        }
+        Err(failure) => {
+            terminal.json = failure.json;
+            Err(failure.into())
+        }
+    };
+    match outcome {
+        Ok(status) => status,
+        Err(error) => {
+            terminal.error(&error);
+            if terminal.json {
+                // The failure itself is told on stderr whatever becomes of stdout.
+                let _ = terminal.print_json(&ErrorDocument::new(&error));
+            }
+            error.kind.exit_status()
+        }
+    }
+}
+
+fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandError> {
+    match line.request {
+        Request::Help(topic) => terminal.print(&topic.text())?,
+        Request::Version => {
+            terminal.print(concat!("iscsiswiconfig ", env!("CARGO_PKG_VERSION"), "\n"))?
+        }
+        Request::NoArguments => {
+            let error = CommandError::usage("no option or command is given", Vec::new());
+            terminal.notes().line(help::usage().trim_end());
+            if terminal.json {
+                terminal.print_json(&ErrorDocument::new(&error))?;
+            }
+            return Ok(error.kind.exit_status());
+        }
+        Request::Host(command) => artifacts::run(command, &line.host, terminal)?,
+        Request::Macro(invocation) => return call(&invocation, &line.host, terminal),
+    }
+    Ok(0)
+}
+
+fn call(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<u8, CommandError> {
+    match invocation.option {
+        MacroOption::DumpInitiators => dump::initiators(&open_store(host)?, terminal)?,
+        MacroOption::DumpTargets => dump::targets(&open_store(host)?, terminal)?,
+        MacroOption::AddTarget => configure::add(invocation, host, terminal)?,
+        MacroOption::RemoveTarget => configure::remove(invocation, host, terminal)?,
+        MacroOption::ChangeTarget => configure::change(invocation, host, terminal)?,
+        MacroOption::ClearConfig => configure::clear(invocation, host, terminal)?,
+        MacroOption::NewName => stage::new_name(invocation, host, terminal)?,
+        MacroOption::AppendName => stage::append_name(invocation, host, terminal)?,
+        MacroOption::SetPort => stage::set_port(invocation, host, terminal)?,
+        MacroOption::SetKeystore => stage::set_keystore(invocation, host, terminal)?,
+        MacroOption::Commit => stage::commit(invocation, host, terminal)?,
+        MacroOption::ReIplIscsiIop => return reipl::run(host, terminal),
+    }
+    Ok(0)
+}
+
+/// Opens the state where the command line, the environment or the user's default says.
+fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
+    let directory = host
+        .state_dir
+        .clone()
+        .or_else(|| {
+            env::var_os(STATE_DIR_VARIABLE)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        })
+        .or_else(|| {
+            ProjectDirs::from("", "", "iscsiswiconfig")
+                .and_then(|directories| directories.state_dir().map(PathBuf::from))
+        })
+        .ok_or_else(|| CommandError {
+            kind: ErrorKind::State,
+            error: anyhow!("this user has no home directory to keep the state in"),
+            hints: vec![format!(
+                "name a directory with --state-dir or {STATE_DIR_VARIABLE}"
+            )],
+        })?;
+    Ok(Store::new(directory, host.lock_timeout))
+}
+
+/// What an edit needs to know of the partition.
+fn partition(generated_name: &IscsiName) -> Partition<'_> {
+    Partition {
+        generated_name,
+        keystore_enabled: false,
+    }
+}
+
+/// Prints what an edit did.
+fn print_edit(
+    terminal: &mut Terminal,
+    invocation: &Invocation,
+    target: Option<EditedTarget<'_>>,
+    text: &str,
+) -> Result<(), CommandError> {
+    if terminal.json {
+        terminal.print_json(&EditDocument::new(invocation.option.word(), target))
+    } else {
+        terminal.print(&format!("{text}\n"))
+    }
+}
+
+/// Says that the VTL must hold a CHAP value in upper case, when upper-casing changed what was typed.
+fn warn_of_folding(invocation: &Invocation, terminal: &mut Terminal) {
+    for (parameter, what) in [
+        (Parameter::InitiatorChapName, "CHAP name"),
+        (Parameter::InitiatorChapSecret, "CHAP secret"),
+    ] {
+        let folded = invocation
+            .value(parameter)
+            .is_some_and(|typed| typed.bytes().any(|byte| byte.is_ascii_lowercase()));
+        if folded {
+            terminal.warn(&format!(
+                "the {what} was changed to upper case; the VTL must hold it in upper case"
+            ));
+        }
+    }
+}

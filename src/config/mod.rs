@@ -2,6 +2,8 @@
 //! and clear mean. No I/O: the state layer reads and writes the record, the caller says what the partition's own
 //! initiator name is and whether there is a Platform KeyStore.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -50,6 +52,16 @@ impl TargetIdentity {
     fn same_nexus(&self, other: &Self, generated: &IscsiName) -> bool {
         self.target_name == other.target_name
             && self.initiator_name.resolve(generated) == other.initiator_name.resolve(generated)
+    }
+}
+
+impl fmt::Display for TargetIdentity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} at {} port {}",
+            self.target_name, self.target_host_name, self.target_port
+        )
     }
 }
 
@@ -108,17 +120,16 @@ pub struct Configuration {
 #[derive(Debug, Error)]
 pub enum ConfigurationError {
     /// `-addtarget` or `-commit` of an identity that exists.
-    #[error("the target is configured already")]
-    Exists,
+    #[error("target {0} is configured already")]
+    Exists(TargetIdentity),
     /// A second portal for the same initiator and target.
-    #[error(
-        "target {} is configured for this initiator already, at {} port {}",
-        _0.target_name, _0.target_host_name, _0.target_port
-    )]
+    #[error("this initiator has a connection to that target already: {0}")]
     SecondPortal(TargetIdentity),
     /// `-changetarget` or `-removetarget` of an identity that does not exist.
-    #[error("no such target is configured")]
+    #[error("no target {asked} is configured for initiator {}", asked.initiator_name)]
     NoSuchTarget {
+        /// What was asked for.
+        asked: Box<TargetIdentity>,
         /// What is configured under that target name.
         namesakes: Vec<TargetIdentity>,
     },
@@ -284,7 +295,7 @@ impl Configuration {
             return Ok(());
         };
         Err(if identity.same(joined, generated) {
-            ConfigurationError::Exists
+            ConfigurationError::Exists(joined.clone())
         } else {
             ConfigurationError::SecondPortal(joined.clone())
         })
@@ -314,7 +325,10 @@ impl Configuration {
             .filter(|other| other.target_name == identity.target_name)
             .cloned()
             .collect();
-        ConfigurationError::NoSuchTarget { namesakes }
+        ConfigurationError::NoSuchTarget {
+            asked: Box::new(identity.clone()),
+            namesakes,
+        }
     }
 }
 

@@ -61,7 +61,7 @@ fn every_spelling_of_an_identity_that_exists_is_refused() {
         ),
     ] {
         let error = add(&mut configuration, spelling).unwrap_err();
-        assert!(matches!(error, ConfigurationError::Exists), "{error:?}");
+        assert!(matches!(error, ConfigurationError::Exists(_)), "{error:?}");
     }
     assert_eq!(configuration.targets.len(), 1);
 }
@@ -182,7 +182,7 @@ fn a_target_that_is_not_there_is_told_with_its_namesakes() {
     })
     .unwrap_err();
     match error {
-        ConfigurationError::NoSuchTarget { namesakes } => assert_eq!(namesakes.len(), 1),
+        ConfigurationError::NoSuchTarget { namesakes, .. } => assert_eq!(namesakes.len(), 1),
         other => panic!("{other:?}"),
     }
 }

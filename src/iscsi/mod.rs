@@ -5,7 +5,25 @@
 //! | [`ids`] | identifiers and sequence numbers |
 //! | [`pdu`] | every PDU as plain data |
 //! | [`codec`] | PDUs to bytes and back, digests included |
+//! | [`describe`] | a PDU as one line for people, secrets masked |
+//! | [`text`] | key=value pairs and the forms of a value |
+//! | [`keys`] | every text key of the standard, one table |
+//! | [`operational`] | operational parameters: offered, and in force |
+//! | [`negotiation`] | offers, answers and result functions |
+//! | [`chap`] | CHAP, the side of the initiator and that of the target |
+//! | [`login`] | the login phase of an initiator |
+//! | [`status`] | login statuses in words |
+//! | [`session`] | the initiator's full feature phase |
 
+pub mod chap;
 pub mod codec;
+pub mod describe;
 pub mod ids;
+pub mod keys;
+pub mod login;
+pub mod negotiation;
+pub mod operational;
 pub mod pdu;
+pub mod session;
+pub mod status;
+pub mod text;

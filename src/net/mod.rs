@@ -1,1 +1,182 @@
-//! (placeholder)
+//! The talk with real targets: connects, logs in, asks, logs out; all targets at once, each phase with a deadline.
+//!
+//! ```text
+//!  resolve -> connect -> login -> ask (an Inquiry says what) -> logout
+//!     ^                    |
+//!     +---- redirection ---+
+//! ```
+//!
+//! All protocol knowledge is in [`crate::iscsi`]; this module moves bytes and watches the clock. Its one entry blocks until
+//! every target is done, so that nobody else needs a runtime.
+
+mod attach;
+mod connection;
+mod error;
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime;
+use tokio::task::LocalSet;
+
+use crate::iscsi::ids::Lun;
+use crate::iscsi::login::{LoginParameters, LoginResult};
+use crate::iscsi::pdu::Pdu;
+
+pub use error::{AttachError, ConnectionError};
+
+/// One target to attach.
+pub struct Attachment<I> {
+    /// Host name or address, as typed.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Who logs in to what, and how.
+    pub login: LoginParameters,
+    /// What to ask once logged in.
+    pub inquiry: I,
+}
+
+/// How long the talk with one target may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// One phase: resolving, connecting, the login, a command's answer.
+    pub phase: Duration,
+    /// Everything together.
+    pub whole: Duration,
+}
+
+/// What became of one target.
+pub struct Attached<I> {
+    /// The login, or why there was none.
+    pub login: Result<Login, AttachError>,
+    /// The inquiry as the talk left it; nothing was asked when the login failed.
+    pub inquiry: I,
+    /// Why the talk ended before the inquiry was done.
+    pub interrupted: Option<AttachError>,
+}
+
+/// A login that came to a session.
+#[derive(Debug)]
+pub struct Login {
+    /// The address that answered.
+    pub portal: SocketAddr,
+    /// What was negotiated.
+    pub result: LoginResult,
+}
+
+/// A SCSI command to send. It reads; nothing here writes to a device.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The inquirer's own number for it.
+    pub id: u32,
+    /// The logical unit, as REPORT LUNS gave it.
+    pub lun: Lun,
+    /// The command descriptor block.
+    pub cdb: Bytes,
+    /// The most bytes that the answer may have; 0 for a command without data.
+    pub expected_length: u32,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// SCSI status code.
+    pub status: u8,
+    /// Sense data, empty without any.
+    pub sense: Bytes,
+    /// Data that came in.
+    pub data: Bytes,
+}
+
+/// What an inquiry wants next.
+#[derive(Debug)]
+pub enum Next {
+    /// To have these sent, as many at once as the target's command window takes.
+    Send(Vec<Command>),
+    /// To be asked again when an answer has come.
+    WaitForAnswers,
+    /// To be asked again at this time.
+    WaitUntil(Duration),
+    /// Nothing.
+    Done,
+}
+
+/// Decides what to ask a target, from what it answered so far; times count from the beginning of the talk.
+pub trait Inquiry {
+    /// Returns what to do next. Called until it has nothing more to send, and again after every answer.
+    fn next(&mut self, now: Duration) -> Next;
+
+    /// Takes the answer to a command.
+    fn take(&mut self, id: u32, answer: Answer, now: Duration);
+}
+
+/// A step of the talk with one target.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// The addresses of the host are looked up.
+    Resolving,
+    /// A connection is opened.
+    Connecting(SocketAddr),
+    /// The connection is open, the login begins.
+    LoggingIn,
+    /// The target says to log in elsewhere.
+    Redirected {
+        /// The host it names.
+        host: &'a str,
+        /// The port it names.
+        port: u16,
+    },
+    /// The session is open, the inquiry begins.
+    LoggedIn,
+    /// A PDU is sent.
+    Sent(&'a Pdu),
+    /// A PDU has come.
+    Received(&'a Pdu),
+    /// The session is closed.
+    LoggedOut,
+    /// The talk is over.
+    Finished,
+}
+
+/// Is told every step; `index` is the attachment's.
+pub type Observer = dyn Fn(usize, Step<'_>);
+
+/// Attaches all targets at once and returns what became of each, in their order.
+///
+/// # Errors
+/// The system's, when it has no resources for a runtime; what fails at a target is in its [`Attached`].
+pub fn attach_all<I: Inquiry + 'static>(
+    attachments: Vec<Attachment<I>>,
+    deadlines: Deadlines,
+    observer: Rc<Observer>,
+) -> io::Result<Vec<Attached<I>>> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let tasks = LocalSet::new();
+    let outcomes = tasks.block_on(&runtime, async move {
+        let running: Vec<_> = attachments
+            .into_iter()
+            .enumerate()
+            .map(|(index, attachment)| {
+                let observer = Rc::clone(&observer);
+                tokio::task::spawn_local(async move {
+                    attach::attach(attachment, deadlines, &|step| observer(index, step)).await
+                })
+            })
+            .collect();
+        let mut outcomes = Vec::with_capacity(running.len());
+        for task in running {
+            outcomes.push(task.await?);
+        }
+        Ok(outcomes)
+    });
+    // A host name that is still being looked up must not hold the report back.
+    runtime.shutdown_background();
+    outcomes
+}

@@ -13,7 +13,7 @@ use super::active::ActiveConfiguration;
 use super::disk::{Contents, Disk, SystemDisk};
 use super::wiping::WipingBuffer;
 use crate::config::Configuration;
-use crate::devices::DeviceNames;
+use crate::devices::names::DeviceNames;
 
 /// The schema of every record that this version writes, and the newest that it reads.
 const SCHEMA: u32 = 1;

@@ -119,6 +119,15 @@ impl InitiatorName {
     }
 }
 
+impl fmt::Display for InitiatorName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Generated => GENERATE,
+            Self::Named(name) => name.as_str(),
+        })
+    }
+}
+
 impl FromStr for InitiatorName {
     type Err = ValueError;
 
@@ -143,10 +152,7 @@ impl TryFrom<String> for InitiatorName {
 
 impl From<InitiatorName> for String {
     fn from(name: InitiatorName) -> Self {
-        match name {
-            InitiatorName::Generated => GENERATE.to_owned(),
-            InitiatorName::Named(name) => name.0,
-        }
+        name.to_string()
     }
 }
 

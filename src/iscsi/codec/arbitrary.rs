@@ -78,7 +78,7 @@ fn residual() -> impl Strategy<Value = Residual> {
 }
 
 /// Returns any PDU.
-pub(super) fn pdu() -> impl Strategy<Value = Pdu> {
+pub(in crate::iscsi) fn pdu() -> impl Strategy<Value = Pdu> {
     (0..18usize, raw()).prop_map(|(kind, raw)| build(kind, raw))
 }
 

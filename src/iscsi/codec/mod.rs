@@ -11,7 +11,7 @@ mod fields;
 mod header;
 
 #[cfg(test)]
-mod arbitrary;
+pub(super) mod arbitrary;
 #[cfg(test)]
 mod golden;
 

@@ -71,7 +71,7 @@ pub struct ScsiResponse {
     pub exp_cmd_sn: CmdSn,
     /// MaxCmdSN. Bytes 32-35 (11.4.11).
     pub max_cmd_sn: CmdSn,
-    /// ExpDataSN: how many Data-In and R2T PDUs the target sent for the command. Bytes 36-39 (11.4.8).
+    /// ExpDataSN: how many Data-In PDUs the target sent for the command. Bytes 36-39 (11.4.8).
     pub exp_data_sn: DataSn,
     /// SenseLength, sense data and response data (11.4.7).
     pub data: Bytes,

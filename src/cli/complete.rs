@@ -1,0 +1,416 @@
+//! The completion scripts, from the macro's table and clap's definition.
+//!
+//! The scripts in `complete/` are written by hand; only the words, which stand between `@` signs there, are filled in.
+
+use clap::{Arg, Command};
+
+use super::grammar::{
+    Completion, HELP_WORD, OPTIONS, OptionSpec, PARAMETERS, Parameter, ParameterRule,
+};
+use super::host::{self, NameKind};
+use super::{help, repair};
+use crate::values::GENERATE;
+
+/// Returns the completion script for bash.
+pub fn bash() -> String {
+    fill(include_str!("complete/bash.in"), &Bash)
+}
+
+/// Returns the completion script for zsh.
+pub fn zsh() -> String {
+    fill(include_str!("complete/zsh.in"), &Zsh)
+}
+
+/// Returns the completion script for fish.
+pub fn fish() -> String {
+    fill(include_str!("complete/fish.in"), &Fish)
+}
+
+/// A word that a script offers, and what it says about it.
+struct Candidate {
+    word: String,
+    description: String,
+}
+
+/// How one shell spells what all of them need.
+trait Shell {
+    /// A pattern that matches each of the words.
+    fn pattern(&self, words: &[String]) -> String;
+    /// The words of the first position, as lines or as words.
+    fn first_words(&self, candidates: &[Candidate]) -> String;
+    /// The case for a command, which takes these words.
+    fn command_case(&self, command: &str, candidates: &[Candidate]) -> String;
+    /// The case for an option, which takes these parameters.
+    fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String;
+    /// The case for the value of a parameter: fixed words, then the names that the program prints.
+    fn value_case(&self, word: &str, fixed: &[&str], names: Option<&str>) -> String;
+}
+
+fn fill(template: &str, shell: &dyn Shell) -> String {
+    let definition = host::definition();
+    let options: Vec<_> = OPTIONS
+        .iter()
+        .flat_map(|spec| spec.spellings)
+        .map(|word| (*word).to_owned())
+        .collect();
+    let parameters: Vec<_> = PARAMETERS.iter().map(|spec| spec.word.to_owned()).collect();
+    let with_value: Vec<_> = help::host_options(&definition)
+        .into_iter()
+        .filter(|option| option.get_action().takes_values())
+        .filter_map(|option| option.get_long().map(|long| format!("--{long}")))
+        .collect();
+    let commands: Vec<_> = help::commands(&definition)
+        .into_iter()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+
+    let lines = |cases: Vec<String>| cases.join("\n");
+    let replacements = [
+        ("@OPTION_PATTERN@", shell.pattern(&options)),
+        ("@OPTION_WORDS@", shell.pattern(&options)),
+        ("@PARAMETER_PATTERN@", shell.pattern(&parameters)),
+        ("@PARAMETER_WORDS@", shell.pattern(&parameters)),
+        ("@HOST_VALUE_PATTERN@", shell.pattern(&with_value)),
+        ("@HOST_VALUE_WORDS@", shell.pattern(&with_value)),
+        ("@COMMAND_PATTERN@", shell.pattern(&commands)),
+        ("@COMMAND_WORDS@", shell.pattern(&commands)),
+        (
+            "@FIRST_WORDS@",
+            shell.first_words(&first_words(&definition)),
+        ),
+        (
+            "@COMMAND_CASES@",
+            lines(
+                help::commands(&definition)
+                    .into_iter()
+                    .map(|command| shell.command_case(command.get_name(), &command_words(command)))
+                    .collect(),
+            ),
+        ),
+        (
+            "@PARAMETER_CASES@",
+            lines(
+                OPTIONS
+                    .iter()
+                    .map(|spec| {
+                        let candidates: Vec<_> = spec.parameters().map(parameter).collect();
+                        shell.option_case(spec, &candidates)
+                    })
+                    .collect(),
+            ),
+        ),
+        (
+            "@VALUE_CASES@",
+            lines(
+                PARAMETERS
+                    .iter()
+                    .filter_map(|spec| value_case(shell, spec.parameter))
+                    .collect(),
+            ),
+        ),
+    ];
+    let mut script = template.to_owned();
+    for (name, text) in replacements {
+        script = script.replace(name, &text);
+    }
+    script
+}
+
+/// Returns what may stand first: an option, a request for help, a command, a host option.
+fn first_words(definition: &Command) -> Vec<Candidate> {
+    let options = OPTIONS
+        .iter()
+        .map(|spec| candidate(spec.word(), spec.summary));
+    let help_word = candidate(HELP_WORD, "Show help");
+    let commands = help::commands(definition).into_iter().map(|command| {
+        let about = command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        candidate(command.get_name(), &about)
+    });
+    let host_options = help::host_options(definition)
+        .into_iter()
+        .filter_map(host_option);
+    let version = candidate("--version", "Show the version");
+    options
+        .chain([help_word])
+        .chain(commands)
+        .chain(host_options)
+        .chain([version])
+        .collect()
+}
+
+/// Returns what may follow a command: the values of its argument, and the host options.
+fn command_words(command: &Command) -> Vec<Candidate> {
+    let values = command
+        .get_positionals()
+        .flat_map(Arg::get_possible_values)
+        .map(|value| candidate(value.get_name(), ""));
+    let definition = host::definition();
+    let host_options: Vec<_> = help::host_options(&definition)
+        .into_iter()
+        .filter_map(host_option)
+        .collect();
+    values.chain(host_options).collect()
+}
+
+fn host_option(option: &Arg) -> Option<Candidate> {
+    let about = option
+        .get_help()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    option
+        .get_long()
+        .map(|long| candidate(&format!("--{long}"), &about))
+}
+
+fn parameter(parameter: Parameter) -> Candidate {
+    let spec = parameter.spec();
+    candidate(spec.word, spec.summary)
+}
+
+fn candidate(word: &str, description: &str) -> Candidate {
+    Candidate {
+        word: word.to_owned(),
+        description: description.to_owned(),
+    }
+}
+
+fn value_case(shell: &dyn Shell, parameter: Parameter) -> Option<String> {
+    let spec = parameter.spec();
+    let (fixed, names): (&[&str], _) = match spec.completion {
+        Completion::Nothing => return None,
+        Completion::Choices(choices) => (choices, None),
+        Completion::InitiatorNames => (&[GENERATE], Some(NameKind::InitiatorNames)),
+        Completion::TargetNames => (&[], Some(NameKind::TargetNames)),
+        Completion::HostNames => (&[], Some(NameKind::HostNames)),
+    };
+    let names = names.map(NameKind::word);
+    Some(shell.value_case(spec.word, fixed, names))
+}
+
+/// Returns whether a second parameter is never offered.
+fn takes_only_one(spec: &OptionSpec) -> bool {
+    matches!(spec.parameters, ParameterRule::ExactlyOne(_))
+}
+
+struct Bash;
+struct Zsh;
+struct Fish;
+
+impl Shell for Bash {
+    fn pattern(&self, words: &[String]) -> String {
+        words.join(" | ")
+    }
+
+    fn first_words(&self, candidates: &[Candidate]) -> String {
+        plain_words(candidates)
+    }
+
+    fn command_case(&self, command: &str, candidates: &[Candidate]) -> String {
+        format!(
+            "                {command}) candidates=({}) ;;",
+            plain_words(candidates)
+        )
+    }
+
+    fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String {
+        let pattern = spec.spellings.join(" | ");
+        let words = plain_words(candidates);
+        let indent = " ".repeat(16);
+        match takes_only_one(spec) {
+            true => format!("{indent}{pattern}) [[ $given != ' ' ]] || parameters='{words}' ;;"),
+            false => format!("{indent}{pattern}) parameters='{words}' ;;"),
+        }
+    }
+
+    fn value_case(&self, word: &str, fixed: &[&str], names: Option<&str>) -> String {
+        let fixed: Vec<_> = fixed.iter().map(|word| repair::quote(word)).collect();
+        let mut sets = Vec::new();
+        if !fixed.is_empty() {
+            sets.push(format!("candidates=({})", fixed.join(" ")));
+        }
+        sets.extend(names.map(|names| format!("names={names}")));
+        format!("        {word}) {} ;;", sets.join(" "))
+    }
+}
+
+impl Shell for Zsh {
+    fn pattern(&self, words: &[String]) -> String {
+        words.join(" | ")
+    }
+
+    fn first_words(&self, candidates: &[Candidate]) -> String {
+        described(candidates, 20)
+    }
+
+    fn command_case(&self, command: &str, candidates: &[Candidate]) -> String {
+        zsh_list(command, "described", candidates)
+    }
+
+    fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String {
+        let list = zsh_list(&spec.spellings.join(" | "), "parameters", candidates);
+        match takes_only_one(spec) {
+            true => list.replacen("parameters=(", "(($#given)) || parameters=(", 1),
+            false => list,
+        }
+    }
+
+    fn value_case(&self, word: &str, fixed: &[&str], names: Option<&str>) -> String {
+        let fixed: Vec<_> = fixed.iter().map(|word| repair::quote(word)).collect();
+        let mut steps = Vec::new();
+        if !fixed.is_empty() {
+            steps.push(format!("compadd -- {}", fixed.join(" ")));
+        }
+        steps.extend(names.map(|names| format!("names={names}")));
+        format!("    {word}) {} ;;", steps.join("; "))
+    }
+}
+
+impl Shell for Fish {
+    fn pattern(&self, words: &[String]) -> String {
+        words.join(" ")
+    }
+
+    fn first_words(&self, candidates: &[Candidate]) -> String {
+        fish_print(candidates, 20)
+    }
+
+    fn command_case(&self, command: &str, candidates: &[Candidate]) -> String {
+        format!(
+            "                case {command}\n{}",
+            fish_print(candidates, 20)
+        )
+    }
+
+    fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String {
+        let words: Vec<_> = candidates.iter().map(fish_word).collect();
+        let condition = if takes_only_one(spec) {
+            "test -z \"$given\"; and "
+        } else {
+            ""
+        };
+        let set = match words.is_empty() {
+            true => String::new(),
+            false => format!(
+                "\n                    {condition}set parameters {}",
+                words.join(" ")
+            ),
+        };
+        format!("                case {}{set}", spec.spellings.join(" "))
+    }
+
+    fn value_case(&self, word: &str, fixed: &[&str], names: Option<&str>) -> String {
+        let indent = " ".repeat(12);
+        let mut lines = vec![format!("        case {word}")];
+        lines.extend(
+            fixed
+                .iter()
+                .map(|word| format!("{indent}echo {}", repair::quote(word))),
+        );
+        lines.extend(names.map(|names| format!("{indent}set names {names}")));
+        lines.join("\n")
+    }
+}
+
+fn plain_words(candidates: &[Candidate]) -> String {
+    let words: Vec<_> = candidates
+        .iter()
+        .map(|candidate| candidate.word.as_str())
+        .collect();
+    words.join(" ")
+}
+
+fn zsh_list(pattern: &str, array: &str, candidates: &[Candidate]) -> String {
+    let indent = " ".repeat(12);
+    match candidates.is_empty() {
+        true => format!("{indent}{pattern}) ;;"),
+        false => format!(
+            "{indent}{pattern})\n{indent}    {array}=(\n{}\n{indent}    )\n{indent}    ;;",
+            described(candidates, 20)
+        ),
+    }
+}
+
+/// Returns `'word:description'` lines for `_describe`.
+fn described(candidates: &[Candidate], indent: usize) -> String {
+    let line = |candidate: &Candidate| {
+        let Candidate { word, description } = candidate;
+        let text = if description.is_empty() {
+            word.clone()
+        } else {
+            format!("{word}:{description}")
+        };
+        format!("{:indent$}'{}'", "", text.replace('\'', "'\\''"))
+    };
+    candidates.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn fish_print(candidates: &[Candidate], indent: usize) -> String {
+    let line = |candidate: &Candidate| format!("{:indent$}echo {}", "", fish_word(candidate));
+    candidates.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns `word\t'description'`, one word to fish.
+fn fish_word(candidate: &Candidate) -> String {
+    let Candidate { word, description } = candidate;
+    match description.is_empty() {
+        true => word.clone(),
+        false => format!(
+            "{word}\\t'{}'",
+            description.replace('\\', "\\\\").replace('\'', "\\'")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_placeholder_is_filled() {
+        for script in [bash(), zsh(), fish()] {
+            let left = script
+                .split('@')
+                .nth(1)
+                .map(|name| name.chars().take(20).collect::<String>());
+            assert_eq!(
+                script.matches('@').count(),
+                script.matches("[@]").count(),
+                "{left:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_word_is_in_every_script() {
+        for script in [bash(), zsh(), fish()] {
+            for word in OPTIONS.iter().flat_map(|spec| spec.spellings) {
+                assert!(script.contains(word), "{word}");
+            }
+            for spec in PARAMETERS {
+                assert!(script.contains(spec.word), "{}", spec.word);
+            }
+            for candidate in first_words(&host::definition()) {
+                assert!(script.contains(&candidate.word), "{}", candidate.word);
+            }
+            assert!(script.contains("'*GENERATE'"), "a shell would expand it");
+            assert!(script.is_ascii());
+        }
+    }
+
+    #[test]
+    fn no_script_offers_a_hidden_command() {
+        for word in first_words(&host::definition()) {
+            assert_ne!(word.word, "complete");
+        }
+    }
+
+    #[test]
+    fn a_description_cannot_end_the_quotes_around_it() {
+        let word = candidate("-x", "it's");
+        assert_eq!(fish_word(&word), "-x\\t'it\\'s'");
+        assert_eq!(described(&[word], 0), "'-x:it'\\''s'");
+    }
+}

@@ -1,0 +1,43 @@
+//! `generate`, which prints what packages install, and `complete`, which tells the completion scripts what is configured.
+
+use super::open_store;
+use super::terminal::Terminal;
+use crate::cli::{HostCommand, HostOptions, NameKind};
+use crate::error::CommandError;
+use crate::values::InitiatorName;
+
+/// Runs a command of the host side.
+pub(super) fn run(
+    command: HostCommand,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    match command {
+        HostCommand::Generate(artifact) => terminal.print(&artifact.text()),
+        HostCommand::Complete(kind) => names(kind, host, terminal),
+    }
+}
+
+/// Prints the configured names of a kind, each once.
+fn names(kind: NameKind, host: &HostOptions, terminal: &mut Terminal) -> Result<(), CommandError> {
+    let configuration = open_store(host)?.configuration()?;
+    let mut names: Vec<String> = configuration
+        .targets
+        .iter()
+        .map(|target| &target.identity)
+        .filter_map(|identity| match (kind, &identity.initiator_name) {
+            (NameKind::TargetNames, _) => Some(identity.target_name.to_string()),
+            (NameKind::HostNames, _) => Some(identity.target_host_name.to_string()),
+            (NameKind::InitiatorNames, InitiatorName::Named(name)) => Some(name.to_string()),
+            (NameKind::InitiatorNames, InitiatorName::Generated) => None,
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    terminal.print(
+        &names
+            .iter()
+            .map(|name| format!("{name}\n"))
+            .collect::<String>(),
+    )
+}

@@ -1,0 +1,208 @@
+//! -addtarget, -changetarget, -removetarget and -clearconfig.
+
+use super::document::EditedTarget;
+use super::terminal::Terminal;
+use super::{open_store, partition, print_edit, warn_of_folding};
+use crate::cli::{HostOptions, Invocation, Parameter};
+use crate::config::{ChapParameters, ConfigurationError, EditWarning, Target, TargetIdentity};
+use crate::error::CommandError;
+use crate::values::{
+    ChapName, ChapSecret, HostName, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
+    ValueError,
+};
+
+/// `-addtarget`
+pub(super) fn add(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let identity = identity(invocation)?;
+    let chap = chap(invocation)?;
+    if let Some(missing) = missing_half(&chap) {
+        return Err(CommandError::usage(
+            ConfigurationError::HalfChap(missing).to_string(),
+            vec![format!("give {} as well", word_of(missing))],
+        ));
+    }
+    let store = open_store(host)?;
+    let generated = store.generated_name()?;
+    let (target, warnings) = store.edit(|configuration| -> Result<_, CommandError> {
+        Ok(configuration.add(identity, chap, partition(&generated))?)
+    })?;
+    warn_of_folding(invocation, terminal);
+    warn_of_target(&target, &warnings, &generated, terminal);
+    print_added(invocation, &target, &generated, terminal)
+}
+
+/// `-changetarget`
+pub(super) fn change(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let identity = identity(invocation)?;
+    let chap = chap(invocation)?;
+    if chap.name.is_none() && chap.secret.is_none() && chap.keystore.is_none() {
+        return Err(CommandError::usage(
+            "-changetarget changes CHAP parameters, and none is given",
+            vec![
+                "give -initiatorchapname, -initiatorchapsecret or -chapkeystore".to_owned(),
+                "to drop CHAP: -removetarget, then -addtarget without CHAP parameters".to_owned(),
+            ],
+        ));
+    }
+    let store = open_store(host)?;
+    let generated = store.generated_name()?;
+    let secret_warnings = chap.secret.as_ref().map(ChapSecret::warnings);
+    let target = store.edit(|configuration| -> Result<_, CommandError> {
+        Ok(configuration.change(&identity, chap, partition(&generated))?)
+    })?;
+    warn_of_folding(invocation, terminal);
+    for warning in secret_warnings.into_iter().flatten() {
+        terminal.warn(&warning.to_string());
+    }
+    print_edit(
+        terminal,
+        invocation,
+        Some(EditedTarget::new(&target, &generated)),
+        &format!("Changed target {}. {NEXT_RE_IPL}", target.identity),
+    )
+}
+
+/// `-removetarget`
+pub(super) fn remove(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let identity = identity(invocation)?;
+    let store = open_store(host)?;
+    let generated = store.generated_name()?;
+    let target = store.edit(|configuration| -> Result<_, CommandError> {
+        Ok(configuration.remove(&identity, partition(&generated))?)
+    })?;
+    print_edit(
+        terminal,
+        invocation,
+        Some(EditedTarget::new(&target, &generated)),
+        &format!("Removed target {}. {NEXT_RE_IPL}", target.identity),
+    )
+}
+
+/// `-clearconfig`
+pub(super) fn clear(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let removed = open_store(host)?.edit(|configuration| -> Result<_, CommandError> {
+        let removed = configuration.targets.len();
+        configuration.clear();
+        Ok(removed)
+    })?;
+    let targets = if removed == 1 { "target" } else { "targets" };
+    print_edit(
+        terminal,
+        invocation,
+        None,
+        &format!("Cleared the configuration: {removed} {targets} removed. {NEXT_RE_IPL}"),
+    )
+}
+
+/// Prints the target that -addtarget or -commit configured.
+pub(super) fn print_added(
+    invocation: &Invocation,
+    target: &Target,
+    generated: &IscsiName,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    print_edit(
+        terminal,
+        invocation,
+        Some(EditedTarget::new(target, generated)),
+        &format!("Added target {}. {NEXT_RE_IPL}", target.identity),
+    )
+}
+
+/// Warns of what a VTL, or IBM i, may object to in a target that was just configured.
+pub(super) fn warn_of_target(
+    target: &Target,
+    warnings: &[EditWarning],
+    generated: &IscsiName,
+    terminal: &mut Terminal,
+) {
+    let identity = &target.identity;
+    let values = identity
+        .initiator_name
+        .warnings()
+        .into_iter()
+        .chain(identity.target_name.warnings(Subject::TargetName))
+        .chain(target.chap.iter().flat_map(|chap| chap.secret.warnings()));
+    for warning in values {
+        terminal.warn(&warning.to_string());
+    }
+    for EditWarning::SecondInitiator { other } in warnings {
+        terminal.warn(&format!(
+            "this target logs in as {}, another one as {other}; IBM i has one initiator",
+            identity.initiator_name.resolve(generated)
+        ));
+    }
+}
+
+const NEXT_RE_IPL: &str = "It takes effect at the next -reipliscsiop.";
+
+fn identity(invocation: &Invocation) -> Result<TargetIdentity, CommandError> {
+    let target_port = match invocation.value(Parameter::TargetPort) {
+        Some(port) => port.parse()?,
+        None => Port::DEFAULT,
+    };
+    Ok(TargetIdentity {
+        initiator_name: required(invocation, Parameter::InitiatorName)?.parse::<InitiatorName>()?,
+        target_host_name: required(invocation, Parameter::TargetHostName)?.parse::<HostName>()?,
+        target_name: IscsiName::parse(
+            Subject::TargetName,
+            required(invocation, Parameter::TargetName)?,
+        )?,
+        target_port,
+    })
+}
+
+/// The grammar has seen to it that a required parameter is there.
+fn required(invocation: &Invocation, parameter: Parameter) -> Result<&str, CommandError> {
+    invocation
+        .value(parameter)
+        .ok_or_else(|| CommandError::usage(format!("{} is required", parameter.word()), Vec::new()))
+}
+
+fn chap(invocation: &Invocation) -> Result<ChapParameters, ValueError> {
+    Ok(ChapParameters {
+        name: invocation
+            .value(Parameter::InitiatorChapName)
+            .map(ChapName::parse)
+            .transpose()?,
+        secret: invocation
+            .value(Parameter::InitiatorChapSecret)
+            .map(ChapSecret::parse)
+            .transpose()?,
+        keystore: invocation
+            .value(Parameter::ChapKeystore)
+            .map(str::parse::<KeystoreChoice>)
+            .transpose()?,
+    })
+}
+
+fn missing_half(chap: &ChapParameters) -> Option<Subject> {
+    match (&chap.name, &chap.secret) {
+        (Some(_), None) => Some(Subject::ChapSecret),
+        (None, Some(_)) => Some(Subject::ChapName),
+        _ => None,
+    }
+}
+
+fn word_of(half: Subject) -> &'static str {
+    match half {
+        Subject::ChapName => Parameter::InitiatorChapName.word(),
+        _ => Parameter::InitiatorChapSecret.word(),
+    }
+}

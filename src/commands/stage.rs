@@ -1,0 +1,135 @@
+//! -newname, -appendname, -setport, -setkeystore and -commit: one target put together across command lines.
+
+use super::terminal::Terminal;
+use super::{configure, open_store, partition, print_edit, warn_of_folding};
+use crate::cli::{HostOptions, Invocation, Parameter};
+use crate::config::StagedParameter;
+use crate::error::CommandError;
+use crate::values::{KeystoreChoice, Port};
+
+/// `-newname`
+pub(super) fn new_name(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    open_store(host)?.edit(|configuration| -> Result<(), CommandError> {
+        // A line with one bad piece stages none: nothing is written then.
+        for (parameter, piece) in pieces(invocation) {
+            configuration.staged.replace(parameter, piece)?;
+        }
+        Ok(())
+    })?;
+    warn_of_folding(invocation, terminal);
+    if invocation.arguments.len() > 1 {
+        terminal.warn(
+            "several parameters on one -newname are not accepted everywhere; \
+             a portable script gives one",
+        );
+    }
+    print_staged(invocation, terminal, "Staged")
+}
+
+/// `-appendname`
+pub(super) fn append_name(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let appended = open_store(host)?.edit(|configuration| -> Result<bool, CommandError> {
+        let mut appended = true;
+        for (parameter, piece) in pieces(invocation) {
+            appended &= configuration.staged.append(parameter, piece)?;
+        }
+        Ok(appended)
+    })?;
+    warn_of_folding(invocation, terminal);
+    if !appended {
+        terminal.warn("nothing was staged to append to, so this is the first piece");
+    }
+    print_staged(invocation, terminal, "Appended to")
+}
+
+/// `-setport`
+pub(super) fn set_port(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let port = invocation
+        .value(Parameter::TargetPort)
+        .unwrap_or_default()
+        .parse::<Port>()?;
+    open_store(host)?.edit(|configuration| -> Result<(), CommandError> {
+        configuration.staged.set_port(port);
+        Ok(())
+    })?;
+    print_staged(invocation, terminal, "Staged")
+}
+
+/// `-setkeystore`
+pub(super) fn set_keystore(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let keystore = invocation
+        .value(Parameter::ChapKeystore)
+        .unwrap_or_default()
+        .parse::<KeystoreChoice>()?;
+    open_store(host)?.edit(|configuration| -> Result<(), CommandError> {
+        configuration.staged.set_keystore(keystore);
+        Ok(())
+    })?;
+    print_staged(invocation, terminal, "Staged")
+}
+
+/// `-commit`
+pub(super) fn commit(
+    invocation: &Invocation,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let store = open_store(host)?;
+    let generated = store.generated_name()?;
+    let (target, warnings) = store.edit(|configuration| -> Result<_, CommandError> {
+        Ok(configuration.commit(partition(&generated))?)
+    })?;
+    configure::warn_of_target(&target, &warnings, &generated, terminal);
+    configure::print_added(invocation, &target, &generated, terminal)
+}
+
+/// Returns the staged parameters that a line names, in its order.
+fn pieces(invocation: &Invocation) -> impl Iterator<Item = (StagedParameter, &str)> {
+    invocation
+        .arguments
+        .iter()
+        .filter_map(|(parameter, piece)| {
+            let staged = match parameter {
+                Parameter::InitiatorName => StagedParameter::InitiatorName,
+                Parameter::TargetHostName => StagedParameter::TargetHostName,
+                Parameter::TargetName => StagedParameter::TargetName,
+                Parameter::InitiatorChapName => StagedParameter::ChapName,
+                Parameter::InitiatorChapSecret => StagedParameter::ChapSecret,
+                Parameter::TargetPort | Parameter::ChapKeystore => return None,
+            };
+            Some((staged, piece.as_str()))
+        })
+}
+
+fn print_staged(
+    invocation: &Invocation,
+    terminal: &mut Terminal,
+    verb: &str,
+) -> Result<(), CommandError> {
+    let words: Vec<&str> = invocation
+        .arguments
+        .iter()
+        .map(|(parameter, _)| parameter.word())
+        .collect();
+    let text = format!(
+        "{verb} {}. -commit configures the target.",
+        words.join(", ")
+    );
+    print_edit(terminal, invocation, None, &text)
+}

@@ -1,4 +1,0 @@
-//! (placeholder)
-/// (placeholder)
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct DeviceNames {}

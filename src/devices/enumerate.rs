@@ -1,0 +1,423 @@
+//! Asks one target what it has: which commands to send, when, and what the replies say. No I/O, no clock.
+//!
+//! Commands go out in flights; a flight ends when all its replies are there:
+//!
+//! | flight | to | commands |
+//! |---|---|---|
+//! | 1 | LUN 0 | REPORT LUNS |
+//! | 2 | every LUN | TEST UNIT READY, INQUIRY, VPD pages 80h and 83h |
+//! | 3 | medium changers | VPD page D0h, MODE SENSE page 1Dh, READ ELEMENT STATUS of the drives |
+//! | 4 | changers that refuse page 1Dh | READ ELEMENT STATUS, the header alone, for each other element type |
+//!
+//! So an ordinary target takes three. Commands that are sent again add to them: at once after a unit attention,
+//! after a growing pause while a device is busy or becoming ready, and with more room when a reply did not fit.
+//! Nothing here changes the state of a device, and no device is sent what its type does not define.
+
+mod query;
+mod unit;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::inventory::Inventory;
+use super::problem::{CommandFailure, Problem};
+use super::text::trimmed;
+use crate::scsi::smc::{ElementAddressAssignment, ElementStatus, ElementType};
+use crate::scsi::spc::{InquiryData, LogicalUnitNumber, LunList, PeripheralDeviceType};
+use crate::scsi::vpd::{self, Designator, MachineTypeModel, VpdPage};
+use crate::scsi::{Cdb, DecodeError, Request, SenseKey, Status};
+use query::{LONGEST_PAUSE, Page, Query, STATUS_LIMIT, Task, VPD_LIMIT, Verdict, judge};
+use unit::{Unit, drive_element};
+
+/// The most logical units of a target that are looked at.
+pub const MAX_LOGICAL_UNITS: usize = 1024;
+/// The most drive elements of a target that are kept.
+pub const MAX_DRIVE_ELEMENTS: usize = 4096;
+/// The most designators of a logical unit that are kept.
+const MAX_DESIGNATORS: usize = 16;
+/// How often one command is sent again without a pause.
+const MAX_RESENDS: u8 = 8;
+/// The most that all replies on their way may have together, which bounds what a transport has to hold.
+const MAX_OUTSTANDING: u32 = STATUS_LIMIT;
+
+/// Names a command among those of one enumeration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u32);
+
+/// A command to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The name under which its reply is handed back.
+    pub id: CommandId,
+    /// Where to.
+    pub lun: LogicalUnitNumber,
+    /// What.
+    pub cdb: Cdb,
+    /// The most bytes that may come back; the transport's expected data transfer length.
+    pub allocation_length: u32,
+}
+
+/// What came back for a command that the target completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// SCSI status.
+    pub status: Status,
+    /// Sense data, empty without any.
+    pub sense: Bytes,
+    /// What the target sent, without padding.
+    pub data: Bytes,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// Send these in this order, then poll again.
+    Send(Vec<Command>),
+    /// Poll again at this time, or after a reply that comes earlier has been handled.
+    WaitUntil(Duration),
+    /// Poll again after a reply has been handled.
+    WaitForReplies,
+    /// Nothing is left to ask: [`Enumeration::finish`].
+    Done,
+}
+
+/// Why nothing can be said about what the target has.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EnumerationError {
+    /// REPORT LUNS was refused for good.
+    #[error("the target refused to list its logical units (REPORT LUNS): {0}")]
+    ReportLunsRefused(CommandFailure),
+    /// The list makes no sense.
+    #[error("the target's list of its logical units (REPORT LUNS) cannot be read: {0}")]
+    ReportLunsMalformed(DecodeError),
+    /// [`Enumeration::finish`] came before [`Step::Done`].
+    #[error("the target left {unanswered} commands unanswered")]
+    Unfinished {
+        /// Commands that were sent, or were still to be sent.
+        unanswered: usize,
+    },
+}
+
+/// The state of asking one target what it has.
+///
+/// `poll` until it says to wait, wait, `handle` the replies, and so on until [`Step::Done`]. Time is a duration
+/// since any fixed moment and never goes back.
+#[derive(Debug)]
+pub struct Enumeration {
+    give_up_at: Duration,
+    last_id: u32,
+    ready: VecDeque<Task>,
+    paused: Vec<(Duration, Task)>,
+    outstanding: BTreeMap<CommandId, Task>,
+    units: Vec<Unit>,
+    drive_elements_left: usize,
+    problems: Vec<Problem>,
+    error: Option<EnumerationError>,
+}
+
+impl Enumeration {
+    /// Returns the enumeration at its start. A device that is busy or becoming ready is asked again until `patience`
+    /// after `now`, and what it has not answered by then counts as refused.
+    pub fn new(now: Duration, patience: Duration) -> Self {
+        Self {
+            give_up_at: now.saturating_add(patience),
+            last_id: 0,
+            ready: VecDeque::from([Task::new(Query::ReportLuns, 0, LogicalUnitNumber::ZERO)]),
+            paused: Vec::new(),
+            outstanding: BTreeMap::new(),
+            units: Vec::new(),
+            drive_elements_left: MAX_DRIVE_ELEMENTS,
+            problems: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Returns what to do at the time `now`.
+    pub fn poll(&mut self, now: Duration) -> Step {
+        let units = &self.units;
+        self.paused
+            .retain(|(_, task)| units.get(task.unit).is_none_or(|unit| !unit.ignored));
+        for (_, task) in self.paused.extract_if(.., |(due, _)| *due <= now) {
+            self.ready.push_back(task);
+        }
+        if self.ready.is_empty() && self.outstanding.is_empty() {
+            for (index, unit) in self.units.iter_mut().enumerate() {
+                for query in unit.next_queries() {
+                    self.ready.push_back(Task::new(*query, index, unit.lun));
+                }
+            }
+        }
+        let commands = self.next_commands();
+        if !commands.is_empty() {
+            return Step::Send(commands);
+        }
+        match self.paused.iter().map(|(due, _)| *due).min() {
+            Some(due) => Step::WaitUntil(due),
+            None if self.outstanding.is_empty() => Step::Done,
+            None => Step::WaitForReplies,
+        }
+    }
+
+    /// Takes the reply to a command. One to a command that is not on its way is ignored, and so is what `data` has
+    /// beyond the command's allocation length.
+    pub fn handle(&mut self, id: CommandId, reply: &Reply, now: Duration) {
+        let Some(mut task) = self.outstanding.remove(&id) else {
+            return;
+        };
+        if task.query == Query::TestUnitReady {
+            // It is there to take the unit attention off the others; what else it says does not matter.
+            return;
+        }
+        match judge(reply) {
+            Verdict::Data => {
+                let length = usize::try_from(task.allocation_length).unwrap_or(usize::MAX);
+                let data = reply.data.get(..length).unwrap_or(&reply.data);
+                self.take(task, data);
+            }
+            Verdict::SendAgain(_) if task.resends < MAX_RESENDS => {
+                task.resends = task.resends.saturating_add(1);
+                self.ready.push_back(task);
+            }
+            Verdict::SendLater(failure) => {
+                let due = now.saturating_add(task.pause);
+                if due > self.give_up_at {
+                    return self.refused(task, failure);
+                }
+                task.pause = task.pause.saturating_mul(2).min(LONGEST_PAUSE);
+                self.paused.push((due, task));
+            }
+            Verdict::SendAgain(failure) | Verdict::Refused(failure) => self.refused(task, failure),
+        }
+    }
+
+    /// Returns what the target has.
+    ///
+    /// # Errors
+    /// When REPORT LUNS brought nothing usable, or `poll` has not yet said [`Step::Done`].
+    pub fn finish(self) -> Result<Inventory, EnumerationError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let unanswered = [self.ready.len(), self.paused.len(), self.outstanding.len()]
+            .iter()
+            .fold(0usize, |sum, count| sum.saturating_add(*count));
+        if unanswered > 0 {
+            return Err(EnumerationError::Unfinished { unanswered });
+        }
+        let mut logical_units: Vec<_> = self
+            .units
+            .into_iter()
+            .filter_map(Unit::into_logical_unit)
+            .collect();
+        logical_units.sort_by_key(|unit| (unit.lun.number(), unit.lun));
+        Ok(Inventory {
+            logical_units,
+            problems: self.problems,
+        })
+    }
+
+    fn next_commands(&mut self) -> Vec<Command> {
+        let mut room = self
+            .outstanding
+            .values()
+            .fold(MAX_OUTSTANDING, |room, task| {
+                room.saturating_sub(task.allocation_length)
+            });
+        let mut commands = Vec::new();
+        while let Some(task) = self.ready.pop_front() {
+            if task.allocation_length > room {
+                self.ready.push_front(task);
+                break;
+            }
+            room = room.saturating_sub(task.allocation_length);
+            self.last_id = self.last_id.wrapping_add(1);
+            let id = CommandId(self.last_id);
+            let Request {
+                cdb,
+                allocation_length,
+            } = task.request();
+            commands.push(Command {
+                id,
+                lun: task.lun,
+                cdb,
+                allocation_length,
+            });
+            self.outstanding.insert(id, task);
+        }
+        commands
+    }
+
+    /// Takes the data of a command that was done.
+    fn take(&mut self, task: Task, data: &[u8]) {
+        let taken = match task.query {
+            Query::ReportLuns => {
+                match LunList::decode(data) {
+                    Ok(list) => self.take_luns(&list),
+                    Err(error) => self.error = Some(EnumerationError::ReportLunsMalformed(error)),
+                }
+                return;
+            }
+            Query::TestUnitReady => return,
+            Query::Inquiry => {
+                InquiryData::decode(data).map(|inquiry| self.take_inquiry(task, inquiry))
+            }
+            Query::Vpd(page) => VpdPage::decode(page.code(), data)
+                .map(|contents| self.take_page(task, page, contents)),
+            Query::AddressAssignment => {
+                ElementAddressAssignment::decode(data).map(|page| self.take_assignment(task, page))
+            }
+            Query::Drives => {
+                ElementStatus::decode(data).map(|status| self.take_drives(task, &status))
+            }
+            Query::Count(element_type) => ElementStatus::decode(data)
+                .map(|status| self.take_count(task, element_type, status.number_of_elements)),
+        };
+        if let Err(error) = taken {
+            self.refused(task, CommandFailure::Malformed(error));
+        }
+    }
+
+    fn take_luns(&mut self, list: &LunList) {
+        let mut seen = BTreeSet::new();
+        self.units = list
+            .luns
+            .iter()
+            .take(MAX_LOGICAL_UNITS)
+            .filter(|lun| seen.insert(**lun))
+            .map(|lun| Unit::new(*lun))
+            .collect();
+        let looked_at = list.luns.len().min(MAX_LOGICAL_UNITS);
+        if looked_at < list.announced() {
+            self.problems.push(Problem::LogicalUnitsLeftOut {
+                announced: list.announced(),
+                looked_at,
+            });
+        }
+    }
+
+    fn take_inquiry(&mut self, task: Task, inquiry: InquiryData) {
+        if let Some(unit) = self.units.get_mut(task.unit) {
+            let is_tape_device = matches!(
+                inquiry.device_type,
+                PeripheralDeviceType::SEQUENTIAL_ACCESS | PeripheralDeviceType::MEDIUM_CHANGER
+            );
+            unit.ignored = inquiry.peripheral_qualifier != 0 || !is_tape_device;
+            unit.inquiry = Some(inquiry);
+        }
+    }
+
+    fn take_page(&mut self, task: Task, page: Page, contents: VpdPage<'_>) {
+        // What came is good until more comes, if it does.
+        self.asked_with_more_room(task, contents.needed_length(), VPD_LIMIT);
+        let Some(unit) = self.units.get_mut(task.unit) else {
+            return;
+        };
+        match page {
+            Page::SerialNumber => unit.serial = trimmed(contents.contents).to_vec(),
+            Page::DeviceIdentification => {
+                unit.designators = vpd::designators(&contents)
+                    .into_iter()
+                    .filter(|designator| {
+                        designator.association == Designator::OF_LOGICAL_UNIT
+                            && !designator.bytes.is_empty()
+                    })
+                    .take(MAX_DESIGNATORS)
+                    .collect();
+            }
+            Page::TypeModel => unit.changer.type_model = MachineTypeModel::decode(&contents),
+        }
+    }
+
+    fn take_assignment(&mut self, task: Task, page: ElementAddressAssignment) {
+        if let Some(unit) = self.units.get_mut(task.unit) {
+            unit.changer.storage_elements = page.storage.count;
+            unit.changer.import_export_elements = page.import_export.count;
+            unit.changer.transport_elements = page.medium_transport.count;
+            unit.has_no_drives = page.data_transfer.count == 0;
+        }
+    }
+
+    fn take_drives(&mut self, task: Task, status: &ElementStatus<'_>) {
+        if self.asked_with_more_room(task, status.needed_length(), STATUS_LIMIT) {
+            return;
+        }
+        let Some(unit) = self.units.get_mut(task.unit) else {
+            return;
+        };
+        unit.changer.drives = status
+            .descriptors(ElementType::DataTransfer)
+            .take(self.drive_elements_left)
+            .map(|descriptor| drive_element(&descriptor))
+            .collect();
+        let described = unit.changer.drives.len();
+        self.drive_elements_left = self.drive_elements_left.saturating_sub(described);
+        let announced = usize::from(status.number_of_elements);
+        if described < announced {
+            unit.problems.push(Problem::DriveElementsLeftOut {
+                announced,
+                described,
+            });
+        }
+    }
+
+    fn take_count(&mut self, task: Task, element_type: ElementType, count: u16) {
+        if let Some(unit) = self.units.get_mut(task.unit) {
+            match element_type {
+                ElementType::MediumTransport => unit.changer.transport_elements = count,
+                ElementType::Storage => unit.changer.storage_elements = count,
+                ElementType::ImportExport => unit.changer.import_export_elements = count,
+                ElementType::DataTransfer => {}
+            }
+        }
+    }
+
+    /// Sends the command again with the room that its reply needs, once.
+    fn asked_with_more_room(&mut self, mut task: Task, needed: u32, limit: u32) -> bool {
+        let wanted = needed.min(limit);
+        if task.enlarged || wanted <= task.allocation_length {
+            return false;
+        }
+        task.enlarged = true;
+        task.allocation_length = wanted;
+        self.ready.push_back(task);
+        true
+    }
+
+    /// Takes note that a command brought nothing and will not.
+    fn refused(&mut self, task: Task, failure: CommandFailure) {
+        let not_there = matches!(failure, CommandFailure::Sense(sense) if sense.key == SenseKey::ILLEGAL_REQUEST);
+        if task.query == Query::ReportLuns {
+            self.error = Some(EnumerationError::ReportLunsRefused(failure));
+            return;
+        }
+        let Some(unit) = self.units.get_mut(task.unit) else {
+            return;
+        };
+        let lun = task.lun.number();
+        match task.query {
+            Query::Inquiry => {
+                unit.ignored = true;
+                if !not_there {
+                    self.problems.push(Problem::Unidentified { lun, failure });
+                }
+            }
+            Query::Vpd(_) | Query::Count(_) if not_there => {}
+            Query::AddressAssignment => unit.must_count = true,
+            Query::Drives => unit.element_status_failure = Some(failure),
+            Query::ReportLuns | Query::TestUnitReady | Query::Vpd(_) | Query::Count(_) => {
+                unit.problems.push(Problem::Unread {
+                    lun,
+                    what: task.query.subject(),
+                    failure,
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,462 @@
+use proptest::prelude::*;
+
+use super::super::fake::{CHANGER, FakeTarget, check, good, power_on, status};
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Operation codes that went to a logical unit.
+fn sent_to(target: &FakeTarget, lun: u64) -> Vec<u8> {
+    target
+        .sent
+        .iter()
+        .filter(|(to, _)| *to == lun)
+        .map(|(_, cdb)| cdb[0])
+        .collect()
+}
+
+#[test]
+fn a_3584_is_known_after_three_flights_in_spite_of_its_unit_attentions() {
+    let mut target = FakeTarget::ibm_3584();
+    let inventory = target.enumerate().unwrap();
+    assert_eq!(target.flights, 3);
+    assert_eq!(inventory.problems, []);
+    assert_eq!(inventory.logical_units.len(), 3);
+    let library = &inventory.logical_units[0];
+    assert_eq!(library.problems, []);
+    assert_eq!(library.serial, b"0000078A12340401");
+    let changer = library.changer.as_ref().unwrap();
+    assert_eq!(
+        changer.type_model,
+        Some(MachineTypeModel {
+            machine_type: 3584,
+            model: 403
+        })
+    );
+    assert_eq!(changer.storage_elements, 40);
+    assert_eq!(changer.import_export_elements, 4);
+    assert_eq!(changer.transport_elements, 1);
+    assert_eq!(changer.drives[0].address, 257);
+    assert_eq!(changer.drives[0].volume.as_deref(), Some(&b"AB0001L5"[..]));
+    assert_eq!(changer.drives[1].volume, None);
+    assert!(inventory.logical_units[1].changer.is_none());
+}
+
+#[test]
+fn no_device_is_sent_what_its_type_does_not_define() {
+    let mut target = FakeTarget::tgt();
+    target.enumerate().unwrap();
+    assert_eq!(target.flights, 3);
+    // REPORT LUNS, then the four of the second flight.
+    assert_eq!(sent_to(&target, 0), [0xa0, 0x00, 0x12, 0x12, 0x12]);
+    assert_eq!(sent_to(&target, 1), [0x00, 0x12, 0x12, 0x12]);
+    assert_eq!(
+        sent_to(&target, 5),
+        [0x00, 0x12, 0x12, 0x12, 0x12, 0x1a, 0xb8]
+    );
+    assert!(
+        target
+            .sent
+            .iter()
+            .all(|(_, cdb)| cdb[0] != 0xb8 || cdb[1] & 0x0f != 0)
+    );
+}
+
+#[test]
+fn tgts_controller_is_left_out_and_its_padded_serials_are_trimmed() {
+    let inventory = FakeTarget::tgt().enumerate().unwrap();
+    let luns: Vec<u64> = inventory
+        .logical_units
+        .iter()
+        .map(|unit| unit.lun.number())
+        .collect();
+    assert_eq!(luns, [1, 2, 5]);
+    assert_eq!(inventory.logical_units[0].serial, b"1000000001");
+    let changer = inventory.logical_units[2].changer.as_ref().unwrap();
+    assert_eq!(changer.type_model, None);
+    let last = changer.drives[1].identifier.as_ref().unwrap();
+    assert_eq!(last.bytes, b"IBM     ULT3580-TD5     10");
+}
+
+#[test]
+fn a_unit_attention_on_any_command_is_answered_by_sending_it_again() {
+    let mut target = FakeTarget::ibm_3584();
+    // More than TEST UNIT READY can take off.
+    target.devices[0].first = vec![power_on(), check(6, 0x2a, 1), check(6, 0x3f, 0x0e)];
+    let inventory = target.enumerate().unwrap();
+    assert_eq!(
+        inventory.logical_units[0]
+            .changer
+            .as_ref()
+            .unwrap()
+            .storage_elements,
+        40
+    );
+    assert_eq!(inventory.logical_units[0].problems, []);
+}
+
+#[test]
+fn unit_attentions_without_end_are_a_problem_and_end() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[0].first = vec![check(6, 0x2a, 1); 200];
+    let inventory = target.enumerate().unwrap();
+    assert_eq!(target.now, Duration::ZERO, "no pause for a unit attention");
+    // INQUIRY got nothing else either, so the changer is no device; the target says so.
+    assert_eq!(inventory.logical_units.len(), 2);
+    assert_eq!(
+        inventory.problems[0].to_string(),
+        "LUN 0 did not say what kind of device it is: UNIT ATTENTION 2A/01 (mode parameters changed)."
+    );
+    assert_eq!(sent_to(&target, 0).len(), 1 + 1 + 3 * 9);
+}
+
+#[test]
+fn a_busy_library_is_asked_again_after_growing_pauses() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[0].first = vec![
+        power_on(),
+        status(Status::BUSY),
+        status(Status::TASK_SET_FULL),
+        check(2, 4, 1),
+        check(2, 4, 1),
+    ];
+    // INQUIRY, VPD 80h and VPD 83h are busy first, then INQUIRY again.
+    let inventory = target.enumerate().unwrap();
+    assert_eq!(target.now, Duration::from_millis(50 + 100));
+    assert_eq!(inventory.logical_units.len(), 3);
+    assert_eq!(inventory.logical_units[0].problems, []);
+}
+
+#[test]
+fn one_busy_device_does_not_hold_up_the_others() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[1].first = vec![status(Status::BUSY); 8];
+    let inventory = target.enumerate().unwrap();
+    let describing = target
+        .sent
+        .iter()
+        .position(|(_, cdb)| cdb[0] == 0xb8)
+        .unwrap();
+    let last_of_drive = target.sent.iter().rposition(|(lun, _)| *lun == 1).unwrap();
+    assert!(describing < last_of_drive);
+    assert_eq!(inventory.logical_units.len(), 3);
+}
+
+#[test]
+fn patience_ends() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[0].first = vec![status(Status::BUSY); 10_000];
+    let inventory = target.enumerate().unwrap();
+    assert!(target.now <= PATIENCE);
+    assert!(target.now > PATIENCE - LONGEST_PAUSE);
+    assert_eq!(
+        inventory.problems[0].to_string(),
+        "LUN 0 did not say what kind of device it is: BUSY."
+    );
+    assert!(target.sent.len() < 80);
+}
+
+#[test]
+fn a_device_of_no_interest_is_not_waited_for() {
+    let mut target = FakeTarget::tgt();
+    let mut run = Enumeration::new(Duration::ZERO, PATIENCE);
+    let mut waits = 0;
+    loop {
+        match run.poll(Duration::ZERO) {
+            Step::Send(commands) => {
+                for command in commands {
+                    let is_page = command.cdb.as_bytes()[..2] == [0x12, 1];
+                    let reply = match (command.lun.number(), is_page) {
+                        (0, true) => status(Status::BUSY),
+                        _ => target.answer(&command),
+                    };
+                    run.handle(command.id, &reply, Duration::ZERO);
+                }
+            }
+            Step::Done => break,
+            Step::WaitUntil(_) | Step::WaitForReplies => waits += 1,
+        }
+        assert!(waits == 0, "the controller's serial number is waited for");
+    }
+}
+
+#[test]
+fn without_page_1d_the_elements_are_counted_type_by_type() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[0].counts = None;
+    let inventory = target.enumerate().unwrap();
+    assert_eq!(target.flights, 4);
+    let library = &inventory.logical_units[0];
+    let changer = library.changer.as_ref().unwrap();
+    assert_eq!(changer.transport_elements, 71);
+    assert_eq!(changer.storage_elements, 72);
+    assert_eq!(changer.import_export_elements, 73);
+    assert_eq!(library.problems, []);
+    let allocation: Vec<&[u8]> = target
+        .sent
+        .iter()
+        .filter(|(_, cdb)| cdb[0] == 0xb8)
+        .map(|(_, cdb)| &cdb[6..10])
+        .collect();
+    assert_eq!(
+        allocation,
+        [&[1, 1, 0, 0], &[0, 0, 0, 8], &[0, 0, 0, 8], &[0, 0, 0, 8]]
+    );
+}
+
+#[test]
+fn element_status_that_does_not_fit_is_asked_for_once_more() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[0].drives = (0..1000)
+        .map(|n| (format!("{n:0>34}"), "AB0001L5"))
+        .collect();
+    let inventory = target.enumerate().unwrap();
+    assert_eq!(target.flights, 4);
+    let library = &inventory.logical_units[0];
+    assert_eq!(library.changer.as_ref().unwrap().drives.len(), 1000);
+    assert_eq!(library.problems, []);
+}
+
+#[test]
+fn a_long_vpd_page_is_asked_for_once_more() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[1].designators = [[2, 1, 0, 200].as_slice(), &[b'x'; 200]].concat().repeat(3);
+    let inventory = target.enumerate().unwrap();
+    assert_eq!(inventory.logical_units[1].designators.len(), 3);
+    assert_eq!(sent_to(&target, 1).len(), 5);
+}
+
+#[test]
+fn drive_elements_that_never_came_are_a_problem() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[0].cut = 62;
+    let inventory = target.enumerate().unwrap();
+    let library = &inventory.logical_units[0];
+    assert_eq!(library.changer.as_ref().unwrap().drives.len(), 1);
+    assert_eq!(
+        library.problems,
+        [Problem::DriveElementsLeftOut {
+            announced: 2,
+            described: 1
+        }]
+    );
+}
+
+#[test]
+fn a_changer_that_refuses_element_status_has_a_problem_and_the_target_does_not_fail() {
+    let mut target = FakeTarget::ibm_3584();
+    let mut refusing = |command: &Command| match command.cdb.as_bytes()[0] {
+        0xb8 => check(4, 0x44, 0),
+        _ => target.answer(command),
+    };
+    let inventory = run(&mut refusing).unwrap();
+    assert_eq!(
+        inventory.logical_units[0].problems[0].to_string(),
+        "The element status of LUN 0 could not be read: HARDWARE ERROR 44/00 (internal target failure)."
+    );
+}
+
+#[test]
+fn a_changer_without_drives_may_refuse_their_status() {
+    let mut target = FakeTarget::ibm_3584();
+    target.devices[0].counts = Some([1, 40, 4, 0]);
+    let mut refusing = |command: &Command| match command.cdb.as_bytes()[0] {
+        0xb8 => check(5, 0x21, 1),
+        _ => target.answer(command),
+    };
+    let inventory = run(&mut refusing).unwrap();
+    assert_eq!(inventory.logical_units[0].problems, []);
+}
+
+#[test]
+fn a_refused_list_of_luns_fails_the_enumeration_in_words() {
+    let error = run(&mut |_| check(5, 0x20, 0)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the target refused to list its logical units (REPORT LUNS): \
+         ILLEGAL REQUEST 20/00 (invalid command operation code)"
+    );
+    let error = run(&mut |_| good(vec![0; 3])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the target's list of its logical units (REPORT LUNS) cannot be read: the device's REPORT LUNS \
+         parameter data is too short: expected at least 4 bytes, received 3"
+    );
+    let error = run(&mut |_| status(Status::CHECK_CONDITION)).unwrap_err();
+    assert_eq!(
+        error,
+        EnumerationError::ReportLunsRefused(CommandFailure::NoSense)
+    );
+}
+
+#[test]
+fn a_target_without_luns_has_an_empty_inventory() {
+    assert_eq!(run(&mut |_| good(vec![0; 8])), Ok(Inventory::default()));
+}
+
+#[test]
+fn more_luns_than_are_looked_at_are_a_problem() {
+    let mut list = (2000u32 * 8).to_be_bytes().to_vec();
+    list.extend([0; 4]);
+    for lun in 0..2000u16 {
+        list.extend((0x4000 | lun).to_be_bytes());
+        list.extend([0; 6]);
+    }
+    let mut commands = 0;
+    let inventory = run(&mut |command: &Command| {
+        commands += 1;
+        match command.cdb.as_bytes()[0] {
+            0xa0 => good(list.clone()),
+            _ => check(5, 0x25, 0),
+        }
+    });
+    assert_eq!(commands, 1 + 4 * MAX_LOGICAL_UNITS);
+    assert_eq!(
+        inventory.unwrap().problems,
+        [Problem::LogicalUnitsLeftOut {
+            announced: 2000,
+            looked_at: 1024
+        }]
+    );
+}
+
+#[test]
+fn replies_on_their_way_never_exceed_the_bound() {
+    let mut target = FakeTarget::ibm_3584();
+    let changer = target.devices[0].clone();
+    target.devices = (0..200)
+        .map(|lun| {
+            let mut changer = changer.clone();
+            changer.lun = lun;
+            changer.peripheral = CHANGER;
+            changer
+        })
+        .collect();
+    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    loop {
+        match enumeration.poll(Duration::ZERO) {
+            Step::Send(commands) => {
+                let room: u32 = commands
+                    .iter()
+                    .map(|command| command.allocation_length)
+                    .sum();
+                assert!(room <= MAX_OUTSTANDING);
+                for command in commands {
+                    let reply = target.answer(&command);
+                    enumeration.handle(command.id, &reply, Duration::ZERO);
+                }
+            }
+            Step::Done => break,
+            step => panic!("{step:?}"),
+        }
+    }
+    assert_eq!(enumeration.finish().unwrap().logical_units.len(), 200);
+}
+
+#[test]
+fn an_enumeration_that_is_ended_early_says_what_was_missing() {
+    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    let Step::Send(commands) = enumeration.poll(Duration::ZERO) else {
+        panic!("REPORT LUNS is the first command");
+    };
+    assert_eq!(enumeration.poll(Duration::ZERO), Step::WaitForReplies);
+    assert_eq!(commands.len(), 1);
+    assert_eq!(commands[0].lun, LogicalUnitNumber::ZERO);
+    assert_eq!(
+        enumeration.finish(),
+        Err(EnumerationError::Unfinished { unanswered: 1 })
+    );
+}
+
+#[test]
+fn a_reply_to_an_unknown_command_is_ignored() {
+    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    let _ = enumeration.poll(Duration::ZERO);
+    enumeration.handle(CommandId(77), &good(Vec::new()), Duration::ZERO);
+    assert_eq!(enumeration.poll(Duration::ZERO), Step::WaitForReplies);
+}
+
+/// Runs an enumeration with replies one by one, in virtual time.
+fn run(answer: &mut dyn FnMut(&Command) -> Reply) -> Result<Inventory, EnumerationError> {
+    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    let mut now = Duration::ZERO;
+    loop {
+        match enumeration.poll(now) {
+            Step::Send(commands) => {
+                for command in commands {
+                    enumeration.handle(command.id, &answer(&command), now);
+                }
+            }
+            Step::WaitUntil(time) => {
+                assert!(time > now);
+                now = time;
+            }
+            Step::WaitForReplies => panic!("no reply is missing"),
+            Step::Done => return enumeration.finish(),
+        }
+    }
+}
+
+fn any_reply() -> impl Strategy<Value = Reply> {
+    let data = proptest::collection::vec(any::<u8>(), 0..120);
+    prop_oneof![
+        Just(power_on()),
+        Just(status(Status::BUSY)),
+        (0u8..16, any::<u8>(), any::<u8>()).prop_map(|(key, asc, ascq)| check(key, asc, ascq)),
+        data.clone().prop_map(good),
+        // A changer, a tape drive, or anything: INQUIRY data that leads to the later flights.
+        (prop_oneof![Just(8u8), Just(1u8), any::<u8>()], data.clone())
+            .prop_map(|(kind, data)| { good([&[kind, 0x80, 3, 2, 31][..], &data].concat()) }),
+        (any::<u8>(), data.clone(), data).prop_map(|(code, sense, data)| Reply {
+            status: Status(code),
+            sense: sense.into(),
+            data: data.into(),
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_replies_end_after_a_bounded_number_of_commands(
+        luns in 0u8..6,
+        replies in proptest::collection::vec(any_reply(), 1..40),
+    ) {
+        let mut list = vec![0, 0, 0, luns * 8, 0, 0, 0, 0];
+        for lun in 0..luns {
+            list.extend([0, lun, 0, 0, 0, 0, 0, 0]);
+        }
+        let mut replies = replies.into_iter().cycle();
+        let mut sent = 0usize;
+        let _ = run(&mut |command: &Command| {
+            sent += 1;
+            match command.cdb.as_bytes()[0] {
+                0xa0 => good(list.clone()),
+                _ => replies.next().unwrap(),
+            }
+        });
+        // Ten questions each; a question is sent at most once more for room, 8 times at once, and 20 times after
+        // a pause.
+        prop_assert!(sent <= 1 + usize::from(luns) * 10 * 30);
+    }
+
+    #[test]
+    fn damaged_replies_of_a_library_never_panic(
+        damage in proptest::collection::vec((0usize..400, any::<u8>()), 1..8),
+        cut in 0usize..400,
+    ) {
+        let mut target = FakeTarget::tgt();
+        let _ = run(&mut |command: &Command| {
+            let reply = target.answer(command);
+            let mut data = reply.data.to_vec();
+            for (position, byte) in &damage {
+                if let Some(place) = data.get_mut(*position) {
+                    *place = *byte;
+                }
+            }
+            if command.cdb.as_bytes()[0] != 0xa0 {
+                data.truncate(cut);
+            }
+            Reply { data: data.into(), ..reply }
+        });
+    }
+}

@@ -1,0 +1,248 @@
+//! Which drive of a target is in which data transfer element of its libraries.
+
+use super::inventory::{DriveElement, DriveIdentifier, LogicalUnit};
+use super::text::{hex, printable, trimmed};
+use crate::scsi::vpd::CodeSet;
+
+/// What a data transfer element's identifier leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The drive with this index.
+    Drive(usize),
+    /// The drive with this index, by an identifier that was cut short.
+    ByPrefix(usize),
+    /// The drive with this index, which the element with this address has already.
+    Twice(usize, u16),
+    /// No drive of the target.
+    Nothing,
+    /// The library gives no identifier.
+    Unnamed,
+}
+
+/// Returns for each library what each of its elements leads to. A drive is in one element at most.
+///
+/// Identifiers that name a drive in full come first, whatever library they are of; what is left is matched by prefix
+/// with the drives that are left, and only when it fits exactly one: tgt cuts off the end of the last identifier.
+pub(super) fn find_drives(
+    libraries: &[&[DriveElement]],
+    drives: &[&LogicalUnit],
+) -> Vec<Vec<Found>> {
+    let identities: Vec<Identity> = drives.iter().map(|drive| Identity::new(drive)).collect();
+    let mut taken_by: Vec<Option<u16>> = vec![None; drives.len()];
+    let mut found: Vec<Vec<Found>> = Vec::with_capacity(libraries.len());
+    for elements in libraries {
+        let in_full = elements.iter().map(|element| {
+            let Some(identifier) = &element.identifier else {
+                return Found::Unnamed;
+            };
+            let fits = |identity: &Identity| identity.is_named_by(identifier);
+            let Some(index) = identities.iter().position(fits) else {
+                return Found::Nothing;
+            };
+            match taken_by.get_mut(index) {
+                Some(Some(other)) => Found::Twice(index, *other),
+                Some(free) => {
+                    *free = Some(element.address);
+                    Found::Drive(index)
+                }
+                None => Found::Nothing,
+            }
+        });
+        found.push(in_full.collect());
+    }
+    for (elements, found) in libraries.iter().zip(&mut found) {
+        for (element, found) in elements.iter().zip(found) {
+            let (Found::Nothing, Some(identifier)) = (&*found, &element.identifier) else {
+                continue;
+            };
+            let mut candidates = identities.iter().zip(&mut taken_by).enumerate().filter(
+                |(_, (identity, taken))| taken.is_none() && identity.begins_with(identifier),
+            );
+            if let (Some((index, (_, taken))), None) = (candidates.next(), candidates.next()) {
+                *taken = Some(element.address);
+                *found = Found::ByPrefix(index);
+            }
+        }
+    }
+    found
+}
+
+/// Returns an identifier for people: text where it is text, else hex digits.
+pub(super) fn identifier_text(identifier: &DriveIdentifier) -> String {
+    if identifier.code_set == CodeSet::BINARY {
+        hex(&identifier.bytes)
+    } else {
+        printable(&identifier.bytes)
+    }
+}
+
+/// The forms in which libraries name a drive.
+struct Identity<'a> {
+    drive: &'a LogicalUnit,
+    /// The serial number alone: a 3584.
+    serial: &'a [u8],
+    /// VENDOR IDENTIFICATION, PRODUCT IDENTIFICATION, serial number: tgt, and others after SPC-4's T10 form.
+    vendor_product_serial: Vec<u8>,
+}
+
+impl<'a> Identity<'a> {
+    fn new(drive: &'a LogicalUnit) -> Self {
+        let serial = trimmed(&drive.serial);
+        Self {
+            drive,
+            serial,
+            vendor_product_serial: [&drive.inquiry.vendor[..], &drive.inquiry.product, serial]
+                .concat(),
+        }
+    }
+
+    fn is_named_by(&self, identifier: &DriveIdentifier) -> bool {
+        let text = trimmed(&identifier.bytes);
+        let has_serial = !self.serial.is_empty();
+        has_serial && (text == self.serial || text == trimmed(&self.vendor_product_serial))
+            || self.drive.designators.iter().any(|designator| {
+                designator.designator_type == identifier.identifier_type
+                    && designator.code_set == identifier.code_set
+                    && !text.is_empty()
+                    && (designator.bytes == identifier.bytes
+                        || designator.code_set != CodeSet::BINARY
+                            && trimmed(&designator.bytes) == text)
+            })
+    }
+
+    fn begins_with(&self, identifier: &DriveIdentifier) -> bool {
+        let text = trimmed(&identifier.bytes);
+        identifier.code_set != CodeSet::BINARY
+            && !text.is_empty()
+            && !self.serial.is_empty()
+            && (self.serial.starts_with(text) || self.vendor_product_serial.starts_with(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::scsi::spc::{InquiryData, LogicalUnitNumber, PeripheralDeviceType};
+    use crate::scsi::vpd::{Designator, DesignatorType};
+
+    fn drive(serial: &str) -> LogicalUnit {
+        LogicalUnit {
+            lun: LogicalUnitNumber::ZERO,
+            inquiry: InquiryData {
+                peripheral_qualifier: 0,
+                device_type: PeripheralDeviceType::SEQUENTIAL_ACCESS,
+                removable: true,
+                version: 5,
+                vendor: *b"IBM     ",
+                product: *b"ULT3580-TD5     ",
+                revision: *b"    ",
+            },
+            serial: serial.as_bytes().to_vec(),
+            designators: Vec::new(),
+            changer: None,
+            problems: Vec::new(),
+        }
+    }
+
+    fn element(code_set: CodeSet, identifier_type: DesignatorType, bytes: &[u8]) -> DriveElement {
+        DriveElement {
+            address: 257,
+            identifier: Some(DriveIdentifier {
+                code_set,
+                identifier_type,
+                bytes: bytes.to_vec(),
+            }),
+            volume: None,
+        }
+    }
+
+    fn ascii(text: &str) -> DriveElement {
+        element(
+            CodeSet::ASCII,
+            DesignatorType::VENDOR_SPECIFIC,
+            text.as_bytes(),
+        )
+    }
+
+    fn find(elements: &[DriveElement], drives: &[LogicalUnit]) -> Vec<Found> {
+        let drives: Vec<&LogicalUnit> = drives.iter().collect();
+        find_drives(&[elements], &drives).remove(0)
+    }
+
+    #[test]
+    fn a_drive_is_known_by_its_naa_designator_of_the_same_code_set_and_type() {
+        let naa = [0x50, 0x05, 0x07, 0x63, 0, 0, 0, 1];
+        let mut known = drive("A");
+        known.designators.push(Designator {
+            code_set: CodeSet::BINARY,
+            association: Designator::OF_LOGICAL_UNIT,
+            designator_type: DesignatorType::NAA,
+            bytes: naa.to_vec(),
+        });
+        let drives = [drive("B"), known];
+        let by = |identifier_type, bytes| {
+            find(&[element(CodeSet::BINARY, identifier_type, bytes)], &drives)
+        };
+        assert_eq!(by(DesignatorType::NAA, &naa), [Found::Drive(1)]);
+        assert_eq!(by(DesignatorType::NAA, &naa[..7]), [Found::Nothing]);
+        assert_eq!(by(DesignatorType::EUI_64, &naa), [Found::Nothing]);
+    }
+
+    #[test]
+    fn a_blank_identifier_names_nothing() {
+        let drives = [drive("A"), drive("")];
+        assert_eq!(find(&[ascii("   ")], &drives), [Found::Nothing]);
+    }
+
+    #[test]
+    fn an_identifier_is_compared_without_its_padding() {
+        let drives = [drive("1068000001")];
+        assert_eq!(
+            find(&[ascii("  1068000001\0\0")], &drives),
+            [Found::Drive(0)]
+        );
+        assert_eq!(
+            find(&[ascii("IBM     ULT3580-TD5     1068000001  ")], &drives),
+            [Found::Drive(0)]
+        );
+        assert_eq!(find(&[ascii("1068000001X")], &drives), [Found::Nothing]);
+    }
+
+    #[test]
+    fn full_names_in_any_library_come_before_prefixes() {
+        let drives = [drive("10"), drive("1000000002")];
+        let drives: Vec<&LogicalUnit> = drives.iter().collect();
+        let first = [ascii("1")];
+        let second = [ascii("10")];
+        assert_eq!(
+            find_drives(&[&first, &second], &drives),
+            [[Found::ByPrefix(1)], [Found::Drive(0)]]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_drive_is_in_two_elements(
+            identifiers in proptest::collection::vec("[01]{0,3}", 0..6),
+            serials in proptest::collection::vec("[01]{0,3}", 0..6),
+        ) {
+            let elements: Vec<_> = identifiers.iter().map(|text| ascii(text)).collect();
+            let drives: Vec<_> = serials.iter().map(|serial| drive(serial)).collect();
+            let found = find(&elements, &drives);
+            prop_assert_eq!(found.len(), elements.len());
+            let mut taken: Vec<usize> = found
+                .iter()
+                .filter_map(|found| match found {
+                    Found::Drive(index) | Found::ByPrefix(index) => Some(*index),
+                    _ => None,
+                })
+                .collect();
+            taken.sort_unstable();
+            let count = taken.len();
+            taken.dedup();
+            prop_assert_eq!(taken.len(), count);
+        }
+    }
+}

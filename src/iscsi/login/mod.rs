@@ -1,0 +1,418 @@
+//! The initiator's login phase (RFC 7143, sections 6.3, 11.12 and 11.13) for the leading connection of a session.
+//!
+//! ```text
+//!                 chap                                            no chap
+//!                  |                                                |
+//!                  v                                                |
+//!          AuthMethodOffered --None--> SecurityDone                 |
+//!                  |                       ^    |                   |
+//!                 CHAP                     |    |                   |
+//!                  v                       |    |                   v
+//!          AlgorithmsOffered          T=0, proven \--- T=1 ---> Operational --> LoginResult
+//!                  |                       |                        ^
+//!           CHAP_A,I,C                     |                        |
+//!                  v                       |                        |
+//!             Responded -------------------+--------- T=1 ----------+
+//! ```
+//!
+//! Every state may also repeat itself: a target may answer with nothing, or with keys of its own, as often as
+//! [`MAX_EXCHANGES`] allows. Any response may end the login with a refusal or a redirection.
+
+use bytes::Bytes;
+
+use super::chap::{ChapAlgorithm, ChapCredentials, ChapInitiator, MutualChap};
+use super::ids::{Cid, CmdSn, InitiatorTaskTag, Isid, StatSn, Tsih};
+use super::negotiation::{Answer, Negotiation, Role};
+use super::operational::{OperationalOffer, OperationalParameters, SessionType};
+use super::pdu::{LoginRequest, LoginResponse, Stage};
+use super::session::SessionParameters;
+use super::text::{MAX_TEXT_LENGTH, TextError, TextPairs};
+
+mod address;
+mod error;
+mod states;
+
+pub use address::{DEFAULT_PORT, ParseTargetAddressError, TargetAddress};
+pub use error::LoginError;
+
+use states::{AuthMethodOffered, Operational, State};
+
+/// The most Login Requests that one login sends; the standard asks for six at least (6.2).
+pub const MAX_EXCHANGES: u32 = 32;
+
+/// The longest data segment of a Login Request, in bytes: the default MaxRecvDataSegmentLength is in force (6.3).
+pub const MAX_LOGIN_DATA: usize = 8192;
+
+/// The only iSCSI version there is (11.12.4).
+const VERSION: u8 = 0;
+
+/// The whole login is one task with one tag (6.3).
+const LOGIN_TASK_TAG: InitiatorTaskTag = InitiatorTaskTag(0);
+
+/// What an initiator logs in with.
+#[derive(Clone, Debug)]
+pub struct LoginParameters {
+    /// InitiatorName (13.5).
+    pub initiator_name: String,
+    /// TargetName (13.4): required in a normal session, optional in a discovery session.
+    pub target_name: Option<String>,
+    /// SessionType (13.21).
+    pub session_type: SessionType,
+    /// ISID: the same one again reinstates the session (11.12.5, 6.3.5).
+    pub isid: Isid,
+    /// CID (11.12.7).
+    pub cid: Cid,
+    /// The CmdSN that the session starts with (11.12.8).
+    pub cmd_sn: CmdSn,
+    /// CHAP; `None` skips the security stage.
+    pub chap: Option<LoginChap>,
+    /// The operational keys to offer.
+    pub offer: OperationalOffer,
+}
+
+/// The CHAP part of [`LoginParameters`].
+#[derive(Clone, Debug)]
+pub struct LoginChap {
+    /// The initiator's name and secret.
+    pub credentials: ChapCredentials,
+    /// The algorithms to offer, in order of preference; none means MD5.
+    pub algorithms: Vec<ChapAlgorithm>,
+    /// What the target has to prove; `None` for one-way CHAP.
+    pub mutual: Option<MutualChap>,
+}
+
+/// What a Login Response leads to.
+#[derive(Debug)]
+#[must_use]
+pub enum LoginStep {
+    /// The login goes on: send the request and wait for its response.
+    Send(Box<Login>, LoginRequest),
+    /// The session is in the full feature phase.
+    Done(Box<LoginResult>),
+    /// The target is at another address: close the connection and log in there (11.13.5).
+    Redirect {
+        /// The first address that the target gave.
+        address: TargetAddress,
+        /// Whether the target has moved for good (0102) or for now.
+        permanent: bool,
+    },
+}
+
+/// A session as the login leaves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginResult {
+    /// The operational parameters in force.
+    pub parameters: OperationalParameters,
+    /// The authentication method that the target selected; None without CHAP.
+    pub auth_method: AuthMethod,
+    /// The CHAP algorithm in use; `None` when the method is not CHAP.
+    pub chap_algorithm: Option<ChapAlgorithm>,
+    /// Whether the target has authenticated itself as well.
+    pub target_authenticated: bool,
+    /// The session's handle at the target, never zero (11.13.3).
+    pub tsih: Tsih,
+    /// TargetPortalGroupTag, when the target declared it (13.9).
+    pub target_portal_group_tag: Option<u16>,
+    /// TargetAlias, when the target declared it (13.6): any UTF-8, to be escaped before it is shown.
+    pub target_alias: Option<String>,
+    /// CmdSN of the first command that is not immediate (11.12.8).
+    pub cmd_sn: CmdSn,
+    /// The StatSN that the next response has to carry (11.13.4).
+    pub exp_stat_sn: StatSn,
+    /// ExpCmdSN of the final response.
+    pub exp_cmd_sn: CmdSn,
+    /// MaxCmdSN of the final response.
+    pub max_cmd_sn: CmdSn,
+}
+
+impl LoginResult {
+    /// Returns what the full feature phase goes by.
+    pub fn session_parameters(&self) -> SessionParameters {
+        let parameters = &self.parameters;
+        SessionParameters {
+            initial_r2t: parameters.initial_r2t,
+            immediate_data: parameters.immediate_data,
+            target_max_recv_data_segment_length: parameters.peer_max_recv_data_segment_length,
+            max_burst_length: parameters.max_burst_length,
+            first_burst_length: parameters.first_burst_length,
+            max_outstanding_r2t: parameters.max_outstanding_r2t,
+        }
+    }
+}
+
+/// An authentication method that this implementation offers (12.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// No authentication.
+    None,
+    /// CHAP.
+    Chap,
+}
+
+impl std::fmt::Display for AuthMethod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Chap => "CHAP",
+        })
+    }
+}
+
+/// A login that waits for the target's next response.
+#[derive(Debug)]
+#[must_use]
+pub struct Login {
+    exchange: Exchange,
+    state: State,
+}
+
+impl Login {
+    /// Starts a login and returns the first request, the only one with InitiatorName, TargetName and SessionType.
+    ///
+    /// Without CHAP it carries every operational key, so that one exchange is enough.
+    pub fn start(parameters: LoginParameters) -> (Self, LoginRequest) {
+        let mut pairs = TextPairs::new();
+        pairs.push("InitiatorName", parameters.initiator_name);
+        if let Some(target_name) = parameters.target_name {
+            pairs.push("TargetName", target_name);
+        }
+        pairs.push("SessionType", parameters.session_type.to_string());
+
+        let mut exchange = Exchange {
+            isid: parameters.isid,
+            cid: parameters.cid,
+            cmd_sn: parameters.cmd_sn,
+            negotiation: Negotiation::new(
+                Role::Initiator,
+                parameters.session_type,
+                parameters.offer,
+            ),
+            received: Vec::new(),
+            stage: Stage::SecurityNegotiation,
+            transit_to: None,
+            exp_stat_sn: None,
+            version_max: None,
+            requests: 0,
+        };
+        let state = match parameters.chap {
+            Some(chap) => {
+                let offered = AuthMethodOffered {
+                    mutual: chap.mutual.is_some(),
+                    chap: ChapInitiator::new(chap.credentials, chap.algorithms, chap.mutual),
+                };
+                pairs.push("AuthMethod", offered.methods());
+                State::AuthMethodOffered(offered)
+            }
+            None => {
+                exchange.stage = Stage::LoginOperationalNegotiation;
+                exchange.transit_to = Some(Stage::FullFeaturePhase);
+                pairs.extend(exchange.negotiation.proposals());
+                State::Operational(Operational::unauthenticated())
+            }
+        };
+        let request = exchange.request(pairs.encode());
+        (Self { exchange, state }, request)
+    }
+
+    /// Takes the response to the last request.
+    ///
+    /// # Errors
+    /// [`LoginError`] when the target refuses the login, breaks a rule of the standard, is not who it has to be, or
+    /// wants what this side does not offer. The connection has to be closed then (6.3, 11.13.5).
+    pub fn handle(mut self, response: LoginResponse) -> Result<LoginStep, LoginError> {
+        match response.status.class {
+            0 => {}
+            1 => return self.exchange.redirect(&response),
+            _ => return Err(LoginError::Refused(response.status)),
+        }
+        self.exchange.check(&response)?;
+        self.exchange.append(&response.data)?;
+        if response.continues {
+            // The rest is asked for with an empty request (6.2); T stays as it was, for the last part may settle all.
+            return self.exchange.send(self.state, TextPairs::new());
+        }
+        let text = std::mem::take(&mut self.exchange.received);
+        let pairs = TextPairs::decode(&text)?;
+        self.state.handle(self.exchange, &response, &pairs)
+    }
+}
+
+/// What all states of a login share: the header fields of its PDUs and the negotiation of its keys.
+#[derive(Debug)]
+struct Exchange {
+    isid: Isid,
+    cid: Cid,
+    cmd_sn: CmdSn,
+    negotiation: Negotiation,
+    /// The text of the responses so far that said that it goes on (C bit).
+    received: Vec<u8>,
+    /// CSG of the last request.
+    stage: Stage,
+    /// NSG of the last request, when its T bit was set.
+    transit_to: Option<Stage>,
+    /// The StatSN that the next response has to carry; `None` before the first, which chooses it.
+    exp_stat_sn: Option<StatSn>,
+    /// Version-max of the first response.
+    version_max: Option<u8>,
+    requests: u32,
+}
+
+impl Exchange {
+    /// Goes on in a state with the given pairs.
+    fn send(mut self, state: State, pairs: TextPairs) -> Result<LoginStep, LoginError> {
+        if self.requests >= MAX_EXCHANGES {
+            return Err(LoginError::TooManyExchanges {
+                limit: MAX_EXCHANGES,
+            });
+        }
+        let data = pairs.encode();
+        if data.len() > MAX_LOGIN_DATA {
+            return Err(LoginError::TooMuchToAnswer {
+                limit: MAX_LOGIN_DATA,
+                needed: data.len(),
+            });
+        }
+        let request = self.request(data);
+        let login = Login {
+            exchange: self,
+            state,
+        };
+        Ok(LoginStep::Send(Box::new(login), request))
+    }
+
+    fn request(&mut self, data: Bytes) -> LoginRequest {
+        self.requests = self.requests.saturating_add(1);
+        LoginRequest {
+            transit: self.transit_to.is_some(),
+            continues: false,
+            current_stage: self.stage,
+            next_stage: self.transit_to.unwrap_or_default(),
+            version_max: VERSION,
+            version_min: VERSION,
+            isid: self.isid,
+            // A login of the leading connection keeps zero to its end (11.12.6).
+            tsih: Tsih(0),
+            initiator_task_tag: LOGIN_TASK_TAG,
+            cid: self.cid,
+            cmd_sn: self.cmd_sn,
+            exp_stat_sn: self.exp_stat_sn.unwrap_or_default(),
+            data,
+        }
+    }
+
+    /// Checks the header of a response that accepts the request (11.13).
+    fn check(&mut self, response: &LoginResponse) -> Result<(), LoginError> {
+        expect(
+            "Initiator Task Tag",
+            LOGIN_TASK_TAG.0,
+            response.initiator_task_tag.0,
+        )?;
+        expect("ISID", isid_number(self.isid), isid_number(response.isid))?;
+        expect("Version-active", VERSION, response.version_active)?;
+        let version_max = *self.version_max.get_or_insert(response.version_max);
+        expect("Version-max", version_max, response.version_max)?;
+        expect("CSG", self.stage.code(), response.current_stage.code())?;
+
+        let stat_sn = self.exp_stat_sn.unwrap_or(response.stat_sn);
+        expect("StatSN", stat_sn.0, response.stat_sn.0)?;
+        self.exp_stat_sn = Some(stat_sn.next());
+
+        if response.transit {
+            if response.continues {
+                return Err(LoginError::TransitWithContinue);
+            }
+            let Some(requested) = self.transit_to else {
+                return Err(LoginError::TransitNotRequested);
+            };
+            expect("NSG", requested.code(), response.next_stage.code())?;
+        }
+        let is_final = response.transit && response.next_stage == Stage::FullFeaturePhase;
+        match (is_final, response.tsih) {
+            (true, Tsih(0)) => Err(LoginError::NoTsih),
+            (false, Tsih(early)) => expect("TSIH", 0, early),
+            (true, _) => Ok(()),
+        }
+    }
+
+    fn append(&mut self, data: &[u8]) -> Result<(), TextError> {
+        let received = self.received.len().saturating_add(data.len());
+        if received > MAX_TEXT_LENGTH {
+            return Err(TextError::TooLong {
+                limit: MAX_TEXT_LENGTH,
+                received,
+            });
+        }
+        self.received.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// Takes the pairs that the state does not take itself and returns the answers to them.
+    ///
+    /// A response that ends the stage may not need an answer (11.13.6).
+    fn negotiate(
+        &mut self,
+        response: &LoginResponse,
+        pairs: &TextPairs,
+        taken_by_state: &[&str],
+    ) -> Result<TextPairs, LoginError> {
+        let mut answers = TextPairs::new();
+        for pair in pairs {
+            if taken_by_state.contains(&pair.key.as_str()) {
+                continue;
+            }
+            match self.negotiation.receive(self.stage, pair)? {
+                Answer::None => {}
+                Answer::Optional(_) if response.transit => {}
+                Answer::Required(answer) if response.transit => {
+                    return Err(LoginError::TransitWithProposal {
+                        key: answer.key.into(),
+                    });
+                }
+                Answer::Optional(answer) | Answer::Required(answer) => {
+                    answers.push(&answer.key, answer.value);
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The sequence numbers of such a response mean nothing, and the target closes the connection (11.13.5).
+    fn redirect(mut self, response: &LoginResponse) -> Result<LoginStep, LoginError> {
+        self.append(&response.data)?;
+        let pairs = TextPairs::decode(&self.received)?;
+        let address = pairs
+            .value("TargetAddress")
+            .ok_or(LoginError::RedirectWithoutAddress {
+                status: response.status,
+            })?
+            .parse()?;
+        Ok(LoginStep::Redirect {
+            address,
+            permanent: response.status.detail == 2,
+        })
+    }
+}
+
+fn expect<N: Into<u64> + Copy + PartialEq>(
+    field: &'static str,
+    expected: N,
+    received: N,
+) -> Result<(), LoginError> {
+    if expected == received {
+        return Ok(());
+    }
+    Err(LoginError::Field {
+        field,
+        expected: expected.into(),
+        received: received.into(),
+    })
+}
+
+fn isid_number(isid: Isid) -> u64 {
+    isid.0
+        .iter()
+        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests;

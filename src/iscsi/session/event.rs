@@ -1,0 +1,111 @@
+//! What a session tells its owner.
+
+use bytes::Bytes;
+
+use super::error::SessionError;
+use crate::iscsi::ids::InitiatorTaskTag;
+use crate::iscsi::pdu::{
+    AsyncMessage, LogoutOutcome, RejectReason, RejectedHeader, Residual, ScsiResponse,
+    ServiceResponse, TaskManagementOutcome,
+};
+
+/// Something that happened in a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A task ended with a status.
+    Completed(Completion),
+    /// A task management function was answered (RFC 7143 11.6).
+    TaskManagement {
+        /// Tag of the request.
+        initiator_task_tag: InitiatorTaskTag,
+        /// What the target said.
+        outcome: TaskManagementOutcome,
+        /// Tasks that ended by it: no status of theirs will come.
+        ended: Vec<InitiatorTaskTag>,
+    },
+    /// The target answered a ping (11.19).
+    PingAnswered {
+        /// Tag of the ping.
+        initiator_task_tag: InitiatorTaskTag,
+    },
+    /// The target rejected a PDU (11.17).
+    ///
+    /// When that PDU was a request, nothing else answers it and its CmdSN stays open, which holds up every later command
+    /// (7.3): it is time to log out. When it was another, its task still ends by a response of its own.
+    Rejected {
+        /// Why.
+        reason: RejectReason,
+        /// Which PDU, when the target sent its header back.
+        header: Option<RejectedHeader>,
+    },
+    /// The target asks for a logout, or for a negotiation, which a logout answers as well (11.9.1, events 1 and 4).
+    LogoutRequested {
+        /// Seconds left for it.
+        parameter3: u16,
+    },
+    /// The target drops the connection or the session (11.9.1, events 2 and 3); nothing more can be sent.
+    Dropped {
+        /// Time2Wait: the least number of seconds before connecting anew.
+        time2wait: u16,
+    },
+    /// Any other asynchronous message, SCSI events among them (11.9).
+    AsyncMessage(AsyncMessage),
+    /// The target answered the logout (11.15); the session has ended.
+    LoggedOut {
+        /// What the target said.
+        outcome: LogoutOutcome,
+    },
+}
+
+/// How a task ended (RFC 7143 11.4 and 11.7.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Tag that submitting the task returned.
+    pub initiator_task_tag: InitiatorTaskTag,
+    /// iSCSI service response; `status` is valid only when the command completed at the target.
+    pub response: ServiceResponse,
+    /// SCSI status.
+    pub status: u8,
+    /// By how many bytes the transfer missed the expected length.
+    pub residual: Residual,
+    /// Sense data, empty without any.
+    pub sense: Bytes,
+    /// Data read, as far as it came: at most the expected length.
+    pub data: Bytes,
+}
+
+impl Completion {
+    /// Returns the completion that a SCSI Response tells of.
+    pub(super) fn of_response(pdu: &ScsiResponse, data: Bytes) -> Result<Self, SessionError> {
+        Ok(Self {
+            initiator_task_tag: pdu.initiator_task_tag,
+            response: pdu.response,
+            status: pdu.status,
+            residual: pdu.residual,
+            sense: sense(pdu)?,
+            data,
+        })
+    }
+}
+
+/// Returns the sense data of a response: two bytes of length lead it (RFC 7143 11.4.7).
+fn sense(pdu: &ScsiResponse) -> Result<Bytes, SessionError> {
+    let mut data = pdu.data.clone();
+    if data.is_empty() {
+        return Ok(data);
+    }
+    let error = |expected, received| SessionError::SenseLength {
+        task: pdu.initiator_task_tag,
+        expected,
+        received,
+    };
+    let length = data.first_chunk().map(|length| u16::from_be_bytes(*length));
+    let length = usize::from(length.ok_or(error(2, data.len()))?);
+    let available = data.len().saturating_sub(2);
+    if length > available {
+        return Err(error(length, available));
+    }
+    let mut sense = data.split_off(2);
+    sense.truncate(length);
+    Ok(sense)
+}

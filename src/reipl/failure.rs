@@ -1,0 +1,146 @@
+//! Why a target failed, and what to do next, in words.
+
+use std::error::Error;
+use std::io;
+
+use crate::devices::enumerate::EnumerationError;
+use crate::iscsi::login::LoginError;
+use crate::iscsi::status::LoginContext;
+use crate::net::{AttachError, ConnectionError};
+use crate::report::{Failure, Phase, TargetReport};
+
+/// Describes a target that could not be attached, or was lost.
+pub(super) fn of_attach(error: &AttachError, target: &TargetReport) -> Failure {
+    let (phase, hint) = next_step(error, target);
+    let mut failure = Failure {
+        phase,
+        login_status: None,
+        message: sentence(error),
+        hint,
+    };
+    if let AttachError::Login(LoginError::Refused(status)) = error {
+        let advice = status.advice(&LoginContext {
+            chap_configured: target.chap.is_some(),
+            initiator_name: &target.initiator_name,
+            target_name: Some(&target.target_name),
+        });
+        failure.login_status = Some(status.to_string());
+        failure.message = advice.cause;
+        failure.hint = Some(advice.hint);
+    }
+    failure
+}
+
+/// Describes a target that did not say what it has.
+pub(super) fn of_enumeration(error: &EnumerationError) -> Failure {
+    Failure {
+        phase: Phase::Enumerate,
+        login_status: None,
+        message: sentence(error),
+        hint: Some("Look at the state and the log of the VTL, and re-IPL again.".to_owned()),
+    }
+}
+
+fn next_step(error: &AttachError, target: &TargetReport) -> (Phase, Option<String>) {
+    let host = &target.target_host_name;
+    let port = target.target_port;
+    match error {
+        AttachError::Resolve { .. } => (
+            Phase::Resolve,
+            Some(format!(
+                "Check the host name {host}, or configure the target by its address."
+            )),
+        ),
+        AttachError::ResolveTimeout { .. } => (
+            Phase::Resolve,
+            Some(
+                "Check the name service of this host, or configure the target by its address."
+                    .to_owned(),
+            ),
+        ),
+        AttachError::Connect { source, .. } => {
+            let step = match source.kind() {
+                io::ErrorKind::ConnectionRefused => {
+                    format!(
+                        "The host is there, but nothing listens on port {port}: check that the VTL is running, and its port."
+                    )
+                }
+                _ => format!(
+                    "Check that the VTL is running, that {host} is its address, and the network between."
+                ),
+            };
+            (Phase::Connect, Some(step))
+        }
+        AttachError::ConnectTimeout { .. } => (
+            Phase::Connect,
+            Some(format!(
+                "Check that {host} is the VTL's address, that it is running, and that no firewall drops port {port}."
+            )),
+        ),
+        AttachError::LoginConnection(ConnectionError::Closed) => (
+            Phase::Login,
+            Some(format!(
+                "Check that port {port} is the iSCSI port of the VTL, and look for this login in its log."
+            )),
+        ),
+        AttachError::Login(_)
+        | AttachError::NotALoginResponse(_)
+        | AttachError::LoginConnection(_)
+        | AttachError::LoginTimeout(_)
+        | AttachError::TooManyRedirections(_) => (
+            Phase::Login,
+            Some(format!(
+                "Check that port {port} of {host} is the VTL's iSCSI port; -vv shows the exchange."
+            )),
+        ),
+        AttachError::GivenUp(_) => (
+            Phase::Enumerate,
+            Some("Give it more time with --timeout, or look at the state of the VTL.".to_owned()),
+        ),
+        AttachError::AnswerTimeout(_) => (
+            Phase::Enumerate,
+            Some("Give it more time with --timeout, or look at the state of the VTL.".to_owned()),
+        ),
+        AttachError::Connection(_)
+        | AttachError::Session(_)
+        | AttachError::Submit(_)
+        | AttachError::SessionEnded
+        | AttachError::TargetFailure(_)
+        | AttachError::Rejected(_) => (
+            Phase::Enumerate,
+            Some("Re-IPL again; if it fails again, -vv shows the exchange.".to_owned()),
+        ),
+    }
+}
+
+/// Returns an error with its causes as one sentence.
+fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // A transparent error says what its cause says.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let mut sentence: String = first.into_iter().chain(letters).collect();
+    if !sentence.ends_with('.') {
+        sentence.push('.');
+    }
+    printable(&sentence)
+}
+
+/// Returns text that may come from a target with control and non-ASCII characters escaped.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            ' '..='~' => character.to_string(),
+            _ => character.escape_unicode().to_string(),
+        })
+        .collect()
+}

@@ -1,0 +1,381 @@
+//! Sense data (SPC-4 4.5): what a device says about a command that it did not simply do.
+
+use std::fmt;
+
+use super::DecodeError;
+use super::reader::Reader;
+
+/// The part of fixed or descriptor format sense data that an initiator acts on (SPC-4 4.5.2, 4.5.3).
+///
+/// Prints as `UNIT ATTENTION 29/00 (power on, reset, or bus device reset occurred)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenseData {
+    /// Response code 71h or 73h: the error is an earlier command's, and the present command was not done.
+    pub deferred: bool,
+    /// SENSE KEY.
+    pub key: SenseKey,
+    /// ADDITIONAL SENSE CODE and its qualifier; 00/00 where the sense data ends before them.
+    pub code: AdditionalSenseCode,
+    /// INFORMATION, where it is marked valid; its meaning and unit are the command's.
+    pub information: Option<u64>,
+    /// FILEMARK: a filemark or setmark was met.
+    pub filemark: bool,
+    /// EOM: end or beginning of the partition, or early warning.
+    pub end_of_medium: bool,
+    /// ILI: the block's length is not the one asked for.
+    pub incorrect_length: bool,
+}
+
+impl SenseData {
+    /// Decodes sense data, which may be cut off anywhere behind its sense key.
+    ///
+    /// # Errors
+    /// [`DecodeError::Truncated`] when the sense key is missing, [`DecodeError::UnexpectedCode`] when the response
+    /// code is none of 70h to 73h.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let first = Reader::new(ITEM, bytes).u8()?;
+        match first & 0x7f {
+            0x70 | 0x71 => Self::decode_fixed(bytes),
+            0x72 | 0x73 => Self::decode_descriptors(bytes),
+            received => Err(DecodeError::UnexpectedCode {
+                item: ITEM,
+                field: "RESPONSE CODE",
+                expected: 0x70,
+                received,
+            }),
+        }
+    }
+
+    fn decode_fixed(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(ITEM, bytes);
+        let response = reader.u8()?;
+        let _obsolete = reader.u8()?;
+        let flags = reader.u8()?;
+        let information = reader.u32().ok().filter(|_| response & 0x80 != 0);
+        // ADDITIONAL SENSE LENGTH and COMMAND-SPECIFIC INFORMATION.
+        let _ = reader.take_up_to(5);
+        let [asc, ascq] = reader.array_or(0);
+        Ok(Self {
+            deferred: response & 0x7f == 0x71,
+            key: SenseKey(flags & 0x0f),
+            code: AdditionalSenseCode { asc, ascq },
+            information: information.map(u64::from),
+            filemark: flags & 0x80 != 0,
+            end_of_medium: flags & 0x40 != 0,
+            incorrect_length: flags & 0x20 != 0,
+        })
+    }
+
+    fn decode_descriptors(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(ITEM, bytes);
+        let response = reader.u8()?;
+        let key = SenseKey(reader.u8()? & 0x0f);
+        let [asc, ascq] = reader.array_or(0);
+        let _ = reader.take_up_to(3);
+        let length = reader.u8().unwrap_or(0);
+        let mut sense = Self {
+            deferred: response & 0x7f == 0x73,
+            key,
+            code: AdditionalSenseCode { asc, ascq },
+            information: None,
+            filemark: false,
+            end_of_medium: false,
+            incorrect_length: false,
+        };
+        let mut descriptors = Reader::new(ITEM, reader.take_up_to(usize::from(length)));
+        while let Ok([kind, length]) = descriptors.array() {
+            let body = descriptors.take_up_to(usize::from(length));
+            sense.add_descriptor(kind, Reader::new(ITEM, body));
+        }
+        Ok(sense)
+    }
+
+    fn add_descriptor(&mut self, kind: u8, mut body: Reader<'_>) {
+        let Ok([first, flags]) = body.array() else {
+            return;
+        };
+        match kind {
+            // Information: VALID in the first byte.
+            0x00 => self.information = body.u64().ok().filter(|_| first & 0x80 != 0),
+            // Stream commands (SSC).
+            0x04 => {
+                self.filemark = flags & 0x80 != 0;
+                self.end_of_medium = flags & 0x40 != 0;
+                self.incorrect_length = flags & 0x20 != 0;
+            }
+            _ => {}
+        }
+    }
+}
+
+const ITEM: &str = "sense data";
+
+impl fmt::Display for SenseData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.key, self.code)?;
+        if self.deferred {
+            f.write_str(", of an earlier command")?;
+        }
+        Ok(())
+    }
+}
+
+/// A sense key, 0h to Fh (SPC-4 4.5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SenseKey(pub u8);
+
+impl SenseKey {
+    /// Nothing to say, or one of FILEMARK, EOM and ILI.
+    pub const NO_SENSE: Self = Self(0x0);
+    /// Done, with some recovery by the device.
+    pub const RECOVERED_ERROR: Self = Self(0x1);
+    /// Not accessible now: no medium, or becoming ready.
+    pub const NOT_READY: Self = Self(0x2);
+    /// A flaw of the medium.
+    pub const MEDIUM_ERROR: Self = Self(0x3);
+    /// A failure of the device.
+    pub const HARDWARE_ERROR: Self = Self(0x4);
+    /// The device does not take this command, or one of its fields.
+    pub const ILLEGAL_REQUEST: Self = Self(0x5);
+    /// Something happened before the command, which was not done.
+    pub const UNIT_ATTENTION: Self = Self(0x6);
+    /// The medium is write protected.
+    pub const DATA_PROTECT: Self = Self(0x7);
+    /// Blank medium or end of data.
+    pub const BLANK_CHECK: Self = Self(0x8);
+    /// The device gave the command up; it may be sent again.
+    pub const ABORTED_COMMAND: Self = Self(0xb);
+    /// End of medium, with data left unwritten.
+    pub const VOLUME_OVERFLOW: Self = Self(0xd);
+}
+
+impl fmt::Display for SenseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            0x0 => "NO SENSE",
+            0x1 => "RECOVERED ERROR",
+            0x2 => "NOT READY",
+            0x3 => "MEDIUM ERROR",
+            0x4 => "HARDWARE ERROR",
+            0x5 => "ILLEGAL REQUEST",
+            0x6 => "UNIT ATTENTION",
+            0x7 => "DATA PROTECT",
+            0x8 => "BLANK CHECK",
+            0x9 => "VENDOR SPECIFIC",
+            0xa => "COPY ABORTED",
+            0xb => "ABORTED COMMAND",
+            0xd => "VOLUME OVERFLOW",
+            0xe => "MISCOMPARE",
+            0xf => "COMPLETED",
+            code => return write!(f, "sense key {code:X}h"),
+        };
+        f.write_str(name)
+    }
+}
+
+/// ADDITIONAL SENSE CODE and ADDITIONAL SENSE CODE QUALIFIER (SPC-4 4.5.6).
+///
+/// Prints as `3A/00 (medium not present)`, without words where the code is not a common one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AdditionalSenseCode {
+    /// ADDITIONAL SENSE CODE.
+    pub asc: u8,
+    /// ADDITIONAL SENSE CODE QUALIFIER.
+    pub ascq: u8,
+}
+
+impl AdditionalSenseCode {
+    /// LOGICAL UNIT IS IN PROCESS OF BECOMING READY, 04/01.
+    pub const BECOMING_READY: Self = Self {
+        asc: 0x04,
+        ascq: 0x01,
+    };
+
+    /// Returns the code's meaning in words, for the codes that tape libraries commonly return.
+    pub fn meaning(self) -> Option<&'static str> {
+        MEANINGS
+            .iter()
+            .find(|(asc, ascq, _)| (*asc, *ascq) == (self.asc, self.ascq))
+            .map(|(_, _, meaning)| *meaning)
+    }
+}
+
+impl fmt::Display for AdditionalSenseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02X}/{:02X}", self.asc, self.ascq)?;
+        match self.meaning() {
+            Some(meaning) => write!(f, " ({meaning})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// In the order of the codes, each once (SPC-4 annex D).
+const MEANINGS: &[(u8, u8, &str)] = &[
+    (0x00, 0x00, "no additional sense information"),
+    (0x00, 0x01, "filemark detected"),
+    (0x00, 0x02, "end of partition or medium detected"),
+    (0x00, 0x04, "beginning of partition or medium detected"),
+    (0x00, 0x05, "end of data detected"),
+    (0x04, 0x00, "logical unit not ready, cause not reportable"),
+    (0x04, 0x01, "logical unit is in process of becoming ready"),
+    (
+        0x04,
+        0x02,
+        "logical unit not ready, initializing command required",
+    ),
+    (
+        0x04,
+        0x03,
+        "logical unit not ready, manual intervention required",
+    ),
+    (0x04, 0x07, "logical unit not ready, operation in progress"),
+    (0x04, 0x12, "logical unit not ready, offline"),
+    (0x08, 0x00, "logical unit communication failure"),
+    (0x0b, 0x01, "warning, specified temperature exceeded"),
+    (0x1a, 0x00, "parameter list length error"),
+    (0x20, 0x00, "invalid command operation code"),
+    (0x20, 0x02, "access denied, no access rights"),
+    (0x21, 0x01, "invalid element address"),
+    (0x24, 0x00, "invalid field in CDB"),
+    (0x25, 0x00, "logical unit not supported"),
+    (0x26, 0x00, "invalid field in parameter list"),
+    (
+        0x28,
+        0x00,
+        "not ready to ready change, medium may have changed",
+    ),
+    (0x28, 0x01, "import or export element accessed"),
+    (0x29, 0x00, "power on, reset, or bus device reset occurred"),
+    (0x29, 0x01, "power on occurred"),
+    (0x29, 0x02, "SCSI bus reset occurred"),
+    (0x29, 0x03, "bus device reset function occurred"),
+    (0x29, 0x04, "device internal reset"),
+    (0x29, 0x07, "I_T nexus loss occurred"),
+    (0x2a, 0x00, "parameters changed"),
+    (0x2a, 0x01, "mode parameters changed"),
+    (0x2a, 0x03, "reservations preempted"),
+    (0x2f, 0x00, "commands cleared by another initiator"),
+    (0x30, 0x00, "incompatible medium installed"),
+    (0x39, 0x00, "saving parameters not supported"),
+    (0x3a, 0x00, "medium not present"),
+    (0x3b, 0x0d, "medium destination element full"),
+    (0x3b, 0x0e, "medium source element empty"),
+    (0x3b, 0x11, "medium magazine not accessible"),
+    (0x3b, 0x12, "medium magazine removed"),
+    (0x3d, 0x00, "invalid bits in identify message"),
+    (0x3e, 0x00, "logical unit has not self-configured yet"),
+    (0x3f, 0x01, "microcode has been changed"),
+    (0x3f, 0x03, "inquiry data has changed"),
+    (0x3f, 0x0e, "reported LUNs data has changed"),
+    (0x44, 0x00, "internal target failure"),
+    (0x47, 0x00, "SCSI parity error"),
+    (0x48, 0x00, "initiator detected error message received"),
+    (0x4b, 0x00, "data phase error"),
+    (0x4e, 0x00, "overlapped commands attempted"),
+    (0x53, 0x00, "media load or eject failed"),
+    (0x53, 0x02, "medium removal prevented"),
+    (0x55, 0x03, "insufficient resources"),
+    (0x74, 0x71, "logical unit access not authorized"),
+];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn fixed_format_gives_key_code_and_information() {
+        let bytes = [
+            0xf0, 0x00, 0xa0, 0x00, 0x00, 0x10, 0x00, 0x0a, 0, 0, 0, 0, 0x00, 0x01, 0, 0, 0, 0,
+        ];
+        let sense = SenseData::decode(&bytes).unwrap();
+        assert_eq!(sense.key, SenseKey::NO_SENSE);
+        assert_eq!(sense.information, Some(0x1000));
+        assert!(sense.filemark && sense.incorrect_length);
+        assert!(!sense.end_of_medium && !sense.deferred);
+        assert_eq!(sense.to_string(), "NO SENSE 00/01 (filemark detected)");
+    }
+
+    #[test]
+    fn information_without_the_valid_bit_is_none() {
+        let bytes = [0x70, 0, 0x46, 1, 2, 3, 4, 10, 0, 0, 0, 0, 0x29, 0x00];
+        let sense = SenseData::decode(&bytes).unwrap();
+        assert_eq!(sense.information, None);
+        assert!(sense.end_of_medium);
+        assert_eq!(
+            sense.to_string(),
+            "UNIT ATTENTION 29/00 (power on, reset, or bus device reset occurred)"
+        );
+    }
+
+    #[test]
+    fn descriptor_format_gives_the_same_fields() {
+        let bytes = [
+            0x73, 0x08, 0x00, 0x05, 0, 0, 0, 16, // key 8, 00/05, 16 bytes of descriptors
+            0x00, 0x0a, 0x80, 0x00, 0, 0, 0, 0, 0, 1, 0, 2, // information
+            0x04, 0x02, 0x00, 0xc0, // stream commands: FILEMARK, EOM
+        ];
+        let sense = SenseData::decode(&bytes).unwrap();
+        assert_eq!(sense.key, SenseKey::BLANK_CHECK);
+        assert_eq!(sense.information, Some(0x1_0002));
+        assert!(sense.deferred && sense.filemark && sense.end_of_medium);
+        assert!(!sense.incorrect_length);
+        assert_eq!(
+            sense.to_string(),
+            "BLANK CHECK 00/05 (end of data detected), of an earlier command"
+        );
+    }
+
+    #[test]
+    fn sense_data_cut_off_behind_its_key_is_used() {
+        let sense = SenseData::decode(&[0x70, 0, 0x02]).unwrap();
+        assert_eq!(sense.key, SenseKey::NOT_READY);
+        assert_eq!(sense.code, AdditionalSenseCode { asc: 0, ascq: 0 });
+        let sense = SenseData::decode(&[0x72, 0x05]).unwrap();
+        assert_eq!(sense.key, SenseKey::ILLEGAL_REQUEST);
+        assert!(SenseData::decode(&[0x70, 0]).is_err());
+        assert!(SenseData::decode(&[]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_response_code_is_an_error() {
+        assert_eq!(
+            SenseData::decode(&[0x7f, 0, 2]),
+            Err(DecodeError::UnexpectedCode {
+                item: "sense data",
+                field: "RESPONSE CODE",
+                expected: 0x70,
+                received: 0x7f
+            })
+        );
+    }
+
+    #[test]
+    fn a_code_without_words_prints_its_numbers() {
+        let code = AdditionalSenseCode {
+            asc: 0x83,
+            ascq: 0x0c,
+        };
+        assert_eq!(code.to_string(), "83/0C");
+    }
+
+    #[test]
+    fn every_meaning_is_listed_once_and_in_order() {
+        assert!(
+            MEANINGS
+                .windows(2)
+                .all(|pair| (pair[0].0, pair[0].1) < (pair[1].0, pair[1].1))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(sense) = SenseData::decode(&bytes) {
+                prop_assert!(!sense.to_string().is_empty());
+            }
+        }
+    }
+}
