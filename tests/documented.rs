@@ -69,7 +69,7 @@ fn type_in(environment: &TestEnvironment, example: &str, last_status: i32) -> Va
         .json()
 }
 
-/// Re-IPLs with the documented line in either spelling and expects the one target to have failed at connecting.
+/// Re-IPLs with the documented line in either spelling and expects the one target to have failed.
 fn reipl_and_dump(environment: &TestEnvironment, line: &str) -> Value {
     environment
         .run(&[&["--timeout", "0.3"], words(line).as_slice()].concat())
@@ -78,7 +78,9 @@ fn reipl_and_dump(environment: &TestEnvironment, line: &str) -> Value {
     let targets = targets(&dump);
     assert_eq!(targets.len(), 1, "{dump:#}");
     assert_eq!(targets[0]["status"], "FAILED", "{dump:#}");
-    assert_eq!(targets[0]["failure"]["phase"], "connect", "{dump:#}");
+    // Some networks answer for an address that nobody has, and then the login fails.
+    let phase = text(&targets[0]["failure"]["phase"]);
+    assert!(matches!(phase, "connect" | "login"), "{dump:#}");
     assert_eq!(dump["iop"]["configuration_changed"], false, "{dump:#}");
     dump
 }

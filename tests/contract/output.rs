@@ -95,7 +95,6 @@ fn an_error_is_a_document_too_and_stderr_stays_as_it_is() {
         (&environment, &["-AddTarget"], 2),
         (&environment, &["-setport", "-targetport", "0"], 2),
         (&environment, &["--nosuchoption"], 2),
-        (&environment, &["\u{2013}commit"], 2),
         (&environment, &[], 2),
         (&broken, &["-commit"], 3),
     ] {

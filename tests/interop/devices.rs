@@ -49,7 +49,7 @@ fn a_library_is_described_in_full() {
     let problems = library["problems"].take();
     assert_eq!(array(&problems).len(), 1, "{problems:#}");
     assert!(
-        problems[0].as_str().unwrap().contains("1000000004"),
+        problems[0].as_str().unwrap().contains("TAP04"),
         "{problems:#}"
     );
     let expected = json!([{
@@ -134,7 +134,7 @@ fn a_drive_that_no_library_claims_stands_alone_and_the_library_says_so() {
         json!([drive(3, 9, "9000000009", None, None)])
     );
     assert!(
-        problems(&target["libraries"][0]).contains("9000000009"),
+        problems(&target["libraries"][0]).contains("tap03 (lun 9)"),
         "{target:#}"
     );
 }

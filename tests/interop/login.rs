@@ -348,14 +348,21 @@ fn a_redirection_to_nowhere_fails_and_says_where() {
 }
 
 #[test]
-fn two_targets_that_redirect_to_each_other_end_with_an_error() {
-    let mut other = Tgtd::start_on(&[Ipv4Addr::new(127, 0, 0, 2)]);
-    other.add(Target::empty(NAME));
-    let one = redirecting("127.0.0.2", other.port(), "Permanent");
-    redirect(&other, "127.0.0.1", one.port(), "Permanent");
+fn a_target_that_redirects_to_itself_ends_with_an_error() {
+    let mut tgtd = Tgtd::start_on(&[Ipv4Addr::new(127, 0, 0, 2)]);
+    tgtd.add(Target::empty(NAME));
+    redirect(&tgtd, "127.0.0.2", tgtd.port(), "Permanent");
     let environment = TestEnvironment::new();
-    environment.add(NAME, "127.0.0.1", one.port());
-    assert_eq!(reipl_one(&environment, 4)["status"], "FAILED");
+    environment.add(NAME, "127.0.0.2", tgtd.port());
+    let target = reipl_one(&environment, 4);
+    assert_eq!(target["status"], "FAILED", "{target:#}");
+    assert!(
+        target["failure"]
+            .to_string()
+            .to_lowercase()
+            .contains("redirect"),
+        "{target:#}"
+    );
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn a_ping_of_the_target_is_answered() {
     let tgtd = Tgtd::serving(
         small(NAME)
             .setting("nop_interval", "1")
-            .setting("nop_count", "2"),
+            .setting("nop_count", "20"),
     );
     let slow = Conduct {
         delay: Duration::from_millis(900),
