@@ -277,6 +277,22 @@ fn libraries_are_named_in_the_order_of_their_targets_and_keep_their_names() {
     );
 }
 
+#[test]
+fn a_library_that_two_targets_show_has_one_name() {
+    let mut tgtd = Tgtd::serving(small("iqn.lab:a"));
+    tgtd.add(small("iqn.lab:b"));
+    let environment = TestEnvironment::new();
+    environment.add("iqn.lab:a", "127.0.0.1", tgtd.port());
+    environment.add("iqn.lab:b", "127.0.0.1", tgtd.port());
+    assert_eq!(
+        names(&environment),
+        [
+            "iqn.lab:a TAPMLB01 TAP01 TAP02",
+            "iqn.lab:b TAPMLB01 TAP01 TAP02"
+        ]
+    );
+}
+
 /// Re-IPLs and returns target name, library name and drive names of every target.
 fn names(environment: &TestEnvironment) -> Vec<String> {
     let document = environment.reipl(0);

@@ -1,12 +1,14 @@
 //! Every way in which a login ends, and what the report says about it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Value, json};
 
 use super::{CHAP_NAME, NAME, SECRET, add_with_chap, attach, reipl_one, small};
 use crate::common::{TestEnvironment, targets, text};
 use crate::peers::tgtd::{Access, Target, Tgtd, free_port};
+
+const SECOND_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// Fails unless the target failed in its login with the status, and returns message and hint in lower case.
 #[track_caller]
@@ -292,6 +294,24 @@ fn one_target_that_fails_does_not_stop_the_other() {
 }
 
 #[test]
+fn a_target_is_reached_by_ipv6_and_by_name() {
+    let tgtd = Tgtd::serving_ipv6(small(NAME));
+    let environment = TestEnvironment::new();
+    environment.add(NAME, "::1", tgtd.port());
+    let target = reipl_one(&environment, 0);
+    assert_eq!(
+        target["session"]["portal"],
+        format!("[::1]:{}", tgtd.port())
+    );
+    assert_eq!(target["target_host_name"], "::1");
+
+    let tgtd = Tgtd::serving(small(NAME));
+    let environment = TestEnvironment::new();
+    environment.add(NAME, "localhost", tgtd.port());
+    assert_eq!(reipl_one(&environment, 0)["target_host_name"], "localhost");
+}
+
+#[test]
 fn an_offline_target_is_a_target_error() {
     let tgtd = Tgtd::serving(Target::empty(NAME).setting("state", "offline"));
     let environment = TestEnvironment::new();
@@ -317,7 +337,7 @@ fn redirect(tgtd: &Tgtd, address: &str, port: u16, reason: &str) {
 
 #[test]
 fn a_redirection_is_followed() {
-    let mut real = Tgtd::start_on(&[Ipv4Addr::new(127, 0, 0, 2)]);
+    let mut real = Tgtd::start_on(&[SECOND_ADDRESS]);
     real.add(small(NAME));
     for reason in ["Temporary", "Permanent"] {
         let first = redirecting("127.0.0.2", real.port(), reason);
@@ -349,7 +369,7 @@ fn a_redirection_to_nowhere_fails_and_says_where() {
 
 #[test]
 fn a_target_that_redirects_to_itself_ends_with_an_error() {
-    let mut tgtd = Tgtd::start_on(&[Ipv4Addr::new(127, 0, 0, 2)]);
+    let mut tgtd = Tgtd::start_on(&[SECOND_ADDRESS]);
     tgtd.add(Target::empty(NAME));
     redirect(&tgtd, "127.0.0.2", tgtd.port(), "Permanent");
     let environment = TestEnvironment::new();

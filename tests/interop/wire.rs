@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{CHAP_NAME, NAME, SECRET, add_with_chap, attach, reipl_one, small};
 use crate::common::{TestEnvironment, text};
 use crate::peers::judge;
-use crate::peers::relay::{Conduct, Direction, Relay};
+use crate::peers::relay::{Conduct, Connection, Direction, Relay};
 use crate::peers::tgtd::{Target, Tgtd};
 
 const NOP_OUT: u8 = 0x00;
@@ -129,6 +129,76 @@ fn digests_are_used_when_the_target_asks_for_them() {
         assert_eq!(
             target["libraries"][0]["drives"][1]["volume"], "VTA001L5",
             "{target:#}"
+        );
+    }
+}
+
+#[test]
+fn a_judge_finds_a_session_with_digests_well_formed() {
+    let target = small(NAME)
+        .setting("HeaderDigest", "CRC32C")
+        .setting("DataDigest", "CRC32C");
+    let tgtd = Tgtd::serving(target);
+    let relay = Relay::start(tgtd.port(), Conduct::default());
+    let environment = TestEnvironment::new();
+    environment.add(NAME, "127.0.0.1", relay.port());
+    let target = reipl_one(&environment, 0);
+    assert_eq!(target["session"]["header_digest"], "CRC32C");
+    judge::assert_well_formed(&relay.connection(), environment.home());
+}
+
+#[test]
+fn what_the_login_offers_is_what_was_configured() {
+    // Current stage 1, next stage 3, transit: one exchange.
+    const ONE_EXCHANGE: u8 = 0x87;
+    let tgtd = Tgtd::serving(small(NAME));
+    let relay = Relay::start(tgtd.port(), Conduct::default());
+    let environment = TestEnvironment::new();
+    environment.add(NAME, "127.0.0.1", relay.port());
+    let _ = reipl_one(&environment, 0);
+    let connection = relay.connection();
+    let pdus = connection.pdus(Direction::FromInitiator);
+    let logins: Vec<_> = pdus
+        .iter()
+        .filter(|pdu| pdu.opcode() == LOGIN_REQUEST)
+        .collect();
+    assert_eq!(logins.len(), 1);
+    assert_eq!(logins[0].header[1], ONE_EXCHANGE);
+    let key = |connection: &Connection, key| connection.login_key(Direction::FromInitiator, key);
+    assert_eq!(
+        key(&connection, "InitiatorName"),
+        Some(environment.default_initiator())
+    );
+    assert_eq!(key(&connection, "TargetName").as_deref(), Some(NAME));
+    assert_eq!(key(&connection, "AuthMethod"), None);
+    assert_eq!(
+        key(&connection, "ErrorRecoveryLevel")
+            .as_deref()
+            .unwrap_or("0"),
+        "0"
+    );
+
+    let tgtd = Tgtd::serving(small(NAME).account(CHAP_NAME, SECRET));
+    for (options, algorithms) in [
+        (&[][..], "5"),
+        (&["--chap-algorithms", "SHA3-256,MD5"], "8,5"),
+        (&["--chap-algorithms", "6,5,7,8"], "6,5,7,8"),
+    ] {
+        let relay = Relay::start(tgtd.port(), Conduct::default());
+        let environment = TestEnvironment::new();
+        add_with_chap(&environment, NAME, relay.port(), CHAP_NAME, SECRET);
+        environment
+            .run(&[options, &["-reipliscsiop"]].concat())
+            .assert_status(0);
+        let connection = relay.connection();
+        assert_eq!(key(&connection, "AuthMethod").as_deref(), Some("CHAP,None"));
+        assert_eq!(key(&connection, "CHAP_A").as_deref(), Some(algorithms));
+        assert_eq!(key(&connection, "CHAP_N").as_deref(), Some(CHAP_NAME));
+        assert_eq!(
+            connection
+                .login_key(Direction::FromTarget, "CHAP_A")
+                .as_deref(),
+            Some("5")
         );
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +26,7 @@ pub const STORAGE_ADDRESS: u16 = 1025;
 #[derive(Debug)]
 pub struct Tgtd {
     daemon: Option<Child>,
-    addresses: Vec<Ipv4Addr>,
+    addresses: Vec<IpAddr>,
     port: u16,
     media: TempDir,
     targets: Vec<String>,
@@ -36,12 +36,12 @@ impl Tgtd {
     /// Starts a daemon on 127.0.0.1 that has no target yet.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_on(&[Ipv4Addr::LOCALHOST])
+        Self::start_on(&[IpAddr::V4(Ipv4Addr::LOCALHOST)])
     }
 
     /// Starts a daemon with one portal on each of the addresses, all with the same port.
     #[must_use]
-    pub fn start_on(addresses: &[Ipv4Addr]) -> Self {
+    pub fn start_on(addresses: &[IpAddr]) -> Self {
         require_machine();
         for _ in 0..10 {
             let port = free_port();
@@ -62,6 +62,14 @@ impl Tgtd {
     #[must_use]
     pub fn serving(target: Target) -> Self {
         let mut tgtd = Self::start();
+        tgtd.add(target);
+        tgtd
+    }
+
+    /// Starts a daemon on ::1 with one target.
+    #[must_use]
+    pub fn serving_ipv6(target: Target) -> Self {
+        let mut tgtd = Self::start_on(&[IpAddr::V6(Ipv6Addr::LOCALHOST)]);
         tgtd.add(target);
         tgtd
     }
@@ -545,11 +553,11 @@ fn media_directory() -> TempDir {
 }
 
 /// Starts a daemon and waits until it has all its portals; `None` when the port turned out not to be free.
-fn spawn_ready(addresses: &[Ipv4Addr], port: u16) -> Option<Child> {
+fn spawn_ready(addresses: &[IpAddr], port: u16) -> Option<Child> {
     let mut portals = String::new();
     for address in addresses {
         let comma = if portals.is_empty() { "" } else { "," };
-        write!(portals, "{comma}portal={address}:{port}").unwrap();
+        write!(portals, "{comma}portal={}", SocketAddr::new(*address, port)).unwrap();
     }
     let mut daemon = Command::new("tgtd")
         .args(["-f", "--iscsi", &portals, "-C", &port.to_string()])
@@ -567,7 +575,7 @@ fn spawn_ready(addresses: &[Ipv4Addr], port: u16) -> Option<Child> {
         let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
         if addresses
             .iter()
-            .all(|address| shown.contains(&format!("{address}:{port},")))
+            .all(|address| shown.contains(&format!("{},", SocketAddr::new(*address, port))))
         {
             // The daemon that answered is ours only if ours is still there.
             if daemon.try_wait().expect("the state of tgtd").is_none() {
