@@ -22,14 +22,26 @@ fn lock_files(environment: &TestEnvironment) -> Vec<String> {
         .collect()
 }
 
-fn lock(environment: &TestEnvironment, name: &str) -> File {
+/// A lock that the test holds.
+struct Held(File);
+
+impl Drop for Held {
+    /// Closing is not enough: a child that another test has forked and that has not yet become its program still has
+    /// the file open, and the lock with it.
+    fn drop(&mut self) {
+        FileExt::unlock(&self.0).expect("unlock");
+    }
+}
+
+fn lock(environment: &TestEnvironment, name: &str) -> Held {
+    let path = environment.state_file(name);
     let file = OpenOptions::new()
         .read(true)
         .write(true)
-        .open(environment.state_file(name))
+        .open(path)
         .unwrap();
-    file.try_lock_exclusive().unwrap();
-    file
+    file.lock_exclusive().unwrap();
+    Held(file)
 }
 
 fn with<'a>(options: &[&'a str], words: &[&'a str]) -> Vec<&'a str> {
