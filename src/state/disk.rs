@@ -1,9 +1,9 @@
 //! The one seam to the disk: every operation that the state makes goes through [`Disk`], so that a test can count the
 //! operations and fail, or die at, each in turn.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use fs2::FileExt as _;
@@ -40,7 +40,7 @@ pub struct Contents {
 /// The operations that the state makes on the disk. Each is one step: after a failure or a kill it has happened or it has
 /// not, except for [`Disk::write_new`], whose file nobody reads before it is renamed.
 pub trait Disk {
-    /// Creates a directory and its parents with mode 0700; one that exists is left as it is.
+    /// Creates a directory, mode 0700 whatever the umask, and the parents that it needs.
     ///
     /// # Errors
     /// Those of mkdir(2).
@@ -76,7 +76,7 @@ pub trait Disk {
     /// Those of write(2).
     fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()>;
 
-    /// Writes a file that does not exist yet, mode 0600.
+    /// Writes a file that does not exist yet, mode 0600 whatever the umask.
     ///
     /// # Errors
     /// Those of open(2) and write(2).
@@ -113,7 +113,9 @@ pub struct SystemDisk;
 
 impl Disk for SystemDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        // The umask may have taken away more than others' permissions.
+        fs::set_permissions(path, Permissions::from_mode(0o700))
     }
 
     fn inspect_directory(&self, path: &Path) -> io::Result<Option<Ownership>> {
@@ -188,6 +190,7 @@ impl Disk for SystemDisk {
             .create_new(true)
             .mode(0o600)
             .open(path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(bytes)?;
         Ok(file)
     }
