@@ -58,7 +58,7 @@ pub trait Disk {
     /// Those of open(2) and read(2); `ELOOP` for a symbolic link, `InvalidInput` for anything but a regular file.
     fn read(&self, path: &Path) -> io::Result<Option<Contents>>;
 
-    /// Opens a lock file, creating it with mode 0600.
+    /// Opens a lock file, creating it with mode 0600 whatever the umask.
     ///
     /// # Errors
     /// Those of open(2).
@@ -159,14 +159,20 @@ impl Disk for SystemDisk {
     }
 
     fn open_lock(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new()
+        let mut options = OpenOptions::new();
+        options
             .read(true)
             .write(true)
-            .create(true)
-            .truncate(false)
             .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = options.create(true).open(path)?;
+                file.set_permissions(Permissions::from_mode(0o600))?;
+                Ok(file)
+            }
+            opened => opened,
+        }
     }
 
     fn try_lock(&self, lock: &File) -> io::Result<bool> {
