@@ -24,7 +24,7 @@ use crate::cli::host::STATE_DIR_VARIABLE;
 use crate::cli::{
     self, CommandLine, HostOptions, Invocation, MacroOption, Parameter, Request, help,
 };
-use crate::config::Partition;
+use crate::config::{Configuration, ConfigurationError, Partition};
 use crate::error::{CommandError, ErrorKind};
 use crate::state::Store;
 use crate::values::IscsiName;
@@ -125,12 +125,21 @@ fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
     Ok(Store::new(directory, host.lock_timeout))
 }
 
-/// What an edit needs to know of the partition.
-fn partition(generated_name: &IscsiName) -> Partition<'_> {
-    Partition {
-        generated_name,
+/// Edits the configuration by a rule that needs to know the partition, and returns the generated name with what the rule
+/// returned.
+fn edit<T>(
+    host: &HostOptions,
+    rule: impl FnOnce(&mut Configuration, Partition<'_>) -> Result<T, ConfigurationError>,
+) -> Result<(IscsiName, T), CommandError> {
+    let store = open_store(host)?;
+    let generated_name = store.generated_name()?;
+    let partition = Partition {
+        generated_name: &generated_name,
         keystore_enabled: false,
-    }
+    };
+    let result = store
+        .edit(|configuration| -> Result<T, CommandError> { Ok(rule(configuration, partition)?) })?;
+    Ok((generated_name, result))
 }
 
 /// Prints what an edit did.

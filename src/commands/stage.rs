@@ -1,7 +1,7 @@
 //! -newname, -appendname, -setport, -setkeystore and -commit: one target put together across command lines.
 
 use super::terminal::Terminal;
-use super::{configure, open_store, partition, print_edit, warn_of_folding};
+use super::{configure, edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
 use crate::config::StagedParameter;
 use crate::error::CommandError;
@@ -90,10 +90,8 @@ pub(super) fn commit(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let store = open_store(host)?;
-    let generated = store.generated_name()?;
-    let (target, warnings) = store.edit(|configuration| -> Result<_, CommandError> {
-        Ok(configuration.commit(partition(&generated))?)
+    let (generated, (target, warnings)) = edit(host, |configuration, partition| {
+        configuration.commit(partition)
     })?;
     configure::warn_of_target(&target, &warnings, &generated, terminal);
     configure::print_added(invocation, &target, &generated, terminal)

@@ -55,11 +55,12 @@ impl<'a> Connection<'a> {
         Ok(self.encoder.encode(pdu, &mut self.to_send)?)
     }
 
-    /// Sends what is queued. Not to be cancelled unless the connection is given up.
+    /// Sends what is queued. Can be cancelled: what is not sent yet stays queued.
     pub(super) async fn flush(&mut self) -> Result<(), ConnectionError> {
-        if !self.to_send.is_empty() {
-            let bytes = self.to_send.split();
-            self.stream.write_all(&bytes).await?;
+        while !self.to_send.is_empty() {
+            if self.stream.write_buf(&mut self.to_send).await? == 0 {
+                return Err(ConnectionError::Closed);
+            }
         }
         Ok(())
     }
