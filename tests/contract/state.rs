@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -246,7 +247,14 @@ fn a_user_who_is_not_root_uses_his_own_state_and_roots_but_no_third_ones() {
         let environment = TestEnvironment::new();
         // The user must be able to reach the binary, wherever it was built.
         let binary = environment.home().join("iscsiswiconfig");
-        fs::copy(BINARY, &binary).unwrap();
+        // Another process copies, for a file that this one had open for writing could not be run while a child of
+        // another test still has it open.
+        let copied = Command::new("cp")
+            .arg(BINARY)
+            .arg(&binary)
+            .status()
+            .unwrap();
+        assert!(copied.success());
         fs::create_dir(environment.state()).unwrap();
         set_mode(&environment.state(), 0o755);
         chown(environment.home(), Some(NOBODY), Some(NOBODY))
