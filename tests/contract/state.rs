@@ -43,7 +43,7 @@ fn reader_of(file: &str) -> &'static [&'static str] {
 
 #[test]
 fn the_directory_and_the_files_are_private_whatever_the_umask() {
-    for umask in ["000", "022", "027", "077"] {
+    for umask in ["000", "022", "027", "077", "277"] {
         let environment = TestEnvironment::new();
         let script = format!(
             "umask {umask}; iscsiswiconfig {}; iscsiswiconfig --timeout 1 -reipliscsiop",
