@@ -12,8 +12,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 use thiserror::Error;
 
-use super::usage::{Shown, UsageError, escape};
+use super::usage::{Shown, UsageError};
 use super::{complete, man};
+use crate::values::characters::escape;
 
 /// The environment variable that names the state directory when `--state-dir` does not.
 pub const STATE_DIR_VARIABLE: &str = "ISCSISWICONFIG_STATE_DIR";
