@@ -162,7 +162,14 @@ impl StagedTarget {
             )?,
             keystore: self.keystore,
         };
-        Ok((identity, chap))
+        let missing = match (&chap.name, &chap.secret) {
+            (Some(_), None) => Subject::ChapSecret,
+            (None, Some(_)) => Subject::ChapName,
+            _ => return Ok((identity, chap)),
+        };
+        Err(ConfigurationError::Incomplete {
+            missing: vec![missing],
+        })
     }
 
     fn text(&self, parameter: StagedParameter) -> Option<&str> {
