@@ -328,7 +328,7 @@ const WARNINGS: &[(&str, &str)] = &[
     ),
     (
         "stage.rs",
-        "! iscsiswiconfig: warning: nothing was staged to append to, so this is the first piece",
+        "! iscsiswiconfig: warning: no -initiatorchapsecret was staged to append to, so this is its first piece",
     ),
     (
         "stage.rs",
