@@ -16,6 +16,8 @@ mod contract;
 mod documented;
 /// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
 mod generated;
+/// Golden transcripts: every option, every error and every warning, as a user sees them.
+mod grammar;
 /// The house: who may import whom.
 mod house;
 /// The binary against a real target, tgtd, from login to device names.

@@ -32,6 +32,7 @@ pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{Artifact, HostCommand, HostOptions, NameKind};
 pub use parse::{Invocation, MacroRequest, parse_macro};
+pub use repair::quote;
 pub use usage::{Shown, UsageError, WordFault};
 
 use crate::values::characters;

@@ -239,8 +239,8 @@ pub(super) fn corrected_line(typed: &[Zeroizing<String>]) -> Option<String> {
     (!unchanged && shown.chars().all(|c| c == ' ' || c.is_ascii_graphic())).then_some(shown)
 }
 
-/// Quotes a word for a POSIX shell where it needs that.
-pub(super) fn quote(word: &str) -> String {
+/// Returns a word as a POSIX shell is to be given it, in quotes where it needs them.
+pub fn quote(word: &str) -> String {
     // A masked secret is a placeholder; quotes would make it look like one to be typed.
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/,=+@%".contains(&b);
     if word == MASK || (!word.is_empty() && word.bytes().all(plain)) {

@@ -20,6 +20,7 @@ use directories::ProjectDirs;
 
 pub use terminal::Terminal;
 
+use crate::cli::grammar::HELP_WORD;
 use crate::cli::host::STATE_DIR_VARIABLE;
 use crate::cli::{
     self, CommandLine, HostOptions, Invocation, MacroOption, Parameter, Request, help,
@@ -66,7 +67,8 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
             terminal.print(concat!("iscsiswiconfig ", env!("CARGO_PKG_VERSION"), "\n"))?
         }
         Request::NoArguments => {
-            let error = CommandError::usage("no option or command is given", Vec::new());
+            let hints = vec![format!("see iscsiswiconfig {HELP_WORD}")];
+            let error = CommandError::usage("no option or command is given", hints);
             terminal.notes().line(help::usage().trim_end());
             if terminal.json {
                 terminal.print_json(&ErrorDocument::new(&error))?;
@@ -84,6 +86,8 @@ fn call(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<u8, CommandError> {
+    // A list that is none is a usage error at every option, not only where it is used.
+    reipl::chap_algorithms(host)?;
     match invocation.option {
         MacroOption::DumpInitiators => dump::initiators(&open_store(host)?, terminal)?,
         MacroOption::DumpTargets => dump::targets(&open_store(host)?, terminal)?,

@@ -45,7 +45,10 @@ pub(super) fn append_name(
     })?;
     warn_of_folding(invocation, terminal);
     if !appended {
-        terminal.warn("nothing was staged to append to, so this is the first piece");
+        terminal.warn(&format!(
+            "no {} was staged to append to, so this is its first piece",
+            words(invocation)
+        ));
     }
     print_staged(invocation, terminal, "Appended to")
 }
@@ -120,14 +123,19 @@ fn print_staged(
     terminal: &mut Terminal,
     verb: &str,
 ) -> Result<(), CommandError> {
+    let text = format!(
+        "{verb} {}. -commit configures the target.",
+        words(invocation)
+    );
+    print_edit(terminal, invocation, None, &text)
+}
+
+/// Returns the parameters that a line names, as typed.
+fn words(invocation: &Invocation) -> String {
     let words: Vec<&str> = invocation
         .arguments
         .iter()
         .map(|(parameter, _)| parameter.word())
         .collect();
-    let text = format!(
-        "{verb} {}. -commit configures the target.",
-        words.join(", ")
-    );
-    print_edit(terminal, invocation, None, &text)
+    words.join(", ")
 }

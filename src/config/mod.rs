@@ -123,7 +123,7 @@ pub enum ConfigurationError {
     #[error("target {0} is configured already")]
     Exists(TargetIdentity),
     /// A second portal for the same initiator and target.
-    #[error("this initiator has a connection to that target already: {0}")]
+    #[error("this initiator is configured for that target already: {0}")]
     SecondPortal(TargetIdentity),
     /// `-changetarget` or `-removetarget` of an identity that does not exist.
     #[error("no target {asked} is configured for initiator {}", asked.initiator_name)]
@@ -133,7 +133,7 @@ pub enum ConfigurationError {
         /// What is configured under that target name.
         namesakes: Vec<TargetIdentity>,
     },
-    /// A CHAP name without a secret, or a secret without a name.
+    /// A CHAP name without a secret, or a secret without a name, as `-addtarget` or `-changetarget` would leave it.
     #[error("CHAP name and secret come together, and the {0} is missing")]
     HalfChap(Subject),
     /// `PLATFORM` while there is no Platform KeyStore.
@@ -142,7 +142,7 @@ pub enum ConfigurationError {
     /// `-commit` with nothing staged.
     #[error("nothing is staged")]
     NothingStaged,
-    /// `-commit` without what a target needs at least.
+    /// `-commit` without what a target needs at least, or with half of CHAP.
     #[error("the staged target is not complete: {} missing", list_missing(missing))]
     Incomplete {
         /// The parameters that are missing.
@@ -160,7 +160,7 @@ pub enum ConfigurationError {
 }
 
 fn list_missing(missing: &[Subject]) -> String {
-    let names: Vec<String> = missing.iter().map(Subject::to_string).collect();
+    let names: Vec<String> = missing.iter().map(|name| format!("the {name}")).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
     format!("{} {verb}", names.join(" and "))
 }

@@ -61,7 +61,7 @@ impl FromStr for HostName {
         subject.check_piece(typed)?;
         match form(typed) {
             None => Ok(Self(typed.to_owned())),
-            Some(form) => Err(ValueError::Form(subject, form)),
+            Some(form) => Err(ValueError::form(subject, form, typed)),
         }
     }
 }
@@ -86,9 +86,10 @@ pub(super) fn telling(typed: &str) -> Option<Form> {
         return Some(Form::Url);
     }
     if let Some(rest) = typed.strip_prefix('[') {
-        let address = rest.split(']').next()?;
+        let (address, behind) = rest.split_once(']').unwrap_or((rest, ""));
         return address.parse::<Ipv6Addr>().is_ok().then(|| Form::Brackets {
             address: address.to_owned(),
+            port: behind.strip_prefix(':').map(str::to_owned),
         });
     }
     let (address, _) = typed.split_once('%')?;
@@ -185,8 +186,12 @@ mod tests {
             ["write -targethostname vtl -targetport 860"]
         );
         assert_eq!(
-            host("[fd00::5]:860").unwrap_err().hints(),
+            host("[fd00::5]").unwrap_err().hints(),
             ["write the address alone: fd00::5"]
+        );
+        assert_eq!(
+            host("[fd00::5]:860").unwrap_err().hints(),
+            ["write -targethostname fd00::5 -targetport 860"]
         );
     }
 

@@ -136,7 +136,8 @@ impl FromStr for InitiatorName {
             return Ok(Self::Generated);
         }
         if typed.eq_ignore_ascii_case(GENERATE) {
-            return Err(ValueError::Form(Subject::InitiatorName, Form::GenerateCase));
+            let subject = Subject::InitiatorName;
+            return Err(ValueError::form(subject, Form::GenerateCase, typed));
         }
         IscsiName::parse(Subject::InitiatorName, typed).map(Self::Named)
     }
@@ -182,7 +183,7 @@ mod tests {
         assert!(target(&"a".repeat(223)).is_ok());
         assert_eq!(
             target(&"a".repeat(224)).unwrap_err().to_string(),
-            "target name is 224 bytes long, the limit is 223"
+            "the target name is 224 bytes long; the limit is 223"
         );
     }
 
@@ -200,7 +201,7 @@ mod tests {
         }
         assert_eq!(
             target("iqn\u{2013}x\r").unwrap_err().hints(),
-            ["write: iqn-x"]
+            ["write iqn-x"]
         );
     }
 
