@@ -1,4 +1,4 @@
-//! All integration tests, one binary. A line per module says what it holds.
+//! All integration tests, one binary: the built `iscsiswiconfig` is run as a user runs it, and judged from outside.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -6,9 +6,19 @@
     clippy::unwrap_used
 )]
 
-/// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
+// The hermetic environment that the binary runs in, and what it left behind.
+mod common;
+// What the contract promises: grammar, values, state, options, output and exit statuses.
+mod contract;
+// Every example of the IBM document, pasted.
+mod documented;
+// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
 mod generated;
-/// The house: who may import whom.
+// The house: who may import whom.
 mod house;
-/// The disk: every operation of an edit failed, and every one died at, in turn.
+// The binary against a real target, tgtd, from login to device names.
+mod interop;
+// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
+mod peers;
+// The disk: every operation failed and every one died at, in turn.
 mod state;
