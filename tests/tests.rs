@@ -8,6 +8,8 @@
 
 // The hermetic environment that the binary runs in, and what it left behind.
 mod common;
+// The login phase of an initiator: a test per demand of RFC 7143, with its section and UNH-IOL number.
+mod conformance;
 // What the contract promises: grammar, values, state, options, output and exit statuses.
 mod contract;
 // Every example of the IBM document, pasted.
@@ -20,5 +22,7 @@ mod house;
 mod interop;
 // The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
 mod peers;
-// The disk: every operation failed and every one died at, in turn.
+// The full feature phase: a scripted target against the initiator's session.
+mod protocol;
+// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;

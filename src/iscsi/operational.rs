@@ -51,8 +51,8 @@ impl fmt::Display for Digest {
 
 /// What one side wants of the operational keys: offered by an initiator, preferred by a target.
 ///
-/// Of some keys this implementation supports one value only, so there is no choice: MaxConnections 1, DataPDUInOrder and
-/// DataSequenceInOrder Yes, ErrorRecoveryLevel 0.
+/// Of some keys this implementation supports one value only, so there is no choice: MaxConnections 1, DataPDUInOrder
+/// and DataSequenceInOrder Yes, ErrorRecoveryLevel 0.
 ///
 /// A number outside the range of its key is brought into it, and FirstBurstLength down to MaxBurstLength.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The login statuses of RFC 7143, section 11.13.5, each with its cause and its next step in plain words.
 //!
-//! The words are for an administrator who attaches a virtual tape library (VTL) to an IBM i partition. They say what the
-//! target said and no more: targets differ in which status they choose, so a status with two usual causes names both.
+//! The words are for an administrator who attaches a virtual tape library (VTL) to an IBM i partition. They say what
+//! the target said and no more: targets differ in which status they choose, so a status with two usual causes names both.
 
 use super::ids::LoginStatus;
 

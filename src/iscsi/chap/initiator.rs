@@ -54,8 +54,8 @@ impl ChapInitiator {
     /// Answers CHAP_A, CHAP_I and CHAP_C of the target with CHAP_N and CHAP_R, and CHAP_I and CHAP_C when mutual.
     ///
     /// # Errors
-    /// [`ChapError`] when the target breaks a rule of 12.1.3, when it reflects the challenge, or when the two directions
-    /// have the same secret (9.2.1).
+    /// [`ChapError`] when the target breaks a rule of 12.1.3, when it reflects the challenge, or when the two
+    /// directions have the same secret (9.2.1).
     pub fn answer(self, received: &TextPairs) -> Result<(ChapAnswered, TextPairs), ChapError> {
         forbid(received, &[NAME, RESPONSE])?;
         let algorithm = self.read_algorithm(require(received, ALGORITHM)?)?;
@@ -134,8 +134,8 @@ impl ChapAnswered {
     /// Takes the keys that came with the target's consent: CHAP_N and CHAP_R when mutual, else none.
     ///
     /// # Errors
-    /// [`ChapError`] when the target breaks a rule of 12.1.3, reflects a response (9.2.1) or does not know its secret. The
-    /// connection has to be closed then.
+    /// [`ChapError`] when the target breaks a rule of 12.1.3, reflects a response (9.2.1) or does not know its secret.
+    /// The connection has to be closed then.
     pub fn finish(self, received: &TextPairs) -> Result<ChapOutcome, ChapError> {
         forbid(received, &[ALGORITHM, IDENTIFIER, CHALLENGE])?;
         let mutual = self.is_mutual();

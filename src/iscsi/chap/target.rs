@@ -285,7 +285,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_responses_are_refused_without_a_panic(offer in ".{0,12}", name in ".{0,12}", r in "(0[xb])?.{0,40}") {
+        fn arbitrary_responses_are_refused_without_a_panic(
+            offer in ".{0,12}",
+            name in ".{0,12}",
+            r in "(0[xb])?.{0,40}",
+        ) {
             let mut pairs = TextPairs::new();
             pairs.push("CHAP_A", offer);
             let _ = target(None).challenge(&pairs, challenge(1, 1));

@@ -217,8 +217,8 @@ impl Login {
     /// Takes the response to the last request.
     ///
     /// # Errors
-    /// [`LoginError`] when the target refuses the login, breaks a rule of the standard, is not who it has to be, or wants
-    /// what this side does not offer. The connection has to be closed then (6.3, 11.13.5).
+    /// [`LoginError`] when the target refuses the login, breaks a rule of the standard, is not who it has to be, or
+    /// wants what this side does not offer. The connection has to be closed then (6.3, 11.13.5).
     pub fn handle(mut self, response: LoginResponse) -> Result<LoginStep, LoginError> {
         match response.status.class {
             0 => {}

@@ -100,7 +100,7 @@ impl Negotiation {
     /// The keys of the authentication methods are not negotiated here, so they are errors in every stage.
     ///
     /// # Errors
-    /// [`NegotiationError`] when the peer may not say this here, or when what it selects does not follow from the offer.
+    /// [`NegotiationError`] when the peer may not say this here, or when its selection does not follow from the offer.
     pub fn receive(&mut self, stage: Stage, pair: &TextPair) -> Result<Answer, NegotiationError> {
         let Some(row) = TextKey::named(&pair.key) else {
             return answer_unknown(pair);
