@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Form, Subject, ValueError, ValueWarning};
 
@@ -16,8 +16,8 @@ pub const GENERATE: &str = "*GENERATE";
 /// An iSCSI name: 1 to 223 bytes of printable ASCII without a space.
 ///
 /// Kept and sent as typed; equality is that of RFC 7143 section 4.2.7: after lower-casing.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub struct IscsiName(String);
 
 impl IscsiName {
@@ -85,15 +85,15 @@ impl TryFrom<String> for IscsiName {
     }
 }
 
-impl From<IscsiName> for String {
-    fn from(name: IscsiName) -> Self {
-        name.0
+impl Serialize for IscsiName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
 /// The value of `-initiatorname`: a name, or `*GENERATE`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub enum InitiatorName {
     /// The system generated name, whatever it is when it is used.
     Generated,
@@ -102,6 +102,14 @@ pub enum InitiatorName {
 }
 
 impl InitiatorName {
+    /// Returns what was typed.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Generated => GENERATE,
+            Self::Named(name) => name.as_str(),
+        }
+    }
+
     /// Returns the name to log in with, `generated` being the system generated one.
     pub fn resolve<'a>(&'a self, generated: &'a IscsiName) -> &'a IscsiName {
         match self {
@@ -121,10 +129,7 @@ impl InitiatorName {
 
 impl fmt::Display for InitiatorName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Generated => GENERATE,
-            Self::Named(name) => name.as_str(),
-        })
+        formatter.pad(self.as_str())
     }
 }
 
@@ -150,9 +155,9 @@ impl TryFrom<String> for InitiatorName {
     }
 }
 
-impl From<InitiatorName> for String {
-    fn from(name: InitiatorName) -> Self {
-        name.to_string()
+impl Serialize for InitiatorName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
