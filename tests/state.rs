@@ -104,13 +104,14 @@ impl Disk for FaultyDisk {
         self.step(&self.directory, || (), || SystemDisk.note_holder(lock, pid))
     }
 
-    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<File> {
-        let halfway = || {
-            SystemDisk
-                .write_new(path, &bytes[..bytes.len() / 2])
-                .unwrap();
-        };
-        self.step(path, halfway, || SystemDisk.write_new(path, bytes))
+    fn create_new(&self, path: &Path) -> io::Result<File> {
+        self.step(path, || (), || SystemDisk.create_new(path))
+    }
+
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+        let halfway = || SystemDisk.write(file, &bytes[..bytes.len() / 2]).unwrap();
+        let write = || SystemDisk.write(file, bytes);
+        self.step(&self.directory, halfway, write)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
