@@ -92,16 +92,23 @@ impl Serialize for IscsiName {
 }
 
 /// The value of `-initiatorname`: a name, or `*GENERATE`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub enum InitiatorName {
     /// The system generated name, whatever it is when it is used.
+    #[default]
     Generated,
     /// A name of the user's own.
     Named(IscsiName),
 }
 
 impl InitiatorName {
+    /// Returns true for `*GENERATE`. The generated name spelled out is a name of its own here: [`InitiatorName::resolve`] tells
+    /// whether the two mean the same.
+    pub fn is_generated(&self) -> bool {
+        matches!(self, Self::Generated)
+    }
+
     /// Returns what was typed.
     pub fn as_str(&self) -> &str {
         match self {
