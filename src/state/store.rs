@@ -367,8 +367,8 @@ pub struct ReIpl<'a> {
 }
 
 impl ReIpl<'_> {
-    /// Records what the re-IPL found. The names come first: a kill between the two leaves names that no report shows yet,
-    /// never a report with a name that another device could be given.
+    /// Records what the re-IPL found. The names come first, unless they are the old ones: a kill between the two leaves names
+    /// that no report shows yet, never a report with a name that another device could be given.
     ///
     /// # Errors
     /// [`StateError`].
@@ -377,7 +377,9 @@ impl ReIpl<'_> {
         active: &ActiveConfiguration,
         device_names: &DeviceNames,
     ) -> Result<(), StateError> {
-        self.store.replace(DEVICES, device_names)?;
+        if *device_names != self.device_names {
+            self.store.replace(DEVICES, device_names)?;
+        }
         self.store.replace(ACTIVE, active)
     }
 }
