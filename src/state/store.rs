@@ -391,7 +391,12 @@ fn parse<T: DeserializeOwned>(path: PathBuf, contents: &Contents) -> Result<T, S
         schema: u64,
     }
 
-    let error = match serde_json::from_slice::<Envelope<T>>(&contents.bytes) {
+    // Text that is known to be UTF-8 is not checked again string by string.
+    let parsed = match std::str::from_utf8(&contents.bytes) {
+        Ok(text) => serde_json::from_str::<Envelope<T>>(text),
+        Err(_) => serde_json::from_slice(&contents.bytes),
+    };
+    let error = match parsed {
         Ok(envelope) if envelope.schema == SCHEMA => return Ok(envelope.record),
         Ok(_) => None,
         Err(error) => Some(error),
