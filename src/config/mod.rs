@@ -25,17 +25,19 @@ pub struct Partition<'a> {
     pub keystore_enabled: bool,
 }
 
-/// What tells one target from another: the four together.
+/// What tells one target from another: the four together. A record leaves out what is the default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetIdentity {
     /// The initiator to log in as.
+    #[serde(default, skip_serializing_if = "InitiatorName::is_generated")]
     pub initiator_name: InitiatorName,
     /// The host to connect to.
     pub target_host_name: HostName,
     /// The target to log in to.
     pub target_name: IscsiName,
     /// The port to connect to.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub target_port: Port,
 }
 
@@ -85,7 +87,7 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chap: Option<ChapCredentials>,
     /// Where the credentials may be kept; held for later while there are none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub keystore: KeystoreChoice,
     /// Grows with every edit of the configuration, so that a target that was changed or made anew can be told from the one
     /// that the last re-IPL used without looking at its secret.
@@ -157,6 +159,10 @@ pub enum ConfigurationError {
     /// A piece with characters or a length that no value can have.
     #[error(transparent)]
     Value(#[from] ValueError),
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn list_missing(missing: &[Subject]) -> String {

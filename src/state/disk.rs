@@ -38,7 +38,7 @@ pub struct Contents {
 }
 
 /// The operations that the state makes on the disk. Each is one step: after a failure or a kill it has happened or it has
-/// not, except for [`Disk::write_new`], whose file nobody reads before it is renamed.
+/// not, except for [`Disk::write`], to a file that nobody reads before it is renamed.
 pub trait Disk {
     /// Creates a directory, mode 0700 whatever the umask, and the parents that it needs.
     ///
@@ -76,11 +76,17 @@ pub trait Disk {
     /// Those of write(2).
     fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()>;
 
-    /// Writes a file that does not exist yet, mode 0600 whatever the umask.
+    /// Creates a file that does not exist yet, mode 0600 whatever the umask.
     ///
     /// # Errors
-    /// Those of open(2) and write(2).
-    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<File>;
+    /// Those of open(2).
+    fn create_new(&self, path: &Path) -> io::Result<File>;
+
+    /// Writes behind what was written to a file before.
+    ///
+    /// # Errors
+    /// Those of write(2).
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
 
     /// Waits until a file's bytes are on the medium.
     ///
@@ -190,15 +196,18 @@ impl Disk for SystemDisk {
         lock.write_all_at(format!("{pid:<10}\n").as_bytes(), 0)
     }
 
-    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<File> {
-        let mut file = OpenOptions::new()
+    fn create_new(&self, path: &Path) -> io::Result<File> {
+        let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(path)?;
         file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(bytes)?;
         Ok(file)
+    }
+
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Form, Subject, ValueError};
 
@@ -12,8 +12,8 @@ use super::{Form, Subject, ValueError};
 pub(super) const MAX_LENGTH: usize = 253;
 
 /// A host as typed: addresses are equal by value, names without letter case.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub struct HostName(String);
 
 impl HostName {
@@ -74,9 +74,9 @@ impl TryFrom<String> for HostName {
     }
 }
 
-impl From<HostName> for String {
-    fn from(host: HostName) -> Self {
-        host.0
+impl Serialize for HostName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -35,6 +35,12 @@ impl Port {
     }
 }
 
+impl Default for Port {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 impl TryFrom<u16> for Port {
     type Error = ValueError;
 

@@ -1,0 +1,7 @@
+//! The target that the tests use too.
+#![allow(dead_code)]
+
+#[path = "../../tests/peers/raw_initiator.rs"]
+mod raw_initiator;
+#[path = "../../tests/peers/tgtd.rs"]
+pub mod tgtd;
