@@ -1,4 +1,5 @@
-//! All integration tests, one binary. A line per module says what it holds.
+//! All integration tests, one binary: the built `iscsiswiconfig` is run as a user runs it, and judged from outside. A line
+//! per module says what it holds.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -6,12 +7,22 @@
     clippy::unwrap_used
 )]
 
+/// The hermetic environment that the binary runs in, and what it left behind.
+mod common;
 /// The login phase of an initiator: a test per demand of RFC 7143, with its section and UNH-IOL number.
 mod conformance;
+/// What the contract promises: grammar, values, state, options, output and exit statuses.
+mod contract;
+/// Every example of the IBM document, pasted.
+mod documented;
 /// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
 mod generated;
 /// The house: who may import whom.
 mod house;
+/// The binary against a real target, tgtd, from login to device names.
+mod interop;
+/// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
+mod peers;
 /// The full feature phase: a scripted target against the initiator's session.
 mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.

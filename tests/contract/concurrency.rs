@@ -1,0 +1,311 @@
+//! Locks, many writers, and processes killed at any moment.
+
+use std::fs::{self, File, OpenOptions};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fs2::FileExt;
+
+use super::add;
+use crate::common::{Running, TestEnvironment};
+use crate::peers::relay::{Conduct, Relay};
+use crate::peers::tgtd::{Target, Tgtd};
+
+const SHORT: [&str; 2] = ["--lock-timeout", "0.2"];
+
+/// The files in the state directory that are there to be locked.
+fn lock_files(environment: &TestEnvironment) -> Vec<String> {
+    environment
+        .state_listing()
+        .into_iter()
+        .filter(|name| name.contains("lock"))
+        .collect()
+}
+
+fn lock(environment: &TestEnvironment, name: &str) -> File {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(environment.state_file(name))
+        .unwrap();
+    file.try_lock_exclusive().unwrap();
+    file
+}
+
+fn with<'a>(options: &[&'a str], words: &[&'a str]) -> Vec<&'a str> {
+    [options, words].concat()
+}
+
+/// The lock file that stops an edit.
+fn configuration_lock(environment: &TestEnvironment) -> String {
+    environment
+        .run(&["-setport", "-targetport", "5"])
+        .assert_status(0);
+    let names = lock_files(environment);
+    let stops = |name: &&String| {
+        let _held = lock(environment, name);
+        let output = environment.run(&with(&["--lock-timeout", "0.05"], &["-commit"]));
+        output.status.code() == Some(3)
+    };
+    names
+        .iter()
+        .find(stops)
+        .unwrap_or_else(|| panic!("none of {names:?} is the lock of a writer"))
+        .clone()
+}
+
+#[test]
+fn a_lock_that_is_not_free_in_time_is_an_error_and_nothing_is_written() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    let name = configuration_lock(&environment);
+    let held = lock(&environment, &name);
+    let before = environment.snapshot();
+    for words in [
+        &add("iqn.a:c", &[])[..],
+        &["-newname", "-targetname", "iqn.a:c"],
+        &["-appendname", "-targetname", "c"],
+        &["-setport", "-targetport", "7"],
+        &["-setkeystore", "-chapkeystore", "NONE"],
+        &["-commit"],
+        &["-clearconfig"],
+    ] {
+        let output = environment.run(&with(&SHORT, words));
+        assert!(
+            output.elapsed < Duration::from_secs(3),
+            "{words:?} waited {:?}",
+            output.elapsed
+        );
+        output.assert_status(3).says(&["lock"]);
+        assert_eq!(environment.snapshot(), before, "{words:?}");
+    }
+    drop(held);
+    environment.run(&add("iqn.a:c", &[])).assert_status(0);
+    assert!(
+        environment.state_listing().contains(&name),
+        "the lock file is never removed"
+    );
+}
+
+#[test]
+fn readers_take_no_lock() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    let _ = environment.reipl(4);
+    let _held: Vec<_> = lock_files(&environment)
+        .iter()
+        .map(|name| lock(&environment, name))
+        .collect();
+    for words in [
+        &["-dumptargets"][..],
+        &["-dumpinitiators"],
+        &["--json", "-dumptargets"],
+        &["-help"],
+    ] {
+        let output = environment.run(&with(&SHORT, words));
+        assert!(output.elapsed < Duration::from_secs(1), "{words:?} waited");
+        output.assert_status(0);
+    }
+}
+
+#[test]
+fn a_writer_waits_for_the_lock_as_long_as_it_was_told_to() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    let held = lock(&environment, &configuration_lock(&environment));
+    let mut waiting = environment.start(&with(&["--lock-timeout", "20"], &add("iqn.a:c", &[])));
+    thread::sleep(Duration::from_millis(300));
+    drop(held);
+    waiting.wait().expect("the lock is free").assert_status(0);
+    assert_eq!(environment.configured_targets(), ["iqn.a:b", "iqn.a:c"]);
+}
+
+/// A second process that was stopped while it held the lock of a writer.
+struct Stopped(Running);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
+/// Stops an edit while it holds the lock, which /proc/locks tells.
+fn stop_while_locked(environment: &TestEnvironment) -> Stopped {
+    let locked = |id: u32| {
+        let id = id.to_string();
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        // A line with an arrow is a process that waits.
+        locks.lines().any(|line| {
+            line.contains("FLOCK")
+                && !line.contains("->")
+                && line.split_whitespace().any(|word| word == id)
+        })
+    };
+    for attempt in 0..300 {
+        let port = (attempt + 1).to_string();
+        let running = environment.start(&["-setport", "-targetport", &port]);
+        let id = running.id();
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(200) {
+            if !locked(id) {
+                continue;
+            }
+            let process = rustix::process::Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::STOP);
+            thread::sleep(Duration::from_millis(20));
+            if locked(id) {
+                return Stopped(running);
+            }
+            break;
+        }
+        let _ = rustix::process::Pid::from_raw(i32::try_from(id).unwrap())
+            .map(|process| rustix::process::kill_process(process, rustix::process::Signal::CONT));
+    }
+    panic!("no edit could be stopped while it held its lock");
+}
+
+#[test]
+fn the_holder_of_the_configuration_lock_is_named_by_its_pid() {
+    let environment = TestEnvironment::new();
+    let holder = stop_while_locked(&environment);
+    let pid = holder.0.id().to_string();
+    environment
+        .run(&with(&SHORT, &add("iqn.a:b", &[])))
+        .assert_status(3)
+        .says(&[&pid]);
+    drop(holder);
+    // A holder that died holds nothing.
+    environment
+        .run(&with(&SHORT, &add("iqn.a:b", &[])))
+        .assert_status(0);
+}
+
+#[test]
+fn one_re_ipl_at_a_time_and_edits_go_on_meanwhile() {
+    let tgtd = Tgtd::serving(Target::empty("iqn.lab:slow"));
+    let stalled = Relay::start(
+        tgtd.port(),
+        Conduct {
+            stall_after: Some(0),
+            ..Conduct::default()
+        },
+    );
+    let environment = TestEnvironment::new();
+    environment.add("iqn.lab:slow", "127.0.0.1", stalled.port());
+
+    let mut first = environment.start(&["--timeout", "3", "-reipliscsiop"]);
+    let pid = first.id().to_string();
+    let started = Instant::now();
+    while stalled.connections().is_empty() {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "the first re-IPL never connected"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+    environment
+        .run(&with(&SHORT, &["-reipliscsiop"]))
+        .assert_status(3)
+        .says(&[&pid]);
+    // Nothing holds the configuration's lock while it talks to the network.
+    environment
+        .run(&with(&SHORT, &add("iqn.a:new", &[])))
+        .assert_status(0);
+    environment
+        .run(&with(&SHORT, &["-dumptargets"]))
+        .assert_status(0);
+    first.wait().expect("a re-IPL gives up").assert_status(4);
+
+    let dump = environment.dump();
+    assert_eq!(dump["targets"].as_array().unwrap().len(), 1, "{dump:#}");
+    // What was added while the re-IPL ran is not in it.
+    assert_eq!(dump["iop"]["configuration_changed"], true, "{dump:#}");
+}
+
+#[test]
+fn sixteen_writers_that_add_fifty_targets_each_lose_none() {
+    let environment = TestEnvironment::new();
+    thread::scope(|scope| {
+        for writer in 0..16 {
+            let environment = &environment;
+            scope.spawn(move || {
+                for target in 0..50 {
+                    let name = format!("iqn.a:{writer:02}-{target:02}");
+                    let words = with(&["--lock-timeout", "55"], &add(&name, &[]));
+                    environment.run(&words).assert_status(0);
+                }
+            });
+        }
+    });
+    let mut names = environment.configured_targets();
+    names.sort();
+    let expected: Vec<_> = (0..16)
+        .flat_map(|writer| (0..50).map(move |target| format!("iqn.a:{writer:02}-{target:02}")))
+        .collect();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_writer_killed_at_any_moment_leaves_the_old_state_or_the_new_one() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:first", &[])).assert_status(0);
+    let mut old = 0;
+    let mut new = 0;
+    for round in 0..60_u64 {
+        let name = format!("iqn.a:{round}");
+        let mut running = environment.start(&add(&name, &[]));
+        // From before the process does anything to after its end, in uneven steps.
+        thread::sleep(Duration::from_micros(round * 137 % 6000));
+        running.kill();
+        let _ = running.wait();
+        let remove = [
+            "-removetarget",
+            "-initiatorname",
+            "*GENERATE",
+            "-targethostname",
+            "127.0.0.1",
+            "-targetname",
+            &name,
+            "-targetport",
+            "1",
+        ];
+        match environment.run(&with(&SHORT, &remove)).status.code() {
+            Some(0) => new += 1,
+            Some(1) => old += 1,
+            other => panic!("round {round}: the state is broken, status {other:?}"),
+        }
+    }
+    assert!(
+        old > 0 && new > 0,
+        "the kills missed the interesting moments: {old} old, {new} new"
+    );
+    assert_eq!(environment.configured_targets(), ["iqn.a:first"]);
+}
+
+#[test]
+fn a_re_ipl_killed_at_any_moment_leaves_a_whole_active_configuration() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    let mut counts = vec![0];
+    for round in 0..30_u64 {
+        let mut running = environment.start(&["--timeout", "1", "-reipliscsiop"]);
+        thread::sleep(Duration::from_micros(round * 331 % 9000));
+        running.kill();
+        let _ = running.wait();
+        let dump = environment.dump();
+        let count = dump["iop"]["ipl_count"].as_u64().unwrap();
+        let last = *counts.last().unwrap();
+        assert!(count == last || count == last + 1, "{count} after {last}");
+        assert_eq!(
+            dump["targets"].as_array().unwrap().len(),
+            usize::from(count > 0),
+            "{dump:#}"
+        );
+        counts.push(count);
+    }
+    let dump = environment.reipl(4);
+    assert_eq!(
+        dump["iop"]["ipl_count"].as_u64(),
+        Some(counts.last().unwrap() + 1)
+    );
+}

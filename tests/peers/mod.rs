@@ -1,0 +1,12 @@
+//! Peers that a test starts and ends by itself, and the proof that they are what the tests take them for.
+
+/// A pcap file made of captured chunks, and tshark's judgement on it.
+pub mod judge;
+/// A smallest initiator, for what tgtd does on behalf of an initiator only.
+pub mod raw_initiator;
+/// A TCP relay that counts, delays, cuts and captures.
+pub mod relay;
+/// The target: tgtd with virtual tape libraries in memory.
+pub mod tgtd;
+
+mod proof;
