@@ -17,6 +17,8 @@ mod contract;
 mod documented;
 /// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
 mod generated;
+/// Targets that are broken or mean harm: every run ends in time, with a reason and without a panic.
+mod hostile;
 /// The house: who may import whom.
 mod house;
 /// The binary against a real target, tgtd, from login to device names.
