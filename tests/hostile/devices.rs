@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -191,4 +191,34 @@ fn element_status_cut_at_any_length_is_used_as_far_as_it_goes() {
             );
         }
     }
+}
+
+#[test]
+fn of_two_thousand_logical_units_a_thousand_are_looked_at() {
+    let target = target(|command, _| match command.cdb {
+        [REPORT_LUNS, ..] => Some(luns(2000)),
+        [INQUIRY, 0, ..] => Some(good(inquiry(1, b"ULT3580-TD5"))),
+        [INQUIRY, 1, 0x80, ..] => {
+            let serial = format!("{:010}", command.lun.number().unwrap());
+            Some(good(page(1, 0x80, serial.as_bytes())))
+        }
+        _ => Some(check(5, 0x24, 0)),
+    });
+    let environment = attached(&target);
+    let running = environment.start(&["--json", "--timeout", "5", "-reipliscsiop"]);
+    let output = super::outcome(running).assert_status(0);
+    let document = output.json();
+    let drives = targets(&document)[0]["drives"].as_array().unwrap();
+    assert_eq!(drives.len(), 1024);
+    // Unoptimized, a look through all that wait for each answer took twice as long.
+    assert!(
+        output.elapsed < Duration::from_secs(4),
+        "{:?}",
+        output.elapsed
+    );
+    assert!(
+        output.stderr.contains("2000 logical units"),
+        "{}",
+        output.stderr
+    );
 }
