@@ -209,7 +209,6 @@ async fn log_in<'a>(
         connection
             .queue(&Pdu::LoginRequest(request))
             .map_err(lost)?;
-        connection.flush().await.map_err(lost)?;
         let response = match connection.receive().await.map_err(lost)? {
             Pdu::LoginResponse(response) => response,
             other => return Err(AttachError::NotALoginResponse(other.opcode())),
@@ -320,28 +319,19 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Sends what the session has to send, takes the next PDU, and sends what that called for.
+    /// Sends what the session has to send, and takes the next PDU. What that calls for goes out with the next exchange.
     async fn exchange(&mut self) -> Result<(), AttachError> {
-        self.transmit().await?;
-        let pdu = self
-            .connection
-            .receive()
-            .await
-            .map_err(AttachError::Connection)?;
-        self.session.handle(pdu)?;
-        self.transmit().await
-    }
-
-    async fn transmit(&mut self) -> Result<(), AttachError> {
         while let Some(pdu) = self.session.poll_transmit() {
             self.connection
                 .queue(&pdu)
                 .map_err(AttachError::Connection)?;
         }
-        self.connection
-            .flush()
+        let pdu = self
+            .connection
+            .receive()
             .await
-            .map_err(AttachError::Connection)
+            .map_err(AttachError::Connection)?;
+        Ok(self.session.handle(pdu)?)
     }
 }
 

@@ -1,7 +1,9 @@
+use std::fs;
 use std::io;
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -419,9 +421,66 @@ fn a_login_answer_with_a_slow_library_behind_it_is_in_time() {
         peer.run(move |_| {
             if first > 0 {
                 first -= 1;
-                std::thread::sleep(Duration::from_millis(300));
+                thread::sleep(Duration::from_millis(300));
             }
             None
         })
     });
+}
+
+#[test]
+fn a_flood_of_pings_keeps_no_session_alive() {
+    let answered = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&answered);
+    fails(move |peer| {
+        peer.log_in()?;
+        let ping = peer.encoded(&ping(peer)).repeat(1000);
+        let mut reader = peer.stream.try_clone()?;
+        let seen = Arc::clone(&seen);
+        thread::spawn(move || {
+            let mut bytes = [0; 8192];
+            // The command that is never answered comes first.
+            while matches!(reader.read(&mut bytes), Ok(length) if length > 0) {
+                seen.store(true, Ordering::SeqCst);
+            }
+        });
+        loop {
+            peer.stream.write_all(&ping)?;
+        }
+    });
+    assert!(answered.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_target_that_talks_and_never_listens_is_given_up_with_little_memory() {
+    let target = Target::start(|peer| {
+        peer.log_in()?;
+        let ping = peer.encoded(&ping(peer)).repeat(1000);
+        loop {
+            peer.stream.write_all(&ping)?;
+        }
+    });
+    let environment = attached(&target);
+    let running = environment.start(&["--json", "--timeout", "1", "-reipliscsiop"]);
+    let peak = peak_memory(running.id());
+    let output = super::outcome(running).assert_status(4);
+    assert_failed(&targets(&output.json())[0], "enumerate");
+    let peak = peak.join().unwrap();
+    assert!(peak > 0 && peak < 24 * 1024, "{peak} KiB");
+}
+
+/// Watches a process to its end and returns the most memory that it held, in KiB.
+fn peak_memory(process: u32) -> thread::JoinHandle<u64> {
+    thread::spawn(move || {
+        let mut peak = 0;
+        while let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) {
+            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else {
+                break;
+            };
+            let words: Vec<_> = line.split_whitespace().collect();
+            peak = words[1].parse().unwrap();
+            thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    })
 }
