@@ -27,34 +27,34 @@ pub(super) async fn attach<I: Inquiry>(
     attachment: Attachment<I>,
     deadlines: Deadlines,
     observe: Observe<'_>,
-) -> Attached<I> {
-    let clock = Clock::start(deadlines);
-    let mut inquiry = attachment.inquiry;
-    let opened = open(
-        attachment.host,
-        attachment.port,
-        &attachment.login,
-        &clock,
-        observe,
-    )
-    .await;
-    let (login, interrupted) = match opened {
-        Err(error) => (Err(error), None),
-        Ok((login, mut link)) => {
-            observe(Step::LoggedIn);
-            let asked = link.ask(&mut inquiry, &clock).await;
-            if asked.is_ok() && link.log_out(&clock).await.is_ok() {
-                observe(Step::LoggedOut);
-            }
-            (Ok(login), asked.err())
-        }
-    };
+) -> Result<Attached<I>, AttachError> {
+    let attached = talk(attachment, &Clock::start(deadlines), observe).await;
     observe(Step::Finished);
-    Attached {
+    attached
+}
+
+async fn talk<I: Inquiry>(
+    attachment: Attachment<I>,
+    clock: &Clock,
+    observe: Observe<'_>,
+) -> Result<Attached<I>, AttachError> {
+    let Attachment {
+        host,
+        port,
+        login,
+        mut inquiry,
+    } = attachment;
+    let (login, mut link) = open(host, port, &login, clock, observe).await?;
+    observe(Step::LoggedIn);
+    let asked = link.ask(&mut inquiry, clock).await;
+    if asked.is_ok() && link.log_out(clock).await.is_ok() {
+        observe(Step::LoggedOut);
+    }
+    Ok(Attached {
         login,
         inquiry,
-        interrupted,
-    }
+        interrupted: asked.err(),
+    })
 }
 
 /// The clock of one target.

@@ -85,6 +85,9 @@ pub enum AttachError {
     /// The talk as a whole took too long.
     #[error("the target was given up after {} s", seconds(*.0))]
     GivenUp(Duration),
+    /// The talk ended in a panic.
+    #[error("this program failed while it talked to the target")]
+    Defect,
 }
 
 /// Why a connection cannot be used any further.

@@ -49,11 +49,12 @@ pub struct Deadlines {
     pub whole: Duration,
 }
 
-/// What became of one target.
+/// What became of a target that let the initiator in.
+#[derive(Debug)]
 pub struct Attached<I> {
-    /// The login, or why there was none.
-    pub login: Result<Login, AttachError>,
-    /// The inquiry as the talk left it; nothing was asked when the login failed.
+    /// The login.
+    pub login: Login,
+    /// The inquiry as the talk left it.
     pub inquiry: I,
     /// Why the talk ended before the inquiry was done.
     pub interrupted: Option<AttachError>,
@@ -145,15 +146,16 @@ pub enum Step<'a> {
 /// Is told every step; `index` is the attachment's.
 pub type Observer = dyn Fn(usize, Step<'_>);
 
-/// Attaches all targets at once and returns what became of each, in their order.
+/// Attaches all targets at once and returns what became of each, in their order: why there was no session, or what came of
+/// it.
 ///
 /// # Errors
-/// The system's, when it has no resources for a runtime; what fails at a target is in its [`Attached`].
+/// The system's, when it has no resources for a runtime.
 pub fn attach_all<I: Inquiry + 'static>(
     attachments: Vec<Attachment<I>>,
     deadlines: Deadlines,
     observer: Rc<Observer>,
-) -> io::Result<Vec<Attached<I>>> {
+) -> io::Result<Vec<Result<Attached<I>, AttachError>>> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -172,11 +174,15 @@ pub fn attach_all<I: Inquiry + 'static>(
             .collect();
         let mut outcomes = Vec::with_capacity(running.len());
         for task in running {
-            outcomes.push(task.await?);
+            // A panic ends the talk with one target, and nobody else's.
+            outcomes.push(task.await.unwrap_or(Err(AttachError::Defect)));
         }
-        Ok(outcomes)
+        outcomes
     });
     // A host name that is still being looked up must not hold the report back.
     runtime.shutdown_background();
-    outcomes
+    Ok(outcomes)
 }
+
+#[cfg(test)]
+mod tests;

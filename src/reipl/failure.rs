@@ -101,6 +101,10 @@ fn next_step(error: &AttachError, target: &TargetReport) -> (Phase, Option<Strin
             Phase::Enumerate,
             Some("Give it more time with --timeout, or look at the state of the VTL.".to_owned()),
         ),
+        AttachError::Defect => (
+            Phase::Enumerate,
+            Some("Report this defect with what -vv shows, and re-IPL again.".to_owned()),
+        ),
         AttachError::Connection(_)
         | AttachError::Session(_)
         | AttachError::Submit(_)
