@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::{
-    Answer, AttachError, Attached, Attachment, Command, Deadlines, Inquiry, Login, Next, Step,
+    Answer, AttachError, Attached, Attachment, Command, Deadlines, Inquiry, Login, Next, Phase,
+    Step,
 };
 use crate::iscsi::codec::Decoder;
 use crate::iscsi::login::{self, LoginParameters, LoginResult, LoginStep, TargetAddress};
@@ -86,10 +87,14 @@ impl Clock {
 
     /// Returns the error of a phase that was not over in time: the target's as a whole when that was what ran out.
     fn expired(&self, phase: impl FnOnce(Duration) -> AttachError) -> AttachError {
+        let error = phase(self.deadlines.phase);
         if Instant::now() >= self.end() {
-            AttachError::GivenUp(self.deadlines.whole)
+            AttachError::GivenUp {
+                during: error.phase(),
+                after: self.deadlines.whole,
+            }
         } else {
-            phase(self.deadlines.phase)
+            error
         }
     }
 }
@@ -186,7 +191,10 @@ async fn connect(
             },
         );
     }
-    Err(last.unwrap_or(AttachError::GivenUp(clock.deadlines.whole)))
+    Err(last.unwrap_or(AttachError::GivenUp {
+        during: Phase::Connect,
+        after: clock.deadlines.whole,
+    }))
 }
 
 /// What a login comes to.

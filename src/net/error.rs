@@ -83,11 +83,53 @@ pub enum AttachError {
     #[error("a command was not answered within {} s", seconds(*.0))]
     AnswerTimeout(Duration),
     /// The talk as a whole took too long.
-    #[error("the target was given up after {} s", seconds(*.0))]
-    GivenUp(Duration),
+    #[error("the target was given up after {} s", seconds(*.after))]
+    GivenUp {
+        /// The phase that was not over then.
+        during: Phase,
+        /// How long was waited.
+        after: Duration,
+    },
     /// The talk ended in a panic.
     #[error("this program failed while it talked to the target")]
     Defect,
+}
+
+/// The phases of attaching a target, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Finding the host's addresses.
+    Resolve,
+    /// Opening the TCP connection.
+    Connect,
+    /// The login phase (RFC 7143 section 6).
+    Login,
+    /// The full feature phase: the inquiry asks.
+    Ask,
+}
+
+impl AttachError {
+    /// Returns the phase that came to nothing.
+    pub fn phase(&self) -> Phase {
+        match self {
+            // The one known refusal that the runtime meets with a panic is that of a thread for the name service.
+            Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::Defect => Phase::Resolve,
+            Self::Connect { .. } | Self::ConnectTimeout { .. } => Phase::Connect,
+            Self::Login(_)
+            | Self::NotALoginResponse(_)
+            | Self::LoginConnection(_)
+            | Self::LoginTimeout(_)
+            | Self::TooManyRedirections(_) => Phase::Login,
+            Self::Connection(_)
+            | Self::Session(_)
+            | Self::Submit(_)
+            | Self::SessionEnded
+            | Self::Rejected(_)
+            | Self::TargetFailure(_)
+            | Self::AnswerTimeout(_) => Phase::Ask,
+            Self::GivenUp { during, .. } => *during,
+        }
+    }
 }
 
 /// Why a connection cannot be used any further.

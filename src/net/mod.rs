@@ -26,7 +26,7 @@ use crate::iscsi::ids::Lun;
 use crate::iscsi::login::{LoginParameters, LoginResult};
 use crate::iscsi::pdu::Pdu;
 
-pub use error::{AttachError, ConnectionError};
+pub use error::{AttachError, ConnectionError, Phase};
 
 /// One target to attach.
 pub struct Attachment<I> {

@@ -6,17 +6,16 @@ use std::io;
 use crate::devices::enumerate::EnumerationError;
 use crate::iscsi::login::LoginError;
 use crate::iscsi::status::LoginContext;
-use crate::net::{AttachError, ConnectionError};
+use crate::net::{self, AttachError, ConnectionError};
 use crate::report::{Failure, Phase, TargetReport};
 
 /// Describes a target that could not be attached, or was lost.
 pub(super) fn of_attach(error: &AttachError, target: &TargetReport) -> Failure {
-    let (phase, hint) = next_step(error, target);
     let mut failure = Failure {
-        phase,
+        phase: phase(error.phase()),
         login_status: None,
         message: sentence(error),
-        hint,
+        hint: Some(next_step(error, target)),
     };
     if let AttachError::Login(LoginError::Refused(status)) = error {
         let advice = status.advice(&LoginContext {
@@ -41,79 +40,63 @@ pub(super) fn of_enumeration(error: &EnumerationError) -> Failure {
     }
 }
 
-fn next_step(error: &AttachError, target: &TargetReport) -> (Phase, Option<String>) {
+fn phase(phase: net::Phase) -> Phase {
+    match phase {
+        net::Phase::Resolve => Phase::Resolve,
+        net::Phase::Connect => Phase::Connect,
+        net::Phase::Login => Phase::Login,
+        net::Phase::Ask => Phase::Enumerate,
+    }
+}
+
+fn next_step(error: &AttachError, target: &TargetReport) -> String {
     let host = &target.target_host_name;
     let port = target.target_port;
     match error {
-        AttachError::Resolve { .. } => (
-            Phase::Resolve,
-            Some(format!(
-                "Check the host name {host}, or configure the target by its address."
-            )),
-        ),
-        AttachError::ResolveTimeout { .. } => (
-            Phase::Resolve,
-            Some(
-                "Check the name service of this host, or configure the target by its address."
-                    .to_owned(),
-            ),
-        ),
-        AttachError::Connect { source, .. } => {
-            let step = match source.kind() {
-                io::ErrorKind::ConnectionRefused => {
-                    format!(
-                        "The host is there, but nothing listens on port {port}: check that the VTL is running, and its port."
-                    )
-                }
-                _ => format!(
-                    "Check that the VTL is running, that {host} is its address, and the network between."
-                ),
-            };
-            (Phase::Connect, Some(step))
+        AttachError::Resolve { .. } => {
+            format!("Check the host name {host}, or configure the target by its address.")
         }
-        AttachError::ConnectTimeout { .. } => (
-            Phase::Connect,
-            Some(format!(
-                "Check that {host} is the VTL's address, that it is running, and that no firewall drops port {port}."
-            )),
+        AttachError::ResolveTimeout { .. } => {
+            "Check the name service of this host, or configure the target by its address."
+                .to_owned()
+        }
+        AttachError::Connect { source, .. }
+            if source.kind() == io::ErrorKind::ConnectionRefused =>
+        {
+            format!(
+                "The host is there, but nothing listens on port {port}: check that the VTL is running, and its port."
+            )
+        }
+        AttachError::Connect { .. } => format!(
+            "Check that the VTL is running, that {host} is its address, and the network between."
         ),
-        AttachError::LoginConnection(ConnectionError::Closed) => (
-            Phase::Login,
-            Some(format!(
-                "Check that port {port} is the iSCSI port of the VTL, and look for this login in its log."
-            )),
+        AttachError::ConnectTimeout { .. } => format!(
+            "Check that {host} is the VTL's address, that it is running, and that no firewall drops port {port}."
+        ),
+        AttachError::LoginConnection(ConnectionError::Closed) => format!(
+            "Check that port {port} is the iSCSI port of the VTL, and look for this login in its log."
         ),
         AttachError::Login(_)
         | AttachError::NotALoginResponse(_)
         | AttachError::LoginConnection(_)
         | AttachError::LoginTimeout(_)
-        | AttachError::TooManyRedirections(_) => (
-            Phase::Login,
-            Some(format!(
-                "Check that port {port} of {host} is the VTL's iSCSI port; -vv shows the exchange."
-            )),
+        | AttachError::TooManyRedirections(_) => format!(
+            "Check that port {port} of {host} is the VTL's iSCSI port; -vv shows the exchange."
         ),
-        AttachError::GivenUp(_) => (
-            Phase::Enumerate,
-            Some("Give it more time with --timeout, or look at the state of the VTL.".to_owned()),
-        ),
-        AttachError::AnswerTimeout(_) => (
-            Phase::Enumerate,
-            Some("Give it more time with --timeout, or look at the state of the VTL.".to_owned()),
-        ),
-        AttachError::Defect => (
-            Phase::Enumerate,
-            Some("Report this defect with what -vv shows, and re-IPL again.".to_owned()),
-        ),
+        AttachError::GivenUp { .. } | AttachError::AnswerTimeout(_) => {
+            "Give it more time with --timeout, or look at the state of the VTL.".to_owned()
+        }
+        AttachError::Defect => {
+            "Report this defect with what -vv shows, and re-IPL again.".to_owned()
+        }
         AttachError::Connection(_)
         | AttachError::Session(_)
         | AttachError::Submit(_)
         | AttachError::SessionEnded
         | AttachError::TargetFailure(_)
-        | AttachError::Rejected(_) => (
-            Phase::Enumerate,
-            Some("Re-IPL again; if it fails again, -vv shows the exchange.".to_owned()),
-        ),
+        | AttachError::Rejected(_) => {
+            "Re-IPL again; if it fails again, -vv shows the exchange.".to_owned()
+        }
     }
 }
 

@@ -1,11 +1,9 @@
-use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use super::target::{NAME, Peer, Target};
-use super::{assert_failed, attached, configure, outcome, re_ipl};
+use super::{assert_failed, attached, configure, re_ipl};
 use crate::common::{TestEnvironment, targets};
 
 fn honest() -> Target {

@@ -307,3 +307,17 @@ fn a_target_that_picks_no_authentication_is_connected_and_reported() {
     let report = connected(&attached_with_chap(&target));
     assert_eq!(report["session"]["auth_method"], "None");
 }
+
+#[test]
+fn a_target_that_is_given_up_between_redirections_failed_at_the_login() {
+    let port = Arc::new(AtomicU16::new(0));
+    let own = Arc::clone(&port);
+    let target = Target::start(move |peer| {
+        thread::sleep(Duration::from_millis(450));
+        let address = format!("TargetAddress=127.0.0.1:{}\0", own.load(Ordering::SeqCst));
+        peer.send_status(1, 1, &address)
+    });
+    port.store(target.port, Ordering::SeqCst);
+    let words = words(&failed(&attached(&target), "login"));
+    assert!(words.contains("given up after 2 s"), "{words}");
+}
