@@ -107,35 +107,41 @@ async fn open<'a>(
     clock: &Clock,
     observe: Observe<'a>,
 ) -> Result<(Login, Box<Link<'a>>), AttachError> {
+    let mut redirected = None;
     for _ in 0..=MAX_REDIRECTIONS {
-        let addresses = resolve(&host, port, clock, observe).await?;
-        let (portal, stream) = connect(&addresses, clock, observe).await?;
-        observe(Step::LoggingIn);
-        let end = clock.phase_end();
-        let outcome = match timeout_at(end, log_in(stream, parameters, observe)).await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Err(clock.expired(AttachError::LoginTimeout)),
-        };
-        match outcome {
-            Outcome::Session(result, link) => {
-                return Ok((
-                    Login {
-                        portal,
-                        result: *result,
-                    },
-                    link,
-                ));
-            }
+        let outcome = knock(&host, port, parameters, clock, observe).await;
+        match outcome.map_err(|error| error.after(redirected.take()))? {
+            Outcome::Session(login, link) => return Ok((*login, link)),
             Outcome::Redirect(address) => {
                 observe(Step::Redirected {
                     host: &address.host,
                     port: address.port,
                 });
-                (host, port) = (address.host, address.port);
+                (host, port) = (address.host.clone(), address.port);
+                redirected = Some(address);
             }
         }
     }
     Err(AttachError::TooManyRedirections(MAX_REDIRECTIONS))
+}
+
+/// Resolves, connects and logs in at one address.
+async fn knock<'a>(
+    host: &str,
+    port: u16,
+    parameters: &LoginParameters,
+    clock: &Clock,
+    observe: Observe<'a>,
+) -> Result<Outcome<'a>, AttachError> {
+    let addresses = resolve(host, port, clock, observe).await?;
+    let (portal, stream) = connect(&addresses, clock, observe).await?;
+    observe(Step::LoggingIn);
+    timeout_at(
+        clock.phase_end(),
+        log_in(portal, stream, parameters, observe),
+    )
+    .await
+    .unwrap_or_else(|_| Err(clock.expired(AttachError::LoginTimeout)))
 }
 
 async fn resolve(
@@ -199,11 +205,12 @@ async fn connect(
 
 /// What a login comes to.
 enum Outcome<'a> {
-    Session(Box<LoginResult>, Box<Link<'a>>),
+    Session(Box<Login>, Box<Link<'a>>),
     Redirect(TargetAddress),
 }
 
 async fn log_in<'a>(
+    portal: SocketAddr,
     stream: TcpStream,
     parameters: &LoginParameters,
     observe: Observe<'a>,
@@ -226,7 +233,11 @@ async fn log_in<'a>(
             LoginStep::Redirect { address, .. } => return Ok(Outcome::Redirect(address)),
             LoginStep::Done(result) => {
                 let link = Link::new(connection, &result);
-                return Ok(Outcome::Session(result, Box::new(link)));
+                let login = Login {
+                    portal,
+                    result: *result,
+                };
+                return Ok(Outcome::Session(Box::new(login), Box::new(link)));
             }
         }
     }

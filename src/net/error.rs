@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::iscsi::codec::{CodecError, EncodeError};
-use crate::iscsi::login::LoginError;
+use crate::iscsi::login::{LoginError, TargetAddress};
 use crate::iscsi::pdu::{Opcode, RejectReason, ServiceResponse};
 use crate::iscsi::session::{SessionError, SubmitError};
 
@@ -61,6 +61,14 @@ pub enum AttachError {
     /// The target sent the initiator from one portal to the next.
     #[error("the target redirected the login {0} times")]
     TooManyRedirections(usize),
+    /// The target sent the initiator to another portal, and that came to nothing.
+    #[error("the target redirected the login to {to}")]
+    Redirected {
+        /// Where to.
+        to: TargetAddress,
+        /// What happened there.
+        source: Box<Self>,
+    },
     /// The connection failed while the target was asked.
     #[error("the connection was lost while the devices were asked")]
     Connection(#[source] ConnectionError),
@@ -128,6 +136,18 @@ impl AttachError {
             | Self::TargetFailure(_)
             | Self::AnswerTimeout(_) => Phase::Ask,
             Self::GivenUp { during, .. } => *during,
+            Self::Redirected { source, .. } => source.phase(),
+        }
+    }
+
+    /// Returns the error as it is told after a redirection, if there was one.
+    pub(super) fn after(self, redirection: Option<TargetAddress>) -> Self {
+        match redirection {
+            Some(to) => Self::Redirected {
+                to,
+                source: Box::new(self),
+            },
+            None => self,
         }
     }
 }

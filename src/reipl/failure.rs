@@ -11,20 +11,29 @@ use crate::report::{Failure, Phase, TargetReport};
 
 /// Describes a target that could not be attached, or was lost.
 pub(super) fn of_attach(error: &AttachError, target: &TargetReport) -> Failure {
+    let cause = match error {
+        AttachError::Redirected { source, .. } => source,
+        error => error,
+    };
     let mut failure = Failure {
         phase: phase(error.phase()),
         login_status: None,
         message: sentence(error),
         hint: Some(next_step(error, target)),
     };
-    if let AttachError::Login(LoginError::Refused(status)) = error {
+    if let AttachError::Login(LoginError::Refused(status)) = cause {
         let advice = status.advice(&LoginContext {
             chap_configured: target.chap.is_some(),
             initiator_name: &target.initiator_name,
             target_name: Some(&target.target_name),
         });
         failure.login_status = Some(status.to_string());
-        failure.message = advice.cause;
+        failure.message = match error {
+            AttachError::Redirected { to, .. } => {
+                format!("Redirected to {to}: {}", advice.cause)
+            }
+            _ => advice.cause,
+        };
         failure.hint = Some(advice.hint);
     }
     failure
@@ -76,11 +85,14 @@ fn next_step(error: &AttachError, target: &TargetReport) -> String {
         AttachError::LoginConnection(ConnectionError::Closed) => format!(
             "Check that port {port} is the iSCSI port of the VTL, and look for this login in its log."
         ),
+        AttachError::Redirected { .. } | AttachError::TooManyRedirections(_) => {
+            "Check on the VTL to which address it sends initiators, and that this host can reach it."
+                .to_owned()
+        }
         AttachError::Login(_)
         | AttachError::NotALoginResponse(_)
         | AttachError::LoginConnection(_)
-        | AttachError::LoginTimeout(_)
-        | AttachError::TooManyRedirections(_) => format!(
+        | AttachError::LoginTimeout(_) => format!(
             "Check that port {port} of {host} is the VTL's iSCSI port; -vv shows the exchange."
         ),
         AttachError::GivenUp { .. } | AttachError::AnswerTimeout(_) => {

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::io::Write;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
@@ -320,4 +321,46 @@ fn a_target_that_is_given_up_between_redirections_failed_at_the_login() {
     port.store(target.port, Ordering::SeqCst);
     let words = words(&failed(&attached(&target), "login"));
     assert!(words.contains("given up after 2 s"), "{words}");
+}
+
+/// Returns a port on which nothing listens.
+fn closed_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn a_redirection_that_leads_nowhere_is_blamed_on_where_it_leads() {
+    let port = closed_port();
+    let target = Target::start(move |peer| {
+        peer.send_status(1, 2, &format!("TargetAddress=127.0.0.1:{port}\0"))
+    });
+    let said = words(&failed(&attached(&target), "connect"));
+    assert!(
+        said.contains(&format!("redirected the login to 127.0.0.1:{port}")),
+        "{said}"
+    );
+    assert!(said.contains("sends initiators"), "{said}");
+    assert!(!said.contains(&format!("port {}", target.port)), "{said}");
+
+    let refusing = Target::start(|peer| peer.send_status(2, 2, ""));
+    let port = refusing.port;
+    let target = Target::start(move |peer| {
+        peer.send_status(1, 1, &format!("TargetAddress=127.0.0.1:{port}\0"))
+    });
+    let report = failed(&attached(&target), "login");
+    assert_eq!(report["failure"]["login_status"], "0x0202");
+    let said = words(&report);
+    assert!(said.contains(&format!("127.0.0.1:{port}")), "{said}");
+}
+
+#[test]
+fn a_redirection_to_a_good_portal_connects_there() {
+    let good = Target::start(|peer| peer.run(|_| None));
+    let port = good.port;
+    let target = Target::start(move |peer| {
+        peer.send_status(1, 1, &format!("TargetAddress=127.0.0.1:{port}\0"))
+    });
+    let report = connected(&attached(&target));
+    assert_eq!(report["session"]["portal"], format!("127.0.0.1:{port}"));
 }
