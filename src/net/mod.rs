@@ -19,7 +19,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::process::{Resource, getrlimit};
 use tokio::runtime;
+use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use crate::iscsi::ids::Lun;
@@ -27,6 +29,9 @@ use crate::iscsi::login::{LoginParameters, LoginResult};
 use crate::iscsi::pdu::Pdu;
 
 pub use error::{AttachError, ConnectionError, Phase};
+
+/// The most targets that are talked to at once, which bounds what they take of the memory.
+pub const MAX_AT_ONCE: usize = 512;
 
 /// One target to attach.
 pub struct Attachment<I> {
@@ -147,7 +152,7 @@ pub enum Step<'a> {
 pub type Observer = dyn Fn(usize, Step<'_>);
 
 /// Attaches all targets at once and returns what became of each, in their order: why there was no session, or what came of
-/// it.
+/// it. More targets than the limit of open files allows, or than [`MAX_AT_ONCE`], wait their turn; their time begins then.
 ///
 /// # Errors
 /// The system's, when it has no resources for a runtime.
@@ -160,14 +165,17 @@ pub fn attach_all<I: Inquiry + 'static>(
         .enable_io()
         .enable_time()
         .build()?;
+    let turns = Rc::new(Semaphore::new(at_once()));
     let tasks = LocalSet::new();
     let outcomes = tasks.block_on(&runtime, async move {
         let running: Vec<_> = attachments
             .into_iter()
             .enumerate()
             .map(|(index, attachment)| {
-                let observer = Rc::clone(&observer);
+                let (observer, turns) = (Rc::clone(&observer), Rc::clone(&turns));
                 tokio::task::spawn_local(async move {
+                    // Nobody closes the semaphore.
+                    let _turn = turns.acquire().await;
                     attach::attach(attachment, deadlines, &|step| observer(index, step)).await
                 })
             })
@@ -182,6 +190,15 @@ pub fn attach_all<I: Inquiry + 'static>(
     // A host name that is still being looked up must not hold the report back.
     runtime.shutdown_background();
     Ok(outcomes)
+}
+
+/// Returns how many targets can be talked to at once: each takes a file for its connection, and one while its name is
+/// looked up.
+fn at_once() -> usize {
+    const FOR_OTHER_USE: u64 = 32;
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let possible = limit.saturating_sub(FOR_OTHER_USE) / 2;
+    usize::try_from(possible).map_or(MAX_AT_ONCE, |possible| possible.clamp(1, MAX_AT_ONCE))
 }
 
 #[cfg(test)]

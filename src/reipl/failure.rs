@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::devices::enumerate::EnumerationError;
 use crate::iscsi::login::LoginError;
 use crate::iscsi::status::LoginContext;
@@ -76,6 +78,9 @@ fn next_step(error: &AttachError, target: &TargetReport) -> String {
                 "The host is there, but nothing listens on port {port}: check that the VTL is running, and its port."
             )
         }
+        AttachError::Connect { source, .. } if lacks_files(source) => {
+            "Raise the limit of open files (ulimit -n), and re-IPL again.".to_owned()
+        }
         AttachError::Connect { .. } => format!(
             "Check that the VTL is running, that {host} is its address, and the network between."
         ),
@@ -110,6 +115,13 @@ fn next_step(error: &AttachError, target: &TargetReport) -> String {
             "Re-IPL again; if it fails again, -vv shows the exchange.".to_owned()
         }
     }
+}
+
+/// Returns whether this process, or the system, had no file left.
+fn lacks_files(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// Returns an error with its causes as one sentence.

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -58,4 +59,19 @@ fn a_re_ipl_after_a_killed_one_has_the_same_isid() {
     let isids = isids.lock().unwrap();
     assert_eq!(isids.len(), 2);
     assert_eq!(isids[0], isids[1]);
+}
+
+#[test]
+fn more_targets_than_open_files_are_all_attached() {
+    let good = honest();
+    let configured: Vec<_> = (0..150)
+        .map(|number| (format!("{NAME}-{number}"), good.port))
+        .collect();
+    let environment = TestEnvironment::new();
+    configure(&environment, &configured);
+    let mut command = environment.command_of(Path::new("/bin/sh"));
+    let line = "ulimit -n 64 && exec iscsiswiconfig --json --timeout 5 -reipliscsiop";
+    command.args(["-c", line]);
+    let output = environment.finish(command).assert_status(0);
+    assert_eq!(targets(&output.json()).len(), 150);
 }
