@@ -48,7 +48,15 @@ async fn talk<I: Inquiry>(
     let (login, mut link) = open(host, port, &login, clock, observe).await?;
     observe(Step::LoggedIn);
     let asked = link.ask(&mut inquiry, clock).await;
-    if asked.is_ok() && link.log_out(clock).await.is_ok() {
+    // A target that is silent, or does not keep to the protocol, is left without a word.
+    let in_touch = match &asked {
+        Ok(()) => true,
+        Err(error) => matches!(
+            error,
+            AttachError::LogoutRequested | AttachError::Rejected(_) | AttachError::TargetFailure(_)
+        ),
+    };
+    if in_touch && link.log_out(clock).await.is_ok() {
         observe(Step::LoggedOut);
     }
     Ok(Attached {
@@ -375,9 +383,8 @@ fn of_interest(event: Event) -> Result<Option<Completion>, AttachError> {
     match event {
         Event::Completed(completion) => Ok(Some(completion)),
         Event::Rejected { reason, .. } => Err(AttachError::Rejected(reason)),
-        Event::LogoutRequested { .. } | Event::Dropped { .. } | Event::LoggedOut { .. } => {
-            Err(AttachError::SessionEnded)
-        }
+        Event::LogoutRequested { .. } => Err(AttachError::LogoutRequested),
+        Event::Dropped { .. } | Event::LoggedOut { .. } => Err(AttachError::SessionEnded),
         Event::TaskManagement { .. } | Event::PingAnswered { .. } | Event::AsyncMessage(_) => {
             Ok(None)
         }

@@ -78,7 +78,10 @@ pub enum AttachError {
     /// The session takes no more commands.
     #[error(transparent)]
     Submit(#[from] SubmitError),
-    /// The target asked for a logout, or dropped the session.
+    /// The target asked for a logout (RFC 7143 11.9.1).
+    #[error("the target asked the initiator to log out")]
+    LogoutRequested,
+    /// The target dropped the session.
     #[error("the target ended the session")]
     SessionEnded,
     /// The target rejected a request.
@@ -131,6 +134,7 @@ impl AttachError {
             Self::Connection(_)
             | Self::Session(_)
             | Self::Submit(_)
+            | Self::LogoutRequested
             | Self::SessionEnded
             | Self::Rejected(_)
             | Self::TargetFailure(_)

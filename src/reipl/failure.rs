@@ -109,6 +109,7 @@ fn next_step(error: &AttachError, target: &TargetReport) -> String {
         AttachError::Connection(_)
         | AttachError::Session(_)
         | AttachError::Submit(_)
+        | AttachError::LogoutRequested
         | AttachError::SessionEnded
         | AttachError::TargetFailure(_)
         | AttachError::Rejected(_) => {

@@ -484,3 +484,27 @@ fn peak_memory(process: u32) -> thread::JoinHandle<u64> {
         peak
     })
 }
+
+#[test]
+fn a_target_that_asks_for_a_logout_gets_it() {
+    for event in [AsyncEvent::LOGOUT_REQUEST, AsyncEvent::NEGOTIATION_REQUEST] {
+        let logged_out = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&logged_out);
+        let words = fails(move |peer| {
+            peer.log_in()?;
+            let command = peer.command()?;
+            let message = message(peer, event);
+            peer.send(&message)?;
+            // What was on its way is answered late.
+            peer.answer(&command, library(&command))?;
+            loop {
+                if let Pdu::LogoutRequest(request) = peer.receive()? {
+                    seen.store(true, Ordering::SeqCst);
+                    peer.log_out(&request)?;
+                }
+            }
+        });
+        assert!(words.contains("asked the initiator to log out"), "{words}");
+        assert!(logged_out.load(Ordering::SeqCst));
+    }
+}
