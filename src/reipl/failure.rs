@@ -6,6 +6,7 @@ use std::io;
 use rustix::io::Errno;
 
 use crate::devices::enumerate::EnumerationError;
+use crate::iscsi::chap::ChapError;
 use crate::iscsi::login::LoginError;
 use crate::iscsi::status::LoginContext;
 use crate::net::{self, AttachError, ConnectionError};
@@ -94,6 +95,15 @@ fn next_step(error: &AttachError, target: &TargetReport) -> String {
             "Check on the VTL to which address it sends initiators, and that this host can reach it."
                 .to_owned()
         }
+        AttachError::Login(LoginError::Chap(
+            ChapError::NoCommonAlgorithm { .. } | ChapError::AlgorithmNotOffered { .. },
+        )) => "Offer the CHAP algorithm that the VTL wants with --chap-algorithms.".to_owned(),
+        AttachError::Login(
+            LoginError::NoCommonAuthMethod { .. } | LoginError::AuthMethodNotOffered { .. },
+        ) => format!(
+            "Check on the VTL which authentication it wants of {}: CHAP or none are possible.",
+            target.initiator_name
+        ),
         AttachError::Login(_)
         | AttachError::NotALoginResponse(_)
         | AttachError::LoginConnection(_)

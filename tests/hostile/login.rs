@@ -364,3 +364,22 @@ fn a_redirection_to_a_good_portal_connects_there() {
     let report = connected(&attached(&target));
     assert_eq!(report["session"]["portal"], format!("127.0.0.1:{port}"));
 }
+
+#[test]
+fn an_algorithm_or_method_that_was_not_offered_has_its_own_next_step() {
+    for answer in [
+        "CHAP_A=Reject\0",
+        "CHAP_A=7\0CHAP_I=1\0CHAP_C=0x0123456789abcdef\0",
+    ] {
+        let words = fails_with_chap(move |peer| challenges(peer, answer));
+        assert!(words.contains("--chap-algorithms"), "{words}");
+    }
+    for method in ["AuthMethod=Reject\0", "AuthMethod=KRB5\0"] {
+        let words = fails_with_chap(move |peer| {
+            let request = peer.login_request()?;
+            peer.send_login(peer.grant(&request, method))?;
+            peer.stay_silent()
+        });
+        assert!(words.contains("which authentication"), "{words}");
+    }
+}
