@@ -18,6 +18,8 @@ mod documented;
 mod generated;
 /// Golden transcripts: every option, every error and every warning, as a user sees them.
 mod grammar;
+/// Targets that are broken or mean harm: every run ends in time, with a reason and without a panic.
+mod hostile;
 /// The house: who may import whom.
 mod house;
 /// The binary against a real target, tgtd, from login to device names.

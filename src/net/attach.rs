@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::{
-    Answer, AttachError, Attached, Attachment, Command, Deadlines, Inquiry, Login, Next, Step,
+    Answer, AttachError, Attached, Attachment, Command, Deadlines, Inquiry, Login, Next, Phase,
+    Step,
 };
 use crate::iscsi::codec::Decoder;
 use crate::iscsi::login::{self, LoginParameters, LoginResult, LoginStep, TargetAddress};
@@ -27,34 +28,42 @@ pub(super) async fn attach<I: Inquiry>(
     attachment: Attachment<I>,
     deadlines: Deadlines,
     observe: Observe<'_>,
-) -> Attached<I> {
-    let clock = Clock::start(deadlines);
-    let mut inquiry = attachment.inquiry;
-    let opened = open(
-        attachment.host,
-        attachment.port,
-        &attachment.login,
-        &clock,
-        observe,
-    )
-    .await;
-    let (login, interrupted) = match opened {
-        Err(error) => (Err(error), None),
-        Ok((login, mut link)) => {
-            observe(Step::LoggedIn);
-            let asked = link.ask(&mut inquiry, &clock).await;
-            if asked.is_ok() && link.log_out(&clock).await.is_ok() {
-                observe(Step::LoggedOut);
-            }
-            (Ok(login), asked.err())
-        }
-    };
+) -> Result<Attached<I>, AttachError> {
+    let attached = talk(attachment, &Clock::start(deadlines), observe).await;
     observe(Step::Finished);
-    Attached {
+    attached
+}
+
+async fn talk<I: Inquiry>(
+    attachment: Attachment<I>,
+    clock: &Clock,
+    observe: Observe<'_>,
+) -> Result<Attached<I>, AttachError> {
+    let Attachment {
+        host,
+        port,
+        login,
+        mut inquiry,
+    } = attachment;
+    let (login, mut link) = open(host, port, &login, clock, observe).await?;
+    observe(Step::LoggedIn);
+    let asked = link.ask(&mut inquiry, clock).await;
+    // A target that is silent, or does not keep to the protocol, is left without a word.
+    let in_touch = match &asked {
+        Ok(()) => true,
+        Err(error) => matches!(
+            error,
+            AttachError::LogoutRequested | AttachError::Rejected(_) | AttachError::TargetFailure(_)
+        ),
+    };
+    if in_touch && link.log_out(clock).await.is_ok() {
+        observe(Step::LoggedOut);
+    }
+    Ok(Attached {
         login,
         inquiry,
-        interrupted,
-    }
+        interrupted: asked.err(),
+    })
 }
 
 /// The clock of one target.
@@ -86,10 +95,14 @@ impl Clock {
 
     /// Returns the error of a phase that was not over in time: the target's as a whole when that was what ran out.
     fn expired(&self, phase: impl FnOnce(Duration) -> AttachError) -> AttachError {
+        let error = phase(self.deadlines.phase);
         if Instant::now() >= self.end() {
-            AttachError::GivenUp(self.deadlines.whole)
+            AttachError::GivenUp {
+                during: error.phase(),
+                after: self.deadlines.whole,
+            }
         } else {
-            phase(self.deadlines.phase)
+            error
         }
     }
 }
@@ -102,35 +115,41 @@ async fn open<'a>(
     clock: &Clock,
     observe: Observe<'a>,
 ) -> Result<(Login, Box<Link<'a>>), AttachError> {
+    let mut redirected = None;
     for _ in 0..=MAX_REDIRECTIONS {
-        let addresses = resolve(&host, port, clock, observe).await?;
-        let (portal, stream) = connect(&addresses, clock, observe).await?;
-        observe(Step::LoggingIn);
-        let end = clock.phase_end();
-        let outcome = match timeout_at(end, log_in(stream, parameters, observe)).await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Err(clock.expired(AttachError::LoginTimeout)),
-        };
-        match outcome {
-            Outcome::Session(result, link) => {
-                return Ok((
-                    Login {
-                        portal,
-                        result: *result,
-                    },
-                    link,
-                ));
-            }
+        let outcome = knock(&host, port, parameters, clock, observe).await;
+        match outcome.map_err(|error| error.after(redirected.take()))? {
+            Outcome::Session(login, link) => return Ok((*login, link)),
             Outcome::Redirect(address) => {
                 observe(Step::Redirected {
                     host: &address.host,
                     port: address.port,
                 });
-                (host, port) = (address.host, address.port);
+                (host, port) = (address.host.clone(), address.port);
+                redirected = Some(address);
             }
         }
     }
     Err(AttachError::TooManyRedirections(MAX_REDIRECTIONS))
+}
+
+/// Resolves, connects and logs in at one address.
+async fn knock<'a>(
+    host: &str,
+    port: u16,
+    parameters: &LoginParameters,
+    clock: &Clock,
+    observe: Observe<'a>,
+) -> Result<Outcome<'a>, AttachError> {
+    let addresses = resolve(host, port, clock, observe).await?;
+    let (portal, stream) = connect(&addresses, clock, observe).await?;
+    observe(Step::LoggingIn);
+    timeout_at(
+        clock.phase_end(),
+        log_in(portal, stream, parameters, observe),
+    )
+    .await
+    .unwrap_or_else(|_| Err(clock.expired(AttachError::LoginTimeout)))
 }
 
 async fn resolve(
@@ -186,16 +205,20 @@ async fn connect(
             },
         );
     }
-    Err(last.unwrap_or(AttachError::GivenUp(clock.deadlines.whole)))
+    Err(last.unwrap_or(AttachError::GivenUp {
+        during: Phase::Connect,
+        after: clock.deadlines.whole,
+    }))
 }
 
 /// What a login comes to.
 enum Outcome<'a> {
-    Session(Box<LoginResult>, Box<Link<'a>>),
+    Session(Box<Login>, Box<Link<'a>>),
     Redirect(TargetAddress),
 }
 
 async fn log_in<'a>(
+    portal: SocketAddr,
     stream: TcpStream,
     parameters: &LoginParameters,
     observe: Observe<'a>,
@@ -209,7 +232,6 @@ async fn log_in<'a>(
         connection
             .queue(&Pdu::LoginRequest(request))
             .map_err(lost)?;
-        connection.flush().await.map_err(lost)?;
         let response = match connection.receive().await.map_err(lost)? {
             Pdu::LoginResponse(response) => response,
             other => return Err(AttachError::NotALoginResponse(other.opcode())),
@@ -219,7 +241,11 @@ async fn log_in<'a>(
             LoginStep::Redirect { address, .. } => return Ok(Outcome::Redirect(address)),
             LoginStep::Done(result) => {
                 let link = Link::new(connection, &result);
-                return Ok(Outcome::Session(result, Box::new(link)));
+                let login = Login {
+                    portal,
+                    result: *result,
+                };
+                return Ok(Outcome::Session(Box::new(login), Box::new(link)));
             }
         }
     }
@@ -320,28 +346,19 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Sends what the session has to send, takes the next PDU, and sends what that called for.
+    /// Sends what the session has to send, and takes the next PDU. What that calls for goes out with the next exchange.
     async fn exchange(&mut self) -> Result<(), AttachError> {
-        self.transmit().await?;
-        let pdu = self
-            .connection
-            .receive()
-            .await
-            .map_err(AttachError::Connection)?;
-        self.session.handle(pdu)?;
-        self.transmit().await
-    }
-
-    async fn transmit(&mut self) -> Result<(), AttachError> {
         while let Some(pdu) = self.session.poll_transmit() {
             self.connection
                 .queue(&pdu)
                 .map_err(AttachError::Connection)?;
         }
-        self.connection
-            .flush()
+        let pdu = self
+            .connection
+            .receive()
             .await
-            .map_err(AttachError::Connection)
+            .map_err(AttachError::Connection)?;
+        Ok(self.session.handle(pdu)?)
     }
 }
 
@@ -366,9 +383,8 @@ fn of_interest(event: Event) -> Result<Option<Completion>, AttachError> {
     match event {
         Event::Completed(completion) => Ok(Some(completion)),
         Event::Rejected { reason, .. } => Err(AttachError::Rejected(reason)),
-        Event::LogoutRequested { .. } | Event::Dropped { .. } | Event::LoggedOut { .. } => {
-            Err(AttachError::SessionEnded)
-        }
+        Event::LogoutRequested { .. } => Err(AttachError::LogoutRequested),
+        Event::Dropped { .. } | Event::LoggedOut { .. } => Err(AttachError::SessionEnded),
         Event::TaskManagement { .. } | Event::PingAnswered { .. } | Event::AsyncMessage(_) => {
             Ok(None)
         }

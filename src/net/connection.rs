@@ -1,6 +1,9 @@
 //! One TCP connection that carries PDUs.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +15,9 @@ use crate::iscsi::pdu::Pdu;
 
 /// How much is read from the socket at once.
 const READ_SIZE: usize = 64 * 1024;
+
+/// How much may wait to be sent before the target is no longer listened to: more than any flight of commands takes.
+const MAX_UNSENT: usize = 1024 * 1024;
 
 /// A connection with what was received but not yet decoded, and what is not yet written.
 pub(super) struct Connection<'a> {
@@ -49,33 +55,46 @@ impl<'a> Connection<'a> {
         self.encoder.data_digest = data;
     }
 
-    /// Puts a PDU behind those that the next [`Connection::flush`] sends.
+    /// Queues a PDU; [`Connection::receive`] sends it.
     pub(super) fn queue(&mut self, pdu: &Pdu) -> Result<(), ConnectionError> {
         (self.observe)(Step::Sent(pdu));
         Ok(self.encoder.encode(pdu, &mut self.to_send)?)
     }
 
-    /// Sends what is queued. Can be cancelled: what is not sent yet stays queued.
-    pub(super) async fn flush(&mut self) -> Result<(), ConnectionError> {
-        while !self.to_send.is_empty() {
-            if self.stream.write_buf(&mut self.to_send).await? == 0 {
-                return Err(ConnectionError::Closed);
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the next PDU. Can be cancelled: nothing that was received is lost.
+    /// Sends what is queued while it waits for the next PDU. Can be cancelled: nothing is lost in either direction.
     pub(super) async fn receive(&mut self) -> Result<Pdu, ConnectionError> {
         loop {
-            if let Some(pdu) = self.decoder.decode(&mut self.received)? {
+            // Whoever takes nothing in is not listened to, or what it is answered would grow without bound.
+            let listens = self.to_send.len() < MAX_UNSENT;
+            if listens && let Some(pdu) = self.decoder.decode(&mut self.received)? {
                 (self.observe)(Step::Received(&pdu));
                 return Ok(pdu);
             }
+            poll_fn(|context| self.poll_transfer(context, listens)).await?;
+        }
+    }
+
+    /// Reads or writes what can be now. Reads first: what the target said before it closed the connection is worth more
+    /// than the news that it takes no more. Waits for both at once: a target may have to be heard before it listens.
+    fn poll_transfer(
+        &mut self,
+        context: &mut Context<'_>,
+        listens: bool,
+    ) -> Poll<Result<(), ConnectionError>> {
+        if listens {
             self.received.reserve(READ_SIZE);
-            if self.stream.read_buf(&mut self.received).await? == 0 {
-                return Err(ConnectionError::Closed);
+            let read = pin!(self.stream.read_buf(&mut self.received)).poll(context);
+            if let Poll::Ready(length) = read {
+                return Poll::Ready(match length? {
+                    0 => Err(ConnectionError::Closed),
+                    _ => Ok(()),
+                });
             }
         }
+        if self.to_send.is_empty() {
+            return Poll::Pending;
+        }
+        let written = pin!(self.stream.write_buf(&mut self.to_send)).poll(context);
+        written.map(|length| length.map(|_| ()).map_err(ConnectionError::Io))
     }
 }

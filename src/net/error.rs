@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::iscsi::codec::{CodecError, EncodeError};
-use crate::iscsi::login::LoginError;
+use crate::iscsi::login::{LoginError, TargetAddress};
 use crate::iscsi::pdu::{Opcode, RejectReason, ServiceResponse};
 use crate::iscsi::session::{SessionError, SubmitError};
 
@@ -61,6 +61,14 @@ pub enum AttachError {
     /// The target sent the initiator from one portal to the next.
     #[error("the target redirected the login {0} times")]
     TooManyRedirections(usize),
+    /// The target sent the initiator to another portal, and that came to nothing.
+    #[error("the target redirected the login to {to}")]
+    Redirected {
+        /// Where to.
+        to: TargetAddress,
+        /// What happened there.
+        source: Box<Self>,
+    },
     /// The connection failed while the target was asked.
     #[error("the connection was lost while the devices were asked")]
     Connection(#[source] ConnectionError),
@@ -70,7 +78,10 @@ pub enum AttachError {
     /// The session takes no more commands.
     #[error(transparent)]
     Submit(#[from] SubmitError),
-    /// The target asked for a logout, or dropped the session.
+    /// The target asked for a logout (RFC 7143 11.9.1).
+    #[error("the target asked the initiator to log out")]
+    LogoutRequested,
+    /// The target dropped the session.
     #[error("the target ended the session")]
     SessionEnded,
     /// The target rejected a request.
@@ -83,8 +94,66 @@ pub enum AttachError {
     #[error("a command was not answered within {} s", seconds(*.0))]
     AnswerTimeout(Duration),
     /// The talk as a whole took too long.
-    #[error("the target was given up after {} s", seconds(*.0))]
-    GivenUp(Duration),
+    #[error("the target was given up after {} s", seconds(*.after))]
+    GivenUp {
+        /// The phase that was not over then.
+        during: Phase,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The talk ended in a panic.
+    #[error("this program failed while it talked to the target")]
+    Defect,
+}
+
+/// The phases of attaching a target, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Finding the host's addresses.
+    Resolve,
+    /// Opening the TCP connection.
+    Connect,
+    /// The login phase (RFC 7143 section 6).
+    Login,
+    /// The full feature phase: the inquiry asks.
+    Ask,
+}
+
+impl AttachError {
+    /// Returns the phase that came to nothing.
+    pub fn phase(&self) -> Phase {
+        match self {
+            // The one known refusal that the runtime meets with a panic is that of a thread for the name service.
+            Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::Defect => Phase::Resolve,
+            Self::Connect { .. } | Self::ConnectTimeout { .. } => Phase::Connect,
+            Self::Login(_)
+            | Self::NotALoginResponse(_)
+            | Self::LoginConnection(_)
+            | Self::LoginTimeout(_)
+            | Self::TooManyRedirections(_) => Phase::Login,
+            Self::Connection(_)
+            | Self::Session(_)
+            | Self::Submit(_)
+            | Self::LogoutRequested
+            | Self::SessionEnded
+            | Self::Rejected(_)
+            | Self::TargetFailure(_)
+            | Self::AnswerTimeout(_) => Phase::Ask,
+            Self::GivenUp { during, .. } => *during,
+            Self::Redirected { source, .. } => source.phase(),
+        }
+    }
+
+    /// Returns the error as it is told after a redirection, if there was one.
+    pub(super) fn after(self, redirection: Option<TargetAddress>) -> Self {
+        match redirection {
+            Some(to) => Self::Redirected {
+                to,
+                source: Box::new(self),
+            },
+            None => self,
+        }
+    }
 }
 
 /// Why a connection cannot be used any further.

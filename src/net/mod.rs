@@ -19,14 +19,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::process::{Resource, getrlimit};
 use tokio::runtime;
+use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use crate::iscsi::ids::Lun;
 use crate::iscsi::login::{LoginParameters, LoginResult};
 use crate::iscsi::pdu::Pdu;
 
-pub use error::{AttachError, ConnectionError};
+pub use error::{AttachError, ConnectionError, Phase};
+
+/// The most targets that are talked to at once, which bounds what they take of the memory.
+pub const MAX_AT_ONCE: usize = 512;
 
 /// One target to attach.
 pub struct Attachment<I> {
@@ -49,11 +54,12 @@ pub struct Deadlines {
     pub whole: Duration,
 }
 
-/// What became of one target.
+/// What became of a target that let the initiator in.
+#[derive(Debug)]
 pub struct Attached<I> {
-    /// The login, or why there was none.
-    pub login: Result<Login, AttachError>,
-    /// The inquiry as the talk left it; nothing was asked when the login failed.
+    /// The login.
+    pub login: Login,
+    /// The inquiry as the talk left it.
     pub inquiry: I,
     /// Why the talk ended before the inquiry was done.
     pub interrupted: Option<AttachError>,
@@ -145,38 +151,55 @@ pub enum Step<'a> {
 /// Is told every step; `index` is the attachment's.
 pub type Observer = dyn Fn(usize, Step<'_>);
 
-/// Attaches all targets at once and returns what became of each, in their order.
+/// Attaches all targets at once and returns what became of each, in their order: why there was no session, or what came of
+/// it. More targets than the limit of open files allows, or than [`MAX_AT_ONCE`], wait their turn; their time begins then.
 ///
 /// # Errors
-/// The system's, when it has no resources for a runtime; what fails at a target is in its [`Attached`].
+/// The system's, when it has no resources for a runtime.
 pub fn attach_all<I: Inquiry + 'static>(
     attachments: Vec<Attachment<I>>,
     deadlines: Deadlines,
     observer: Rc<Observer>,
-) -> io::Result<Vec<Attached<I>>> {
+) -> io::Result<Vec<Result<Attached<I>, AttachError>>> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
+    let turns = Rc::new(Semaphore::new(at_once()));
     let tasks = LocalSet::new();
     let outcomes = tasks.block_on(&runtime, async move {
         let running: Vec<_> = attachments
             .into_iter()
             .enumerate()
             .map(|(index, attachment)| {
-                let observer = Rc::clone(&observer);
+                let (observer, turns) = (Rc::clone(&observer), Rc::clone(&turns));
                 tokio::task::spawn_local(async move {
+                    // Nobody closes the semaphore.
+                    let _turn = turns.acquire().await;
                     attach::attach(attachment, deadlines, &|step| observer(index, step)).await
                 })
             })
             .collect();
         let mut outcomes = Vec::with_capacity(running.len());
         for task in running {
-            outcomes.push(task.await?);
+            // A panic ends the talk with one target, and nobody else's.
+            outcomes.push(task.await.unwrap_or(Err(AttachError::Defect)));
         }
-        Ok(outcomes)
+        outcomes
     });
     // A host name that is still being looked up must not hold the report back.
     runtime.shutdown_background();
-    outcomes
+    Ok(outcomes)
 }
+
+/// Returns how many targets can be talked to at once: each takes a file for its connection, and one while its name is
+/// looked up.
+fn at_once() -> usize {
+    const FOR_OTHER_USE: u64 = 32;
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let possible = limit.saturating_sub(FOR_OTHER_USE) / 2;
+    usize::try_from(possible).map_or(MAX_AT_ONCE, |possible| possible.clamp(1, MAX_AT_ONCE))
+}
+
+#[cfg(test)]
+mod tests;

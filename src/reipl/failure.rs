@@ -3,29 +3,40 @@
 use std::error::Error;
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::devices::enumerate::EnumerationError;
+use crate::iscsi::chap::ChapError;
 use crate::iscsi::login::LoginError;
 use crate::iscsi::status::LoginContext;
-use crate::net::{AttachError, ConnectionError};
+use crate::net::{self, AttachError, ConnectionError};
 use crate::report::{Failure, Phase, TargetReport};
 
 /// Describes a target that could not be attached, or was lost.
 pub(super) fn of_attach(error: &AttachError, target: &TargetReport) -> Failure {
-    let (phase, hint) = next_step(error, target);
+    let cause = match error {
+        AttachError::Redirected { source, .. } => source,
+        error => error,
+    };
     let mut failure = Failure {
-        phase,
+        phase: phase(error.phase()),
         login_status: None,
         message: sentence(error),
-        hint,
+        hint: Some(next_step(error, target)),
     };
-    if let AttachError::Login(LoginError::Refused(status)) = error {
+    if let AttachError::Login(LoginError::Refused(status)) = cause {
         let advice = status.advice(&LoginContext {
             chap_configured: target.chap.is_some(),
             initiator_name: &target.initiator_name,
             target_name: Some(&target.target_name),
         });
         failure.login_status = Some(status.to_string());
-        failure.message = advice.cause;
+        failure.message = match error {
+            AttachError::Redirected { to, .. } => {
+                format!("Redirected to {to}: {}", advice.cause)
+            }
+            _ => advice.cause,
+        };
         failure.hint = Some(advice.hint);
     }
     failure
@@ -41,76 +52,87 @@ pub(super) fn of_enumeration(error: &EnumerationError) -> Failure {
     }
 }
 
-fn next_step(error: &AttachError, target: &TargetReport) -> (Phase, Option<String>) {
+fn phase(phase: net::Phase) -> Phase {
+    match phase {
+        net::Phase::Resolve => Phase::Resolve,
+        net::Phase::Connect => Phase::Connect,
+        net::Phase::Login => Phase::Login,
+        net::Phase::Ask => Phase::Enumerate,
+    }
+}
+
+fn next_step(error: &AttachError, target: &TargetReport) -> String {
     let host = &target.target_host_name;
     let port = target.target_port;
     match error {
-        AttachError::Resolve { .. } => (
-            Phase::Resolve,
-            Some(format!(
-                "Check the host name {host}, or configure the target by its address."
-            )),
-        ),
-        AttachError::ResolveTimeout { .. } => (
-            Phase::Resolve,
-            Some(
-                "Check the name service of this host, or configure the target by its address."
-                    .to_owned(),
-            ),
-        ),
-        AttachError::Connect { source, .. } => {
-            let step = match source.kind() {
-                io::ErrorKind::ConnectionRefused => {
-                    format!(
-                        "The host is there, but nothing listens on port {port}: check that the VTL is running, and its port."
-                    )
-                }
-                _ => format!(
-                    "Check that the VTL is running, that {host} is its address, and the network between."
-                ),
-            };
-            (Phase::Connect, Some(step))
+        AttachError::Resolve { .. } => {
+            format!("Check the host name {host}, or configure the target by its address.")
         }
-        AttachError::ConnectTimeout { .. } => (
-            Phase::Connect,
-            Some(format!(
-                "Check that {host} is the VTL's address, that it is running, and that no firewall drops port {port}."
-            )),
+        AttachError::ResolveTimeout { .. } => {
+            "Check the name service of this host, or configure the target by its address."
+                .to_owned()
+        }
+        AttachError::Connect { source, .. }
+            if source.kind() == io::ErrorKind::ConnectionRefused =>
+        {
+            format!(
+                "The host is there, but nothing listens on port {port}: check that the VTL is running, and its port."
+            )
+        }
+        AttachError::Connect { source, .. } if lacks_files(source) => {
+            "Raise the limit of open files (ulimit -n), and re-IPL again.".to_owned()
+        }
+        AttachError::Connect { .. } => format!(
+            "Check that the VTL is running, that {host} is its address, and the network between."
         ),
-        AttachError::LoginConnection(ConnectionError::Closed) => (
-            Phase::Login,
-            Some(format!(
-                "Check that port {port} is the iSCSI port of the VTL, and look for this login in its log."
-            )),
+        AttachError::ConnectTimeout { .. } => format!(
+            "Check that {host} is the VTL's address, that it is running, and that no firewall drops port {port}."
+        ),
+        AttachError::LoginConnection(ConnectionError::Closed) => format!(
+            "Check that port {port} is the iSCSI port of the VTL, and look for this login in its log."
+        ),
+        AttachError::Redirected { .. } | AttachError::TooManyRedirections(_) => {
+            "Check on the VTL to which address it sends initiators, and that this host can reach it."
+                .to_owned()
+        }
+        AttachError::Login(LoginError::Chap(
+            ChapError::NoCommonAlgorithm { .. } | ChapError::AlgorithmNotOffered { .. },
+        )) => "Offer the CHAP algorithm that the VTL wants with --chap-algorithms.".to_owned(),
+        AttachError::Login(
+            LoginError::NoCommonAuthMethod { .. } | LoginError::AuthMethodNotOffered { .. },
+        ) => format!(
+            "Check on the VTL which authentication it wants of {}: CHAP or none are possible.",
+            target.initiator_name
         ),
         AttachError::Login(_)
         | AttachError::NotALoginResponse(_)
         | AttachError::LoginConnection(_)
-        | AttachError::LoginTimeout(_)
-        | AttachError::TooManyRedirections(_) => (
-            Phase::Login,
-            Some(format!(
-                "Check that port {port} of {host} is the VTL's iSCSI port; -vv shows the exchange."
-            )),
+        | AttachError::LoginTimeout(_) => format!(
+            "Check that port {port} of {host} is the VTL's iSCSI port; -vv shows the exchange."
         ),
-        AttachError::GivenUp(_) => (
-            Phase::Enumerate,
-            Some("Give it more time with --timeout, or look at the state of the VTL.".to_owned()),
-        ),
-        AttachError::AnswerTimeout(_) => (
-            Phase::Enumerate,
-            Some("Give it more time with --timeout, or look at the state of the VTL.".to_owned()),
-        ),
+        AttachError::GivenUp { .. } | AttachError::AnswerTimeout(_) => {
+            "Give it more time with --timeout, or look at the state of the VTL.".to_owned()
+        }
+        AttachError::Defect => {
+            "Report this defect with what -vv shows, and re-IPL again.".to_owned()
+        }
         AttachError::Connection(_)
         | AttachError::Session(_)
         | AttachError::Submit(_)
+        | AttachError::LogoutRequested
         | AttachError::SessionEnded
         | AttachError::TargetFailure(_)
-        | AttachError::Rejected(_) => (
-            Phase::Enumerate,
-            Some("Re-IPL again; if it fails again, -vv shows the exchange.".to_owned()),
-        ),
+        | AttachError::Rejected(_) => {
+            "Re-IPL again; if it fails again, -vv shows the exchange.".to_owned()
+        }
     }
+}
+
+/// Returns whether this process, or the system, had no file left.
+fn lacks_files(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// Returns an error with its causes as one sentence.

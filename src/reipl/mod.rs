@@ -21,7 +21,7 @@ use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials};
 use crate::iscsi::ids::{Cid, CmdSn, Isid};
 use crate::iscsi::login::{LoginChap, LoginParameters};
 use crate::iscsi::operational::{OperationalOffer, SessionType};
-use crate::net::{self, Attached, Attachment, Deadlines, Observer};
+use crate::net::{self, AttachError, Attached, Attachment, Deadlines, Observer};
 use crate::report::{ChapReport, Failure, SessionReport, StoredIn, TargetReport, TargetStatus};
 use crate::state::{ActiveConfiguration, ActiveTarget, StateError, Store};
 use crate::values::IscsiName;
@@ -165,7 +165,7 @@ fn isid(store: &Store, target: &Target, initiator_name: &str) -> Isid {
 /// Turns what became of the targets into their reports, and names the devices.
 fn report(
     targets: &[Target],
-    attached: Vec<Attached<EnumerationInquiry>>,
+    attached: Vec<Result<Attached<EnumerationInquiry>, AttachError>>,
     generated: &IscsiName,
     device_names: &mut DeviceNames,
 ) -> (Vec<ActiveTarget>, Vec<(String, String)>) {
@@ -216,11 +216,11 @@ fn report(
 }
 
 fn outcome(
-    attached: Attached<EnumerationInquiry>,
+    attached: Result<Attached<EnumerationInquiry>, AttachError>,
     target: &TargetReport,
 ) -> (Option<SessionReport>, Result<Inventory, Failure>) {
-    let login = match attached.login {
-        Ok(login) => login,
+    let attached = match attached {
+        Ok(attached) => attached,
         Err(error) => return (None, Err(failure::of_attach(&error, target))),
     };
     let inventory = match attached.interrupted {
@@ -230,7 +230,7 @@ fn outcome(
             .finish()
             .map_err(|error| failure::of_enumeration(&error)),
     };
-    (Some(session_report(&login)), inventory)
+    (Some(session_report(&attached.login)), inventory)
 }
 
 /// Returns the report of a target of which nothing is known yet.

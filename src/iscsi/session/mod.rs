@@ -501,8 +501,11 @@ impl Session {
         if self.state != State::Open {
             return None;
         }
-        let requests = &self.requests;
-        self.waiting.retain(|tag| requests.contains_key(tag));
+        while let Some(tag) = self.waiting.front()
+            && !self.requests.contains_key(tag)
+        {
+            self.waiting.pop_front();
+        }
         let tag = *self.waiting.front()?;
         let cmd_sn = self.window.take()?;
         self.waiting.pop_front();

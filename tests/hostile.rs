@@ -1,0 +1,131 @@
+//! Targets that are broken, or mean harm, against the binary. Whatever a target does, a re-IPL ends in time, says which
+//! phase failed and what to do next, and never panics.
+
+/// Many targets at once, few file descriptors, a re-IPL that is killed.
+mod crowd;
+/// Sessions that are up, and SCSI replies that make no sense or no end.
+mod devices;
+/// What can go wrong before the session is up.
+mod login;
+/// The full feature phase: silence, floods, damage, requests to leave.
+mod session;
+/// The scripted target.
+mod target;
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::common::{Output, Running, TestEnvironment, targets, text};
+use target::Target;
+
+/// The longest that one phase may take.
+const TIMEOUT: &str = "0.5";
+
+/// The longest that a re-IPL of a target may last: four phases, and what a busy machine adds.
+const BOUND: Duration = Duration::from_secs(8);
+
+/// Configures targets at 127.0.0.1, as many as there are pairs of name and port, in one write.
+fn configure(environment: &TestEnvironment, configured: &[(String, u16)]) {
+    environment.add("iqn.2020-01.com.example:first", "127.0.0.1", 9);
+    let file = environment.state_file("config.json");
+    let mut document: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let first = document["record"]["targets"][0].clone();
+    let entries = configured
+        .iter()
+        .enumerate()
+        .map(|(index, (name, port))| {
+            let mut entry = first.clone();
+            entry["identity"]["target_name"] = json!(name);
+            entry["identity"]["target_port"] = json!(port);
+            entry["revision"] = json!(index + 1);
+            entry
+        })
+        .collect();
+    document["record"]["targets"] = Value::Array(entries);
+    document["record"]["last_revision"] = json!(configured.len());
+    fs::write(&file, document.to_string()).unwrap();
+}
+
+/// Returns an environment in which the target is configured, without CHAP.
+fn attached(target: &Target) -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    environment.add(target::NAME, "127.0.0.1", target.port);
+    environment
+}
+
+/// Returns an environment in which the target is configured, with CHAP.
+fn attached_with_chap(target: &Target) -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    let port = target.port.to_string();
+    let words = [
+        "-addtarget",
+        "-initiatorname",
+        "*GENERATE",
+        "-targethostname",
+        "127.0.0.1",
+        "-targetname",
+        target::NAME,
+        "-targetport",
+        &port,
+        "-initiatorchapname",
+        "SOMECHAPNAME",
+        "-initiatorchapsecret",
+        SECRET,
+    ];
+    environment.run(&words).assert_status(0);
+    environment
+}
+
+const SECRET: &str = "SOMECHAPSECRET";
+
+/// Re-IPLs; whatever the outcome is, it comes in time, without a panic and without the secret.
+fn re_ipl(environment: &TestEnvironment) -> Output {
+    outcome(environment.start(&["--json", "--timeout", TIMEOUT, "-reipliscsiop"]))
+}
+
+fn outcome(mut running: Running) -> Output {
+    let output = running.wait().expect("a re-IPL ends");
+    assert!(output.elapsed < BOUND, "{:?}:\n{output}", output.elapsed);
+    for stream in [&output.stdout, &output.stderr] {
+        assert!(!stream.contains("panicked"), "{output}");
+        assert!(!stream.contains(SECRET), "{output}");
+        let is_plain = |byte: u8| byte == b'\n' || (0x20..0x7f).contains(&byte);
+        assert!(stream.bytes().all(is_plain), "{output}");
+    }
+    output
+}
+
+/// Re-IPLs the one target, which has to fail in the phase, and returns its report.
+fn failed(environment: &TestEnvironment, phase: &str) -> Value {
+    let output = re_ipl(environment).assert_status(4);
+    let target = targets(&output.json())[0].clone();
+    assert_failed(&target, phase);
+    target
+}
+
+fn assert_failed(target: &Value, phase: &str) {
+    assert_eq!(target["status"], "FAILED", "{target:#}");
+    let failure = &target["failure"];
+    assert_eq!(failure["phase"], phase, "{target:#}");
+    assert!(text(&failure["message"]).ends_with('.'), "{target:#}");
+    assert!(!text(&failure["hint"]).is_empty(), "{target:#}");
+    let logged_in = phase == "enumerate";
+    assert_eq!(target["session"].is_object(), logged_in, "{target:#}");
+}
+
+/// Re-IPLs the one target, which has to connect, and returns its report.
+fn connected(environment: &TestEnvironment) -> Value {
+    let output = re_ipl(environment).assert_status(0);
+    let target = targets(&output.json())[0].clone();
+    assert_eq!(target["status"], "CONNECTED", "{target:#}");
+    assert_eq!(target["failure"], Value::Null, "{target:#}");
+    target
+}
+
+/// Returns the message and the hint of a failed target as one text.
+fn words(target: &Value) -> String {
+    let failure = &target["failure"];
+    format!("{} {}", text(&failure["message"]), text(&failure["hint"]))
+}

@@ -1,0 +1,77 @@
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::target::{NAME, Peer, Target};
+use super::{assert_failed, attached, configure, re_ipl};
+use crate::common::{TestEnvironment, targets};
+
+fn honest() -> Target {
+    Target::start(|peer| peer.run(|_| None))
+}
+
+#[test]
+fn a_good_target_is_reported_beside_64_silent_ones() {
+    let (silent, good) = (Target::start(Peer::stay_silent), honest());
+    let mut configured: Vec<_> = (0..64)
+        .map(|number| (format!("{NAME}-{number}"), silent.port))
+        .collect();
+    configured.insert(32, (NAME.to_owned(), good.port));
+    let environment = TestEnvironment::new();
+    configure(&environment, &configured);
+    let output = re_ipl(&environment).assert_status(4);
+    assert!(
+        output.elapsed < Duration::from_secs(2),
+        "{:?}",
+        output.elapsed
+    );
+    for (index, target) in targets(&output.json()).iter().enumerate() {
+        if index == 32 {
+            assert_eq!(target["status"], "CONNECTED", "{target:#}");
+            assert_eq!(target["libraries"][0]["device"], "TAPMLB01");
+        } else {
+            assert_failed(target, "login");
+        }
+    }
+}
+
+#[test]
+fn a_re_ipl_after_a_killed_one_has_the_same_isid() {
+    let isids = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&isids);
+    let target = Target::start(move |peer| {
+        let request = peer.log_in()?;
+        seen.lock().unwrap().push(request.isid);
+        if peer.number == 0 {
+            return peer.stay_silent();
+        }
+        peer.serve(super::target::library)
+    });
+    let environment = attached(&target);
+    let mut killed = environment.start(&["--timeout", "20", "-reipliscsiop"]);
+    while isids.lock().unwrap().is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    killed.kill();
+    let _ = killed.wait();
+    let _ = re_ipl(&environment).assert_status(0);
+    let isids = isids.lock().unwrap();
+    assert_eq!(isids.len(), 2);
+    assert_eq!(isids[0], isids[1]);
+}
+
+#[test]
+fn more_targets_than_open_files_are_all_attached() {
+    let good = honest();
+    let configured: Vec<_> = (0..150)
+        .map(|number| (format!("{NAME}-{number}"), good.port))
+        .collect();
+    let environment = TestEnvironment::new();
+    configure(&environment, &configured);
+    let mut command = environment.command_of(Path::new("/bin/sh"));
+    let line = "ulimit -n 64 && exec iscsiswiconfig --json --timeout 5 -reipliscsiop";
+    command.args(["-c", line]);
+    let output = environment.finish(command).assert_status(0);
+    assert_eq!(targets(&output.json()).len(), 150);
+}

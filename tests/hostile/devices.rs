@@ -1,0 +1,224 @@
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::target::{
+    INQUIRY, NAME, READ_ELEMENT_STATUS, REPORT_LUNS, Reply, Target, check, element_status, good,
+    inquiry, library, luns, page, status,
+};
+use super::{attached, configure, connected, failed, re_ipl, words};
+use crate::common::{TestEnvironment, targets, text};
+use iscsiswiconfig::iscsi::pdu::ScsiCommand;
+
+const BUSY: u8 = 0x08;
+const TASK_SET_FULL: u8 = 0x28;
+
+fn target(device: impl Fn(&ScsiCommand, usize) -> Option<Reply> + Send + Sync + 'static) -> Target {
+    Target::start(move |peer| {
+        let mut count = 0;
+        peer.run(|command| {
+            count += 1;
+            device(command, count)
+        })
+    })
+}
+
+/// Returns what the report says of problems, on the library and on stderr.
+fn problems(report: &Value) -> String {
+    report["libraries"][0]["problems"].to_string()
+}
+
+#[test]
+fn a_target_that_is_busy_for_ever_is_given_up() {
+    let words = words(&failed(
+        &attached(&target(|_, _| Some(status(BUSY)))),
+        "enumerate",
+    ));
+    assert!(words.contains("BUSY"), "{words}");
+}
+
+#[test]
+fn a_target_that_is_full_for_a_moment_is_asked_again() {
+    let target = target(|_, count| (count <= 2).then(|| status(TASK_SET_FULL)));
+    assert_eq!(problems(&connected(&attached(&target))), "[]");
+}
+
+#[test]
+fn unit_attention_for_ever_is_given_up() {
+    let started = Instant::now();
+    let words = words(&failed(
+        &attached(&target(|_, _| Some(check(6, 0x29, 0)))),
+        "enumerate",
+    ));
+    assert!(words.contains("UNIT ATTENTION"), "{words}");
+    assert!(started.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn a_library_that_becomes_ready_is_waited_for() {
+    let target = Target::start(|peer| {
+        let mut refusals = 3;
+        peer.run(move |command| {
+            if command.cdb[0] != READ_ELEMENT_STATUS || refusals == 0 {
+                return None;
+            }
+            refusals -= 1;
+            Some(check(2, 4, 1))
+        })
+    });
+    let report = connected(&attached(&target));
+    assert_eq!(problems(&report), "[]");
+    assert_eq!(report["libraries"][0]["drives"][0]["element_address"], 257);
+}
+
+#[test]
+fn a_library_that_never_becomes_ready_is_reported_with_a_problem() {
+    let target =
+        target(|command, _| (command.cdb[0] == READ_ELEMENT_STATUS).then(|| check(2, 4, 1)));
+    let report = connected(&attached(&target));
+    assert!(problems(&report).contains("becoming ready"), "{report:#}");
+    assert_eq!(report["libraries"][0]["device"], "TAPMLB01");
+}
+
+#[test]
+fn a_device_that_never_answers_one_command_holds_up_no_more_than_a_phase() {
+    let target = Target::start(|peer| {
+        peer.log_in()?;
+        loop {
+            let command = peer.command()?;
+            if command.cdb[0] != READ_ELEMENT_STATUS {
+                peer.answer(&command, library(&command))?;
+            }
+        }
+    });
+    failed(&attached(&target), "enumerate");
+}
+
+#[test]
+fn a_list_of_logical_units_that_makes_no_sense_is_reported() {
+    for data in [vec![], vec![0; 3], vec![0xff; 8], vec![0xff; 64]] {
+        let target =
+            target(move |command, _| (command.cdb[0] == REPORT_LUNS).then(|| good(data.clone())));
+        let output = re_ipl(&attached(&target));
+        let report = &targets(&output.json())[0].clone();
+        if report["status"] == "FAILED" {
+            super::assert_failed(report, "enumerate");
+            assert!(words(report).contains("REPORT LUNS"), "{report:#}");
+        } else {
+            assert!(output.stderr.contains("warning"), "{output}");
+        }
+    }
+}
+
+#[test]
+fn a_target_without_logical_units_is_connected_and_warned_of() {
+    let target = target(|command, _| (command.cdb[0] == REPORT_LUNS).then(|| luns(0)));
+    let output = re_ipl(&attached(&target)).assert_status(0);
+    assert!(output.stderr.contains("no tape device"), "{}", *output);
+}
+
+#[test]
+fn text_of_devices_is_escaped_in_both_outputs() {
+    let target = target(|command, _| match command.cdb {
+        [INQUIRY, 0, ..] => {
+            let mut data = inquiry(8, b"\x1b[2J\n\r\xe4\x80\"\\\x07<script>");
+            data[8..16].copy_from_slice(b"\x1b]0;x\x07\x00A");
+            Some(good(data))
+        }
+        [INQUIRY, 1, 0x80, ..] => Some(good(page(8, 0x80, b"\x9b31m\nTAPMLB99\x1bc"))),
+        [READ_ELEMENT_STATUS, ..] => {
+            let mut data = element_status();
+            data[28..40].copy_from_slice(b"\x1b[2J\n\xff\xfe\x00ABCD");
+            data[64..70].copy_from_slice(b"\x1b[31m\n");
+            Some(good(data))
+        }
+        _ => None,
+    });
+    let environment = attached(&target);
+    // The check for plain bytes is in it.
+    let output = re_ipl(&environment).assert_status(0);
+    let document = output.json();
+    let library = &targets(&document)[0]["libraries"][0];
+    assert!(
+        text(&library["product"]).starts_with("\\x1B[2J\\x0A\\x0D\\xE4"),
+        "{library:#}"
+    );
+    assert!(
+        text(&library["serial"]).starts_with("\\x9B31m\\x0ATAPMLB99"),
+        "{library:#}"
+    );
+    for option in ["-reipliscsiop", "-dumptargets"] {
+        let output = super::outcome(environment.start(&["--timeout", "0.5", "-vv", option]));
+        assert!(
+            output.stdout.contains("\\x1B[2J\\x0A\\x0D\\xE4"),
+            "{output}"
+        );
+    }
+}
+
+#[test]
+fn element_status_cut_at_any_length_is_used_as_far_as_it_goes() {
+    let whole = element_status().len();
+    let configured: Vec<_> = (0..=whole)
+        .map(|length| {
+            let target = target(move |command, _| {
+                (command.cdb[0] == READ_ELEMENT_STATUS).then(|| good(&element_status()[..length]))
+            });
+            (format!("{NAME}-{length}"), target.port)
+        })
+        .collect();
+    let environment = TestEnvironment::new();
+    configure(&environment, &configured);
+    let running = environment.start(&["--json", "--timeout", "3", "-reipliscsiop"]);
+    let output = super::outcome(running).assert_status(0);
+    let document = output.json();
+    for (length, target) in targets(&document).iter().enumerate() {
+        let library = &target["libraries"][0];
+        assert_eq!(
+            library["serial"], "0000078A12340401",
+            "{length}: {target:#}"
+        );
+        let own = library["drives"].as_array().unwrap().len();
+        let alone = target["drives"].as_array().unwrap().len();
+        assert_eq!(own + alone, 1, "{length}: {target:#}");
+        if length == whole {
+            assert_eq!(own, 1, "{target:#}");
+        } else if own == 0 {
+            assert_ne!(
+                library["problems"],
+                serde_json::json!([]),
+                "{length}: {target:#}"
+            );
+        }
+    }
+}
+
+#[test]
+fn of_two_thousand_logical_units_a_thousand_are_looked_at() {
+    let target = target(|command, _| match command.cdb {
+        [REPORT_LUNS, ..] => Some(luns(2000)),
+        [INQUIRY, 0, ..] => Some(good(inquiry(1, b"ULT3580-TD5"))),
+        [INQUIRY, 1, 0x80, ..] => {
+            let serial = format!("{:010}", command.lun.number().unwrap());
+            Some(good(page(1, 0x80, serial.as_bytes())))
+        }
+        _ => Some(check(5, 0x24, 0)),
+    });
+    let environment = attached(&target);
+    let running = environment.start(&["--json", "--timeout", "5", "-reipliscsiop"]);
+    let output = super::outcome(running).assert_status(0);
+    let document = output.json();
+    let drives = targets(&document)[0]["drives"].as_array().unwrap();
+    assert_eq!(drives.len(), 1024);
+    // Unoptimized, a look through all that wait for each answer took twice as long.
+    assert!(
+        output.elapsed < Duration::from_secs(4),
+        "{:?}",
+        output.elapsed
+    );
+    assert!(
+        output.stderr.contains("2000 logical units"),
+        "{}",
+        output.stderr
+    );
+}
