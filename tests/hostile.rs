@@ -13,6 +13,7 @@ mod session;
 mod target;
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -128,4 +129,20 @@ fn connected(environment: &TestEnvironment) -> Value {
 fn words(target: &Value) -> String {
     let failure = &target["failure"];
     format!("{} {}", text(&failure["message"]), text(&failure["hint"]))
+}
+
+/// Watches a process to its end and returns the most memory that it held, in KiB.
+fn peak_memory(process: u32) -> thread::JoinHandle<u64> {
+    thread::spawn(move || {
+        let mut peak = 0;
+        while let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) {
+            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else {
+                break;
+            };
+            let words: Vec<_> = line.split_whitespace().collect();
+            peak = words[1].parse().unwrap();
+            thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    })
 }

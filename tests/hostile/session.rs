@@ -1,4 +1,3 @@
-use std::fs;
 use std::io;
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -462,27 +461,11 @@ fn a_target_that_talks_and_never_listens_is_given_up_with_little_memory() {
     });
     let environment = attached(&target);
     let running = environment.start(&["--json", "--timeout", "1", "-reipliscsiop"]);
-    let peak = peak_memory(running.id());
+    let peak = super::peak_memory(running.id());
     let output = super::outcome(running).assert_status(4);
     assert_failed(&targets(&output.json())[0], "enumerate");
     let peak = peak.join().unwrap();
     assert!(peak > 0 && peak < 24 * 1024, "{peak} KiB");
-}
-
-/// Watches a process to its end and returns the most memory that it held, in KiB.
-fn peak_memory(process: u32) -> thread::JoinHandle<u64> {
-    thread::spawn(move || {
-        let mut peak = 0;
-        while let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) {
-            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else {
-                break;
-            };
-            let words: Vec<_> = line.split_whitespace().collect();
-            peak = words[1].parse().unwrap();
-            thread::sleep(Duration::from_millis(5));
-        }
-        peak
-    })
 }
 
 #[test]

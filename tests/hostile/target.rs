@@ -25,6 +25,9 @@ pub const OPERATIONAL: &str = "HeaderDigest=None\0DataDigest=None\0MaxConnection
     DefaultTime2Wait=2\0DefaultTime2Retain=0\0MaxOutstandingR2T=1\0DataPDUInOrder=Yes\0\
     DataSequenceInOrder=Yes\0ErrorRecoveryLevel=0\0";
 
+/// The most that a Data-In carries.
+const PIECE: usize = 128 * 1024;
+
 /// A listener at 127.0.0.1; it lasts as long as the test process.
 pub struct Target {
     pub port: u16,
@@ -254,7 +257,7 @@ impl Peer {
             stat_sn: self.next_stat_sn(),
             exp_cmd_sn: self.exp_cmd_sn,
             max_cmd_sn: self.max_cmd_sn(),
-            exp_data_sn: DataSn(u32::from(!reply.data.is_empty())),
+            exp_data_sn: DataSn(reply.data.len().div_ceil(PIECE) as u32),
             data: sense,
         }
     }
@@ -263,8 +266,11 @@ impl Peer {
         reply
             .data
             .truncate(command.expected_data_transfer_length as usize);
-        if !reply.data.is_empty() {
-            let data_in = self.data_in(command, reply.data.clone());
+        for (index, piece) in reply.data.chunks(PIECE).enumerate() {
+            let mut data_in = self.data_in(command, piece.to_vec());
+            data_in.data_sn = DataSn(index as u32);
+            data_in.buffer_offset = (index * PIECE) as u32;
+            data_in.final_bit = (index + 1) * PIECE >= reply.data.len();
             self.send(&Pdu::DataIn(data_in))?;
         }
         let response = self.response(command, &reply);
