@@ -1,6 +1,8 @@
 //! Targets that are broken, or mean harm, against the binary. Whatever a target does, a re-IPL ends in time, says which
 //! phase failed and what to do next, and never panics.
 
+/// Any command line, any bytes in the state directory, any damage on the wire.
+mod arbitrary;
 /// Many targets at once, few file descriptors, a re-IPL that is killed.
 mod crowd;
 /// Sessions that are up, and SCSI replies that make no sense or no end.

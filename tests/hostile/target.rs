@@ -72,6 +72,8 @@ pub struct Peer {
     pub exp_cmd_sn: CmdSn,
     /// How many commands may be on their way.
     pub window: u32,
+    /// With a seed, one PDU in four is damaged on its way.
+    pub damage: Option<u64>,
     decoder: Decoder,
     input: BytesMut,
 }
@@ -86,6 +88,7 @@ impl Peer {
             stat_sn: StatSn(100),
             exp_cmd_sn: CmdSn(1),
             window: 64,
+            damage: None,
             decoder: Decoder::new(65_536),
             input: BytesMut::new(),
         }
@@ -110,8 +113,24 @@ impl Peer {
     }
 
     pub fn send(&mut self, pdu: &Pdu) -> io::Result<()> {
-        let bytes = self.encoded(pdu);
+        let mut bytes = self.encoded(pdu);
+        if self.damage.is_some() && self.chance(4) == 0 {
+            for _ in 0..=self.chance(4) {
+                let place = self.chance(bytes.len());
+                bytes[place] = self.chance(256) as u8;
+            }
+        }
         self.stream.write_all(&bytes)
+    }
+
+    /// Returns a number below the limit, from the seed of the damage (xorshift).
+    pub fn chance(&mut self, limit: usize) -> usize {
+        let mut state = self.damage.unwrap_or(0) | 1;
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.damage = Some(state);
+        (state >> 33) as usize % limit
     }
 
     pub fn encoded(&self, pdu: &Pdu) -> BytesMut {
