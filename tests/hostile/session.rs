@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use iscsiswiconfig::iscsi::ids::{DataSn, InitiatorTaskTag, Lun, R2tSn, TargetTransferTag};
 use iscsiswiconfig::iscsi::pdu::{
-    AsyncEvent, AsyncMessage, NopIn, Pdu, R2t, Reject, RejectReason, ServiceResponse,
+    AsyncEvent, AsyncMessage, Pdu, R2t, Reject, RejectReason, ServiceResponse,
 };
 
 use super::target::{NAME, OPERATIONAL, Peer, Target, good, library, status};
@@ -22,18 +22,6 @@ fn fails(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) -
 fn connects(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) {
     let report = connected(&attached(&Target::start(script)));
     assert_eq!(report["libraries"][0]["drives"][0]["volume"], "AB0001L5");
-}
-
-fn ping(peer: &Peer) -> Pdu {
-    Pdu::NopIn(NopIn {
-        lun: Lun::default(),
-        initiator_task_tag: InitiatorTaskTag::RESERVED,
-        target_transfer_tag: TargetTransferTag(1),
-        stat_sn: peer.stat_sn,
-        exp_cmd_sn: peer.exp_cmd_sn,
-        max_cmd_sn: peer.max_cmd_sn(),
-        data: Bytes::new(),
-    })
 }
 
 fn message(peer: &mut Peer, async_event: AsyncEvent) -> Pdu {
@@ -219,7 +207,7 @@ fn pings_are_answered_and_disturb_nothing() {
                 Pdu::ScsiCommand(command) => {
                     peer.exp_cmd_sn = command.cmd_sn.next();
                     for _ in 0..100 {
-                        let ping = ping(peer);
+                        let ping = peer.ping();
                         peer.send(&ping)?;
                     }
                     peer.answer(&command, library(&command))?;
@@ -433,7 +421,7 @@ fn a_flood_of_pings_keeps_no_session_alive() {
     let seen = Arc::clone(&answered);
     fails(move |peer| {
         peer.log_in()?;
-        let ping = peer.encoded(&ping(peer)).repeat(1000);
+        let ping = peer.encoded(&peer.ping()).repeat(1000);
         let mut reader = peer.stream.try_clone()?;
         let seen = Arc::clone(&seen);
         thread::spawn(move || {
@@ -454,7 +442,7 @@ fn a_flood_of_pings_keeps_no_session_alive() {
 fn a_target_that_talks_and_never_listens_is_given_up_with_little_memory() {
     let target = Target::start(|peer| {
         peer.log_in()?;
-        let ping = peer.encoded(&ping(peer)).repeat(1000);
+        let ping = peer.encoded(&peer.ping()).repeat(1000);
         loop {
             peer.stream.write_all(&ping)?;
         }

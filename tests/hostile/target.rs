@@ -9,10 +9,10 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::ids::{
-    CmdSn, DataSn, LoginStatus, Lun, StatSn, TargetTransferTag, Tsih,
+    CmdSn, DataSn, InitiatorTaskTag, LoginStatus, Lun, StatSn, TargetTransferTag, Tsih,
 };
 use iscsiswiconfig::iscsi::pdu::{
-    DataIn, LoginRequest, LoginResponse, LogoutOutcome, LogoutRequest, LogoutResponse, Pdu,
+    DataIn, LoginRequest, LoginResponse, LogoutOutcome, LogoutRequest, LogoutResponse, NopIn, Pdu,
     Residual, ScsiCommand, ScsiResponse, ServiceResponse, Stage,
 };
 
@@ -243,6 +243,19 @@ impl Peer {
         let stat_sn = self.stat_sn;
         self.stat_sn = stat_sn.next();
         stat_sn
+    }
+
+    /// Returns a NOP-In that wants an answer.
+    pub fn ping(&self) -> Pdu {
+        Pdu::NopIn(NopIn {
+            lun: Lun::default(),
+            initiator_task_tag: InitiatorTaskTag::RESERVED,
+            target_transfer_tag: TargetTransferTag(1),
+            stat_sn: self.stat_sn,
+            exp_cmd_sn: self.exp_cmd_sn,
+            max_cmd_sn: self.max_cmd_sn(),
+            data: Bytes::new(),
+        })
     }
 
     pub fn data_in(&self, command: &ScsiCommand, data: Vec<u8>) -> DataIn {
