@@ -2,7 +2,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::time::Duration;
 
 use iscsiswiconfig::cli;
@@ -196,5 +196,26 @@ proptest! {
                 prop_assert!(!text(&target["failure"]["message"]).contains("this program"));
             }
         }
+    }
+}
+
+#[test]
+fn a_record_of_a_terabyte_is_an_error() {
+    for name in ["config.json", "active.json", "devices.json"] {
+        let environment = TestEnvironment::new();
+        environment.run(&["-reipliscsiop"]).assert_status(0);
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(environment.state_file(name))
+            .unwrap();
+        file.set_len(1 << 40).unwrap();
+        environment
+            .run(&["-reipliscsiop"])
+            .assert_status(3)
+            .says(&[name])
+            .hints(&[]);
     }
 }
