@@ -479,3 +479,46 @@ fn a_target_that_asks_for_a_logout_gets_it() {
         assert!(logged_out.load(Ordering::SeqCst));
     }
 }
+
+#[test]
+fn pings_without_end_after_the_logout_take_no_memory() {
+    let target = Target::start(|peer| {
+        peer.log_in()?;
+        loop {
+            match peer.receive()? {
+                Pdu::ScsiCommand(command) => {
+                    peer.exp_cmd_sn = command.cmd_sn.next();
+                    peer.answer(&command, library(&command))?;
+                }
+                _ => break,
+            }
+        }
+        let ping = peer.encoded(&peer.ping()).repeat(1000);
+        loop {
+            peer.stream.write_all(&ping)?;
+        }
+    });
+    let environment = attached(&target);
+    let running = environment.start(&["--json", "--timeout", "1.5", "-reipliscsiop"]);
+    let peak = super::peak_memory(running.id());
+    let output = super::outcome(running).assert_status(0);
+    assert!(
+        output.elapsed < Duration::from_secs(4),
+        "{:?}",
+        output.elapsed
+    );
+    let peak = peak.join().unwrap();
+    assert!(peak > 0 && peak < 24 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn answers_that_come_just_in_time_for_ever_end_with_the_target_as_a_whole() {
+    let words = fails(|peer| {
+        peer.window = 1;
+        peer.run(|_| {
+            thread::sleep(Duration::from_millis(400));
+            None
+        })
+    });
+    assert!(words.contains("given up after 2 s"), "{words}");
+}
