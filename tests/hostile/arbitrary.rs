@@ -167,7 +167,7 @@ proptest! {
                 .find_map(|pair| pair.strip_prefix("TargetName=")?.rsplit('-').next()?.parse().ok())
                 .expect("the number is in the name");
             let damage = seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            if number % 4 == 0 {
+            if number.is_multiple_of(4) {
                 peer.damage = Some(damage);
             }
             peer.send_login(peer.grant(&request, super::target::OPERATIONAL))?;

@@ -484,14 +484,9 @@ fn a_target_that_asks_for_a_logout_gets_it() {
 fn pings_without_end_after_the_logout_take_no_memory() {
     let target = Target::start(|peer| {
         peer.log_in()?;
-        loop {
-            match peer.receive()? {
-                Pdu::ScsiCommand(command) => {
-                    peer.exp_cmd_sn = command.cmd_sn.next();
-                    peer.answer(&command, library(&command))?;
-                }
-                _ => break,
-            }
+        while let Pdu::ScsiCommand(command) = peer.receive()? {
+            peer.exp_cmd_sn = command.cmd_sn.next();
+            peer.answer(&command, library(&command))?;
         }
         let ping = peer.encoded(&peer.ping()).repeat(1000);
         loop {
