@@ -2,11 +2,11 @@
 
 use std::io;
 
-use crate::cli::UsageFailure;
+use crate::cli::{Parameter, UsageFailure, quote};
 use crate::config::{ConfigurationError, TargetIdentity};
 use crate::reipl::ReIplError;
 use crate::state::StateError;
-use crate::values::{Subject, ValueError};
+use crate::values::{Form, Subject, ValueError};
 
 /// What sort of failure it is; each has its exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,38 +101,61 @@ fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
             "use -changetarget to change its CHAP parameters, or -removetarget first"
         }
         ConfigurationError::SecondPortal(_) => {
-            "IBM i has one connection between a partition and a target: remove the other one first"
+            "IBM i has one connection between a partition and a target: -removetarget the other one first"
         }
         ConfigurationError::NoSuchTarget { namesakes, .. } => return namesake_hints(namesakes),
         ConfigurationError::HalfChap(Subject::ChapName) => "give -initiatorchapname as well",
         ConfigurationError::HalfChap(_) => "give -initiatorchapsecret as well",
         ConfigurationError::KeystoreNotEnabled => {
-            "use AVAIL or NONE: the credentials are then stored as plain text, readable by this user only"
+            "give -chapkeystore AVAIL or NONE: the credentials are then stored as plain text, readable by this user only"
         }
         ConfigurationError::NothingStaged => {
             "give -newname -targetname NAME and -newname -targethostname HOST first"
         }
         ConfigurationError::Incomplete { missing } => {
-            return missing
-                .iter()
-                .map(|subject| match subject {
-                    Subject::TargetHostName => "give it with -newname -targethostname HOST",
-                    _ => "give it with -newname -targetname NAME",
-                })
-                .map(|hint| format!("{hint}; what is staged stays"))
-                .collect();
+            let give = |subject| format!("give {}; what is staged stays", staging_of(subject));
+            return missing.iter().copied().map(give).collect();
         }
-        ConfigurationError::StagedForm(value) => {
-            let mut hints = value.hints();
-            hints.push("replace it with -newname; what else is staged stays".to_owned());
-            return hints;
-        }
+        ConfigurationError::StagedForm(value) => return staged_form_hints(value),
         ConfigurationError::AppendToGenerate => {
             "give the whole name with -newname -initiatorname NAME"
         }
         ConfigurationError::Value(value) => return value.hints(),
     };
     vec![hint.to_owned()]
+}
+
+/// Returns how a value is staged that -commit misses.
+fn staging_of(subject: Subject) -> String {
+    let parameter = match subject {
+        Subject::TargetHostName => Parameter::TargetHostName,
+        Subject::ChapName => Parameter::InitiatorChapName,
+        Subject::ChapSecret => Parameter::InitiatorChapSecret,
+        _ => Parameter::TargetName,
+    };
+    format!("-newname {} {}", parameter.word(), parameter.spec().metavar)
+}
+
+/// Returns what to do about a staged value that is none: the value's own hint may name words that -newname does not take.
+fn staged_form_hints(value: &ValueError) -> Vec<String> {
+    let mut hints = match value {
+        ValueError::Form {
+            form: Form::WithPort { host, port },
+            ..
+        } => vec![format!(
+            "write -newname -targethostname {host}, then -setport -targetport {port}"
+        )],
+        // More pieces may be meant to follow.
+        ValueError::Form {
+            form: Form::TrailingDot,
+            ..
+        } => Vec::new(),
+        _ => value.hints(),
+    };
+    hints.push(
+        "replace it with -newname, or add to it with -appendname; what is staged stays".to_owned(),
+    );
+    hints
 }
 
 fn namesake_hints(namesakes: &[TargetIdentity]) -> Vec<String> {
@@ -143,10 +166,10 @@ fn namesake_hints(namesakes: &[TargetIdentity]) -> Vec<String> {
         .iter()
         .map(|identity| {
             format!(
-                "configured under that name: -initiatorname '{}' -targethostname {} -targetname {} -targetport {}",
-                identity.initiator_name,
+                "configured under that name: -initiatorname {} -targethostname {} -targetname {} -targetport {}",
+                quote(identity.initiator_name.to_string().as_str()),
                 identity.target_host_name,
-                identity.target_name,
+                quote(identity.target_name.as_str()),
                 identity.target_port
             )
         })

@@ -1,13 +1,16 @@
 //! Every example of "IBM i Support for Attaching an iSCSI VTL", version 1.7, line by line as printed there.
 //!
-//! The host 10.1.1.5 is out of reach, so each re-IPL ends with status 4 and with the target in the active configuration.
+//! The host 10.1.1.5 exists only in a network namespace of the test, where tgtd serves the target that the example names.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::common::{TestEnvironment, targets, text};
+use crate::peers::namespace::Namespace;
+use crate::peers::tgtd::{Target, Tgtd};
 
 /// Example using the system generated initiator name and no CHAP authentication.
 const GENERATED_NAME: &str = "\
@@ -69,18 +72,34 @@ fn type_in(environment: &TestEnvironment, example: &str, last_status: i32) -> Va
         .json()
 }
 
-/// Re-IPLs with the documented line in either spelling and expects the one target to have failed at connecting.
-fn reipl_and_dump(environment: &TestEnvironment, line: &str) -> Value {
+/// Re-IPLs with the documented line in either spelling, while tgtd serves the target at the documented address, and
+/// expects the library to be found.
+fn reipl_and_dump(environment: &TestEnvironment, line: &str, port: u16, target: Target) -> Value {
+    let host = Ipv4Addr::new(10, 1, 1, 5);
+    let namespace = Namespace::with_addresses(&[host]);
+    let mut tgtd = Tgtd::start_in(&namespace, host, port);
+    tgtd.add(target);
     environment
-        .run(&[&["--timeout", "0.3"], words(line).as_slice()].concat())
-        .assert_status(4);
+        .run_behind(&namespace.prefix(), &words(line))
+        .assert_status(0);
     let dump = environment.dump();
     let targets = targets(&dump);
     assert_eq!(targets.len(), 1, "{dump:#}");
-    assert_eq!(targets[0]["status"], "FAILED", "{dump:#}");
-    assert_eq!(targets[0]["failure"]["phase"], "connect", "{dump:#}");
+    assert_eq!(targets[0]["status"], "CONNECTED", "{dump:#}");
+    assert_eq!(
+        targets[0]["session"]["portal"],
+        format!("{host}:{port}"),
+        "{dump:#}"
+    );
+    let library = &targets[0]["libraries"][0];
+    assert_eq!(library["device"], "TAPMLB01", "{dump:#}");
+    assert_eq!(library["drives"][0]["device"], "TAP01", "{dump:#}");
     assert_eq!(dump["iop"]["configuration_changed"], false, "{dump:#}");
     dump
+}
+
+fn library(target_name: &str) -> Target {
+    Target::library(target_name, "0000078A12340401", 1, 4, 1_000_000_001)
 }
 
 fn commit_of(document: &Value) -> &Value {
@@ -109,7 +128,8 @@ fn the_system_generated_name_without_chap() {
         "chap": null,
     });
     assert_eq!(commit_of(&committed), &expected);
-    let dump = reipl_and_dump(&environment, RE_IPL);
+    let target = library("iqn.2000-03.com.xyz:vtl.vtltest.demo-39");
+    let dump = reipl_and_dump(&environment, RE_IPL, 3260, target);
     assert_identity(&dump, &expected);
     let initiators = &dump["initiators"];
     assert_eq!(initiators[0]["generated"], true, "{initiators:#}");
@@ -128,7 +148,8 @@ fn a_user_supplied_name_without_chap() {
         "chap": null,
     });
     assert_eq!(commit_of(&committed), &expected);
-    let dump = reipl_and_dump(&environment, "iscsiswiconfig -reipliscsiop");
+    let target = library("iqn.2000-03.com.XYZ:vtl.ABC-XYB-ROCH.demo-1");
+    let dump = reipl_and_dump(&environment, "iscsiswiconfig -reipliscsiop", 3260, target);
     assert_identity(&dump, &expected);
     assert_eq!(dump["initiators"][0]["name"], expected["initiator_name"]);
     assert_eq!(dump["initiators"][0]["generated"], false);
@@ -146,8 +167,11 @@ fn the_system_generated_name_with_chap() {
         "chap": {"name": "SOMECHAPNAME", "keystore": "AVAIL", "stored_in": "disk"},
     });
     assert_eq!(commit_of(&committed), &expected);
-    let dump = reipl_and_dump(&environment, RE_IPL);
+    let target =
+        library("iqn.2000-03.com.xyz:vtl.vtltest.chap").account("SOMECHAPNAME", "SOMECHAPSECRET");
+    let dump = reipl_and_dump(&environment, RE_IPL, 3260, target);
     assert_identity(&dump, &expected);
+    assert_eq!(dump["targets"][0]["session"]["auth_method"], "CHAP");
     assert!(!dump.to_string().contains("SOMECHAPSECRET"));
 }
 
@@ -176,7 +200,12 @@ fn the_platform_keystore_is_refused_and_the_staged_set_stays() {
         "chap": {"name": "SOMECHAPNAME", "keystore": "AVAIL", "stored_in": "disk"},
     });
     assert_eq!(commit_of(&committed), &expected);
-    assert_identity(&reipl_and_dump(&environment, RE_IPL), &expected);
+    let target =
+        library("iqn.2000-03.com.xyz:vtl.vtltest.chap").account("SOMECHAPNAME", "SOMECHAPSECRET");
+    assert_identity(
+        &reipl_and_dump(&environment, RE_IPL, 860, target),
+        &expected,
+    );
 }
 
 /// The examples are pasted into a shell as well.

@@ -1,5 +1,4 @@
-//! All integration tests, one binary: the built `iscsiswiconfig` is run as a user runs it, and judged from outside. A line
-//! per module says what it holds.
+//! All integration tests, one binary. A line per module says what it holds.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -17,6 +16,8 @@ mod contract;
 mod documented;
 /// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
 mod generated;
+/// Golden transcripts: every option, every error and every warning, as a user sees them.
+mod grammar;
 /// Targets that are broken or mean harm: every run ends in time, with a reason and without a panic.
 mod hostile;
 /// The house: who may import whom.

@@ -12,8 +12,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 use thiserror::Error;
 
-use super::usage::{Shown, UsageError, escape};
+use super::usage::{Shown, UsageError};
 use super::{complete, man};
+use crate::values::characters::escape;
 
 /// The environment variable that names the state directory when `--state-dir` does not.
 pub const STATE_DIR_VARIABLE: &str = "ISCSISWICONFIG_STATE_DIR";
@@ -270,7 +271,8 @@ fn options() -> Vec<Arg> {
         Arg::new("help")
             .short('h')
             .long("help")
-            .action(ArgAction::Help)
+            // The long help of an option goes on from its short one, as the man page shows them; alone it says too little.
+            .action(ArgAction::HelpShort)
             .global(true)
             .help("Show help; -OPTION -help explains one macro option"),
     ]
@@ -366,7 +368,10 @@ fn usage_error(error: &clap::Error) -> UsageError {
     let mut paragraphs = report.split("\n\n");
     let message = paragraphs.next().unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(message);
-    let tip = paragraphs.find_map(|paragraph| paragraph.trim_start().strip_prefix("tip: "));
+    let tip = paragraphs
+        .find_map(|paragraph| paragraph.trim_start().strip_prefix("tip: "))
+        // No argument of a command is a free value that could begin with a dash.
+        .filter(|tip| !tip.starts_with("to pass "));
     UsageError::Host {
         message: one_line(message),
         tip: tip.map(one_line),

@@ -288,6 +288,14 @@ fn files(page: &mut Roff) {
             "devices.json",
             "Which device name stands for which serial number.",
         ),
+        (
+            "system.json",
+            "A UUID for the generated initiator name, where the machine has neither a partition UUID nor a machine id.",
+        ),
+        (
+            "config.lock, reipl.lock",
+            "Locks, with the process id of the last holder. They are never removed.",
+        ),
     ];
 
     section(

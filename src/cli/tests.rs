@@ -202,14 +202,14 @@ fn a_host_option_behind_the_macro_option_is_shown_in_its_place() {
     let failure = failure_of("-newname --json -targetname x");
     assert_eq!(
         failure.to_string(),
-        "the host option '--json' stands behind -newname"
+        "the host option '--json' follows -newname"
     );
     assert!(failure.json);
     assert_eq!(
         failure.hints(),
         [
             "did you mean: iscsiswiconfig --json -newname -targetname x",
-            "host options stand before the macro option"
+            "host options stand before the option of the macro"
         ]
     );
     assert_eq!(
@@ -343,7 +343,7 @@ fn one_call_takes_one_option() {
     let failure = failure_of("-newname -targetname x -commit");
     assert_eq!(
         failure.to_string(),
-        "-commit stands behind -newname, and one call takes one option"
+        "-commit follows -newname, and one call takes one option"
     );
     assert!(failure.hints()[0].contains("one call for each option"));
     assert_eq!(failure.corrected, None);
@@ -354,7 +354,7 @@ fn the_option_comes_first() {
     let failure = failure_of("-targetname x -newname");
     assert_eq!(
         failure.to_string(),
-        "-targetname stands before the option that it belongs to"
+        "-targetname stands where the option belongs"
     );
     assert_eq!(
         failure.corrected.as_deref(),

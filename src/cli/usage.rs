@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::grammar::{HELP_WORD, MacroOption, OPTIONS, Parameter, ParameterRule};
 use super::help;
 use super::repair;
-use crate::values::characters;
+use crate::values::characters::{self, escape};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "********";
@@ -114,7 +114,7 @@ pub enum UsageError {
         given: Vec<Parameter>,
     },
     /// A second option in one call.
-    #[error("{} stands behind {}, and one call takes one option", .second.word(), .first.word())]
+    #[error("{} follows {}, and one call takes one option", .second.word(), .first.word())]
     SecondOption {
         /// The option that the call begins with.
         first: MacroOption,
@@ -122,7 +122,7 @@ pub enum UsageError {
         second: MacroOption,
     },
     /// A parameter where the option belongs.
-    #[error("{} stands before the option that it belongs to", .parameter.word())]
+    #[error("{} stands where the option belongs", .parameter.word())]
     ParameterBeforeOption {
         /// The parameter.
         parameter: Parameter,
@@ -130,7 +130,7 @@ pub enum UsageError {
         option: Option<MacroOption>,
     },
     /// A host option behind a macro option.
-    #[error("the host option {word} stands behind {}", .option.word())]
+    #[error("the host option {word} follows {}", .option.word())]
     HostOptionBehind {
         /// The host option as given.
         word: Shown,
@@ -228,6 +228,8 @@ impl fmt::Display for WordFault {
         match *self {
             Self::Dash(c) => write!(f, "{} where '-' belongs", describe(c)),
             Self::Quote('"') => write!(f, "a quotation mark in it"),
+            Self::Quote('\'') => write!(f, "an apostrophe in it"),
+            Self::Quote('`') => write!(f, "a backquote in it"),
             Self::Quote(c) => write!(f, "{} in it", describe(c)),
             Self::Space(c) => write!(f, "{} where the next word should begin", describe(c)),
             Self::CarriageReturn => write!(f, "{} at its end", describe('\r')),
@@ -291,7 +293,7 @@ impl UsageError {
                 ]
             }
             Self::ParameterTwice { .. } => {
-                vec!["give each parameter once: neither value is taken for the right one".to_owned()]
+                vec!["give it once; neither value was taken".to_owned()]
             }
             Self::MissingParameters { option, .. } | Self::NoParameter { option } => {
                 vec![usage(*option)]
@@ -312,24 +314,12 @@ impl UsageError {
                 vec![format!("begin with the option: {}", taken_by.join(", "))]
             }
             Self::HostOptionBehind { .. } => {
-                vec!["host options stand before the macro option".to_owned()]
+                vec!["host options stand before the option of the macro".to_owned()]
             }
             Self::MacroNameTwice => vec!["give it once, then the option".to_owned()],
             Self::Host { tip, .. } => tip.clone().into_iter().chain([ask_for_help(None)]).collect(),
         }
     }
-}
-
-/// Spells out every character that a terminal might act on, hide or show as another one.
-pub(super) fn escape(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            ' '..='~' => shown.push(character),
-            _ => shown.push_str(&format!("<U+{:04X}>", u32::from(character))),
-        }
-    }
-    shown
 }
 
 fn write_instead(meant: &[Shown]) -> String {
@@ -346,9 +336,7 @@ fn write_instead(meant: &[Shown]) -> String {
 /// Says where a fault comes from when that is not plain from its name.
 fn cause(fault: WordFault) -> Option<&'static str> {
     match fault {
-        WordFault::CarriageReturn => {
-            Some("the script has CRLF line ends; convert it, for example with tr -d '\\r'")
-        }
+        WordFault::CarriageReturn => Some(characters::CRLF_HINT),
         WordFault::Quote('"' | '\'' | '`') => None,
         WordFault::Dash(_)
         | WordFault::Quote(_)

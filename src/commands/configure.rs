@@ -2,7 +2,7 @@
 
 use super::document::EditedTarget;
 use super::terminal::Terminal;
-use super::{open_store, partition, print_edit, warn_of_folding};
+use super::{edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
 use crate::config::{ChapParameters, ConfigurationError, EditWarning, Target, TargetIdentity};
 use crate::error::CommandError;
@@ -25,10 +25,8 @@ pub(super) fn add(
             vec![format!("give {} as well", word_of(missing))],
         ));
     }
-    let store = open_store(host)?;
-    let generated = store.generated_name()?;
-    let (target, warnings) = store.edit(|configuration| -> Result<_, CommandError> {
-        Ok(configuration.add(identity, chap, partition(&generated))?)
+    let (generated, (target, warnings)) = edit(host, |configuration, partition| {
+        configuration.add(identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
     warn_of_target(&target, &warnings, &generated, terminal);
@@ -52,11 +50,9 @@ pub(super) fn change(
             ],
         ));
     }
-    let store = open_store(host)?;
-    let generated = store.generated_name()?;
     let secret_warnings = chap.secret.as_ref().map(ChapSecret::warnings);
-    let target = store.edit(|configuration| -> Result<_, CommandError> {
-        Ok(configuration.change(&identity, chap, partition(&generated))?)
+    let (generated, target) = edit(host, |configuration, partition| {
+        configuration.change(&identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
     for warning in secret_warnings.into_iter().flatten() {
@@ -77,10 +73,8 @@ pub(super) fn remove(
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     let identity = identity(invocation)?;
-    let store = open_store(host)?;
-    let generated = store.generated_name()?;
-    let target = store.edit(|configuration| -> Result<_, CommandError> {
-        Ok(configuration.remove(&identity, partition(&generated))?)
+    let (generated, target) = edit(host, |configuration, partition| {
+        configuration.remove(&identity, partition)
     })?;
     print_edit(
         terminal,

@@ -20,11 +20,12 @@ use directories::ProjectDirs;
 
 pub use terminal::Terminal;
 
+use crate::cli::grammar::HELP_WORD;
 use crate::cli::host::STATE_DIR_VARIABLE;
 use crate::cli::{
     self, CommandLine, HostOptions, Invocation, MacroOption, Parameter, Request, help,
 };
-use crate::config::Partition;
+use crate::config::{Configuration, ConfigurationError, Partition};
 use crate::error::{CommandError, ErrorKind};
 use crate::state::Store;
 use crate::values::IscsiName;
@@ -66,7 +67,8 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
             terminal.print(concat!("iscsiswiconfig ", env!("CARGO_PKG_VERSION"), "\n"))?
         }
         Request::NoArguments => {
-            let error = CommandError::usage("no option or command is given", Vec::new());
+            let hints = vec![format!("see iscsiswiconfig {HELP_WORD}")];
+            let error = CommandError::usage("no option or command is given", hints);
             terminal.notes().line(help::usage().trim_end());
             if terminal.json {
                 terminal.print_json(&ErrorDocument::new(&error))?;
@@ -84,6 +86,8 @@ fn call(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<u8, CommandError> {
+    // A list that is none is a usage error at every option, not only where it is used.
+    reipl::chap_algorithms(host)?;
     match invocation.option {
         MacroOption::DumpInitiators => dump::initiators(&open_store(host)?, terminal)?,
         MacroOption::DumpTargets => dump::targets(&open_store(host)?, terminal)?,
@@ -125,12 +129,21 @@ fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
     Ok(Store::new(directory, host.lock_timeout))
 }
 
-/// What an edit needs to know of the partition.
-fn partition(generated_name: &IscsiName) -> Partition<'_> {
-    Partition {
-        generated_name,
+/// Edits the configuration by a rule that needs to know the partition, and returns the generated name with what the rule
+/// returned.
+fn edit<T>(
+    host: &HostOptions,
+    rule: impl FnOnce(&mut Configuration, Partition<'_>) -> Result<T, ConfigurationError>,
+) -> Result<(IscsiName, T), CommandError> {
+    let store = open_store(host)?;
+    let generated_name = store.generated_name()?;
+    let partition = Partition {
+        generated_name: &generated_name,
         keystore_enabled: false,
-    }
+    };
+    let result = store
+        .edit(|configuration| -> Result<T, CommandError> { Ok(rule(configuration, partition)?) })?;
+    Ok((generated_name, result))
 }
 
 /// Prints what an edit did.

@@ -15,12 +15,13 @@ use crate::iscsi::describe::describe;
 use crate::net::{Observer, Step};
 use crate::reipl::{self, Settings};
 use crate::report::TargetStatus;
+use crate::values::characters::escape;
 
 /// `-reipliscsiop`; returns the exit status.
 pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, CommandError> {
     let settings = Settings {
         timeout: host.timeout,
-        chap_algorithms: chap_algorithms(&host.chap_algorithms)?,
+        chap_algorithms: chap_algorithms(host)?,
     };
     let store = open_store(host)?;
     let narrator = Narrator {
@@ -49,12 +50,17 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
     Ok(if all_connected { 0 } else { NOT_ALL_CONNECTED })
 }
 
-fn chap_algorithms(list: &str) -> Result<Vec<ChapAlgorithm>, CommandError> {
+/// Returns the CHAP algorithms to offer, in their order.
+pub(super) fn chap_algorithms(host: &HostOptions) -> Result<Vec<ChapAlgorithm>, CommandError> {
+    let list = &host.chap_algorithms;
     let algorithms: Result<Vec<ChapAlgorithm>, _> =
         list.split(',').map(|word| word.trim().parse()).collect();
     algorithms.map_err(|error| {
         CommandError::usage(
-            format!("--chap-algorithms {list:?} is not a list of CHAP algorithms: {error}"),
+            format!(
+                "invalid value '{}' for '--chap-algorithms <LIST>': {error}",
+                escape(list)
+            ),
             vec!["give them in the order of preference, such as 7,5 or SHA-256,MD5".to_owned()],
         )
     })

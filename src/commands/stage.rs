@@ -1,7 +1,7 @@
 //! -newname, -appendname, -setport, -setkeystore and -commit: one target put together across command lines.
 
 use super::terminal::Terminal;
-use super::{configure, open_store, partition, print_edit, warn_of_folding};
+use super::{configure, edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
 use crate::config::StagedParameter;
 use crate::error::CommandError;
@@ -45,7 +45,10 @@ pub(super) fn append_name(
     })?;
     warn_of_folding(invocation, terminal);
     if !appended {
-        terminal.warn("nothing was staged to append to, so this is the first piece");
+        terminal.warn(&format!(
+            "no {} was staged to append to, so this is its first piece",
+            words(invocation)
+        ));
     }
     print_staged(invocation, terminal, "Appended to")
 }
@@ -90,10 +93,8 @@ pub(super) fn commit(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let store = open_store(host)?;
-    let generated = store.generated_name()?;
-    let (target, warnings) = store.edit(|configuration| -> Result<_, CommandError> {
-        Ok(configuration.commit(partition(&generated))?)
+    let (generated, (target, warnings)) = edit(host, |configuration, partition| {
+        configuration.commit(partition)
     })?;
     configure::warn_of_target(&target, &warnings, &generated, terminal);
     configure::print_added(invocation, &target, &generated, terminal)
@@ -122,14 +123,19 @@ fn print_staged(
     terminal: &mut Terminal,
     verb: &str,
 ) -> Result<(), CommandError> {
+    let text = format!(
+        "{verb} {}. -commit configures the target.",
+        words(invocation)
+    );
+    print_edit(terminal, invocation, None, &text)
+}
+
+/// Returns the parameters that a line names, as typed.
+fn words(invocation: &Invocation) -> String {
     let words: Vec<&str> = invocation
         .arguments
         .iter()
         .map(|(parameter, _)| parameter.word())
         .collect();
-    let text = format!(
-        "{verb} {}. -commit configures the target.",
-        words.join(", ")
-    );
-    print_edit(terminal, invocation, None, &text)
+    words.join(", ")
 }

@@ -25,17 +25,19 @@ pub struct Partition<'a> {
     pub keystore_enabled: bool,
 }
 
-/// What tells one target from another: the four together.
+/// What tells one target from another: the four together. A record leaves out what is the default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetIdentity {
     /// The initiator to log in as.
+    #[serde(default, skip_serializing_if = "InitiatorName::is_generated")]
     pub initiator_name: InitiatorName,
     /// The host to connect to.
     pub target_host_name: HostName,
     /// The target to log in to.
     pub target_name: IscsiName,
     /// The port to connect to.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub target_port: Port,
 }
 
@@ -85,7 +87,7 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chap: Option<ChapCredentials>,
     /// Where the credentials may be kept; held for later while there are none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub keystore: KeystoreChoice,
     /// Grows with every edit of the configuration, so that a target that was changed or made anew can be told from the one
     /// that the last re-IPL used without looking at its secret.
@@ -123,7 +125,7 @@ pub enum ConfigurationError {
     #[error("target {0} is configured already")]
     Exists(TargetIdentity),
     /// A second portal for the same initiator and target.
-    #[error("this initiator has a connection to that target already: {0}")]
+    #[error("this initiator is configured for that target already: {0}")]
     SecondPortal(TargetIdentity),
     /// `-changetarget` or `-removetarget` of an identity that does not exist.
     #[error("no target {asked} is configured for initiator {}", asked.initiator_name)]
@@ -133,7 +135,7 @@ pub enum ConfigurationError {
         /// What is configured under that target name.
         namesakes: Vec<TargetIdentity>,
     },
-    /// A CHAP name without a secret, or a secret without a name.
+    /// A CHAP name without a secret, or a secret without a name, as `-addtarget` or `-changetarget` would leave it.
     #[error("CHAP name and secret come together, and the {0} is missing")]
     HalfChap(Subject),
     /// `PLATFORM` while there is no Platform KeyStore.
@@ -142,7 +144,7 @@ pub enum ConfigurationError {
     /// `-commit` with nothing staged.
     #[error("nothing is staged")]
     NothingStaged,
-    /// `-commit` without what a target needs at least.
+    /// `-commit` without what a target needs at least, or with half of CHAP.
     #[error("the staged target is not complete: {} missing", list_missing(missing))]
     Incomplete {
         /// The parameters that are missing.
@@ -159,8 +161,12 @@ pub enum ConfigurationError {
     Value(#[from] ValueError),
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 fn list_missing(missing: &[Subject]) -> String {
-    let names: Vec<String> = missing.iter().map(Subject::to_string).collect();
+    let names: Vec<String> = missing.iter().map(|name| format!("the {name}")).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
     format!("{} {verb}", names.join(" and "))
 }

@@ -83,7 +83,8 @@ impl StagedTarget {
         piece: &str,
     ) -> Result<(), ConfigurationError> {
         if parameter == StagedParameter::InitiatorName && is_miswritten_generate(piece) {
-            return Err(ValueError::Form(Subject::InitiatorName, Form::GenerateCase).into());
+            let subject = Subject::InitiatorName;
+            return Err(ValueError::form(subject, Form::GenerateCase, piece).into());
         }
         self.store(parameter, "", piece)
     }
@@ -99,7 +100,8 @@ impl StagedTarget {
         piece: &str,
     ) -> Result<bool, ConfigurationError> {
         if parameter == StagedParameter::InitiatorName && piece.eq_ignore_ascii_case(GENERATE) {
-            return Err(ValueError::Form(Subject::InitiatorName, Form::GenerateAppended).into());
+            let subject = Subject::InitiatorName;
+            return Err(ValueError::form(subject, Form::GenerateAppended, piece).into());
         }
         let staged = self
             .text(parameter)
@@ -160,7 +162,14 @@ impl StagedTarget {
             )?,
             keystore: self.keystore,
         };
-        Ok((identity, chap))
+        let missing = match (&chap.name, &chap.secret) {
+            (Some(_), None) => Subject::ChapSecret,
+            (None, Some(_)) => Subject::ChapName,
+            _ => return Ok((identity, chap)),
+        };
+        Err(ConfigurationError::Incomplete {
+            missing: vec![missing],
+        })
     }
 
     fn text(&self, parameter: StagedParameter) -> Option<&str> {

@@ -24,7 +24,7 @@ use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::net::{self, AttachError, Attached, Attachment, Deadlines, Observer};
 use crate::report::{ChapReport, Failure, SessionReport, StoredIn, TargetReport, TargetStatus};
 use crate::state::{ActiveConfiguration, ActiveTarget, StateError, Store};
-use crate::values::{InitiatorName, IscsiName};
+use crate::values::IscsiName;
 use inquiry::EnumerationInquiry;
 
 /// How a re-IPL talks to the targets.
@@ -184,7 +184,7 @@ fn report(
         }
         reports.push(ActiveTarget {
             revision: target.revision,
-            generated: matches!(target.identity.initiator_name, InitiatorName::Generated),
+            generated: target.identity.initiator_name.is_generated(),
             report,
         });
     }

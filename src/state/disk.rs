@@ -1,9 +1,9 @@
 //! The one seam to the disk: every operation that the state makes goes through [`Disk`], so that a test can count the
 //! operations and fail, or die at, each in turn.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use fs2::FileExt as _;
@@ -38,9 +38,9 @@ pub struct Contents {
 }
 
 /// The operations that the state makes on the disk. Each is one step: after a failure or a kill it has happened or it has
-/// not, except for [`Disk::write_new`], whose file nobody reads before it is renamed.
+/// not, except for [`Disk::write`], to a file that nobody reads before it is renamed.
 pub trait Disk {
-    /// Creates a directory and its parents with mode 0700; one that exists is left as it is.
+    /// Creates a directory, mode 0700 whatever the umask, and the parents that it needs.
     ///
     /// # Errors
     /// Those of mkdir(2).
@@ -59,7 +59,7 @@ pub trait Disk {
     /// `FileTooLarge` for one beyond 64 MiB.
     fn read(&self, path: &Path) -> io::Result<Option<Contents>>;
 
-    /// Opens a lock file, creating it with mode 0600.
+    /// Opens a lock file, creating it with mode 0600 whatever the umask.
     ///
     /// # Errors
     /// Those of open(2).
@@ -77,11 +77,17 @@ pub trait Disk {
     /// Those of write(2).
     fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()>;
 
-    /// Writes a file that does not exist yet, mode 0600.
+    /// Creates a file that does not exist yet, mode 0600 whatever the umask.
     ///
     /// # Errors
-    /// Those of open(2) and write(2).
-    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<File>;
+    /// Those of open(2).
+    fn create_new(&self, path: &Path) -> io::Result<File>;
+
+    /// Writes behind what was written to a file before.
+    ///
+    /// # Errors
+    /// Those of write(2).
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()>;
 
     /// Waits until a file's bytes are on the medium.
     ///
@@ -117,7 +123,9 @@ pub struct SystemDisk;
 
 impl Disk for SystemDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        // The umask may have taken away more than others' permissions.
+        fs::set_permissions(path, Permissions::from_mode(0o700))
     }
 
     fn inspect_directory(&self, path: &Path) -> io::Result<Option<Ownership>> {
@@ -163,14 +171,20 @@ impl Disk for SystemDisk {
     }
 
     fn open_lock(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new()
+        let mut options = OpenOptions::new();
+        options
             .read(true)
             .write(true)
-            .create(true)
-            .truncate(false)
             .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(path)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = options.create(true).open(path)?;
+                file.set_permissions(Permissions::from_mode(0o600))?;
+                Ok(file)
+            }
+            opened => opened,
+        }
     }
 
     fn try_lock(&self, lock: &File) -> io::Result<bool> {
@@ -188,14 +202,18 @@ impl Disk for SystemDisk {
         lock.write_all_at(format!("{pid:<10}\n").as_bytes(), 0)
     }
 
-    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<File> {
-        let mut file = OpenOptions::new()
+    fn create_new(&self, path: &Path) -> io::Result<File> {
+        let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(path)?;
-        file.write_all(bytes)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
         Ok(file)
+    }
+
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {

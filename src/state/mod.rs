@@ -15,7 +15,7 @@ mod active;
 mod disk;
 mod identity;
 mod store;
-mod wiping;
+mod writer;
 
 pub use active::{ActiveConfiguration, ActiveTarget};
 pub use disk::{Contents, Disk, Ownership, SystemDisk};

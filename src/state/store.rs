@@ -1,7 +1,7 @@
 //! Reading, locking and replacing the records.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::active::ActiveConfiguration;
 use super::disk::{Contents, Disk, SystemDisk};
-use super::wiping::WipingBuffer;
+use super::writer::PieceWriter;
 use crate::config::Configuration;
 use crate::devices::names::DeviceNames;
 
@@ -310,23 +310,24 @@ impl Store {
     fn replace<T: Serialize>(&self, name: &str, record: &T) -> Result<(), StateError> {
         let path = self.directory.join(name);
         let temporary = self.directory.join(format!("{name}.new"));
-        let mut buffer = WipingBuffer::with_capacity(16 * 1024);
         let envelope = Envelope {
             schema: SCHEMA,
             record,
         };
-        serde_json::to_writer(&mut buffer, &envelope)
-            .map_err(|error| self.failed("write", &path)(error.into()))?;
-        let mut bytes = buffer.into_bytes();
-        bytes.push(b'\n');
 
-        let disk = &self.disk;
+        let disk = self.disk.as_ref();
         // What a killed writer left behind; nobody else can be writing it, the lock is ours.
         disk.remove(&temporary)
             .map_err(self.failed("remove", &temporary))?;
         let written = disk
-            .write_new(&temporary, &bytes)
-            .and_then(|file| disk.sync(&file))
+            .create_new(&temporary)
+            .and_then(|file| {
+                let mut writer = PieceWriter::new(disk, &file);
+                serde_json::to_writer(&mut writer, &envelope)?;
+                writer.write_all(b"\n")?;
+                writer.flush()?;
+                disk.sync(&file)
+            })
             .map_err(self.failed("write", &temporary))
             .and_then(|()| {
                 disk.rename(&temporary, &path)
@@ -366,8 +367,8 @@ pub struct ReIpl<'a> {
 }
 
 impl ReIpl<'_> {
-    /// Records what the re-IPL found. The names come first: a kill between the two leaves names that no report shows yet,
-    /// never a report with a name that another device could be given.
+    /// Records what the re-IPL found. The names come first, unless they are the old ones: a kill between the two leaves names
+    /// that no report shows yet, never a report with a name that another device could be given.
     ///
     /// # Errors
     /// [`StateError`].
@@ -376,7 +377,9 @@ impl ReIpl<'_> {
         active: &ActiveConfiguration,
         device_names: &DeviceNames,
     ) -> Result<(), StateError> {
-        self.store.replace(DEVICES, device_names)?;
+        if *device_names != self.device_names {
+            self.store.replace(DEVICES, device_names)?;
+        }
         self.store.replace(ACTIVE, active)
     }
 }
@@ -388,7 +391,12 @@ fn parse<T: DeserializeOwned>(path: PathBuf, contents: &Contents) -> Result<T, S
         schema: u64,
     }
 
-    let error = match serde_json::from_slice::<Envelope<T>>(&contents.bytes) {
+    // Text that is known to be UTF-8 is not checked again string by string.
+    let parsed = match std::str::from_utf8(&contents.bytes) {
+        Ok(text) => serde_json::from_str::<Envelope<T>>(text),
+        Err(_) => serde_json::from_slice(&contents.bytes),
+    };
+    let error = match parsed {
         Ok(envelope) if envelope.schema == SCHEMA => return Ok(envelope.record),
         Ok(_) => None,
         Err(error) => Some(error),

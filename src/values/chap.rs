@@ -137,7 +137,7 @@ mod tests {
         let bad = ChapSecret::parse("geheim\u{e9}").unwrap_err();
         assert_eq!(
             bad.to_string(),
-            "CHAP secret holds a character outside 20h to 7Eh"
+            "the CHAP secret cannot hold a character other than printable ASCII (20h to 7Eh)"
         );
         let pasted = ChapSecret::parse("\u{201c}geheim\u{201d}").unwrap_err();
         assert!(

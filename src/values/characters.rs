@@ -51,6 +51,10 @@ const LOOK_ALIKES: &[(char, &str, Meaning)] = &[
     ('\u{ff0d}', "FULLWIDTH HYPHEN-MINUS", Meaning::Dash),
 ];
 
+/// What to do about the carriage returns of a script.
+pub const CRLF_HINT: &str =
+    "the script has CRLF line ends; convert it, for example with tr -d '\\r'";
+
 fn look_alike(character: char) -> Option<(&'static str, Meaning)> {
     LOOK_ALIKES
         .iter()
@@ -72,6 +76,18 @@ pub fn describe(character: char) -> String {
         (None, '!'..='~') => format!("{character:?}"),
         (None, _) => format!("U+{code:04X}"),
     }
+}
+
+/// Returns a text with every character spelled out that a terminal might act on, hide or show as another one.
+pub fn escape(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            ' '..='~' => shown.push(character),
+            _ => shown.push_str(&format!("<U+{:04X}>", u32::from(character))),
+        }
+    }
+    shown
 }
 
 /// Returns true for a character that looks like the `-` of an option without being it.

@@ -44,7 +44,7 @@ impl Subject {
     pub fn check_piece(self, joined: &str) -> Result<(), ValueError> {
         if let Some(character) = joined.chars().find(|&character| !self.allows(character)) {
             return Err(match (self, host_name::telling(joined)) {
-                (Self::TargetHostName, Some(form)) => ValueError::Form(self, form),
+                (Self::TargetHostName, Some(form)) => ValueError::form(self, form, joined),
                 _ => ValueError::character(self, character, joined),
             });
         }
@@ -88,10 +88,10 @@ impl fmt::Display for Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ValueError {
     /// Nothing between the quotes.
-    #[error("{0} is empty")]
+    #[error("the {0} is empty")]
     Empty(Subject),
     /// Longer than [`Subject::limit`].
-    #[error("{subject} is {length} bytes long, the limit is {limit}", limit = subject.limit())]
+    #[error("the {subject} is {length} bytes long; the limit is {limit}", limit = subject.limit())]
     TooLong {
         /// The value spoken of.
         subject: Subject,
@@ -99,7 +99,7 @@ pub enum ValueError {
         length: usize,
     },
     /// A character that the value cannot hold.
-    #[error("{subject} holds {}", shown(*subject, *character))]
+    #[error("the {subject} cannot hold {}", shown(*subject, *character))]
     Character {
         /// The value spoken of.
         subject: Subject,
@@ -109,8 +109,15 @@ pub enum ValueError {
         corrected: Option<String>,
     },
     /// Well-spelled, but not a value of its kind.
-    #[error("{0} {1}")]
-    Form(Subject, Form),
+    #[error("the {subject} '{}' {form}", characters::escape(typed))]
+    Form {
+        /// The value spoken of; never a secret.
+        subject: Subject,
+        /// What is wrong with it.
+        form: Form,
+        /// What was typed, or put together of pieces.
+        typed: String,
+    },
 }
 
 /// A well-spelled text that is not a value of its kind.
@@ -146,6 +153,8 @@ pub enum Form {
     Brackets {
         /// What stands between the brackets.
         address: String,
+        /// What stands behind them and a colon; none when nothing does.
+        port: Option<String>,
     },
     /// `scheme://...`.
     Url,
@@ -157,7 +166,7 @@ impl fmt::Display for Form {
             Self::NotAPort => "is not a number from 1 to 65535 in plain decimal digits",
             Self::NotAKeystore { .. } => "is not AVAIL, NONE or PLATFORM",
             Self::GenerateCase => "is *GENERATE in another letter case",
-            Self::GenerateAppended => "is *GENERATE, which is a whole name and cannot be appended",
+            Self::GenerateAppended => "is a whole name and cannot be appended",
             Self::NotAHostName => "is neither an IP address nor a host name (RFC 1123)",
             Self::NotAnAddress => {
                 "ends in a label of digits like an IPv4 address, but is not a valid one"
@@ -172,10 +181,21 @@ impl fmt::Display for Form {
 }
 
 impl ValueError {
+    /// Makes the error of a text that is not a value of its kind.
+    pub fn form(subject: Subject, form: Form, typed: &str) -> Self {
+        Self::Form {
+            subject,
+            form,
+            typed: typed.to_owned(),
+        }
+    }
+
     pub(super) fn character(subject: Subject, character: char, typed: &str) -> Self {
-        let plain = characters::plain(typed).replace(' ', "");
+        // A space within a name may stand for a character that is lost: there is nothing to suggest then.
+        let plain = characters::plain(typed);
+        let plain = plain.trim();
         let corrected = (subject != Subject::ChapSecret && plain != typed && !plain.is_empty())
-            .then_some(plain)
+            .then(|| plain.to_owned())
             .filter(|plain| plain.chars().all(|character| subject.allows(character)));
         Self::Character {
             subject,
@@ -189,28 +209,30 @@ impl ValueError {
         match self {
             Self::Empty(_) | Self::TooLong { .. } => Vec::new(),
             Self::Character {
+                subject,
                 character,
                 corrected,
-                ..
             } => {
                 let mut hints = Vec::new();
-                if *character == '\r' {
-                    hints.push("the script has CRLF line ends: convert it to LF".to_owned());
-                }
                 if let Some(corrected) = corrected {
-                    hints.push(format!("write: {corrected}"));
+                    hints.push(format!("write {corrected}"));
+                } else if *subject == Subject::TargetHostName {
+                    hints.push(HOST_NAME_FORM.to_owned());
+                }
+                if *character == '\r' {
+                    hints.push(characters::CRLF_HINT.to_owned());
                 }
                 hints
             }
-            Self::Form(_, form) => form.hint().into_iter().collect(),
+            Self::Form { form, .. } => vec![form.hint()],
         }
     }
 }
 
 impl Form {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NotAPort => "leave -targetport out for 3260".to_owned(),
+    fn hint(&self) -> String {
+        match self {
+            Self::NotAPort => "write the number alone, such as 860; the default is 3260".to_owned(),
             Self::NotAKeystore { meant: Some(meant) } => {
                 format!("write {meant}, in upper case and without a star")
             }
@@ -228,7 +250,7 @@ impl Form {
                  -newname"
                     .to_owned()
             }
-            Self::NotAHostName => return None,
+            Self::NotAHostName => HOST_NAME_FORM.to_owned(),
             Self::NotAnAddress => {
                 "an IPv4 address has four numbers from 0 to 255 without leading zeros".to_owned()
             }
@@ -237,24 +259,34 @@ impl Form {
                 "use an address that needs no zone: a link-local one cannot be configured"
                     .to_owned()
             }
-            Self::WithPort { host, port } => {
+            Self::Brackets {
+                address,
+                port: None,
+            } => format!("write the address alone: {address}"),
+            Self::Brackets {
+                address: host,
+                port: Some(port),
+            }
+            | Self::WithPort { host, port } => {
                 format!("write -targethostname {host} -targetport {port}")
             }
-            Self::Brackets { address } => format!("write the address alone: {address}"),
             Self::Url => "give the host alone, the port with -targetport and the target with \
                           -targetname"
                 .to_owned(),
-        })
+        }
     }
 }
+
+/// What a host name is, for a text that is none and cannot be corrected.
+const HOST_NAME_FORM: &str = "a host name has labels of letters, digits and inner hyphens, each at most 63 characters long, joined by dots";
 
 /// A character of a secret is shown only when it is one that cannot be part of a secret in any console.
 fn shown(subject: Subject, character: char) -> String {
     match subject {
         Subject::ChapSecret if characters::name(character).is_none() => {
-            "a character outside 20h to 7Eh".to_owned()
+            "a character other than printable ASCII (20h to 7Eh)".to_owned()
         }
-        _ => format!("{}, which it cannot hold", characters::describe(character)),
+        _ => characters::describe(character),
     }
 }
 
@@ -278,12 +310,12 @@ impl fmt::Display for ValueWarning {
             Self::NotIqn(subject) => {
                 write!(
                     formatter,
-                    "{subject} does not begin with iqn., eui. or naa."
+                    "the {subject} does not begin with iqn., eui. or naa."
                 )
             }
             Self::ConsoleCharacters(subject) => write!(
                 formatter,
-                "{subject} has characters outside a-z 0-9 . : -, which VTL consoles refuse"
+                "the {subject} has characters outside a-z 0-9 . : -, which VTL consoles refuse"
             ),
             Self::SecretLength { length } if *length < 12 => write!(
                 formatter,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Form, Subject, ValueError};
 
@@ -12,8 +12,8 @@ use super::{Form, Subject, ValueError};
 pub(super) const MAX_LENGTH: usize = 253;
 
 /// A host as typed: addresses are equal by value, names without letter case.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub struct HostName(String);
 
 impl HostName {
@@ -61,7 +61,7 @@ impl FromStr for HostName {
         subject.check_piece(typed)?;
         match form(typed) {
             None => Ok(Self(typed.to_owned())),
-            Some(form) => Err(ValueError::Form(subject, form)),
+            Some(form) => Err(ValueError::form(subject, form, typed)),
         }
     }
 }
@@ -74,9 +74,9 @@ impl TryFrom<String> for HostName {
     }
 }
 
-impl From<HostName> for String {
-    fn from(host: HostName) -> Self {
-        host.0
+impl Serialize for HostName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
@@ -86,9 +86,10 @@ pub(super) fn telling(typed: &str) -> Option<Form> {
         return Some(Form::Url);
     }
     if let Some(rest) = typed.strip_prefix('[') {
-        let address = rest.split(']').next()?;
+        let (address, behind) = rest.split_once(']').unwrap_or((rest, ""));
         return address.parse::<Ipv6Addr>().is_ok().then(|| Form::Brackets {
             address: address.to_owned(),
+            port: behind.strip_prefix(':').map(str::to_owned),
         });
     }
     let (address, _) = typed.split_once('%')?;
@@ -185,8 +186,12 @@ mod tests {
             ["write -targethostname vtl -targetport 860"]
         );
         assert_eq!(
-            host("[fd00::5]:860").unwrap_err().hints(),
+            host("[fd00::5]").unwrap_err().hints(),
             ["write the address alone: fd00::5"]
+        );
+        assert_eq!(
+            host("[fd00::5]:860").unwrap_err().hints(),
+            ["write -targethostname fd00::5 -targetport 860"]
         );
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Form, Subject, ValueError, ValueWarning};
 
@@ -16,8 +16,8 @@ pub const GENERATE: &str = "*GENERATE";
 /// An iSCSI name: 1 to 223 bytes of printable ASCII without a space.
 ///
 /// Kept and sent as typed; equality is that of RFC 7143 section 4.2.7: after lower-casing.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub struct IscsiName(String);
 
 impl IscsiName {
@@ -85,23 +85,38 @@ impl TryFrom<String> for IscsiName {
     }
 }
 
-impl From<IscsiName> for String {
-    fn from(name: IscsiName) -> Self {
-        name.0
+impl Serialize for IscsiName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 
 /// The value of `-initiatorname`: a name, or `*GENERATE`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "String")]
 pub enum InitiatorName {
     /// The system generated name, whatever it is when it is used.
+    #[default]
     Generated,
     /// A name of the user's own.
     Named(IscsiName),
 }
 
 impl InitiatorName {
+    /// Returns true for `*GENERATE`. The generated name spelled out is a name of its own here: [`InitiatorName::resolve`] tells
+    /// whether the two mean the same.
+    pub fn is_generated(&self) -> bool {
+        matches!(self, Self::Generated)
+    }
+
+    /// Returns what was typed.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Generated => GENERATE,
+            Self::Named(name) => name.as_str(),
+        }
+    }
+
     /// Returns the name to log in with, `generated` being the system generated one.
     pub fn resolve<'a>(&'a self, generated: &'a IscsiName) -> &'a IscsiName {
         match self {
@@ -121,10 +136,7 @@ impl InitiatorName {
 
 impl fmt::Display for InitiatorName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Generated => GENERATE,
-            Self::Named(name) => name.as_str(),
-        })
+        formatter.pad(self.as_str())
     }
 }
 
@@ -136,7 +148,8 @@ impl FromStr for InitiatorName {
             return Ok(Self::Generated);
         }
         if typed.eq_ignore_ascii_case(GENERATE) {
-            return Err(ValueError::Form(Subject::InitiatorName, Form::GenerateCase));
+            let subject = Subject::InitiatorName;
+            return Err(ValueError::form(subject, Form::GenerateCase, typed));
         }
         IscsiName::parse(Subject::InitiatorName, typed).map(Self::Named)
     }
@@ -150,9 +163,9 @@ impl TryFrom<String> for InitiatorName {
     }
 }
 
-impl From<InitiatorName> for String {
-    fn from(name: InitiatorName) -> Self {
-        name.to_string()
+impl Serialize for InitiatorName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -182,7 +195,7 @@ mod tests {
         assert!(target(&"a".repeat(223)).is_ok());
         assert_eq!(
             target(&"a".repeat(224)).unwrap_err().to_string(),
-            "target name is 224 bytes long, the limit is 223"
+            "the target name is 224 bytes long; the limit is 223"
         );
     }
 
@@ -200,7 +213,7 @@ mod tests {
         }
         assert_eq!(
             target("iqn\u{2013}x\r").unwrap_err().hints(),
-            ["write: iqn-x"]
+            ["write iqn-x"]
         );
     }
 

@@ -35,12 +35,18 @@ impl Port {
     }
 }
 
+impl Default for Port {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 impl TryFrom<u16> for Port {
     type Error = ValueError;
 
     fn try_from(number: u16) -> Result<Self, ValueError> {
         match number {
-            0 => Err(ValueError::Form(Subject::TargetPort, Form::NotAPort)),
+            0 => Err(ValueError::form(Subject::TargetPort, Form::NotAPort, "0")),
             number => Ok(Self(number)),
         }
     }
@@ -65,11 +71,11 @@ impl FromStr for Port {
         }
         // u16's own parser would take a sign.
         if !typed.bytes().all(|byte| byte.is_ascii_digit()) || typed.starts_with('0') {
-            return Err(ValueError::Form(subject, Form::NotAPort));
+            return Err(ValueError::form(subject, Form::NotAPort, typed));
         }
         match typed.parse() {
             Ok(number) => Ok(Self(number)),
-            Err(_) => Err(ValueError::Form(subject, Form::NotAPort)),
+            Err(_) => Err(ValueError::form(subject, Form::NotAPort, typed)),
         }
     }
 }
@@ -123,7 +129,11 @@ impl FromStr for KeystoreChoice {
         }
         let upper = typed.trim_start_matches('*').to_ascii_uppercase();
         let meant = Self::ALL.into_iter().find(|choice| choice.word() == upper);
-        Err(ValueError::Form(subject, Form::NotAKeystore { meant }))
+        Err(ValueError::form(
+            subject,
+            Form::NotAKeystore { meant },
+            typed,
+        ))
     }
 }
 

@@ -79,21 +79,26 @@ impl TestEnvironment {
     }
 
     /// Runs the binary to its end.
-    #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Output {
         let mut command = self.command();
         command.args(arguments);
         self.finish(command)
     }
 
+    /// Runs the binary to its end behind the words of a prefix, such as one that leads into a network namespace.
+    pub fn run_behind(&self, prefix: &[String], arguments: &[&str]) -> Output {
+        let mut command = self.command_of(Path::new(&prefix[0]));
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.args(&prefix[1..]).arg(BINARY).args(arguments);
+        self.finish(command)
+    }
+
     /// Runs the binary with a line of words as somebody types it; words are split at blanks, nothing is expanded.
-    #[must_use]
     pub fn run_line(&self, line: &str) -> Output {
         self.run(&line.split_whitespace().collect::<Vec<_>>())
     }
 
     /// Runs a prepared command to its end.
-    #[must_use]
     pub fn finish(&self, mut command: Command) -> Output {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let described = format!("{command:?}");
@@ -183,25 +188,18 @@ impl TestEnvironment {
             .json()
     }
 
-    /// Returns the names of the targets that are configured, in order, as a re-IPL of a copy of the state sees them.
+    /// Returns the names of the targets that are configured, in order.
     ///
-    /// No option prints the configuration that is not active yet, so a copy is re-IPLed with no patience at all.
+    /// No option prints the configuration that is not active yet, so the record itself is read.
     #[must_use]
     pub fn configured_targets(&self) -> Vec<String> {
-        let copy = TestEnvironment::new();
-        if self.state().exists() {
-            fs::create_dir(copy.state()).unwrap();
-            fs::set_permissions(copy.state(), fs::Permissions::from_mode(0o700)).unwrap();
-            for name in self.state_listing() {
-                fs::copy(self.state_file(&name), copy.state_file(&name)).unwrap();
-            }
-        }
-        let document = copy
-            .run(&["--json", "--timeout", "0.3", "-reipliscsiop"])
-            .json();
-        targets(&document)
+        let Ok(bytes) = fs::read(self.state_file("config.json")) else {
+            return Vec::new();
+        };
+        let envelope: Value = serde_json::from_slice(&bytes).expect("config.json is JSON");
+        targets(&envelope["record"])
             .iter()
-            .map(|target| text(&target["target_name"]).to_owned())
+            .map(|target| text(&target["identity"]["target_name"]).to_owned())
             .collect()
     }
 

@@ -22,10 +22,7 @@ mod values;
 /// A host on which nothing listens, so that a re-IPL fails at once.
 const HOST: &str = "127.0.0.1";
 
-/// A port on which nothing listens.
-const PORT: u16 = 1;
-
-/// The words of an -addtarget with the system generated name, at `HOST` and `PORT`, with more words behind.
+/// The words of an -addtarget with the system generated name, at `HOST` and port 1, with more words behind.
 fn add<'a>(target_name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let words = [
         "-addtarget",

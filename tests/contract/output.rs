@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -95,7 +96,6 @@ fn an_error_is_a_document_too_and_stderr_stays_as_it_is() {
         (&environment, &["-AddTarget"], 2),
         (&environment, &["-setport", "-targetport", "0"], 2),
         (&environment, &["--nosuchoption"], 2),
-        (&environment, &["\u{2013}commit"], 2),
         (&environment, &[], 2),
         (&broken, &["-commit"], 3),
     ] {
@@ -326,6 +326,30 @@ fn there_is_no_progress_without_a_terminal_and_no_escape_sequence() {
         assert!(
             !output.contains('\u{1b}') && !output.contains('\r'),
             "{output:?}"
+        );
+    }
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    for (options, shown) in [("", true), ("-q", false)] {
+        // script gives the command a terminal and prints what arrives there; stdout goes to a file.
+        let line = format!("iscsiswiconfig {options} --timeout 1 -reipliscsiop > report");
+        let mut script = environment.command_of(Path::new("/usr/bin/script"));
+        script.args(["-qec", &line, "/dev/null"]);
+        let terminal = environment.finish(script).assert_status(4);
+        assert_eq!(
+            terminal.stdout.contains("iqn.a:b"),
+            shown,
+            "{options}: {}",
+            *terminal
+        );
+        let report = fs::read_to_string(environment.home().join("report")).unwrap();
+        assert!(
+            report.contains("iqn.a:b") && !report.contains('\u{1b}'),
+            "{report}"
         );
     }
 }

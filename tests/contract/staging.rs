@@ -103,7 +103,7 @@ fn appending_to_nothing_is_accepted_with_a_warning() {
     environment
         .run_line("-appendname -targetname iqn.a:b")
         .assert_status(0)
-        .warns(&["-targetname"]);
+        .warns(&["staged"]);
     environment
         .run_line("-appendname -targetname c")
         .assert_status(0)
@@ -181,7 +181,10 @@ fn honest_pieces_are_checked_for_their_form_at_commit_only() {
         if whole {
             environment.run(&["-commit"]).assert_status(0);
         } else {
-            environment.run(&["-commit"]).assert_status(1).says(&[host]);
+            environment
+                .run(&["-commit"])
+                .assert_status(1)
+                .says(&["host name"]);
             assert_eq!(
                 environment.snapshot(),
                 before,
@@ -246,6 +249,34 @@ fn commit_wants_chap_name_and_secret_together() {
             .assert_status(1)
             .says(&[missing]);
         assert_eq!(environment.snapshot(), before);
+    }
+}
+
+#[test]
+fn commit_warns_of_the_whole_secret_and_not_of_its_pieces() {
+    for (second, warned) in [("7890", false), ("", true)] {
+        let environment = TestEnvironment::new();
+        run_lines(
+            &environment,
+            &[
+                "-newname -targetname iqn.a:b",
+                "-newname -targethostname 127.0.0.1",
+                "-newname -initiatorchapname NAME",
+            ],
+        );
+        let piece = ["-newname", "-initiatorchapsecret", "SECRET12"];
+        environment.run(&piece).assert_status(0).silent();
+        if !second.is_empty() {
+            let piece = ["-appendname", "-initiatorchapsecret", second];
+            environment.run(&piece).assert_status(0).silent();
+        }
+        let committed = environment.run(&["-commit"]).assert_status(0);
+        assert_eq!(
+            committed.stderr.contains("warning: "),
+            warned,
+            "{}",
+            *committed
+        );
     }
 }
 

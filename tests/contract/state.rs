@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use super::add;
-use crate::common::TestEnvironment;
+use crate::common::{BINARY, TestEnvironment};
 
 const FILES: [&str; 3] = ["config.json", "active.json", "devices.json"];
 
@@ -41,7 +43,7 @@ fn reader_of(file: &str) -> &'static [&'static str] {
 
 #[test]
 fn the_directory_and_the_files_are_private_whatever_the_umask() {
-    for umask in ["000", "022", "077", "277"] {
+    for umask in ["000", "022", "027", "077", "277"] {
         let environment = TestEnvironment::new();
         let script = format!(
             "umask {umask}; iscsiswiconfig {}; iscsiswiconfig --timeout 1 -reipliscsiop",
@@ -236,6 +238,34 @@ fn a_directory_of_another_user_is_refused() {
         .says(&["state"]);
     environment.run(&["-dumptargets"]).assert_status(3);
     assert_eq!(environment.snapshot(), before);
+}
+
+#[test]
+fn a_user_who_is_not_root_uses_his_own_state_and_roots_but_no_third_ones() {
+    const NOBODY: u32 = 65534;
+    for (owner, status) in [(NOBODY, 0), (65533, 3)] {
+        let environment = TestEnvironment::new();
+        // The user must be able to reach the binary, wherever it was built.
+        let binary = environment.home().join("iscsiswiconfig");
+        // Another process copies, for a file that this one had open for writing could not be run while a child of
+        // another test still has it open.
+        let copied = Command::new("cp")
+            .arg(BINARY)
+            .arg(&binary)
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        fs::create_dir(environment.state()).unwrap();
+        set_mode(&environment.state(), 0o755);
+        chown(environment.home(), Some(NOBODY), Some(NOBODY))
+            .expect("chown: run the tests as root");
+        chown(environment.state(), Some(owner), Some(owner)).unwrap();
+        for words in [&["-dumptargets"][..], &["-setport", "-targetport", "5"]] {
+            let mut command = environment.command_of(&binary);
+            command.args(words).uid(NOBODY).gid(NOBODY);
+            environment.finish(command).assert_status(status);
+        }
+    }
 }
 
 #[test]

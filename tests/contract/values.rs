@@ -136,7 +136,7 @@ fn host_names_with_too_much_in_them_are_refused_with_a_hint() {
         ("vtl.example.com:3260", &["vtl.example.com"]),
         ("[fd00::5]", &["fd00::5"]),
         ("[fd00::5]:860", &["fd00::5"]),
-        ("iscsi://10.1.1.5", &["10.1.1.5"]),
+        ("iscsi://10.1.1.5", &["-targetport"]),
     ] {
         environment
             .run(&add_host(host))
@@ -245,9 +245,6 @@ fn chap_values_are_printable_ascii_of_at_most_255_bytes() {
 fn a_secret_of_an_unusual_length_is_accepted_with_a_warning() {
     for length in [1, 11, 17, 255] {
         let secret = "S".repeat(length);
-        stage("-initiatorchapsecret", &secret)
-            .assert_status(0)
-            .warns(&[]);
         let words = [
             "-initiatorchapname",
             "NAME",
@@ -414,20 +411,22 @@ fn pasted_typography_in_a_secret_is_named_but_the_secret_is_not_shown() {
 }
 
 #[test]
-fn the_error_of_a_value_names_its_parameter_and_the_value() {
+fn the_error_of_a_value_says_which_one_it_is() {
     let environment = TestEnvironment::new();
     environment
         .run(&add_host("999.1.1.1"))
         .assert_status(2)
-        .says(&["-targethostname", "999.1.1.1"]);
+        .says(&["target", "host", "name"]);
     environment
         .run(&["-setport", "-targetport", "70000"])
         .assert_status(2)
-        .says(&["-targetport", "70000", "65535"]);
+        .says(&["port", "65535"]);
     environment
         .run(&["-newname", "-targetname", "a b"])
         .assert_status(2)
-        .says(&["-targetname"]);
+        .says(&["target", "name"]);
+    let secret = ["-newname", "-initiatorchapsecret", "\u{e9}"];
+    environment.run(&secret).assert_status(2).says(&["secret"]);
 }
 
 proptest! {
@@ -443,7 +442,7 @@ proptest! {
     ) {
         let output = stage(parameter, &value);
         let status = output.status.code();
-        prop_assert!(matches!(status, Some(0 | 1 | 2)), "{value:?}: {output}");
+        prop_assert!(matches!(status, Some(0..=2)), "{value:?}: {output}");
         prop_assert!(!output.stderr.contains("panicked"), "{value:?}: {output}");
     }
 }

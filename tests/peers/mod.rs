@@ -2,6 +2,8 @@
 
 /// A pcap file made of captured chunks, and tshark's judgement on it.
 pub mod judge;
+/// A network of the test's own, with addresses that exist only there.
+pub mod namespace;
 /// A smallest initiator, for what tgtd does on behalf of an initiator only.
 pub mod raw_initiator;
 /// A TCP relay that counts, delays, cuts and captures.

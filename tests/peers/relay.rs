@@ -60,10 +60,7 @@ impl Relay {
     /// What the initiator sends before it has been given any reply is one flight, whatever the packets.
     #[must_use]
     pub fn counting_flights(target: u16) -> Self {
-        Self::listen(
-            |client, server, record| in_flights(client, server, record),
-            target,
-        )
+        Self::listen(in_flights, target)
     }
 
     /// Returns the port to connect to.

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::namespace::Namespace;
 use super::raw_initiator::RawInitiator;
 
 /// First addresses of the elements of a library, as a 3584 has them.
@@ -22,12 +23,22 @@ pub const DRIVE_ADDRESS: u16 = 257;
 pub const IMPORT_EXPORT_ADDRESS: u16 = 769;
 pub const STORAGE_ADDRESS: u16 = 1025;
 
+/// Where a tgtd listens.
+#[derive(Clone, Debug)]
+struct Place {
+    addresses: Vec<IpAddr>,
+    port: u16,
+    /// Number of its control socket.
+    control: u16,
+    /// What stands before its command line.
+    prefix: Vec<String>,
+}
+
 /// A running tgtd.
 #[derive(Debug)]
 pub struct Tgtd {
     daemon: Option<Child>,
-    addresses: Vec<Ipv4Addr>,
-    port: u16,
+    place: Place,
     media: TempDir,
     targets: Vec<String>,
 }
@@ -36,20 +47,42 @@ impl Tgtd {
     /// Starts a daemon on 127.0.0.1 that has no target yet.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_on(&[Ipv4Addr::LOCALHOST])
+        Self::start_on(&[IpAddr::V4(Ipv4Addr::LOCALHOST)])
     }
 
     /// Starts a daemon with one portal on each of the addresses, all with the same port.
     #[must_use]
-    pub fn start_on(addresses: &[Ipv4Addr]) -> Self {
+    pub fn start_on(addresses: &[IpAddr]) -> Self {
+        Self::start_at(|| {
+            let port = free_port();
+            Place {
+                addresses: addresses.to_vec(),
+                port,
+                control: port,
+                prefix: Vec::new(),
+            }
+        })
+    }
+
+    /// Starts a daemon inside a namespace, where the address and the port are free.
+    #[must_use]
+    pub fn start_in(namespace: &Namespace, address: Ipv4Addr, port: u16) -> Self {
+        Self::start_at(|| Place {
+            addresses: vec![IpAddr::V4(address)],
+            port,
+            control: free_port(),
+            prefix: namespace.prefix(),
+        })
+    }
+
+    fn start_at(choose: impl Fn() -> Place) -> Self {
         require_machine();
         for _ in 0..10 {
-            let port = free_port();
-            if let Some(daemon) = spawn_ready(addresses, port) {
+            let place = choose();
+            if let Some(daemon) = spawn_ready(&place) {
                 return Self {
                     daemon: Some(daemon),
-                    addresses: addresses.to_vec(),
-                    port,
+                    place,
                     media: media_directory(),
                     targets: Vec::new(),
                 };
@@ -66,10 +99,18 @@ impl Tgtd {
         tgtd
     }
 
+    /// Starts a daemon on ::1 with one target.
+    #[must_use]
+    pub fn serving_ipv6(target: Target) -> Self {
+        let mut tgtd = Self::start_on(&[IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+        tgtd.add(target);
+        tgtd
+    }
+
     /// Returns the TCP port of every portal.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.place.port
     }
 
     /// Kills the daemon, as a VTL that is powered off: sessions and targets are gone.
@@ -79,7 +120,10 @@ impl Tgtd {
             daemon.wait().expect("reap tgtd");
         }
         for suffix in ["", ".lock"] {
-            let _ = fs::remove_file(format!("/var/run/tgtd/socket.{}{suffix}", self.port));
+            let _ = fs::remove_file(format!(
+                "/var/run/tgtd/socket.{}{suffix}",
+                self.place.control
+            ));
         }
     }
 
@@ -87,7 +131,7 @@ impl Tgtd {
     pub fn restart(&mut self) {
         self.kill();
         self.targets.clear();
-        let daemon = spawn_ready(&self.addresses, self.port);
+        let daemon = spawn_ready(&self.place);
         self.daemon = Some(daemon.expect("tgtd starts again on its own port"));
     }
 
@@ -97,7 +141,7 @@ impl Tgtd {
     ///
     /// When it fails, with its words.
     pub fn admin(&self, arguments: &[&str]) -> String {
-        let output = tgtadm(self.port, arguments);
+        let output = tgtadm(self.place.control, arguments);
         assert!(
             output.status.success(),
             "tgtadm {arguments:?}: {}{}",
@@ -152,7 +196,7 @@ impl Tgtd {
         if let Some((user, password)) = &target.account {
             // An account belongs to the daemon, so a second target may find it there.
             let _ = tgtadm(
-                self.port,
+                self.place.control,
                 &[
                     "--op",
                     "new",
@@ -258,7 +302,7 @@ impl Tgtd {
             target.account.is_none(),
             "a fixture that loads drives has no CHAP account"
         );
-        let mut initiator = RawInitiator::login(self.port, &target.name);
+        let mut initiator = RawInitiator::login(self.place.port, &target.name);
         for (slot, drive) in &library.loaded {
             initiator.move_medium(
                 library.lun,
@@ -545,14 +589,28 @@ fn media_directory() -> TempDir {
 }
 
 /// Starts a daemon and waits until it has all its portals; `None` when the port turned out not to be free.
-fn spawn_ready(addresses: &[Ipv4Addr], port: u16) -> Option<Child> {
+fn spawn_ready(place: &Place) -> Option<Child> {
+    let Place {
+        addresses,
+        port,
+        control,
+        prefix,
+    } = place;
     let mut portals = String::new();
     for address in addresses {
         let comma = if portals.is_empty() { "" } else { "," };
-        write!(portals, "{comma}portal={address}:{port}").unwrap();
+        write!(
+            portals,
+            "{comma}portal={}",
+            SocketAddr::new(*address, *port)
+        )
+        .unwrap();
     }
-    let mut daemon = Command::new("tgtd")
-        .args(["-f", "--iscsi", &portals, "-C", &port.to_string()])
+    let mut words = prefix.clone();
+    words.push("tgtd".to_owned());
+    let mut daemon = Command::new(&words[0])
+        .args(&words[1..])
+        .args(["-f", "--iscsi", &portals, "-C", &control.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -563,11 +621,11 @@ fn spawn_ready(addresses: &[Ipv4Addr], port: u16) -> Option<Child> {
         if daemon.try_wait().expect("the state of tgtd").is_some() {
             return None;
         }
-        let shown = tgtadm(port, &["--mode", "portal", "--op", "show"]);
+        let shown = tgtadm(*control, &["--mode", "portal", "--op", "show"]);
         let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
         if addresses
             .iter()
-            .all(|address| shown.contains(&format!("{address}:{port},")))
+            .all(|address| shown.contains(&format!("{},", SocketAddr::new(*address, *port))))
         {
             // The daemon that answered is ours only if ours is still there.
             if daemon.try_wait().expect("the state of tgtd").is_none() {

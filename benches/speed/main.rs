@@ -1,0 +1,54 @@
+//! The speed of `iscsiswiconfig` beside its peers', as ratios measured in the same run on the same file system.
+//!
+//! `cargo bench`, as root, prints one table. A missed aim is told and is no failure; what could not be measured is one.
+//!
+//! - `edits`: a configuration option against `iscsiadm -m node -o new` (open-iscsi), and against its own limits.
+//! - `reipl`: the re-IPL against `iscsi-ls` and `iscsi-inq` (libiscsi), and against a target that is slow.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod edits;
+mod home;
+mod machine;
+mod measure;
+mod open_iscsi;
+mod peers;
+mod reipl;
+mod slow_portal;
+mod table;
+
+use std::process::ExitCode;
+
+use home::Home;
+use table::Table;
+
+fn main() -> ExitCode {
+    // iscsiadm's database has a fixed place: a mount namespace of our own puts another directory there, and this machine's
+    // own database is neither read nor touched.
+    if !machine::in_own_namespace() {
+        return match machine::check() {
+            Ok(()) => machine::again_in_own_namespace(),
+            Err(reason) => {
+                eprintln!("nothing was measured: {reason}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let mut table = Table::begin();
+    let homes = [Home::on_disk(), Home::in_memory()];
+    for home in homes.iter().flatten() {
+        edits::against_iscsiadm(home, &mut table);
+    }
+    for home in homes.iter().flatten() {
+        reipl::against_libiscsi(home, &mut table);
+    }
+    if let Some(home) = homes.iter().flatten().next() {
+        reipl::with_a_slow_target(home, &mut table);
+        edits::within_limits(home, &mut table);
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,58 @@
+//! A network of the test's own: addresses that exist only for what runs inside, so that a documented line can be tried
+//! unchanged and nothing leaves this machine.
+
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A network namespace with a loopback interface, gone when this value is dropped.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// Creates a namespace in which the addresses are this machine's.
+    #[must_use]
+    pub fn with_addresses(addresses: &[Ipv4Addr]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let namespace = Self {
+            name: format!("iscsiswiconfig-{}-{number}", std::process::id()),
+        };
+        let name = namespace.name.as_str();
+        ip(&["netns", "add", name]);
+        ip(&["-n", name, "link", "set", "lo", "up"]);
+        for address in addresses {
+            let address = format!("{address}/32");
+            ip(&["-n", name, "addr", "add", &address, "dev", "lo"]);
+        }
+        namespace
+    }
+
+    /// Returns the words that run a command inside, to stand before its own.
+    #[must_use]
+    pub fn prefix(&self) -> Vec<String> {
+        ["ip", "netns", "exec", self.name.as_str()]
+            .map(str::to_owned)
+            .to_vec()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        ip(&["netns", "delete", &self.name]);
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip")
+        .args(arguments)
+        .output()
+        .expect("run ip (Debian package iproute2)");
+    assert!(
+        output.status.success(),
+        "ip {arguments:?}, which needs root: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
