@@ -23,7 +23,7 @@ fn a_good_target_is_reported_beside_64_silent_ones() {
     configure(&environment, &configured);
     let output = re_ipl(&environment).assert_status(4);
     assert!(
-        output.elapsed < Duration::from_secs(2),
+        output.elapsed < Duration::from_secs(5),
         "{:?}",
         output.elapsed
     );
@@ -101,7 +101,7 @@ fn targets_that_never_stop_talking_hold_up_no_other() {
         .for_each(|target| assert_failed(target, "enumerate"));
     assert_eq!(good[0]["status"], "CONNECTED", "{:#}", good[0]);
     assert!(
-        output.elapsed < Duration::from_secs(4),
+        output.elapsed < Duration::from_secs(5),
         "{:?}",
         output.elapsed
     );

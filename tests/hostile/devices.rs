@@ -212,7 +212,7 @@ fn of_two_thousand_logical_units_a_thousand_are_looked_at() {
     assert_eq!(drives.len(), 1024);
     // Unoptimized, a look through all that wait for each answer took twice as long.
     assert!(
-        output.elapsed < Duration::from_secs(4),
+        output.elapsed < Duration::from_secs(5),
         "{:?}",
         output.elapsed
     );
