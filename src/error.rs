@@ -106,8 +106,17 @@ fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
         ConfigurationError::NoSuchTarget { namesakes, .. } => return namesake_hints(namesakes),
         ConfigurationError::HalfChap(Subject::ChapName) => "give -initiatorchapname as well",
         ConfigurationError::HalfChap(_) => "give -initiatorchapsecret as well",
-        ConfigurationError::KeystoreNotEnabled => {
-            "give -chapkeystore AVAIL or NONE: the credentials are then stored as plain text, readable by this user only"
+        ConfigurationError::KeystoreNotEnabled { staged } => {
+            let option = if *staged { "-setkeystore " } else { "" };
+            let stays = if *staged {
+                "; what is staged stays"
+            } else {
+                ""
+            };
+            return vec![format!(
+                "give {option}-chapkeystore AVAIL or NONE: the credentials are then stored as plain text, \
+                 readable by this user only{stays}"
+            )];
         }
         ConfigurationError::NothingStaged => {
             "give -newname -targetname NAME and -newname -targethostname HOST first"

@@ -140,7 +140,10 @@ pub enum ConfigurationError {
     HalfChap(Subject),
     /// `PLATFORM` while there is no Platform KeyStore.
     #[error("the Platform KeyStore is not enabled, and PLATFORM accepts nothing else")]
-    KeystoreNotEnabled,
+    KeystoreNotEnabled {
+        /// Whether `-commit` found it staged.
+        staged: bool,
+    },
     /// `-commit` with nothing staged.
     #[error("nothing is staged")]
     NothingStaged,
@@ -274,7 +277,14 @@ impl Configuration {
         partition: Partition<'_>,
     ) -> Result<(Target, Vec<EditWarning>), ConfigurationError> {
         let (identity, chap) = self.staged.complete()?;
-        let added = self.add(identity, chap, partition)?;
+        let added = self
+            .add(identity, chap, partition)
+            .map_err(|error| match error {
+                ConfigurationError::KeystoreNotEnabled { .. } => {
+                    ConfigurationError::KeystoreNotEnabled { staged: true }
+                }
+                error => error,
+            })?;
         self.staged = StagedTarget::default();
         Ok(added)
     }
@@ -343,7 +353,7 @@ fn require_keystore(
     partition: Partition<'_>,
 ) -> Result<(), ConfigurationError> {
     if keystore == KeystoreChoice::Platform && !partition.keystore_enabled {
-        return Err(ConfigurationError::KeystoreNotEnabled);
+        return Err(ConfigurationError::KeystoreNotEnabled { staged: false });
     }
     Ok(())
 }

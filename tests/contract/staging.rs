@@ -358,7 +358,7 @@ fn a_platform_keystore_is_staged_and_refused_at_commit() {
     environment
         .run(&["-commit"])
         .assert_status(1)
-        .says(&["keystore"]);
+        .says(&["keystore", "give -setkeystore -chapkeystore"]);
     assert_eq!(environment.snapshot(), before);
     environment
         .run_line("-setkeystore -chapkeystore NONE")
