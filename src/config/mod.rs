@@ -105,6 +105,28 @@ pub struct ChapParameters {
     pub keystore: Option<KeystoreChoice>,
 }
 
+impl ChapParameters {
+    /// Returns the name or the secret when the other one is given without it.
+    pub fn missing_half(&self) -> Option<Subject> {
+        match (&self.name, &self.secret) {
+            (Some(_), None) => Some(Subject::ChapSecret),
+            (None, Some(_)) => Some(Subject::ChapName),
+            _ => None,
+        }
+    }
+
+    /// Returns the credentials, none when neither name nor secret is given.
+    fn credentials(self) -> Result<Option<ChapCredentials>, ConfigurationError> {
+        match self.missing_half() {
+            Some(half) => Err(ConfigurationError::HalfChap(half)),
+            None => Ok(self
+                .name
+                .zip(self.secret)
+                .map(|(name, secret)| ChapCredentials { name, secret })),
+        }
+    }
+}
+
 /// The configured targets and the staged one: `config.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -200,7 +222,7 @@ impl Configuration {
         let keystore = chap.keystore.unwrap_or_default();
         require_keystore(keystore, partition)?;
         let target = Target {
-            chap: join_chap(chap.name, chap.secret)?,
+            chap: chap.credentials()?,
             keystore,
             revision: self.last_revision.saturating_add(1),
             identity,
@@ -240,7 +262,12 @@ impl Configuration {
             .clone()
             .map(|old| (old.name, old.secret))
             .unzip();
-        target.chap = join_chap(chap.name.or(old_name), chap.secret.or(old_secret))?;
+        target.chap = ChapParameters {
+            name: chap.name.or(old_name),
+            secret: chap.secret.or(old_secret),
+            ..chap
+        }
+        .credentials()?;
         target.keystore = keystore;
         target.revision = revision;
         self.last_revision = revision;
@@ -356,18 +383,6 @@ fn require_keystore(
         return Err(ConfigurationError::KeystoreNotEnabled { staged: false });
     }
     Ok(())
-}
-
-fn join_chap(
-    name: Option<ChapName>,
-    secret: Option<ChapSecret>,
-) -> Result<Option<ChapCredentials>, ConfigurationError> {
-    match (name, secret) {
-        (None, None) => Ok(None),
-        (Some(name), Some(secret)) => Ok(Some(ChapCredentials { name, secret })),
-        (Some(_), None) => Err(ConfigurationError::HalfChap(Subject::ChapSecret)),
-        (None, Some(_)) => Err(ConfigurationError::HalfChap(Subject::ChapName)),
-    }
 }
 
 #[cfg(test)]
