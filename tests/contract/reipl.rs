@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::add;
 use crate::common::{TestEnvironment, keys, targets, text};
+use crate::peers::namespace::Namespace;
 
 const REMOVE: [&str; 9] = [
     "-removetarget",
@@ -232,8 +233,19 @@ fn a_target_that_cannot_be_reached_is_reported_and_loses_nothing() {
 fn a_host_name_that_does_not_resolve_fails_in_that_phase() {
     let environment = TestEnvironment::new();
     environment.add("iqn.a:b", "no-such-host.invalid", 3260);
-    let target = &environment.reipl(4)["targets"][0];
+    // No name server of this machine is asked.
+    let namespace = Namespace::with_addresses(&[]);
+    let document = environment
+        .run_behind(&namespace.prefix(), &["--json", "-reipliscsiop"])
+        .assert_status(4)
+        .json();
+    let target = &targets(&document)[0];
     assert_eq!(target["failure"]["phase"], "resolve", "{target:#}");
+    assert!(
+        text(&target["failure"]["message"]).contains("no-such-host.invalid"),
+        "{target:#}"
+    );
+    assert_ne!(target["failure"]["hint"], Value::Null, "{target:#}");
 }
 
 #[test]
