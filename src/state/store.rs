@@ -212,8 +212,7 @@ impl Store {
 
     /// Reads a file of the machine, not of the state; none when it is not there or not readable as text.
     pub(super) fn read_machine_file(&self, path: &Path) -> Option<String> {
-        let contents = self.disk.read(path).ok()??;
-        String::from_utf8(contents.bytes.to_vec()).ok()
+        self.disk.read_machine_file(path).ok()
     }
 
     fn prepare_directory(&self) -> Result<(), StateError> {
