@@ -169,7 +169,10 @@ impl Store {
     ) -> Result<T, E> {
         self.prepare_directory()?;
         let _lock = self.lock(CONFIGURATION_LOCK)?;
-        let mut configuration = self.read(CONFIGURATION)?.unwrap_or_default();
+        let mut configuration = match self.read(CONFIGURATION)? {
+            Some(configuration) => configuration,
+            None => self.active()?.next_configuration(),
+        };
         let result = change(&mut configuration)?;
         self.replace(CONFIGURATION, &configuration)?;
         Ok(result)
