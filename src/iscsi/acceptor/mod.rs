@@ -14,9 +14,14 @@
 
 mod login;
 mod policy;
+mod session;
 
 pub use login::{
     Accepted, Admission, Candidate, LoginAcceptor, LoginFailure, LoginStep, MAX_EXCHANGES,
     Question, Refusal, RequiredChap,
 };
 pub use policy::{Decision, ForcedOutcome, LiveSession, LoginPolicy, TargetRecord};
+pub use session::{
+    AcceptorError, AcceptorSession, AcceptorSettings, Command, Event, ManagementId, PingSettings,
+    ScsiReply, TaskId, TaskManagement,
+};
