@@ -14,6 +14,7 @@
 //! | [`report`] | what a re-IPL found, as plain data: the document that `--json` prints |
 //! | [`net`] | tokio: connects, drives one session, keeps deadlines |
 //! | [`scsi`] | sans-IO SPC, SMC and SSC: encodes commands, decodes replies |
+//! | [`vtl`] | the embedded virtual tape library: a medium changer and its drives as plain data, cartridges on disk |
 //! | [`iscsi`] | sans-IO RFC 7143: PDUs, text negotiation, CHAP, login, full feature phase |
 //! | [`values`] | the values that a command line carries, parsed once |
 //!
@@ -27,6 +28,7 @@
 //! state    -> config, devices, report, values
 //! devices  -> report, scsi
 //! net      -> iscsi
+//! vtl      -> scsi
 //! config, cli -> values
 //! report, iscsi, scsi, values -> nothing else in the crate
 //! ```
@@ -55,3 +57,4 @@ pub mod report;
 pub mod scsi;
 pub mod state;
 pub mod values;
+pub mod vtl;

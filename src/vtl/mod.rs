@@ -1,0 +1,34 @@
+//! The embedded virtual tape library: a medium changer that reports as an IBM 3584-403, and its LTO drives.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`library`] | [`Library`]: the whole library as plain data, and the one function that executes a command |
+//! | [`configuration`] | what a library is made of, and what is wrong with such a wish |
+//! | [`cartridge`] | cartridges and what is recorded on them, in memory or as SIMH .tap files |
+//! | [`fault`] | failures on demand, for tests of initiators |
+//!
+//! Below those: the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
+//! `reservation`, `unit_attention`), the changer (`changer`) and the drive (`drive`).
+//!
+//! A command is executed at once and in full; nothing here waits, and the only I/O is that of the cartridges' files.
+
+mod changer;
+mod drive;
+mod logical_unit;
+mod mode;
+mod operation;
+mod persistent_reservation;
+mod primary;
+mod reply;
+mod unit_attention;
+
+pub mod cartridge;
+pub mod configuration;
+pub mod fault;
+pub mod library;
+
+pub use cartridge::{Barcode, Media};
+pub use configuration::{DriveType, LibraryConfiguration, LibraryError};
+pub use fault::{Faults, LibraryFaults, TransportFaults};
+pub use library::{InitiatorPort, Library, NexusId};
+pub use reply::ScsiReply;
