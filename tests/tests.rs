@@ -6,6 +6,8 @@
     clippy::unwrap_used
 )]
 
+/// The target's side: its login phase and full feature phase, scripted and joined with the initiator's.
+mod acceptor;
 /// The login phase of an initiator: a test per demand of RFC 7143, with its section and UNH-IOL number.
 mod conformance;
 /// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
