@@ -12,6 +12,8 @@ mod conformance;
 mod generated;
 /// The house: who may import whom.
 mod house;
+/// The embedded library, command by command, without a network.
+mod library;
 /// The full feature phase: a scripted target against the initiator's session.
 mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
