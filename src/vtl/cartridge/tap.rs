@@ -187,7 +187,7 @@ impl TapFile {
                     IoSlice::advance_slices(&mut parts, written);
                 }
                 Err(error) => {
-                    // Best effort: gives the room back when the disk is full. Where it fails, the next append tries again.
+                    // Best effort: gives the room back when the disk is full. The next append tries again.
                     let _ = self.cut_tail();
                     return Err(error);
                 }
