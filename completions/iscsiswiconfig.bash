@@ -38,7 +38,7 @@ _iscsiswiconfig() {
                 ((++index == last)) && value_of=$word
                 ;;
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
-            generate) command=${command:-$word} ;;
+            demo | vtl | generate) command=${command:-$word} ;;
         esac
     done
 
@@ -57,7 +57,9 @@ _iscsiswiconfig() {
         '')
             local parameters=''
             case ${command:-$option} in
-                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help generate --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
+                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl generate --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
+                demo) candidates=(--state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                vtl) candidates=(--state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 generate) candidates=(man bash zsh fish --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 -dumpinitiators) parameters='' ;;
                 -dumptargets) parameters='' ;;

@@ -28,7 +28,7 @@ function __iscsiswiconfig_candidates
                 set value_of $word
             case -dumpinitiators -dumptargets -addtarget -reipliscsiop -reiplscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit
                 test -z "$option"; and set option $word
-            case generate
+            case demo vtl generate
                 test -z "$command"; and set command $word
         end
     end
@@ -65,6 +65,8 @@ function __iscsiswiconfig_candidates
                     echo -setkeystore\t'Stage the keystore for the CHAP credentials'
                     echo -commit\t'Configure the staged target'
                     echo -help\t'Show help'
+                    echo demo\t'Attach a virtual tape library on this machine, step by step'
+                    echo vtl\t'Serve a virtual tape library over iSCSI until interrupted'
                     echo generate\t'Print the man page or a completion script'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --json\t'Print one JSON document on standard output'
@@ -75,6 +77,24 @@ function __iscsiswiconfig_candidates
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
                     echo --help\t'Show help; -OPTION -help explains one macro option'
                     echo --version\t'Show the version'
+                case demo
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; -OPTION -help explains one macro option'
+                case vtl
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; -OPTION -help explains one macro option'
                 case generate
                     echo man
                     echo bash
