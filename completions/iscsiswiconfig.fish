@@ -21,7 +21,7 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --timeout --lock-timeout --chap-algorithms
+            case --state-dir --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
@@ -35,8 +35,10 @@ function __iscsiswiconfig_candidates
 
     set -l names
     switch "$value_of"
-        case --state-dir
+        case --state-dir --media-dir
             __fish_complete_directories $current
+        case --chap-secret-file
+            __fish_complete_path $current
         case -initiatorname
             echo '*GENERATE'
             set names initiator-names
@@ -48,6 +50,18 @@ function __iscsiswiconfig_candidates
             echo AVAIL
             echo NONE
             echo PLATFORM
+        case --drive-type
+            echo LTO5
+            echo LTO6
+            echo LTO7
+            echo LTO8
+            echo LTO9
+        case --header-digest
+            echo None
+            echo CRC32C
+        case --data-digest
+            echo None
+            echo CRC32C
         case ''
             set -l parameters
             switch "$command$option"
@@ -87,6 +101,23 @@ function __iscsiswiconfig_candidates
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
                     echo --help\t'Show help; -OPTION -help explains one macro option'
                 case vtl
+                    echo --listen\t'Serve on this address; port 0 takes a free one [default: 127.0.0.1:3260]'
+                    echo --target-name\t'Name of the target [default: iqn.2026-11.internal.iscsiswiconfig:vtl]'
+                    echo --serial\t'Serial number of the library, up to 12 letters and digits [default: 78A1234]'
+                    echo --drives\t'Number of tape drives [default: 2]'
+                    echo --drive-type\t'Type of the drives, LTO5 to LTO9 [default: LTO8]'
+                    echo --slots\t'Number of storage slots [default: 20]'
+                    echo --import-export\t'Number of import/export slots [default: 4]'
+                    echo --cartridges\t'Number of cartridges, VOL001L8 and so on [default: 10]'
+                    echo --cartridge-size\t'Capacity of a cartridge, such as 64MiB [default: 1GiB]'
+                    echo --write-protected\t'Set the write-protect tab of this cartridge; may be repeated'
+                    echo --media-dir\t'Keep the cartridges in DIR, as SIMH .tap files, instead of in memory'
+                    echo --chap-name\t'Let in only who proves this CHAP name; needs --chap-secret-file'
+                    echo --chap-secret-file\t'File with the CHAP secret, readable by its owner only; needs --chap-name'
+                    echo --allow\t'Let in only this initiator name; may be repeated'
+                    echo --header-digest\t'Agree on header digests in this order of preference [default: None,CRC32C]'
+                    echo --data-digest\t'Agree on data digests in this order of preference [default: None,CRC32C]'
+                    echo --max-sessions\t'Number of sessions at a time [default: 64]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
