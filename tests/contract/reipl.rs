@@ -1,5 +1,7 @@
 //! -reipliscsiop and the dumps: the active configuration, and whether the configured one has changed since.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::add;
@@ -70,7 +72,7 @@ fn the_default_name_is_made_of_a_uuid_that_is_not_the_machines_id() {
         uuid.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')),
         "{name}"
     );
-    if let Ok(machine_id) = std::fs::read_to_string("/etc/machine-id") {
+    if let Ok(machine_id) = fs::read_to_string("/etc/machine-id") {
         assert_ne!(uuid, machine_id.trim());
     }
     // The same for ever, and the same for every configured target.
@@ -183,6 +185,19 @@ fn a_target_made_anew_is_a_change() {
     environment.run(&REMOVE).assert_status(0);
     environment.run(&add("iqn.a:b", &[])).assert_status(0);
     assert!(changed(&environment));
+}
+
+#[test]
+fn a_configuration_that_is_begun_anew_is_a_change() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    let _ = environment.reipl(4);
+    fs::remove_file(environment.state_file("config.json")).unwrap();
+    assert!(changed(&environment));
+    environment.run(&add("iqn.a:c", &[])).assert_status(0);
+    assert!(changed(&environment));
+    let _ = environment.reipl(4);
+    assert!(!changed(&environment));
 }
 
 #[test]
