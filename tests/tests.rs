@@ -34,3 +34,5 @@ mod peers;
 mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
+/// `vtl` and `demo`: the library that is served, against our own initiator and peers that we did not write.
+mod vtl;
