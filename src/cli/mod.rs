@@ -22,6 +22,8 @@ pub mod host;
 pub mod man;
 mod parse;
 mod repair;
+mod shell;
+mod synopsis;
 mod usage;
 
 use std::ffi::{OsStr, OsString};
@@ -33,7 +35,7 @@ pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{Artifact, HostCommand, HostOptions, NameKind, VtlOptions};
 pub use parse::{Invocation, MacroRequest, parse_macro};
-pub use repair::quote;
+pub use shell::quote;
 pub use usage::{Shown, UsageError, WordFault};
 
 use crate::values::characters;

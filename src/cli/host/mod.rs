@@ -17,7 +17,6 @@ mod vtl;
 pub use vtl::{SizeError, VtlOptions};
 
 use super::usage::{Shown, UsageError};
-use super::{complete, man};
 use crate::values::characters::escape;
 
 /// The environment variable that names the state directory when `--state-dir` does not.
@@ -171,18 +170,6 @@ pub(super) fn is_command(word: &str) -> bool {
     definition()
         .get_subcommands()
         .any(|command| command.get_name() == word)
-}
-
-impl Artifact {
-    /// Returns the file's text.
-    pub fn text(self) -> String {
-        match self {
-            Self::Man => man::page(),
-            Self::Bash => complete::bash(),
-            Self::Zsh => complete::zsh(),
-            Self::Fish => complete::fish(),
-        }
-    }
 }
 
 impl NameKind {
