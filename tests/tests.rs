@@ -26,6 +26,8 @@ mod house;
 mod interop;
 /// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
 mod peers;
+/// The embedded library, command by command, without a network.
+mod library;
 /// The full feature phase: a scripted target against the initiator's session.
 mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.

@@ -1,10 +1,11 @@
 //! The library as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::changer::Changer;
+use super::cartridge::{Barcode, Cartridge, Shelf};
+use super::changer::{Changer, Elements};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::drive::Drive;
 use super::fault::LibraryFaults;
@@ -37,6 +38,7 @@ pub struct Library {
     changer: Changer,
     drives: Vec<Drive>,
     nexuses: BTreeMap<NexusId, InitiatorPort>,
+    shelf: Shelf,
     faults: LibraryFaults,
 }
 
@@ -50,20 +52,29 @@ impl Library {
         configuration.validate()?;
         let serial = format!("{:0>12}", configuration.serial);
         let drives = (1..=configuration.drives)
-            .map(|number| Drive::new(&serial, number, configuration.drive_type))
+            .map(|number| {
+                Drive::new(
+                    &serial,
+                    number,
+                    configuration.drive_type,
+                    configuration.cartridge_size,
+                )
+            })
             .collect();
-        Ok(Self {
+        let mut library = Self {
             changer: Changer::new(&serial, &configuration),
             drives,
             nexuses: BTreeMap::new(),
-            faults: configuration.faults,
-        })
+            shelf: Shelf::open(&configuration.media)?,
+            faults: configuration.faults.clone(),
+        };
+        library.stock(&configuration)?;
+        Ok(library)
     }
 
     /// Returns the logical units, the changer first.
     pub fn logical_units(&self) -> Vec<LogicalUnitNumber> {
-        let drives = u16::try_from(self.drives.len()).unwrap_or(u16::MAX);
-        (0..=drives).map(LogicalUnitNumber::from_number).collect()
+        logical_units(self.drives.len())
     }
 
     /// Takes note of a session. Its first command at each logical unit meets unit attention 29/00.
@@ -82,7 +93,8 @@ impl Library {
         }
     }
 
-    /// Resets a logical unit (SAM-5 7.7): unit attention 29/03 for every nexus. Returns false when there is no such unit.
+    /// Resets a logical unit (SAM-5 7.7): unit attention 29/03 for every nexus. Returns false when there is no such
+    /// unit.
     pub fn logical_unit_reset(&mut self, lun: LogicalUnitNumber) -> bool {
         let unit = match self.find(lun) {
             Some(Unit::Changer) => Some(&mut self.changer.unit),
@@ -107,6 +119,9 @@ impl Library {
             unit.reset(AdditionalSenseCode::POWER_ON_OR_RESET);
             unit.persistent = PersistentReservations::default();
         }
+        for drive in &mut self.drives {
+            drive.power_on();
+        }
     }
 
     /// Replaces what the library does wrong from here on.
@@ -119,11 +134,14 @@ impl Library {
     /// # Errors
     /// [`LibraryError::Io`].
     pub fn sync(&mut self) -> Result<(), LibraryError> {
+        for drive in &mut self.drives {
+            drive.sync()?;
+        }
         Ok(())
     }
 
-    /// Returns how many bytes of data a command wants from the initiator, as things are now; 0 for a command that is not
-    /// understood. What a WRITE wants depends on the block length, so ask right before the command is executed.
+    /// Returns how many bytes of data a command wants from the initiator, as things are now; 0 for a command that is
+    /// not understood. What a WRITE wants depends on the block length, so ask right before the command is executed.
     pub fn data_out_length(&self, lun: LogicalUnitNumber, cdb: &[u8; 16]) -> u32 {
         let drive = match self.find(lun) {
             Some(Unit::Changer) => None,
@@ -142,15 +160,16 @@ impl Library {
             Command::ModeSelect6 => short.into(),
             Command::ModeSelect10 => u16::from_be_bytes([c, d]).into(),
             Command::PersistentReserveOut => u32::from_be_bytes([a, b, c, d]),
+            Command::Write => drive.map_or(0, |drive| drive.write_length(cdb)),
             _ => 0,
         }
     }
 
     /// Executes a command.
     ///
-    /// `data_out` is what came from the initiator, [`Library::data_out_length`] bytes for a command that is well formed;
-    /// a cartridge in memory keeps a large block as this very buffer. `allocation` is the most that may go back, the
-    /// transport's expected data transfer length for reading; the CDB's own bound holds as well.
+    /// `data_out` is what came from the initiator, [`Library::data_out_length`] bytes for a command that is well
+    /// formed; a cartridge in memory keeps a large block as this very buffer. `allocation` is the most that may go
+    /// back, the transport's expected data transfer length for reading; the CDB's own bound holds as well.
     pub fn execute(
         &mut self,
         nexus: NexusId,
@@ -178,7 +197,8 @@ impl Library {
             changer,
             drives,
             nexuses,
-            ..
+            shelf,
+            faults,
         } = self;
         let common = match unit {
             Unit::Changer => &mut changer.unit,
@@ -197,6 +217,7 @@ impl Library {
         let passes =
             matches!(found, Found::Operation(operation) if operation.passes_unit_attention());
         if !passes {
+            faults.hold_up()?;
             if let Some(code) = common.attentions.take(nexus) {
                 return Err(Refusal::check(SenseKey::UNIT_ATTENTION, code));
             }
@@ -217,16 +238,22 @@ impl Library {
             return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
         }
         if operation.command == Command::ReportLuns {
-            return self.report_luns(cdb);
+            return report_luns(cdb, drives.len());
         }
         if let Some(outcome) = common.execute(operation.command, &call) {
             return outcome;
         }
-        match operation.command {
-            Command::TestUnitReady => Ok(Bytes::new()),
-            _ => Err(Refusal::illegal(
-                AdditionalSenseCode::INVALID_OPERATION_CODE,
-            )),
+        match unit {
+            Unit::Changer => Elements {
+                changer,
+                drives,
+                shelf,
+            }
+            .execute(operation.command, &call),
+            Unit::Drive(index) => match drives.get_mut(index) {
+                Some(drive) => drive.execute(operation.command, &call, faults),
+                None => Err(no_such_unit()),
+            },
         }
     }
 
@@ -247,25 +274,71 @@ impl Library {
                 );
                 Ok(up_to(sense.encode().to_vec(), low))
             }
-            0xa0 => self.report_luns(cdb),
+            0xa0 => report_luns(cdb, self.drives.len()),
             _ => Err(no_such_unit()),
         }
     }
 
-    /// REPORT LUNS (SPC-4 6.33).
-    fn report_luns(&self, cdb: &[u8; 16]) -> Outcome {
-        let [_, _, select, _, _, _, a, b, c, d, ..] = *cdb;
-        let allocation = u32::from_be_bytes([a, b, c, d]);
-        if allocation < 16 {
-            return Err(Refusal::invalid_field());
+    /// Puts every cartridge where it was; new ones go to free storage elements.
+    fn stock(&mut self, configuration: &LibraryConfiguration) -> Result<(), LibraryError> {
+        let mut wanted = BTreeSet::new();
+        for volume in &configuration.cartridges {
+            if !wanted.insert(volume) {
+                return Err(LibraryError::DuplicateVolume {
+                    volume: volume.clone(),
+                });
+            }
         }
-        let luns = match select {
-            // 01h asks for well known logical units, of which there are none.
-            0x01 => Vec::new(),
-            0x00 | 0x02 => self.logical_units(),
-            _ => return Err(Refusal::invalid_field()),
+        let filed = self.shelf.volumes()?;
+        let missing: Vec<Barcode> = configuration
+            .cartridges
+            .iter()
+            .filter(|volume| !filed.contains(volume))
+            .cloned()
+            .collect();
+        let known: BTreeSet<&Barcode> = filed.iter().chain(&missing).collect();
+        for volume in &configuration.write_protected {
+            if !known.contains(volume) {
+                return Err(LibraryError::UnknownVolume {
+                    volume: volume.clone(),
+                });
+            }
+        }
+        self.shelf.create(&missing)?;
+        let places = self.shelf.contents()?;
+        let mut elements = Elements {
+            changer: &mut self.changer,
+            drives: &mut self.drives,
+            shelf: &self.shelf,
         };
-        Ok(up_to(LunList::encode(&luns), allocation))
+        let mut homeless: Vec<&Barcode> = Vec::new();
+        let mut placed = BTreeSet::new();
+        // Those with a place first, so that no newcomer takes it.
+        for place in &places {
+            if known.contains(&place.volume) && placed.insert(&place.volume) {
+                let mut cartridge = cartridge(&place.volume, configuration);
+                cartridge.source = place.source;
+                if elements.put(place.element, cartridge).is_err() {
+                    homeless.push(&place.volume);
+                }
+            }
+        }
+        let newcomers = configuration.cartridges.iter().chain(&filed);
+        for volume in newcomers {
+            if placed.insert(volume) {
+                homeless.push(volume);
+            }
+        }
+        for volume in homeless {
+            let no_room = || LibraryError::NoRoom {
+                volume: volume.clone(),
+            };
+            let slot = elements.free_slot().ok_or_else(no_room)?;
+            elements
+                .put(slot, cartridge(volume, configuration))
+                .map_err(|_| no_room())?;
+        }
+        self.shelf.record(elements.contents())
     }
 
     fn count_down_to_power_cycle(&mut self) {
@@ -302,6 +375,85 @@ enum Unit {
     Drive(usize),
 }
 
+fn cartridge(volume: &Barcode, configuration: &LibraryConfiguration) -> Cartridge {
+    Cartridge::new(
+        volume.clone(),
+        configuration.write_protected.contains(volume),
+    )
+}
+
 fn no_such_unit() -> Refusal {
     Refusal::illegal(AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED)
+}
+
+fn logical_units(drives: usize) -> Vec<LogicalUnitNumber> {
+    (0..=u16::try_from(drives).unwrap_or(u16::MAX))
+        .map(LogicalUnitNumber::from_number)
+        .collect()
+}
+
+/// REPORT LUNS (SPC-4 6.33).
+fn report_luns(cdb: &[u8; 16], drives: usize) -> Outcome {
+    let [_, _, select, _, _, _, a, b, c, d, ..] = *cdb;
+    let allocation = u32::from_be_bytes([a, b, c, d]);
+    if allocation < 16 {
+        return Err(Refusal::invalid_field());
+    }
+    let luns = match select {
+        // 01h asks for well known logical units, of which there are none.
+        0x01 => Vec::new(),
+        0x00 | 0x02 => logical_units(drives),
+        _ => return Err(Refusal::invalid_field()),
+    };
+    Ok(up_to(LunList::encode(&luns), allocation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_can_be_handed_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Library>();
+    }
+
+    #[test]
+    fn a_library_has_room_for_its_cartridges_and_knows_them() {
+        let refused = |change: fn(&mut LibraryConfiguration)| {
+            let mut configuration = LibraryConfiguration::default();
+            change(&mut configuration);
+            Library::new(configuration).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(|wish| wish.slots = 9),
+            "no element is free for cartridge VOL010L8"
+        );
+        assert_eq!(
+            refused(|wish| wish.cartridges.extend_from_within(..1)),
+            "cartridge VOL001L8 is listed twice"
+        );
+        assert_eq!(
+            refused(|wish| {
+                wish.write_protected = LibraryConfiguration::barcodes(wish.drive_type, 11);
+            }),
+            "cartridge VOL011L8, to be write protected, is not in the library"
+        );
+    }
+
+    #[test]
+    fn the_length_of_parameter_lists_is_in_the_cdb() {
+        let library = Library::new(LibraryConfiguration::default()).unwrap();
+        let wanted = |lun, bytes: &[u8]| {
+            let mut cdb = [0; 16];
+            cdb[..bytes.len()].copy_from_slice(bytes);
+            library.data_out_length(LogicalUnitNumber::from_number(lun), &cdb)
+        };
+        assert_eq!(wanted(0, &[0x15, 0, 0, 0, 12]), 12);
+        assert_eq!(wanted(1, &[0x55, 0, 0, 0, 0, 0, 0, 1, 2]), 0x0102);
+        assert_eq!(wanted(1, &[0x5f, 0, 0, 0, 0, 0, 0, 0, 24]), 24);
+        assert_eq!(wanted(1, &[0x0a, 0, 1, 0, 0]), 0x1_0000);
+        assert_eq!(wanted(0, &[0x0a, 0, 1, 0, 0]), 0, "a changer takes no data");
+        assert_eq!(wanted(3, &[0x0a, 0, 1, 0, 0]), 0, "nobody is there");
+    }
 }
