@@ -1,4 +1,5 @@
 //! The table that is printed, a line as soon as it is known.
+#![allow(dead_code, reason = "each bench has lines of its own kinds")]
 
 /// The printed table.
 pub struct Table(());
@@ -16,6 +17,13 @@ impl Table {
         let ratio_text = format!("{ratio:.2}");
         let aim_text = format!("<= {aim:.2}");
         line(what, ours, peer, &ratio_text, &aim_text, met(ratio <= aim));
+    }
+
+    /// Prints a comparison: ours was `share` times as fast as the peer, and at least `aim` times is aimed at.
+    pub fn share(&mut self, what: &str, ours: &str, peer: &str, share: f64, aim: f64) {
+        let share_text = format!("{share:.2}");
+        let aim_text = format!(">= {aim:.2}");
+        line(what, ours, peer, &share_text, &aim_text, met(share >= aim));
     }
 
     /// Prints what was measured of us alone.
