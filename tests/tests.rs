@@ -24,10 +24,10 @@ mod hostile;
 mod house;
 /// The binary against a real target, tgtd, from login to device names.
 mod interop;
-/// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
-mod peers;
 /// The embedded library, command by command, without a network.
 mod library;
+/// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
+mod peers;
 /// The full feature phase: a scripted target against the initiator's session.
 mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
