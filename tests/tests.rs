@@ -6,6 +6,8 @@
     clippy::unwrap_used
 )]
 
+/// The target's side: its login phase and full feature phase, scripted and joined with the initiator's.
+mod acceptor;
 /// The hermetic environment that the binary runs in, and what it left behind.
 mod common;
 /// The login phase of an initiator: a test per demand of RFC 7143, with its section and UNH-IOL number.
