@@ -30,7 +30,6 @@ use copy::Copy;
 use disk::Disk;
 use library::Library;
 use measure::in_turn;
-use table::Table;
 
 const BLOCKS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 const BYTES: usize = 256 << 20;
@@ -42,7 +41,7 @@ const OF_A_COPY: f64 = 0.8;
 const OF_A_PEER: f64 = 1.0;
 
 fn main() {
-    let mut table = Table::begin();
+    table::begin();
     let mut library = Library::start(CARTRIDGE_SIZE);
     let mut disk = Disk::start();
     let mut copy = Copy::connect();
@@ -62,9 +61,9 @@ fn main() {
         let ours_text = ours.rate(BYTES);
         let what = format!("WRITE, {kib} KiB blocks");
         let copied = format!("TCP copy {}", plain.rate(BYTES));
-        table.share(&what, &ours_text, &copied, plain.ratio(ours), OF_A_COPY);
+        table::share(&what, &ours_text, &copied, plain.ratio(ours), OF_A_COPY);
         let written = format!("tgtd null disk {}", peer.rate(BYTES));
-        table.share("", "", &written, peer.ratio(ours), OF_A_PEER);
+        table::share("", "", &written, peer.ratio(ours), OF_A_PEER);
 
         // What is timed below is what was written.
         let mut blocks = 0;
@@ -87,8 +86,8 @@ fn main() {
         let ours_text = ours.rate(BYTES);
         let what = format!("READ, {kib} KiB blocks");
         let copied = format!("TCP copy {}", plain.rate(BYTES));
-        table.share(&what, &ours_text, &copied, plain.ratio(ours), OF_A_COPY);
+        table::share(&what, &ours_text, &copied, plain.ratio(ours), OF_A_COPY);
         let read = format!("tgtd null disk, iscsi-perf {}", peer.rate(BYTES));
-        table.share("", "", &read, peer.ratio(ours), OF_A_PEER);
+        table::share("", "", &read, peer.ratio(ours), OF_A_PEER);
     }
 }

@@ -10,5 +10,7 @@ pub mod raw_initiator;
 pub mod relay;
 /// The target: tgtd with virtual tape libraries in memory.
 pub mod tgtd;
+/// The target: the binary's own virtual tape library.
+pub mod vtl;
 
 mod proof;
