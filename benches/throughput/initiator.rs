@@ -22,7 +22,8 @@ const IN_FLIGHT: usize = 8;
 /// The most that one PDU brings: a block of the largest size that is measured.
 const MAX_DATA_SEGMENT: u32 = 1 << 20;
 
-const READ_SIZE: usize = 1 << 20;
+/// A buffer holds a PDU and a little of the next one, which is all that is moved when it is full.
+const READ_SIZE: usize = MAX_DATA_SEGMENT as usize + 4096;
 const MAX_BUFFERS: usize = 64;
 
 const GOOD: u8 = 0x00;
@@ -222,8 +223,8 @@ impl Link {
             if let Some(pdu) = self.next_pdu() {
                 return pdu;
             }
-            if self.received.capacity() - self.received.len() < READ_SIZE / 16 {
-                self.received.reserve(READ_SIZE);
+            if self.received.len() == self.received.capacity() {
+                self.received.reserve(READ_SIZE - self.received.len());
             }
             let read = self.stream.read_buf(&mut self.received).await;
             assert_ne!(read.expect("bytes"), 0, "the target closed the connection");
