@@ -21,6 +21,9 @@ use crate::peers::vtl::{NAME, Vtl};
 /// What a target does wrong on purpose, and what the initiator makes of it.
 #[path = "vtl/faults.rs"]
 mod faults;
+/// Tapes written and read back over the network, and the bytes on the medium.
+#[path = "vtl/tape.rs"]
+mod tape;
 
 const CHAP_NAME: &str = "VTLUSER";
 const SECRET: &str = "SECRET1234567890";

@@ -312,6 +312,10 @@ const SHOWN: &[(&str, &str)] = &[
         "ListenError::Bind",
         "! iscsiswiconfig: cannot listen on 192.0.2.1:3260: Cannot assign requested address (os error 99)",
     ),
+    (
+        "ListenError::Resources",
+        "! iscsiswiconfig: cannot set up what a listener needs: Too many open files (os error 24)",
+    ),
 ];
 
 /// The warnings that commands give by themselves: the file of each, and a line that shows it.
