@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::{ListenerSettings, Notice, Observer};
+use super::login::COMMAND_WINDOW;
+use super::{ListenerSettings, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
 use crate::iscsi::acceptor::{
     Accepted, AcceptorSession, AcceptorSettings, Candidate, Decision, ForcedOutcome, LiveSession,
     LoginPolicy, TargetRecord,
@@ -25,9 +26,11 @@ const PORTAL_GROUP_TAG: u16 = 1;
 /// The most discovery sessions at a time: they are short, and count for nothing in the limit that the user sets.
 const MAX_DISCOVERY_SESSIONS: usize = 64;
 
-/// The most bytes that one command may bring, and all commands of a session at a time: a WRITE of 16 MiB, or a full window of
-/// first bursts.
+/// The most bytes that one command may bring.
 const MAX_DATA_OUT: u32 = 16 << 20;
+
+/// The most bytes that all commands of a session may bring at a time: a full window of first bursts.
+const WRITE_BUFFER: u64 = MAX_DATA_SEGMENT_LENGTH as u64 * COMMAND_WINDOW as u64;
 
 /// What all connections share.
 pub(super) struct Hub {
@@ -131,7 +134,7 @@ impl Hub {
             self.policy(portal).visible_targets(&accepted.candidate),
         );
         settings.max_data_out_length = MAX_DATA_OUT;
-        settings.write_buffer = MAX_DATA_OUT.into();
+        settings.write_buffer = WRITE_BUFFER;
         settings.ping = self.settings.ping;
         let nexus = NexusId(self.next_nexus.get());
         self.next_nexus.set(nexus.0.saturating_add(1));

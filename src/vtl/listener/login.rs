@@ -17,7 +17,7 @@ use crate::iscsi::ids::{LoginStatus, Tsih};
 use crate::iscsi::pdu::{LoginResponse, Pdu, Stage};
 
 /// How many commands an initiator may have under way at a time.
-const COMMAND_WINDOW: u32 = 32;
+pub(super) const COMMAND_WINDOW: u32 = 32;
 
 /// How long a login may take.
 const LOGIN_TIME: Duration = Duration::from_secs(15);
