@@ -4,6 +4,8 @@
 //! Everything is off by default.
 
 use super::cartridge::Barcode;
+use super::reply::Refusal;
+use crate::scsi::{AdditionalSenseCode, SenseKey, Status};
 
 /// All failures of one library.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,22 @@ pub struct LibraryFaults {
     pub unreadable: Vec<BlockFault>,
     /// Positions that cannot be written: MEDIUM ERROR 0C/00.
     pub unwritable: Vec<BlockFault>,
+}
+
+impl LibraryFaults {
+    /// Counts a command down that a busy library or one that is becoming ready does not do.
+    pub(super) fn hold_up(&mut self) -> Result<(), Refusal> {
+        if let Some(left) = self.busy.checked_sub(1) {
+            self.busy = left;
+            return Err(Refusal::Status(Status::BUSY));
+        }
+        if let Some(left) = self.becoming_ready.checked_sub(1) {
+            self.becoming_ready = left;
+            let code = AdditionalSenseCode::BECOMING_READY;
+            return Err(Refusal::check(SenseKey::NOT_READY, code));
+        }
+        Ok(())
+    }
 }
 
 /// A place on a cartridge.

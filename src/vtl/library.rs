@@ -1,10 +1,11 @@
 //! The library as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::changer::Changer;
+use super::cartridge::{Barcode, Cartridge, Shelf};
+use super::changer::{Changer, Elements};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::drive::Drive;
 use super::fault::LibraryFaults;
@@ -37,6 +38,7 @@ pub struct Library {
     changer: Changer,
     drives: Vec<Drive>,
     nexuses: BTreeMap<NexusId, InitiatorPort>,
+    shelf: Shelf,
     faults: LibraryFaults,
 }
 
@@ -50,20 +52,29 @@ impl Library {
         configuration.validate()?;
         let serial = format!("{:0>12}", configuration.serial);
         let drives = (1..=configuration.drives)
-            .map(|number| Drive::new(&serial, number, configuration.drive_type))
+            .map(|number| {
+                Drive::new(
+                    &serial,
+                    number,
+                    configuration.drive_type,
+                    configuration.cartridge_size,
+                )
+            })
             .collect();
-        Ok(Self {
+        let mut library = Self {
             changer: Changer::new(&serial, &configuration),
             drives,
             nexuses: BTreeMap::new(),
-            faults: configuration.faults,
-        })
+            shelf: Shelf::open(&configuration.media)?,
+            faults: configuration.faults.clone(),
+        };
+        library.stock(&configuration)?;
+        Ok(library)
     }
 
     /// Returns the logical units, the changer first.
     pub fn logical_units(&self) -> Vec<LogicalUnitNumber> {
-        let drives = u16::try_from(self.drives.len()).unwrap_or(u16::MAX);
-        (0..=drives).map(LogicalUnitNumber::from_number).collect()
+        logical_units(self.drives.len())
     }
 
     /// Takes note of a session. Its first command at each logical unit meets unit attention 29/00.
@@ -107,6 +118,9 @@ impl Library {
             unit.reset(AdditionalSenseCode::POWER_ON_OR_RESET);
             unit.persistent = PersistentReservations::default();
         }
+        for drive in &mut self.drives {
+            drive.power_on();
+        }
     }
 
     /// Replaces what the library does wrong from here on.
@@ -119,6 +133,9 @@ impl Library {
     /// # Errors
     /// [`LibraryError::Io`].
     pub fn sync(&mut self) -> Result<(), LibraryError> {
+        for drive in &mut self.drives {
+            drive.sync()?;
+        }
         Ok(())
     }
 
@@ -142,6 +159,7 @@ impl Library {
             Command::ModeSelect6 => short.into(),
             Command::ModeSelect10 => u16::from_be_bytes([c, d]).into(),
             Command::PersistentReserveOut => u32::from_be_bytes([a, b, c, d]),
+            Command::Write => drive.map_or(0, |drive| drive.write_length(cdb)),
             _ => 0,
         }
     }
@@ -178,7 +196,8 @@ impl Library {
             changer,
             drives,
             nexuses,
-            ..
+            shelf,
+            faults,
         } = self;
         let common = match unit {
             Unit::Changer => &mut changer.unit,
@@ -197,6 +216,7 @@ impl Library {
         let passes =
             matches!(found, Found::Operation(operation) if operation.passes_unit_attention());
         if !passes {
+            faults.hold_up()?;
             if let Some(code) = common.attentions.take(nexus) {
                 return Err(Refusal::check(SenseKey::UNIT_ATTENTION, code));
             }
@@ -217,16 +237,22 @@ impl Library {
             return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
         }
         if operation.command == Command::ReportLuns {
-            return self.report_luns(cdb);
+            return report_luns(cdb, drives.len());
         }
         if let Some(outcome) = common.execute(operation.command, &call) {
             return outcome;
         }
-        match operation.command {
-            Command::TestUnitReady => Ok(Bytes::new()),
-            _ => Err(Refusal::illegal(
-                AdditionalSenseCode::INVALID_OPERATION_CODE,
-            )),
+        match unit {
+            Unit::Changer => Elements {
+                changer,
+                drives,
+                shelf,
+            }
+            .execute(operation.command, &call),
+            Unit::Drive(index) => match drives.get_mut(index) {
+                Some(drive) => drive.execute(operation.command, &call, faults),
+                None => Err(no_such_unit()),
+            },
         }
     }
 
@@ -247,25 +273,71 @@ impl Library {
                 );
                 Ok(up_to(sense.encode().to_vec(), low))
             }
-            0xa0 => self.report_luns(cdb),
+            0xa0 => report_luns(cdb, self.drives.len()),
             _ => Err(no_such_unit()),
         }
     }
 
-    /// REPORT LUNS (SPC-4 6.33).
-    fn report_luns(&self, cdb: &[u8; 16]) -> Outcome {
-        let [_, _, select, _, _, _, a, b, c, d, ..] = *cdb;
-        let allocation = u32::from_be_bytes([a, b, c, d]);
-        if allocation < 16 {
-            return Err(Refusal::invalid_field());
+    /// Puts every cartridge where it was; new ones go to free storage elements.
+    fn stock(&mut self, configuration: &LibraryConfiguration) -> Result<(), LibraryError> {
+        let mut wanted = BTreeSet::new();
+        for volume in &configuration.cartridges {
+            if !wanted.insert(volume) {
+                return Err(LibraryError::DuplicateVolume {
+                    volume: volume.clone(),
+                });
+            }
         }
-        let luns = match select {
-            // 01h asks for well known logical units, of which there are none.
-            0x01 => Vec::new(),
-            0x00 | 0x02 => self.logical_units(),
-            _ => return Err(Refusal::invalid_field()),
+        let filed = self.shelf.volumes()?;
+        let missing: Vec<Barcode> = configuration
+            .cartridges
+            .iter()
+            .filter(|volume| !filed.contains(volume))
+            .cloned()
+            .collect();
+        let known: BTreeSet<&Barcode> = filed.iter().chain(&missing).collect();
+        for volume in &configuration.write_protected {
+            if !known.contains(volume) {
+                return Err(LibraryError::UnknownVolume {
+                    volume: volume.clone(),
+                });
+            }
+        }
+        self.shelf.create(&missing)?;
+        let places = self.shelf.contents()?;
+        let mut elements = Elements {
+            changer: &mut self.changer,
+            drives: &mut self.drives,
+            shelf: &self.shelf,
         };
-        Ok(up_to(LunList::encode(&luns), allocation))
+        let mut homeless: Vec<&Barcode> = Vec::new();
+        let mut placed = BTreeSet::new();
+        // Those with a place first, so that no newcomer takes it.
+        for place in &places {
+            if known.contains(&place.volume) && placed.insert(&place.volume) {
+                let mut cartridge = cartridge(&place.volume, configuration);
+                cartridge.source = place.source;
+                if elements.put(place.element, cartridge).is_err() {
+                    homeless.push(&place.volume);
+                }
+            }
+        }
+        let newcomers = configuration.cartridges.iter().chain(&filed);
+        for volume in newcomers {
+            if placed.insert(volume) {
+                homeless.push(volume);
+            }
+        }
+        for volume in homeless {
+            let no_room = || LibraryError::NoRoom {
+                volume: volume.clone(),
+            };
+            let slot = elements.free_slot().ok_or_else(no_room)?;
+            elements
+                .put(slot, cartridge(volume, configuration))
+                .map_err(|_| no_room())?;
+        }
+        self.shelf.record(elements.contents())
     }
 
     fn count_down_to_power_cycle(&mut self) {
@@ -302,6 +374,35 @@ enum Unit {
     Drive(usize),
 }
 
+fn cartridge(volume: &Barcode, configuration: &LibraryConfiguration) -> Cartridge {
+    Cartridge::new(
+        volume.clone(),
+        configuration.write_protected.contains(volume),
+    )
+}
+
 fn no_such_unit() -> Refusal {
     Refusal::illegal(AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED)
+}
+
+fn logical_units(drives: usize) -> Vec<LogicalUnitNumber> {
+    (0..=u16::try_from(drives).unwrap_or(u16::MAX))
+        .map(LogicalUnitNumber::from_number)
+        .collect()
+}
+
+/// REPORT LUNS (SPC-4 6.33).
+fn report_luns(cdb: &[u8; 16], drives: usize) -> Outcome {
+    let [_, _, select, _, _, _, a, b, c, d, ..] = *cdb;
+    let allocation = u32::from_be_bytes([a, b, c, d]);
+    if allocation < 16 {
+        return Err(Refusal::invalid_field());
+    }
+    let luns = match select {
+        // 01h asks for well known logical units, of which there are none.
+        0x01 => Vec::new(),
+        0x00 | 0x02 => logical_units(drives),
+        _ => return Err(Refusal::invalid_field()),
+    };
+    Ok(up_to(LunList::encode(&luns), allocation))
 }

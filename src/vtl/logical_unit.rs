@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::library::{InitiatorPort, NexusId};
-use super::mode::ModePages;
-use super::operation::Access;
+use super::mode::{ModePages, Selection};
+use super::operation::{Access, Command};
 use super::persistent_reservation::PersistentReservations;
+use super::reply::Refusal;
 use super::unit_attention::UnitAttentions;
 use crate::scsi::AdditionalSenseCode;
 use crate::scsi::spc::{InquiryData, PeripheralDeviceType};
@@ -29,6 +30,25 @@ impl<'a> Call<'a> {
     /// Returns the initiator port behind the nexus; none when the nexus was never announced.
     pub(super) fn port(&self) -> Option<&'a InitiatorPort> {
         self.nexuses.get(&self.nexus)
+    }
+}
+
+impl<'a> Call<'a> {
+    /// Returns the parameter list of MODE SELECT, and whether it is the one of MODE SELECT(10).
+    ///
+    /// # Errors
+    /// When less came than PARAMETER LIST LENGTH says.
+    pub(super) fn parameter_list(&self, command: Command) -> Result<(&'a [u8], bool), Refusal> {
+        let [_, _, _, _, short, _, _, high, low, ..] = *self.cdb;
+        let long = command == Command::ModeSelect10;
+        let length = match long {
+            true => u16::from_be_bytes([high, low]),
+            false => short.into(),
+        };
+        self.data_out
+            .get(..usize::from(length))
+            .map(|list| (list, long))
+            .ok_or_else(Refusal::parameter_list_length)
     }
 }
 
@@ -61,6 +81,15 @@ impl LogicalUnit {
     pub(super) fn conflicts(&self, call: &Call<'_>, access: Access) -> bool {
         let by_another = self.reserved_by.is_some_and(|holder| holder != call.nexus);
         access != Access::Free && (by_another || self.persistent.conflicts(call.port(), access))
+    }
+
+    /// Puts a mode selection into force, and tells the other initiators.
+    pub(super) fn select(&mut self, nexus: NexusId, selection: Selection) {
+        if !selection.changes_nothing() {
+            self.attentions
+                .raise_for_others(nexus, AdditionalSenseCode::MODE_PARAMETERS_CHANGED);
+        }
+        self.mode.apply(selection);
     }
 
     pub(super) fn nexus_lost(&mut self, nexus: NexusId) {

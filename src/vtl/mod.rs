@@ -8,18 +8,22 @@
 //! | [`fault`] | failures on demand, for tests of initiators |
 //!
 //! Below those: the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
-//! `reservation`, `unit_attention`), the changer (`changer`) and the drive (`drive`).
+//! `persistent_reservation`, `unit_attention`, `log`, and `primary` for the commands), the changer (`changer`) and the
+//! drive (`drive`, `density`, and `tape_motion` for what moves the tape).
 //!
 //! A command is executed at once and in full; nothing here waits, and the only I/O is that of the cartridges' files.
 
 mod changer;
+mod density;
 mod drive;
+mod log;
 mod logical_unit;
 mod mode;
 mod operation;
 mod persistent_reservation;
 mod primary;
 mod reply;
+mod tape_motion;
 mod unit_attention;
 
 pub mod cartridge;

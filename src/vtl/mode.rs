@@ -7,6 +7,8 @@ use crate::scsi::reader::Reader;
 #[derive(Clone, Debug, Default)]
 pub(super) struct ModePages {
     pages: Vec<ModePage>,
+    /// BLOCK LENGTH of the block descriptor: 0 for blocks of any length.
+    pub(super) block_length: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -71,14 +73,18 @@ impl ModePages {
             })
             .collect();
         pages.sort_by_key(|page| page.code);
-        Self { pages }
+        Self {
+            pages,
+            block_length: 0,
+        }
     }
 
-    /// Saved values become the current ones.
+    /// Saved values become the current ones, and blocks may have any length again.
     pub(super) fn reset(&mut self) {
         for page in &mut self.pages {
             page.current.clone_from(&page.saved);
         }
+        self.block_length = 0;
     }
 
     /// Returns the current values of a page, behind its header.

@@ -203,13 +203,12 @@ impl PersistentReservations {
                 true => self.registrations.is_empty(),
                 false => held.holder == *port,
             });
-        let mut told = Told::default();
-        if ends && let Some(held) = self.reservation.take() {
-            if held.kind.is_for_registrants() {
-                told = self.tell_others(port, AdditionalSenseCode::RESERVATIONS_RELEASED);
+        match self.reservation.take_if(|_| ends) {
+            Some(held) if held.kind.is_for_registrants() => {
+                self.tell_others(port, AdditionalSenseCode::RESERVATIONS_RELEASED)
             }
+            _ => Told::default(),
         }
-        told
     }
 
     fn reserve(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, Refusal> {

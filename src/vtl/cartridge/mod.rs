@@ -1,11 +1,19 @@
 //! Cartridges: barcode, write protection, and what is recorded on them.
 
+mod shelf;
+mod tap;
+mod tape;
+
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::configuration::DriveType;
+pub(super) use shelf::{Placed, Shelf};
+pub(super) use tape::{Kind, Tape, TapeError};
 
 /// What a block costs of a cartridge's capacity beside its length, and a filemark as a whole, in bytes. It bounds the
 /// memory that the records of a cartridge take, whatever is written on it.
@@ -26,7 +34,8 @@ pub enum Media {
 }
 
 /// The barcode of a cartridge: 1 to 16 capital letters and digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Barcode(String);
 
 impl Barcode {
@@ -73,6 +82,20 @@ impl Barcode {
     }
 }
 
+impl TryFrom<String> for Barcode {
+    type Error = BarcodeError;
+
+    fn try_from(text: String) -> Result<Self, BarcodeError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Barcode> for String {
+    fn from(barcode: Barcode) -> Self {
+        barcode.0
+    }
+}
+
 impl fmt::Display for Barcode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -83,3 +106,60 @@ impl fmt::Display for Barcode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a barcode is 1 to 16 capital letters and digits")]
 pub struct BarcodeError;
+
+/// A cartridge, wherever it is.
+#[derive(Debug)]
+pub(super) struct Cartridge {
+    pub(super) volume: Barcode,
+    pub(super) write_protected: bool,
+    /// Address of the storage or import/export element that it came from.
+    pub(super) source: Option<u16>,
+    /// What is recorded on it: always there in memory, opened by a drive when it is a file.
+    tape: Option<Box<Tape>>,
+}
+
+impl Cartridge {
+    pub(super) fn new(volume: Barcode, write_protected: bool) -> Self {
+        Self {
+            volume,
+            write_protected,
+            source: None,
+            tape: None,
+        }
+    }
+
+    /// Makes the tape accessible.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub(super) fn open(&mut self, shelf: &Shelf) -> io::Result<()> {
+        if self.tape.is_none() {
+            self.tape = Some(Box::new(shelf.tape(&self.volume)?));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that everything written stays, and closes the file.
+    ///
+    /// # Errors
+    /// When the file cannot be synced; it stays open then.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        self.sync()?;
+        if self.tape.as_deref().is_some_and(Tape::is_file) {
+            self.tape = None;
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.tape.as_deref_mut().map_or(Ok(()), Tape::sync)
+    }
+
+    pub(super) fn tape(&self) -> Option<&Tape> {
+        self.tape.as_deref()
+    }
+
+    pub(super) fn tape_mut(&mut self) -> Option<&mut Tape> {
+        self.tape.as_deref_mut()
+    }
+}
