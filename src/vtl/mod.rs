@@ -6,12 +6,14 @@
 //! | [`configuration`] | what a library is made of, and what is wrong with such a wish |
 //! | [`cartridge`] | cartridges and what is recorded on them, in memory or as SIMH .tap files |
 //! | [`fault`] | failures on demand, for tests of initiators |
+//! | [`listener`] | serves a library over TCP, with tokio |
 //!
 //! Below those: the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
 //! `persistent_reservation`, `unit_attention`, `log`, and `primary` for the commands), the changer (`changer`) and the
 //! drive (`drive`, `density`, and `tape_motion` for what moves the tape).
 //!
-//! A command is executed at once and in full; nothing here waits, and the only I/O is that of the cartridges' files.
+//! A command is executed at once and in full; nothing but the listener waits, and the only other I/O is that of the
+//! cartridges' files.
 
 mod changer;
 mod density;
@@ -30,6 +32,7 @@ pub mod cartridge;
 pub mod configuration;
 pub mod fault;
 pub mod library;
+pub mod listener;
 
 pub use cartridge::{Barcode, Media};
 pub use configuration::{DriveType, LibraryConfiguration, LibraryError};
