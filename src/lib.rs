@@ -34,7 +34,7 @@
 //! ```
 //!
 //! `iscsi`, `scsi`, `values`, `config`, `report`, `devices` and the grammar do no I/O: no sockets, files, clocks or random
-//! numbers; time, the ISID and challenges are arguments. tokio appears in `net` and `vtl` only.
+//! numbers; time, the ISID and challenges are arguments. tokio appears in `net` and `vtl::listener` only.
 #![cfg_attr(
     test,
     allow(

@@ -247,7 +247,7 @@ impl Console {
                 address: address.to_string(),
                 login_status: match &attempt.outcome {
                     LoginOutcome::LoggedIn { .. } => Some("0x0000".to_owned()),
-                    LoginOutcome::Refused { status, .. } => Some(status.to_string()),
+                    LoginOutcome::Refused { status, .. } => status.map(|status| status.to_string()),
                     LoginOutcome::TimedOut(_) | LoginOutcome::Abandoned(_) => None,
                 },
                 result: &result,
@@ -276,7 +276,14 @@ fn result_words(attempt: &LoginAttempt) -> String {
             };
             format!("logged in{kind}{chap}{reinstated}")
         }
-        LoginOutcome::Refused { status, failure } => {
+        LoginOutcome::Refused {
+            status: None,
+            failure,
+        } => format!("refused: {failure}"),
+        LoginOutcome::Refused {
+            status: Some(status),
+            failure,
+        } => {
             let name = status.name().unwrap_or("no status of the standard");
             format!("refused{kind}, status {status} ({name}): {failure}")
         }

@@ -43,8 +43,8 @@ impl LibraryConfiguration {
     /// The most storage elements.
     pub const MAX_SLOTS: u16 = 60_000;
 
-    /// Returns `count` barcodes as tape librarians print them: `VOL001L8` and so on, the suffix that of the drive type's
-    /// own generation.
+    /// Returns `count` barcodes as tape librarians print them: `VOL001L8` and so on, the suffix that of the drive
+    /// type's own generation.
     pub fn barcodes(drive_type: DriveType, count: u16) -> Vec<Barcode> {
         (1..=count)
             .map(|number| Barcode::numbered(number, drive_type))

@@ -93,7 +93,8 @@ impl Library {
         }
     }
 
-    /// Resets a logical unit (SAM-5 7.7): unit attention 29/03 for every nexus. Returns false when there is no such unit.
+    /// Resets a logical unit (SAM-5 7.7): unit attention 29/03 for every nexus. Returns false when there is no such
+    /// unit.
     pub fn logical_unit_reset(&mut self, lun: LogicalUnitNumber) -> bool {
         let unit = match self.find(lun) {
             Some(Unit::Changer) => Some(&mut self.changer.unit),
@@ -139,8 +140,8 @@ impl Library {
         Ok(())
     }
 
-    /// Returns how many bytes of data a command wants from the initiator, as things are now; 0 for a command that is not
-    /// understood. What a WRITE wants depends on the block length, so ask right before the command is executed.
+    /// Returns how many bytes of data a command wants from the initiator, as things are now; 0 for a command that is
+    /// not understood. What a WRITE wants depends on the block length, so ask right before the command is executed.
     pub fn data_out_length(&self, lun: LogicalUnitNumber, cdb: &[u8; 16]) -> u32 {
         let drive = match self.find(lun) {
             Some(Unit::Changer) => None,
@@ -166,9 +167,9 @@ impl Library {
 
     /// Executes a command.
     ///
-    /// `data_out` is what came from the initiator, [`Library::data_out_length`] bytes for a command that is well formed;
-    /// a cartridge in memory keeps a large block as this very buffer. `allocation` is the most that may go back, the
-    /// transport's expected data transfer length for reading; the CDB's own bound holds as well.
+    /// `data_out` is what came from the initiator, [`Library::data_out_length`] bytes for a command that is well
+    /// formed; a cartridge in memory keeps a large block as this very buffer. `allocation` is the most that may go
+    /// back, the transport's expected data transfer length for reading; the CDB's own bound holds as well.
     pub fn execute(
         &mut self,
         nexus: NexusId,
@@ -405,4 +406,54 @@ fn report_luns(cdb: &[u8; 16], drives: usize) -> Outcome {
         _ => return Err(Refusal::invalid_field()),
     };
     Ok(up_to(LunList::encode(&luns), allocation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_can_be_handed_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Library>();
+    }
+
+    #[test]
+    fn a_library_has_room_for_its_cartridges_and_knows_them() {
+        let refused = |change: fn(&mut LibraryConfiguration)| {
+            let mut configuration = LibraryConfiguration::default();
+            change(&mut configuration);
+            Library::new(configuration).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(|wish| wish.slots = 9),
+            "no element is free for cartridge VOL010L8"
+        );
+        assert_eq!(
+            refused(|wish| wish.cartridges.extend_from_within(..1)),
+            "cartridge VOL001L8 is listed twice"
+        );
+        assert_eq!(
+            refused(|wish| {
+                wish.write_protected = LibraryConfiguration::barcodes(wish.drive_type, 11);
+            }),
+            "cartridge VOL011L8, to be write protected, is not in the library"
+        );
+    }
+
+    #[test]
+    fn the_length_of_parameter_lists_is_in_the_cdb() {
+        let library = Library::new(LibraryConfiguration::default()).unwrap();
+        let wanted = |lun, bytes: &[u8]| {
+            let mut cdb = [0; 16];
+            cdb[..bytes.len()].copy_from_slice(bytes);
+            library.data_out_length(LogicalUnitNumber::from_number(lun), &cdb)
+        };
+        assert_eq!(wanted(0, &[0x15, 0, 0, 0, 12]), 12);
+        assert_eq!(wanted(1, &[0x55, 0, 0, 0, 0, 0, 0, 1, 2]), 0x0102);
+        assert_eq!(wanted(1, &[0x5f, 0, 0, 0, 0, 0, 0, 0, 24]), 24);
+        assert_eq!(wanted(1, &[0x0a, 0, 1, 0, 0]), 0x1_0000);
+        assert_eq!(wanted(0, &[0x0a, 0, 1, 0, 0]), 0, "a changer takes no data");
+        assert_eq!(wanted(3, &[0x0a, 0, 1, 0, 0]), 0, "nobody is there");
+    }
 }

@@ -125,7 +125,8 @@ impl Operation {
         )
     }
 
-    /// Returns the usage data as REPORT SUPPORTED OPERATION CODES gives it: the service action in the place of its bits.
+    /// Returns the usage data as REPORT SUPPORTED OPERATION CODES gives it: the service action in the place of its
+    /// bits.
     pub(super) fn usage_data(&self) -> Vec<u8> {
         let mut usage = self.usage.to_vec();
         if let (Some(action), Some(second)) = (self.service_action, usage.get_mut(1)) {

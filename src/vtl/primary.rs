@@ -188,8 +188,8 @@ fn cdb_length(operation: &Operation) -> [u8; 2] {
 /// A command timeouts descriptor that names no timeout (SPC-4 6.35.4).
 const NO_TIMEOUTS: [u8; 12] = [0, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-4 6.36): ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET,
-/// and TARGET RESET.
+/// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-4 6.36): ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT
+/// RESET, and TARGET RESET.
 fn report_task_management(call: &Call<'_>) -> Bytes {
     let [_, _, options, _, _, _, a, b, c, d, ..] = *call.cdb;
     let mut data = vec![0xda, 0, 0, 0];

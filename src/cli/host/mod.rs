@@ -113,7 +113,10 @@ pub fn definition() -> Command {
         .disable_help_subcommand(true)
         .disable_version_flag(true)
         .disable_help_flag(true)
-        .args(options())
+        .args(options().into_iter().enumerate().map(|(index, option)| {
+            // In the help of a command its own options come first.
+            option.display_order(100 + index)
+        }))
         .subcommand(demo_command())
         .subcommand(vtl::command())
         .subcommand(generate_command())

@@ -1,4 +1,5 @@
-//! The target's side of a connection: it accepts a login, then serves the session (RFC 7143, sections 6.3, 4.2 and 11).
+//! The target's side of a connection: it accepts a login, then serves the session (RFC 7143, sections 6.3, 4.2 and
+//! 11).
 //!
 //! ```text
 //!  PDUs --> LoginAcceptor::handle --Ask--> Question --admit()--> ... --Done--> Accepted --> AcceptorSession
@@ -7,8 +8,13 @@
 //!                                                                       handle, poll_transmit, poll_event
 //! ```
 //!
-//! Sans-IO: the caller moves PDUs through a codec, gives time, challenges and handles as arguments, and executes the commands.
-//! What is served is one connection per session at ErrorRecoveryLevel 0, which is what [`OperationalOffer`] negotiates.
+//! Sans-IO: the caller moves PDUs through a codec, gives time, challenges and handles as arguments, and executes
+//! the commands. For each PDU that a connection brings: `handle` it, answer every event that `poll_event` returns
+//! (at once or later), then write all that `poll_transmit` returns, and close the connection when `is_ended` says
+//! so. Digests begin behind the response of [`Accepted`].
+//!
+//! What is served is one connection per session at ErrorRecoveryLevel 0, which is what [`OperationalOffer`]
+//! negotiates.
 //!
 //! [`OperationalOffer`]: super::operational::OperationalOffer
 

@@ -1,4 +1,5 @@
-//! Who may log in to what, as plain data: the targets of a portal, its secrets, its limits, and the faults that it plays.
+//! Who may log in to what, as plain data: the targets of a portal, its secrets, its limits, and the faults that it
+//! plays.
 
 use super::login::{Admission, Candidate, RequiredChap};
 use crate::iscsi::chap::{ChapAlgorithm, ChapChallenge, ChapCredentials};
@@ -89,8 +90,8 @@ pub enum Decision {
 impl LoginPolicy {
     /// Decides about a candidate, given the sessions there are, a TSIH that is free, and a challenge that is fresh.
     ///
-    /// Two logins that are under way at the same time may both be admitted to the last free session: a caller that counts
-    /// strictly asks again, or holds a place, before it starts the session.
+    /// Two logins that are under way at the same time may both be admitted to the last free session: a caller that
+    /// counts strictly asks again, or holds a place, before it starts the session.
     pub fn decide(
         &self,
         candidate: &Candidate,

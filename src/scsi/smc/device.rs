@@ -107,8 +107,8 @@ pub struct ElementReport {
     pub identifier: Option<Designator>,
 }
 
-/// Returns the parameter data of READ ELEMENT STATUS for elements in the order of their addresses: a page for each run of
-/// elements of one type. All descriptors of a page have the same length, as the standard wants.
+/// Returns the parameter data of READ ELEMENT STATUS for elements in the order of their addresses: a page for each
+/// run of elements of one type. All descriptors of a page have the same length, as the standard wants.
 pub fn element_status(elements: &[ElementReport], volume_tag: bool, device_id: bool) -> Vec<u8> {
     let mut pages = Vec::new();
     for page in elements.chunk_by(|a, b| a.element_type == b.element_type) {

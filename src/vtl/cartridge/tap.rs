@@ -10,12 +10,13 @@
 //! | FFFFFFFE | a gap, nothing follows |
 //! | FFFFFFFF | the end of the medium |
 //!
-//! Other classes (the first digit) are another program's business and are passed over: 7 and F stand alone, the rest are
-//! framed like blocks.
+//! Other classes (the first digit) are another program's business and are passed over: 7 and F stand alone, the rest
+//! are framed like blocks.
 //!
-//! A file grows at its end only, each record in one piece, so that what a killed writer leaves behind is the beginning of
-//! a record: a torn tail, which reads as the end of data and is cut off before the next record is written. A record that
-//! is whole but whose two words differ is damage of another kind; it reads as an error, and nothing is written behind it.
+//! A file grows at its end only, each record in one piece, so that what a killed writer leaves behind is the
+//! beginning of a record: a torn tail, which reads as the end of data and is cut off before the next record is
+//! written. A record that is whole but whose two words differ is damage of another kind; it reads as an error, and
+//! nothing is written behind it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
@@ -186,7 +187,7 @@ impl TapFile {
                     IoSlice::advance_slices(&mut parts, written);
                 }
                 Err(error) => {
-                    // Best effort: gives the room back when the disk is full; the next record is preceded by it again.
+                    // Best effort: gives the room back when the disk is full. The next append tries again.
                     let _ = self.cut_tail();
                     return Err(error);
                 }
@@ -229,4 +230,55 @@ impl TapFile {
 fn framed_length(length: u32) -> u64 {
     let length = u64::from(length);
     length.saturating_add(length % 2).saturating_add(8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(bytes: &[u8]) -> (tempfile::TempDir, TapFile, Vec<Record>) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("T.tap");
+        std::fs::write(&path, bytes).unwrap();
+        let (tap, records) = TapFile::open(&path).unwrap();
+        (directory, tap, records)
+    }
+
+    #[test]
+    fn records_are_found_with_their_kind_and_place() {
+        let (_directory, tap, records) =
+            opened(b"\x03\0\0\0abc\0\x03\0\0\0\0\0\0\0\x00\0\0\x80\x00\0\0\x80");
+        let found: Vec<_> = records
+            .iter()
+            .map(|record| (record.offset, record.length, record.kind))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (0, 3, Kind::Block),
+                (12, 0, Kind::Filemark),
+                (16, 0, Kind::Unreadable)
+            ]
+        );
+        assert_eq!(tap.end(), 24);
+        assert!(!tap.tail && !tap.is_damaged());
+        assert_eq!(tap.read(records[0], 2).unwrap(), b"ab");
+    }
+
+    #[test]
+    fn a_file_grows_at_its_end_and_over_a_torn_tail() {
+        let (directory, mut tap, records) = opened(b"\0\0\0\0\x09\0\0\0torn");
+        assert_eq!(records.len(), 1);
+        assert!(tap.tail);
+        tap.append_block(b"ok").unwrap();
+        tap.append_filemarks(1).unwrap();
+        tap.sync().unwrap();
+        let path = directory.path().join("T.tap");
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            b"\0\0\0\0\x02\0\0\0ok\x02\0\0\0\0\0\0\0"
+        );
+        tap.truncate(4).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), [0; 4]);
+    }
 }

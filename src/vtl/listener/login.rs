@@ -52,7 +52,7 @@ pub(super) async fn log_in(
             Some((connection, *membership))
         }
         Ended::Refused(refusal) => {
-            let status = refusal.response.status;
+            let status = refusal.response.as_ref().map(|response| response.status);
             let outcome = LoginOutcome::Refused {
                 status,
                 failure: refusal.failure.clone(),
@@ -64,7 +64,7 @@ pub(super) async fn log_in(
         Ended::NoRoom(candidate) => {
             let failure = LoginFailure::Refused(OUT_OF_RESOURCES);
             let outcome = LoginOutcome::Refused {
-                status: OUT_OF_RESOURCES,
+                status: Some(OUT_OF_RESOURCES),
                 failure,
             };
             tell(Some(&candidate), outcome);
@@ -125,7 +125,10 @@ async fn talk(connection: &mut Connection, hub: &Rc<Hub>, asked: &mut Option<Can
                     Err(error) => return Ended::Abandoned(Abandonment::Lost(error.into())),
                 }
             }
-            LoginStep::Refused(refusal) => (refusal.response.clone(), Ended::Refused(refusal)),
+            LoginStep::Refused(refusal) => match refusal.response.clone() {
+                Some(response) => (response, Ended::Refused(refusal)),
+                None => return Ended::Refused(refusal),
+            },
             LoginStep::Done(accepted) => finish(*accepted, connection, hub),
             // A question is asked once, and has been answered.
             LoginStep::Ask(_) => return Ended::Abandoned(Abandonment::Silent),

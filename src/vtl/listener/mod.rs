@@ -145,10 +145,10 @@ pub enum LoginOutcome {
         /// Whether it took the place of a session of the same initiator port (RFC 7143 6.3.5).
         reinstated: bool,
     },
-    /// The initiator was told a status.
+    /// The initiator was not let in.
     Refused {
-        /// The status.
-        status: LoginStatus,
+        /// The status that it was told; `None` when it does not even speak of a login.
+        status: Option<LoginStatus>,
         /// Why.
         failure: LoginFailure,
     },

@@ -100,7 +100,7 @@ pub enum LoginStep {
     Ask(Box<Question>),
     /// Send the response of [`Accepted`]; digests and the full feature phase begin behind it.
     Done(Box<Accepted>),
-    /// Send the response and close the connection.
+    /// Send the response, if there is one, and close the connection.
     Refused(Box<Refusal>),
 }
 
@@ -128,8 +128,9 @@ pub struct Accepted {
 /// A login that has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The response with the status.
-    pub response: LoginResponse,
+    /// The response with the status; `None` when the connection began with anything but a Login Request, for which
+    /// it is closed without a word (4.2.3).
+    pub response: Option<LoginResponse>,
     /// Why.
     pub failure: LoginFailure,
     /// Who tried, as far as it is known.
@@ -145,8 +146,8 @@ pub struct LoginAcceptor {
 }
 
 impl LoginAcceptor {
-    /// Waits for the first request of a connection. `command_window` is the number of commands that the session will take at
-    /// a time, at least 1.
+    /// Waits for the first request of a connection. `command_window` is the number of commands that the session
+    /// will take at a time, at least 1.
     pub fn new(command_window: u32) -> Self {
         Self {
             exchange: Exchange {
@@ -177,12 +178,6 @@ impl LoginAcceptor {
             Ok(None) => self.exchange.send_text(self.state, Bytes::new()),
             Err(failure) => self.exchange.refuse(failure),
         }
-    }
-
-    /// Refuses the login with a status of the caller's choice, before any answer to [`LoginStep::Ask`]; for a connection
-    /// that has not sent a request it is status 0301, say.
-    pub fn refuse(self, status: LoginStatus) -> LoginStep {
-        self.exchange.refuse(LoginFailure::Refused(status))
     }
 }
 
@@ -277,8 +272,8 @@ struct FirstHeader {
 }
 
 impl Exchange {
-    /// Checks the header of a request and collects its text; `None` when the text goes on or when more of the response is
-    /// to be fetched.
+    /// Checks the header of a request and collects its text; `None` when the text goes on or when more of the
+    /// response is to be fetched.
     fn receive(&mut self, request: &LoginRequest) -> Result<Option<TextPairs>, LoginFailure> {
         self.check(request)?;
         if !self.unsent.is_empty() {
@@ -379,7 +374,8 @@ impl Exchange {
         })
     }
 
-    /// Stays in a stage with the given text; what does not fit one response is sent as the initiator fetches it (6.2).
+    /// Stays in a stage with the given text; what does not fit one response is sent as the initiator fetches it
+    /// (6.2).
     fn send_text(mut self, state: State, text: Bytes) -> LoginStep {
         let mut chunk = if self.unsent.is_empty() {
             text
@@ -403,10 +399,14 @@ impl Exchange {
     }
 
     fn end(mut self, failure: LoginFailure, data: Bytes) -> LoginStep {
-        let mut response = self.response(data);
-        // Stages are reserved in a refusal (6.3.1).
-        response.current_stage = Stage::SecurityNegotiation;
-        response.status = failure.status();
+        let begun = self.first.is_some();
+        let response = begun.then(|| {
+            let mut response = self.response(data);
+            // Stages are reserved in a refusal (6.3.1).
+            response.current_stage = Stage::SecurityNegotiation;
+            response.status = failure.status();
+            response
+        });
         LoginStep::Refused(Box::new(Refusal {
             response,
             failure,

@@ -245,15 +245,16 @@ impl Reply {
         }
     }
 
-    /// Leaves the stage when it is wanted and when the text fits one response, for T and C exclude each other (11.13.7).
+    /// Leaves the stage when it is wanted and when the text fits one response, for T and C exclude each other
+    /// (11.13.7).
     fn send(self, mut exchange: Exchange, request: &LoginRequest) -> LoginStep {
         let data = self.pairs.encode();
         if !self.leave || data.len() > MAX_LOGIN_DATA {
             return exchange.send_text(self.state, data);
         }
         match self.state {
-            // From the security stage the operational one is always next: the selected stage may be lower than the one
-            // asked for (6.3), and this target has a MaxRecvDataSegmentLength to declare.
+            // From the security stage the operational one is always next: the selected stage may be lower than the
+            // one asked for (6.3), and this target has a MaxRecvDataSegmentLength to declare.
             State::SecurityDone { terms, outcome } => {
                 let mut response = exchange.response(data);
                 response.transit = true;

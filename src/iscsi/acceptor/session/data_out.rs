@@ -10,6 +10,10 @@ use crate::iscsi::ids::{DataSn, TargetTransferTag};
 use crate::iscsi::operational::OperationalParameters;
 use crate::iscsi::pdu::{DataOut, ScsiCommand};
 
+/// How much memory a transfer may take on the initiator's word, in bytes: the block of a tape, so that its pieces are
+/// copied once only.
+const PREALLOCATED: u32 = 1 << 20;
+
 /// What of a command's Data-Out has come, and what is outstanding.
 #[derive(Debug)]
 pub(super) struct Collector {
@@ -102,7 +106,8 @@ impl Collector {
         self.requested
     }
 
-    /// Gives up the data, for that reason unless there is one already; what is on its way is still taken, and dropped.
+    /// Gives up the data, for that reason unless there is one already; what is on its way is still taken, and
+    /// dropped.
     pub(super) fn fail(&mut self, failure: Failure) {
         self.failure.get_or_insert(failure);
         self.data = Assembly::Empty;
@@ -169,6 +174,16 @@ impl Collector {
         }
     }
 
+    /// Ends a sequence: its last Data-Out has come, or its R2T is not sent after all.
+    pub(super) fn close(&mut self, tag: TargetTransferTag) {
+        if tag == TargetTransferTag::RESERVED {
+            self.unsolicited = None;
+        } else {
+            self.solicited
+                .retain(|sequence| sequence.target_transfer_tag != tag);
+        }
+    }
+
     /// Returns the data, which must be complete.
     pub(super) fn take_data(&mut self) -> Bytes {
         std::mem::replace(&mut self.data, Assembly::Empty).into_bytes()
@@ -214,16 +229,9 @@ impl Collector {
 
     fn push(&mut self, data: Bytes) {
         self.received = self.received.saturating_add(length(&data));
-        self.data.push(data, self.wanted);
-    }
-
-    fn close(&mut self, tag: TargetTransferTag) {
-        if tag == TargetTransferTag::RESERVED {
-            self.unsolicited = None;
-        } else {
-            self.solicited
-                .retain(|sequence| sequence.target_transfer_tag != tag);
-        }
+        // Memory for what the command announces is taken before it has come only as far as this.
+        let expected = self.wanted.min(self.requested.max(PREALLOCATED));
+        self.data.push(data, expected);
     }
 }
 
@@ -236,16 +244,17 @@ enum Assembly {
 }
 
 impl Assembly {
-    fn push(&mut self, piece: Bytes, total: u32) {
+    /// Appends a piece of data that is expected to be so long in all.
+    fn push(&mut self, piece: Bytes, expected: u32) {
         if piece.is_empty() {
             return;
         }
         match self {
             Self::Empty => *self = Self::One(piece),
             Self::One(first) => {
-                let total = usize::try_from(total).unwrap_or(usize::MAX);
+                let expected = usize::try_from(expected).unwrap_or(usize::MAX);
                 let length = first.len().saturating_add(piece.len());
-                let mut data = BytesMut::with_capacity(total.max(length));
+                let mut data = BytesMut::with_capacity(expected.max(length));
                 data.extend_from_slice(first);
                 data.extend_from_slice(&piece);
                 *self = Self::Many(data);
@@ -265,4 +274,105 @@ impl Assembly {
 
 fn length(data: &Bytes) -> u32 {
     u32::try_from(data.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn};
+    use crate::iscsi::pdu::TaskAttribute;
+
+    fn command(expected: u32, data: &Bytes) -> ScsiCommand {
+        ScsiCommand {
+            immediate: false,
+            final_bit: true,
+            read: false,
+            write: true,
+            attribute: TaskAttribute::SIMPLE,
+            lun: Lun::default(),
+            initiator_task_tag: InitiatorTaskTag(1),
+            expected_data_transfer_length: expected,
+            cmd_sn: CmdSn(1),
+            exp_stat_sn: StatSn(1),
+            cdb: [0; 16],
+            extended_cdb: Bytes::new(),
+            bidirectional_read_expected_data_transfer_length: None,
+            data: data.clone(),
+        }
+    }
+
+    fn piece(
+        tag: TargetTransferTag,
+        sn: u32,
+        offset: u32,
+        data: Bytes,
+        final_bit: bool,
+    ) -> DataOut {
+        DataOut {
+            final_bit,
+            lun: Lun::default(),
+            initiator_task_tag: InitiatorTaskTag(1),
+            target_transfer_tag: tag,
+            exp_stat_sn: StatSn(1),
+            data_sn: DataSn(sn),
+            buffer_offset: offset,
+            data,
+        }
+    }
+
+    #[test]
+    fn data_in_one_piece_is_not_copied() {
+        let data = Bytes::from(vec![7; 4096]);
+        let parameters = OperationalParameters::default();
+        let mut collector = Collector::new(&command(4096, &data), &parameters, 1 << 24);
+        assert!(collector.is_complete());
+        assert_eq!(collector.take_data().as_ptr(), data.as_ptr());
+
+        let mut collector = Collector::new(&command(4096, &Bytes::new()), &parameters, 1 << 24);
+        let wanted = collector.next_wanted(&parameters).unwrap();
+        let tag = TargetTransferTag(9);
+        collector.request(wanted, tag);
+        collector.receive(&piece(tag, 0, 0, data.clone(), true));
+        assert!(collector.is_complete());
+        assert_eq!(collector.take_data().as_ptr(), data.as_ptr());
+    }
+
+    #[test]
+    fn pieces_are_copied_into_the_place_where_they_stay() {
+        let half = Bytes::from(vec![7; 128 * 1024]);
+        let parameters = OperationalParameters::default();
+        let mut collector =
+            Collector::new(&command(512 * 1024, &Bytes::new()), &parameters, 1 << 24);
+        let mut place = None;
+        for burst in 0..2 {
+            let wanted = collector.next_wanted(&parameters).unwrap();
+            let tag = TargetTransferTag(burst);
+            collector.request(wanted, tag);
+            let offset = wanted.buffer_offset;
+            collector.receive(&piece(tag, 0, offset, half.clone(), false));
+            let offset = offset + 128 * 1024;
+            collector.receive(&piece(tag, 1, offset, half.clone(), true));
+            if let Assembly::Many(data) = &collector.data {
+                assert_eq!(*place.get_or_insert(data.as_ptr()), data.as_ptr());
+            }
+        }
+        assert_eq!(Some(collector.take_data().as_ptr()), place);
+    }
+
+    #[test]
+    fn memory_is_not_taken_on_a_word_alone() {
+        let parameters = OperationalParameters {
+            initial_r2t: false,
+            ..OperationalParameters::default()
+        };
+        let mut announced = command(u32::MAX, &Bytes::from_static(b"first"));
+        announced.final_bit = false;
+        let mut collector = Collector::new(&announced, &parameters, u32::MAX);
+        let second = Bytes::from_static(b"second");
+        collector.receive(&piece(TargetTransferTag::RESERVED, 0, 5, second, false));
+        let Assembly::Many(data) = &collector.data else {
+            panic!("{collector:?}")
+        };
+        assert!(data.capacity() < 2 << 20);
+    }
 }

@@ -23,7 +23,7 @@ pub enum AcceptorError {
     },
 }
 
-/// An iSCSI condition that ends a SCSI task (RFC 7143 11.4.7.2), or a lack of buffers that does.
+/// An iSCSI condition that ends a SCSI task with CHECK CONDITION (RFC 7143 11.4.7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// Unsolicited data where none, or less, is allowed.
@@ -32,22 +32,9 @@ pub(super) enum Failure {
     IncorrectAmountOfData,
     /// A Data-Out is missing in its sequence (7.9).
     ProtocolServiceCrcError,
-    /// There is no room for the unsolicited data.
-    TaskSetFull,
 }
 
 impl Failure {
-    const CHECK_CONDITION: u8 = 0x02;
-    const TASK_SET_FULL: u8 = 0x28;
-
-    /// Returns the SCSI status.
-    pub(super) const fn status(self) -> u8 {
-        match self {
-            Self::TaskSetFull => Self::TASK_SET_FULL,
-            _ => Self::CHECK_CONDITION,
-        }
-    }
-
     /// Returns the sense data in fixed format (SPC-4 4.5.3), sense key ABORTED COMMAND.
     pub(super) const fn sense(self) -> Bytes {
         static UNEXPECTED_UNSOLICITED_DATA: [u8; 18] = sense(0x0c, 0x0c);
@@ -58,7 +45,6 @@ impl Failure {
             Self::UnexpectedUnsolicitedData => Bytes::from_static(&UNEXPECTED_UNSOLICITED_DATA),
             Self::IncorrectAmountOfData => Bytes::from_static(&INCORRECT_AMOUNT_OF_DATA),
             Self::ProtocolServiceCrcError => Bytes::from_static(&PROTOCOL_SERVICE_CRC_ERROR),
-            Self::TaskSetFull => Bytes::new(),
         }
     }
 }

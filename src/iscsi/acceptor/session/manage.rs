@@ -167,23 +167,13 @@ impl AcceptorSession {
                 _ => true,
             }
         };
-        let (mut ended, mut outstanding) = (Vec::new(), Vec::new());
-        for (task_id, task) in &mut self.tasks {
-            if !covers(task) || task.phase == Phase::Draining {
-                continue;
-            }
-            ended.push(*task_id);
-            if task.collector.is_open() {
-                outstanding.push(*task_id);
-            }
-        }
-        for task_id in &ended {
-            if outstanding.contains(task_id) {
-                self.drain(*task_id);
-            } else {
-                self.remove_task(*task_id);
-            }
-        }
+        let ended: Vec<TaskId> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.phase != Phase::Draining && covers(task))
+            .map(|(id, _)| *id)
+            .collect();
+        let outstanding: Vec<TaskId> = ended.iter().copied().filter(|id| self.abort(*id)).collect();
         let deadline = now.checked_add(self.settings.drain_timeout).unwrap_or(now);
         if let Some(management) = self.managements.get_mut(&id) {
             management.step = Step::Draining {
@@ -194,17 +184,24 @@ impl AcceptorSession {
         }
     }
 
-    /// Aborts a task of which data is on its way: only that is still waited for.
-    fn drain(&mut self, id: TaskId) {
+    /// Aborts a task; returns whether data of it is on its way, for which it stays.
+    fn abort(&mut self, id: TaskId) -> bool {
         self.withdraw(id);
-        if let Some(task) = self.tasks.get_mut(&id) {
-            if task.phase == Phase::Held {
-                self.held.insert(task.cmd_sn, Held::Plugged);
+        match self.tasks.get_mut(&id) {
+            Some(task) if task.collector.is_open() => {
+                if task.phase == Phase::Held {
+                    self.held.insert(task.cmd_sn, Held::Plugged);
+                }
+                task.phase = Phase::Draining;
+                task.collector.fail(Failure::IncorrectAmountOfData);
+                self.buffered = self.buffered.saturating_sub(task.reserved);
+                task.reserved = 0;
+                true
             }
-            task.phase = Phase::Draining;
-            task.collector.fail(Failure::IncorrectAmountOfData);
-            self.buffered = self.buffered.saturating_sub(task.reserved);
-            task.reserved = 0;
+            _ => {
+                self.remove_task(id);
+                false
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! The target's full feature phase: one session with one connection at ErrorRecoveryLevel 0 (RFC 7143 4.2 and 11).
 //!
 //! Sans-IO. Received PDUs go in by [`AcceptorSession::handle`]; after every call, what is to be done comes out of
-//! [`AcceptorSession::poll_event`] and what is to be sent out of [`AcceptorSession::poll_transmit`], each until it returns
-//! `None`. A caller that sends everything before it reads on keeps what waits to be sent bounded.
+//! [`AcceptorSession::poll_event`] and what is to be sent out of [`AcceptorSession::poll_transmit`], each until it
+//! returns `None`. A caller that sends everything before it reads on keeps what waits to be sent bounded.
 //!
 //! ```text
 //! Open --Logout Request, drop_connection(), malformed PDU--> Ending --last PDU polled--> Ended
@@ -18,6 +18,7 @@ mod outgoing;
 mod settings;
 mod task;
 mod text_exchange;
+mod transfer;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
@@ -25,7 +26,6 @@ use std::time::Instant;
 use bytes::Bytes;
 
 pub use self::error::AcceptorError;
-use self::error::Failure;
 pub use self::event::{Command, Event, ManagementId, ScsiReply, TaskId, TaskManagement};
 use self::manage::Management;
 use self::numbers::Numbers;
@@ -34,11 +34,11 @@ pub use self::settings::{AcceptorSettings, PingSettings};
 use self::task::{Phase, Task};
 use self::text_exchange::TextExchange;
 use crate::iscsi::codec::{CodecError, Encoder};
-use crate::iscsi::ids::{CmdSn, DataSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
+use crate::iscsi::ids::{CmdSn, DataSn, InitiatorTaskTag, StatSn, TargetTransferTag};
 use crate::iscsi::operational::SessionType;
 use crate::iscsi::pdu::{
-    AsyncEvent, DataOut, LogoutOutcome, LogoutReason, LogoutRequest, NopOut, Pdu, RejectReason,
-    ScsiCommand, TextRequest,
+    AsyncEvent, LogoutOutcome, LogoutReason, LogoutRequest, NopOut, Pdu, RejectReason, ScsiCommand,
+    TextRequest,
 };
 
 /// The most immediate commands and task management requests at a time; more are rejected (4.2.2.1).
@@ -130,8 +130,8 @@ impl AcceptorSession {
 
     /// Takes a PDU from the initiator.
     ///
-    /// What breaks the protocol is answered with a Reject or ends its task with CHECK CONDITION (11.4.7.2, 11.17); the session
-    /// goes on.
+    /// What breaks the protocol is answered with a Reject or ends its task with CHECK CONDITION (11.4.7.2, 11.17);
+    /// the session goes on.
     ///
     /// # Errors
     /// [`AcceptorError::Ended`] after the end of the session. While it is ending, PDUs are passed over.
@@ -166,8 +166,8 @@ impl AcceptorSession {
         Ok(())
     }
 
-    /// Takes note of bytes that are no PDU: rejects them where the standard asks for it (7.7, 7.8, 11.17), and ends the
-    /// session, for the stream cannot be followed further. `header` is the Basic Header Segment as it came.
+    /// Takes note of bytes that are no PDU: rejects them where the standard asks for it (7.7, 7.8, 11.17), and ends
+    /// the session, for the stream cannot be followed further. `header` is the Basic Header Segment as it came.
     pub fn handle_malformed(&mut self, header: &[u8], error: &CodecError) {
         let reason = match error {
             CodecError::HeaderDigest { .. } => return self.end(),
@@ -207,7 +207,8 @@ impl AcceptorSession {
         true
     }
 
-    /// Asks the initiator to log out within so many seconds (11.9.1, event 1). The caller drops the connection after that.
+    /// Asks the initiator to log out within so many seconds (11.9.1, event 1). The caller drops the connection
+    /// after that.
     pub fn request_logout(&mut self, seconds: u16) {
         if self.state == State::Open {
             self.outgoing.push_back(Outgoing::Async {
@@ -320,7 +321,8 @@ impl AcceptorSession {
         draining.chain(ping).min()
     }
 
-    /// Sends a ping when the initiator has been silent for long, and gives up on data of aborted tasks that does not come.
+    /// Sends a ping when the initiator has been silent for long, and gives up on data of aborted tasks that does
+    /// not come.
     ///
     /// # Errors
     /// [`AcceptorError::PingTimeout`] when a ping was not answered; the session has ended then.
@@ -356,7 +358,11 @@ impl AcceptorSession {
             Holder::Itself => return,
             Holder::Other => return self.reject(&pdu, RejectReason::INVALID_PDU_FIELD),
         }
-        let in_discovery = matches!(pdu, Pdu::TextRequest(_) | Pdu::LogoutRequest(_));
+        let in_discovery = match &pdu {
+            Pdu::TextRequest(_) => true,
+            Pdu::LogoutRequest(logout) => logout.reason == LogoutReason::CLOSE_SESSION,
+            _ => false,
+        };
         if self.settings.session_type == SessionType::Discovery && !in_discovery {
             return self.reject(&pdu, RejectReason::PROTOCOL_ERROR);
         }
@@ -445,13 +451,8 @@ impl AcceptorSession {
     fn start(&mut self, command: ScsiCommand) -> Result<TaskId, RejectReason> {
         let parameters = &self.settings.parameters;
         let mut task = Task::new(command, parameters, self.settings.max_data_out_length)?;
-        let reserved = u64::from(task.collector.requested());
-        if reserved > 0 && self.buffered.saturating_add(reserved) > self.settings.write_buffer {
-            task.collector.fail(Failure::TaskSetFull);
-        } else {
-            task.reserved = reserved;
-            self.buffered = self.buffered.saturating_add(reserved);
-        }
+        task.reserved = u64::from(task.collector.requested());
+        self.buffered = self.buffered.saturating_add(task.reserved);
         let id = TaskId(self.take_id());
         self.tags.insert(task.initiator_task_tag, id);
         self.tasks.insert(id, task);
@@ -467,27 +468,6 @@ impl AcceptorSession {
                 self.numbers.begin();
             }
             self.undelivered.push_back(id);
-        }
-    }
-
-    fn handle_data_out(&mut self, pdu: DataOut) {
-        self.numbers.acknowledge(pdu.exp_stat_sn);
-        let tag = pdu.target_transfer_tag;
-        let issued = self.was_issued(tag);
-        let task = self
-            .tags
-            .get(&pdu.initiator_task_tag)
-            .and_then(|id| self.tasks.get_mut(id));
-        match task {
-            Some(task) if task.collector.expects(tag) => task.collector.receive(&pdu),
-            // Unsolicited data beyond the command's own (11.4.7.2).
-            Some(task) if tag == TargetTransferTag::RESERVED && task.is_collecting() => {
-                task.collector.fail(Failure::UnexpectedUnsolicitedData);
-            }
-            _ if tag == TargetTransferTag::RESERVED || issued => {
-                // Data of a task that was aborted comes late: it is dropped.
-            }
-            _ => self.reject(&Pdu::DataOut(pdu), RejectReason::INVALID_PDU_FIELD),
         }
     }
 
@@ -562,82 +542,15 @@ impl AcceptorSession {
         });
     }
 
-    /// Asks for data, delivers what is complete, ends what failed, and answers task management that has waited enough.
+    /// Delivers what is complete, ends what failed, asks for more data, and takes task management as far as it can
+    /// go.
     fn proceed(&mut self, now: Instant) {
         self.catch_up(now);
         self.finish_drained(now);
         if self.state == State::Open {
-            self.request_data();
             self.deliver();
+            self.request_data();
         }
-    }
-
-    /// Sends R2Ts for the oldest commands first, as far as the write buffer goes. The oldest of all may go beyond it, so
-    /// that it never waits for others that wait for it.
-    fn request_data(&mut self) {
-        let parameters = &self.settings.parameters;
-        let mut oldest = true;
-        for id in &self.undelivered {
-            let Some(task) = self.tasks.get_mut(id) else {
-                continue;
-            };
-            while let Some(wanted) = task.collector.next_wanted(parameters) {
-                let length = u64::from(wanted.length);
-                let buffered = self.buffered.saturating_add(length);
-                if buffered > self.settings.write_buffer && !oldest {
-                    return;
-                }
-                let target_transfer_tag = self.next_transfer_tag;
-                self.next_transfer_tag = next_transfer_tag(target_transfer_tag);
-                self.buffered = buffered;
-                task.reserved = task.reserved.saturating_add(length);
-                task.collector.request(wanted, target_transfer_tag);
-                let r2t_sn = task.next_r2t_sn;
-                task.next_r2t_sn = r2t_sn.next();
-                self.outgoing.push_back(Outgoing::R2t {
-                    task: *id,
-                    lun: task.lun,
-                    initiator_task_tag: task.initiator_task_tag,
-                    target_transfer_tag,
-                    r2t_sn,
-                    buffer_offset: wanted.buffer_offset,
-                    length: wanted.length,
-                });
-            }
-            oldest = oldest && task.collector.is_complete();
-        }
-    }
-
-    /// Delivers the commands whose data is complete; one that waits holds up those behind it on its logical unit only.
-    fn deliver(&mut self) {
-        let mut waiting: Vec<Lun> = Vec::new();
-        let mut kept = VecDeque::new();
-        for id in std::mem::take(&mut self.undelivered) {
-            let Some(task) = self.tasks.get_mut(&id) else {
-                continue;
-            };
-            let held_up = waiting.iter().any(|lun| task.addresses(*lun));
-            let failure = task.collector.failure();
-            if !task.collector.is_complete() || held_up && failure.is_none() {
-                waiting.push(task.lun);
-                kept.push_back(id);
-            } else if let Some(failure) = failure {
-                task.phase = Phase::Delivered;
-                self.respond(
-                    id,
-                    ScsiReply {
-                        status: failure.status(),
-                        sense: failure.sense(),
-                        data_in: Bytes::new(),
-                        data_out_length: Some(0),
-                    },
-                );
-            } else {
-                let command = task.deliver(id);
-                self.events.push_back(Event::Command(command));
-            }
-        }
-        self.undelivered = kept;
     }
 
     fn reject(&mut self, pdu: &Pdu, reason: RejectReason) {
@@ -712,6 +625,19 @@ impl AcceptorSession {
 
     /// Takes back what of a task waits to be sent or to be acted on.
     fn withdraw(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            for outgoing in &self.outgoing {
+                if let Outgoing::R2t {
+                    task: of,
+                    target_transfer_tag,
+                    ..
+                } = outgoing
+                    && *of == id
+                {
+                    task.collector.close(*target_transfer_tag);
+                }
+            }
+        }
         self.outgoing.retain(|outgoing| outgoing.task() != Some(id));
         self.undelivered.retain(|other| *other != id);
         self.events

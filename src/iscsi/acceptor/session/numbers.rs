@@ -36,7 +36,8 @@ impl Numbers {
         self.exp_cmd_sn
     }
 
-    /// Returns MaxCmdSN: it never falls, for a command that is taken advances ExpCmdSN by as much as it narrows the window.
+    /// Returns MaxCmdSN: it never falls, for a command that is taken advances ExpCmdSN by as much as it narrows the
+    /// window.
     pub(super) const fn max(&self) -> CmdSn {
         let free = self.window.saturating_sub(self.pending);
         CmdSn(self.exp_cmd_sn.plus(free).0.wrapping_sub(1))

@@ -26,12 +26,12 @@ pub struct AcceptorSettings {
     pub stat_sn: StatSn,
     /// How many numbered commands may be under way at a time, at least 1: as the login announced.
     pub command_window: u32,
-    /// The most Data-Out that one command may bring, in bytes, at least FirstBurstLength; of a longer transfer only the
-    /// beginning is asked for.
+    /// The most Data-Out that one command may bring, in bytes, at least FirstBurstLength; of a longer transfer only
+    /// the beginning is asked for.
     pub max_data_out_length: u32,
-    /// The most Data-Out, in bytes, that is asked for or taken at a time. One command, the oldest, may go beyond it with what it
-    /// is asked for, so `write_buffer + max_data_out_length` is the bound. Unsolicited data that does not fit ends its command
-    /// with status TASK SET FULL.
+    /// How much Data-Out, in bytes, there may be before no more is asked for. What comes unasked cannot be put off,
+    /// and the oldest command is not, so the bound is `write_buffer`, `max_data_out_length`, and FirstBurstLength
+    /// for each command of the window, taken together.
     pub write_buffer: u64,
     /// When to ping; `None` for never, as an initiator may have good reasons to be slow.
     pub ping: Option<PingSettings>,
@@ -50,7 +50,8 @@ pub struct PingSettings {
 }
 
 impl AcceptorSettings {
-    /// Returns the settings for a login that has succeeded: a command brings at most 16 MiB, all at a time 64 MiB, no pings.
+    /// Returns the settings for a login that has succeeded: a command brings at most 16 MiB, all at a time 64 MiB,
+    /// no pings.
     #[must_use]
     pub fn new(accepted: &Accepted, targets: Vec<TargetRecord>) -> Self {
         Self {

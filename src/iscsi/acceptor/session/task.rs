@@ -13,7 +13,8 @@ use crate::iscsi::pdu::{RejectReason, Residual, ScsiCommand};
 ///
 /// ```text
 /// Held --CmdSN is due--> Collecting --data complete, first of its unit--> Delivered --respond--> Responding
-///   \_______________________\__________________ aborted _________________________\_> Draining, while data is on its way
+///   \_______________________\__________________ aborted _________________________\_> Draining, until the
+///                                                                                   data on its way has come
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {

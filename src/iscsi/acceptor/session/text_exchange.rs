@@ -1,5 +1,5 @@
-//! Text Requests of the full feature phase: SendTargets, and the keys that may be declared there (RFC 7143 11.10, 11.11,
-//! 13 and Appendix C).
+//! Text Requests of the full feature phase: SendTargets, and the keys that may be declared there (RFC 7143 11.10,
+//! 11.11, 13 and Appendix C).
 
 use bytes::Bytes;
 
