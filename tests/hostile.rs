@@ -1,18 +1,23 @@
 //! Targets that are broken, or mean harm, against the binary. Whatever a target does, a re-IPL ends in time, says which
 //! phase failed and what to do next, and never panics.
 
+/// Any command line, any bytes in the state directory, any damage on the wire.
+mod arbitrary;
 /// Many targets at once, few file descriptors, a re-IPL that is killed.
 mod crowd;
 /// Sessions that are up, and SCSI replies that make no sense or no end.
 mod devices;
 /// What can go wrong before the session is up.
 mod login;
+/// Hosts and name services that do not answer.
+mod reach;
 /// The full feature phase: silence, floods, damage, requests to leave.
 mod session;
 /// The scripted target.
 mod target;
 
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -128,4 +133,20 @@ fn connected(environment: &TestEnvironment) -> Value {
 fn words(target: &Value) -> String {
     let failure = &target["failure"];
     format!("{} {}", text(&failure["message"]), text(&failure["hint"]))
+}
+
+/// Watches a process to its end and returns the most memory that it held, in KiB.
+fn peak_memory(process: u32) -> thread::JoinHandle<u64> {
+    thread::spawn(move || {
+        let mut peak = 0;
+        while let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) {
+            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else {
+                break;
+            };
+            let words: Vec<_> = line.split_whitespace().collect();
+            peak = words[1].parse().unwrap();
+            thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    })
 }

@@ -22,7 +22,7 @@ mod generated;
 mod grammar;
 /// Targets that are broken or mean harm: every run ends in time, with a reason and without a panic.
 mod hostile;
-/// The house: who may import whom.
+/// The house: who may import whom, and what a source file may look like.
 mod house;
 /// The binary against a real target, tgtd, from login to device names.
 mod interop;
@@ -34,3 +34,5 @@ mod peers;
 mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
+/// `vtl` and `demo`: the library that is served, against our own initiator and peers that we did not write.
+mod vtl;

@@ -22,17 +22,17 @@ pub struct Home {
 
 impl Home {
     /// Returns a directory where the build keeps its files.
-    pub fn on_disk() -> Option<Self> {
+    pub fn on_disk() -> Self {
         Self::under(Path::new(env!("CARGO_TARGET_TMPDIR")))
     }
 
     /// Returns a directory that no disk stands behind, so that waiting for one takes no time; none where there is none.
     pub fn in_memory() -> Option<Self> {
         let memory = Path::new("/dev/shm");
-        memory.is_dir().then(|| Self::under(memory)).flatten()
+        memory.is_dir().then(|| Self::under(memory))
     }
 
-    fn under(parent: &Path) -> Option<Self> {
+    fn under(parent: &Path) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("speed-")
             .permissions(fs::Permissions::from_mode(0o700))
@@ -43,10 +43,16 @@ impl Home {
                 .args(["--file-system", "--format=%T"])
                 .arg(directory.path()),
         );
-        Some(Self {
+        Self {
+            // The three have one number between them.
             file_system: file_system.trim().replace("ext2/ext3", "ext4"),
             directory,
-        })
+        }
+    }
+
+    /// Returns whether a disk has to be waited for.
+    pub fn is_on_disk(&self) -> bool {
+        self.file_system != "tmpfs"
     }
 
     /// Returns a path in this directory.
@@ -125,8 +131,8 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Puts the copy in the record's place. It is linked, not written: the disk is left with nothing to catch up on, and
-    /// the program replaces the record by another file.
+    /// Puts the copy in the record's place. It is linked, not written: the disk is left with nothing to catch up on,
+    /// and the program replaces the record by another file.
     pub fn restore(&self) {
         let link = self.copy.with_extension("link");
         let _ = fs::remove_file(&link);

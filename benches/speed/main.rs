@@ -24,11 +24,10 @@ mod table;
 use std::process::ExitCode;
 
 use home::Home;
-use table::Table;
 
 fn main() -> ExitCode {
-    // iscsiadm's database has a fixed place: a mount namespace of our own puts another directory there, and this machine's
-    // own database is neither read nor touched.
+    // iscsiadm's database has a fixed place: a mount namespace of our own puts another directory there, and this
+    // machine's own database is neither read nor touched.
     if !machine::in_own_namespace() {
         return match machine::check() {
             Ok(()) => machine::again_in_own_namespace(),
@@ -38,17 +37,14 @@ fn main() -> ExitCode {
             }
         };
     }
-    let mut table = Table::begin();
-    let homes = [Home::on_disk(), Home::in_memory()];
-    for home in homes.iter().flatten() {
-        edits::against_iscsiadm(home, &mut table);
+    table::begin();
+    let disk = Home::on_disk();
+    let memory = Home::in_memory();
+    for home in [Some(&disk), memory.as_ref()].into_iter().flatten() {
+        edits::against_iscsiadm(home);
+        reipl::against_libiscsi(home);
     }
-    for home in homes.iter().flatten() {
-        reipl::against_libiscsi(home, &mut table);
-    }
-    if let Some(home) = homes.iter().flatten().next() {
-        reipl::with_a_slow_target(home, &mut table);
-        edits::within_limits(home, &mut table);
-    }
+    reipl::with_a_slow_target(&disk);
+    edits::within_limits(&disk);
     ExitCode::SUCCESS
 }

@@ -69,8 +69,8 @@ pub fn peak_memory(command: &Command, file: &Path) -> u64 {
     text.trim().parse().expect("KiB")
 }
 
-/// Returns how many threads and processes a process started and how many event queues, such as a runtime has, it made. `file` is
-/// written on the way.
+/// Returns how many threads and processes a process started and how many event queues, such as a runtime has, it made.
+/// `file` is written on the way.
 pub fn threads_and_runtimes(command: &Command, file: &Path) -> usize {
     let calls = "trace=clone,clone3,fork,vfork,epoll_create,epoll_create1,io_uring_setup";
     let options = [

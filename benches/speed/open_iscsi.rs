@@ -109,8 +109,9 @@ fn record_in(directory: &Path, address: &Address) -> PathBuf {
         .join(format!("{},{}", address.host, address.port))
 }
 
-/// Answers iscsiadm as iscsid does when it is asked for the name of its settings file. Without an answer iscsiadm waits for
-/// a second before it goes on, which would be no honest time to compare with. Nothing is done where iscsid itself answers.
+/// Answers iscsiadm as iscsid does when it is asked for the name of its settings file. Without an answer iscsiadm
+/// waits for a second before it goes on, which would be no honest time to compare with. Nothing is done where iscsid
+/// itself answers.
 pub fn answer_for_the_daemon() {
     let address = SocketAddr::from_abstract_name("ISCSIADM_ABSTRACT_NAMESPACE").expect("a name");
     let Ok(listener) = UnixListener::bind_addr(&address) else {

@@ -9,7 +9,7 @@ use crate::home::{Address, Home};
 use crate::measure::{self, in_turn, output};
 use crate::peers::tgtd::{Target, Tgtd};
 use crate::slow_portal;
-use crate::table::Table;
+use crate::table;
 
 const DRIVES: usize = 4;
 const ROUNDS: usize = 31;
@@ -20,7 +20,7 @@ const SLOW_ANSWER: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_millis(1100);
 
 /// A library with four drives: what iscsi-ls and an iscsi-inq per LUN tell of it, and the whole re-IPL.
-pub fn against_libiscsi(home: &Home, table: &mut Table) {
+pub fn against_libiscsi(home: &Home) {
     let name = "iqn.2012-01.lab.vtl:ibm3584";
     let tgtd = Tgtd::serving(Target::library(
         name,
@@ -63,7 +63,7 @@ pub fn against_libiscsi(home: &Home, table: &mut Table) {
             .sum()
     };
     let [ours, theirs] = in_turn(ROUNDS, [&mut ours, &mut theirs]);
-    table.ratio(
+    table::ratio(
         &format!("-reipliscsiop, {DRIVES} drives, {}", home.file_system),
         &ours.to_string(),
         &format!("iscsi-ls -s, {} iscsi-inq {theirs}", luns.count()),
@@ -73,7 +73,7 @@ pub fn against_libiscsi(home: &Home, table: &mut Table) {
 }
 
 /// Many targets, one of which answers late: the others must not add to what it takes.
-pub fn with_a_slow_target(home: &Home, table: &mut Table) {
+pub fn with_a_slow_target(home: &Home) {
     let mut tgtd = Tgtd::start();
     let mut addresses = Vec::new();
     for number in 0..TARGETS {
@@ -92,7 +92,7 @@ pub fn with_a_slow_target(home: &Home, table: &mut Table) {
     let mut command = home.command(&["-reipliscsiop"]);
     let mut ours = || measure::run(&mut command).wall;
     let [ours] = in_turn(SLOW_ROUNDS, [&mut ours]);
-    table.limit(
+    table::limit(
         &format!("-reipliscsiop, {TARGETS} targets, one answers after 1 s"),
         &ours.to_string(),
         "<= 1100 ms",

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-/// Starts a portal in front of a target on 127.0.0.1, and returns its port. It holds the first answer of every connection
-/// back for `delay`, and nothing else.
+/// Starts a portal in front of a target on 127.0.0.1, and returns its port. It holds the first answer of every
+/// connection back for `delay`, and nothing else.
 pub fn start(target: u16, delay: Duration) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind 127.0.0.1:0");
     let port = listener.local_addr().expect("the bound address").port();

@@ -1,27 +1,21 @@
 //! The table that is printed, a line as soon as it is known.
 
-/// The printed table.
-pub struct Table(());
+/// Prints the head.
+pub fn begin() {
+    println!("Medians (lowest-highest). Every ratio is of runs that took turns in this run.");
+    line("what", "ours", "peer", "ratio", "aim", "met");
+}
 
-impl Table {
-    /// Prints the head.
-    pub fn begin() -> Self {
-        println!("Medians (lowest-highest). Every ratio is of runs that took turns in this run.");
-        line("what", "ours", "peer", "ratio", "aim", "met");
-        Self(())
-    }
+/// Prints a comparison: ours took `ratio` times what the peer took, and at most `aim` times is aimed at.
+pub fn ratio(what: &str, ours: &str, peer: &str, ratio: f64, aim: f64) {
+    let ratio_text = format!("{ratio:.2}");
+    let aim_text = format!("<= {aim:.2}");
+    line(what, ours, peer, &ratio_text, &aim_text, met(ratio <= aim));
+}
 
-    /// Prints a comparison: ours took `ratio` times what the peer took, and at most `aim` times is aimed at.
-    pub fn ratio(&mut self, what: &str, ours: &str, peer: &str, ratio: f64, aim: f64) {
-        let ratio_text = format!("{ratio:.2}");
-        let aim_text = format!("<= {aim:.2}");
-        line(what, ours, peer, &ratio_text, &aim_text, met(ratio <= aim));
-    }
-
-    /// Prints what was measured of us alone.
-    pub fn limit(&mut self, what: &str, ours: &str, aim: &str, is_met: bool) {
-        line(what, ours, "-", "-", aim, met(is_met));
-    }
+/// Prints what was measured of us alone.
+pub fn limit(what: &str, ours: &str, aim: &str, is_met: bool) {
+    line(what, ours, "-", "-", aim, met(is_met));
 }
 
 fn met(is_met: bool) -> &'static str {
@@ -29,5 +23,5 @@ fn met(is_met: bool) -> &'static str {
 }
 
 fn line(what: &str, ours: &str, peer: &str, ratio: &str, aim: &str, met: &str) {
-    println!("{what:<46} {ours:<28} {peer:<48} {ratio:>6}  {aim:<11} {met}");
+    println!("{what:<50} {ours:<28} {peer:<48} {ratio:>5}  {aim:<10} {met}");
 }

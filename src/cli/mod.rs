@@ -15,6 +15,7 @@
 //! completion scripts are generated from the same table and definition.
 
 pub mod complete;
+mod corrected;
 pub mod grammar;
 pub mod help;
 pub mod host;
@@ -114,7 +115,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
         .map(|word| word.into_string().ok().map(Zeroizing::new))
         .collect();
     line.map_err(|error| {
-        let corrected = words.and_then(|words| repair::corrected_line(&words));
+        let corrected = words.and_then(|words| corrected::corrected_line(&words));
         UsageFailure {
             json,
             error,

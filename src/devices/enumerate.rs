@@ -29,13 +29,15 @@ use crate::scsi::smc::{ElementAddressAssignment, ElementStatus, ElementType};
 use crate::scsi::spc::{InquiryData, LogicalUnitNumber, LunList, PeripheralDeviceType};
 use crate::scsi::vpd::{self, Designator, MachineTypeModel, VpdPage};
 use crate::scsi::{Cdb, DecodeError, Request, SenseKey, Status};
-use query::{LONGEST_PAUSE, Page, Query, STATUS_LIMIT, Task, VPD_LIMIT, Verdict, judge};
+use query::{
+    LONGEST_PAUSE, Page, Query, STATUS_LIMIT, Task, VPD_ALLOCATION, VPD_LIMIT, Verdict, judge,
+};
 use unit::{Unit, drive_element};
 
 /// The most logical units of a target that are looked at.
 pub const MAX_LOGICAL_UNITS: usize = 1024;
-/// The most drive elements of a target that are kept.
-pub const MAX_DRIVE_ELEMENTS: usize = 4096;
+/// The most drive elements of a target that are kept: each is a logical unit, or of no use.
+pub const MAX_DRIVE_ELEMENTS: usize = MAX_LOGICAL_UNITS;
 /// The most designators of a logical unit that are kept.
 const MAX_DESIGNATORS: usize = 16;
 /// How often one command is sent again without a pause.
@@ -311,8 +313,13 @@ impl Enumeration {
     }
 
     fn take_page(&mut self, task: Task, page: Page, contents: VpdPage<'_>) {
+        let limit = match page {
+            // It is a name, and stands in every report: what is longer is cut.
+            Page::SerialNumber => VPD_ALLOCATION,
+            Page::DeviceIdentification | Page::TypeModel => VPD_LIMIT,
+        };
         // What came is good until more comes, if it does.
-        self.asked_with_more_room(task, contents.needed_length(), VPD_LIMIT);
+        self.asked_with_more_room(task, contents.needed_length(), limit);
         let Some(unit) = self.units.get_mut(task.unit) else {
             return;
         };

@@ -20,7 +20,8 @@ pub struct LogicalUnit {
     pub lun: LogicalUnitNumber,
     /// Its standard INQUIRY data.
     pub inquiry: InquiryData,
-    /// PRODUCT SERIAL NUMBER of VPD page 80h, without the blanks and NULs around it; empty when there is none.
+    /// PRODUCT SERIAL NUMBER of VPD page 80h, without the blanks and NULs around it, at most 251 bytes;
+    /// empty when there is none.
     pub serial: Vec<u8>,
     /// Designators of VPD page 83h that name the logical unit, not its port or target, and are not empty; at most 16.
     pub designators: Vec<Designator>,

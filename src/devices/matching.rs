@@ -67,14 +67,28 @@ pub(super) fn find_drives(
     found
 }
 
-/// Returns an identifier for people: text where it is text, else hex digits.
+/// Returns an identifier for people: text where it is text, else hex digits; the first [`IDENTIFIER_SHOWN`] bytes.
 pub(super) fn identifier_text(identifier: &DriveIdentifier) -> String {
-    if identifier.code_set == CodeSet::BINARY {
-        hex(&identifier.bytes)
+    let is_text = identifier.code_set != CodeSet::BINARY;
+    let bytes = match is_text {
+        true => trimmed(&identifier.bytes),
+        false => &identifier.bytes,
+    };
+    let shown = bytes.get(..IDENTIFIER_SHOWN).unwrap_or(bytes);
+    let text = if is_text {
+        printable(shown)
     } else {
-        printable(&identifier.bytes)
+        hex(shown)
+    };
+    if shown.len() < bytes.len() {
+        text + "..."
+    } else {
+        text
     }
 }
+
+/// More than any form of identifier that libraries give: vendor, product and a serial number.
+const IDENTIFIER_SHOWN: usize = 80;
 
 /// The forms in which libraries name a drive.
 struct Identity<'a> {
@@ -219,6 +233,27 @@ mod tests {
         assert_eq!(
             find_drives(&[&first, &second], &drives),
             [[Found::ByPrefix(1)], [Found::Drive(0)]]
+        );
+    }
+
+    #[test]
+    fn a_long_identifier_is_shown_in_part() {
+        let identifier = |code_set, length| DriveIdentifier {
+            code_set,
+            identifier_type: DesignatorType::VENDOR_SPECIFIC,
+            bytes: vec![b'1'; length],
+        };
+        assert_eq!(
+            identifier_text(&identifier(CodeSet::ASCII, 80)),
+            "1".repeat(80)
+        );
+        assert_eq!(
+            identifier_text(&identifier(CodeSet::ASCII, 81)),
+            "1".repeat(80) + "..."
+        );
+        assert_eq!(
+            identifier_text(&identifier(CodeSet::BINARY, 255)),
+            "31".repeat(80) + "..."
         );
     }
 

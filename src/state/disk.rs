@@ -55,8 +55,15 @@ pub trait Disk {
     /// Returns what a file holds, or none when it does not exist; a symbolic link is not followed.
     ///
     /// # Errors
-    /// Those of open(2) and read(2); `ELOOP` for a symbolic link, `InvalidInput` for anything but a regular file.
+    /// Those of open(2) and read(2); `ELOOP` for a symbolic link, `InvalidInput` for anything but a regular file,
+    /// `FileTooLarge` for one beyond 64 MiB.
     fn read(&self, path: &Path) -> io::Result<Option<Contents>>;
+
+    /// Returns a file of the machine, not of the state, as text; symbolic links are followed.
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2); `InvalidData` for what is not UTF-8.
+    fn read_machine_file(&self, path: &Path) -> io::Result<String>;
 
     /// Opens a lock file, creating it with mode 0600 whatever the umask.
     ///
@@ -113,6 +120,9 @@ pub trait Disk {
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
+/// The longest file that is read, in bytes: many times what the largest record takes.
+const MAX_LENGTH: usize = 64 * 1024 * 1024;
+
 /// The disk of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemDisk;
@@ -155,13 +165,19 @@ impl Disk for SystemDisk {
         // Filled in one piece: a buffer that grew would leave unwiped copies behind. A record is replaced, never written to,
         // so its length stands.
         let length = usize::try_from(metadata.len())
-            .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+            .ok()
+            .filter(|length| *length <= MAX_LENGTH)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
         let mut bytes = Zeroizing::new(vec![0; length]);
         file.read_exact(&mut bytes)?;
         Ok(Some(Contents {
             ownership: Ownership::of(&metadata),
             bytes,
         }))
+    }
+
+    fn read_machine_file(&self, path: &Path) -> io::Result<String> {
+        fs::read_to_string(path)
     }
 
     fn open_lock(&self, path: &Path) -> io::Result<File> {

@@ -2,9 +2,9 @@
 //!
 //! | file | record | who writes it |
 //! |---|---|---|
-//! | `config.json` | [`Configuration`]: configured and staged | [`Store::edit`], under `config.lock` |
+//! | `config.json` | [`Configuration`](crate::config::Configuration): configured and staged | [`Store::edit`], under `config.lock` |
 //! | `active.json` | [`ActiveConfiguration`]: what the IOP runs since the last re-IPL | [`ReIpl::record`], under `reipl.lock` |
-//! | `devices.json` | [`DeviceNames`]: which name stands for which serial number | [`ReIpl::record`] |
+//! | `devices.json` | [`DeviceNames`](crate::devices::names::DeviceNames): which name stands for which serial number | [`ReIpl::record`] |
 //! | `system.json` | a UUID, where the machine has none of its own | [`Store::generated_name`], under `config.lock` |
 //!
 //! A write is a temporary file, fsync, rename, fsync of the directory: a reader takes no lock, and a crash leaves the old

@@ -11,10 +11,11 @@ use super::{SECRET, transcripts};
 use crate::common::TestEnvironment;
 
 /// The enums that hold what can be wrong, and the files that they are in.
-const ENUMS: [(&str, &str); 10] = [
+const ENUMS: [(&str, &str); 12] = [
     ("UsageError", "src/cli/usage.rs"),
     ("WordFault", "src/cli/usage.rs"),
-    ("SecondsError", "src/cli/host.rs"),
+    ("SecondsError", "src/cli/host/mod.rs"),
+    ("SizeError", "src/cli/host/vtl.rs"),
     ("ValueError", "src/values/error.rs"),
     ("Form", "src/values/error.rs"),
     ("ValueWarning", "src/values/error.rs"),
@@ -22,6 +23,7 @@ const ENUMS: [(&str, &str); 10] = [
     ("EditWarning", "src/config/mod.rs"),
     ("StateError", "src/state/store.rs"),
     ("ReIplError", "src/reipl/mod.rs"),
+    ("ListenError", "src/vtl/listener/mod.rs"),
 ];
 
 /// Each variant, and a line of a transcript that shows it.
@@ -298,6 +300,22 @@ const SHOWN: &[(&str, &str)] = &[
         "ReIplError::Network",
         "! iscsiswiconfig: cannot set up the network input and output: Too many open files (os error 24)",
     ),
+    (
+        "SizeError::Malformed",
+        "! iscsiswiconfig: invalid value '1.5GiB' for '--cartridge-size <SIZE>': not a size such as 1GiB, 512MiB or 100MB",
+    ),
+    (
+        "SizeError::OutOfRange",
+        "! iscsiswiconfig: invalid value '0MiB' for '--cartridge-size <SIZE>': not a size from 1 byte to 8 EiB",
+    ),
+    (
+        "ListenError::Bind",
+        "! iscsiswiconfig: cannot listen on 192.0.2.1:3260: Cannot assign requested address (os error 99)",
+    ),
+    (
+        "ListenError::Resources",
+        "! iscsiswiconfig: cannot set up what a listener needs: Too many open files (os error 24)",
+    ),
 ];
 
 /// The warnings that commands give by themselves: the file of each, and a line that shows it.
@@ -333,6 +351,10 @@ const WARNINGS: &[(&str, &str)] = &[
     (
         "stage.rs",
         "! iscsiswiconfig: warning: several parameters on one -newname are not accepted everywhere; a portable script gives one",
+    ),
+    (
+        "vtl.rs",
+        "! iscsiswiconfig: warning: the CHAP secret is shorter than 12 characters; initiators may refuse to use it",
     ),
 ];
 

@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -22,7 +23,7 @@ fn a_good_target_is_reported_beside_64_silent_ones() {
     configure(&environment, &configured);
     let output = re_ipl(&environment).assert_status(4);
     assert!(
-        output.elapsed < Duration::from_secs(2),
+        output.elapsed < Duration::from_secs(5),
         "{:?}",
         output.elapsed
     );
@@ -74,4 +75,34 @@ fn more_targets_than_open_files_are_all_attached() {
     command.args(["-c", line]);
     let output = environment.finish(command).assert_status(0);
     assert_eq!(targets(&output.json()).len(), 150);
+}
+
+#[test]
+fn targets_that_never_stop_talking_hold_up_no_other() {
+    let flood = Target::start(|peer| {
+        peer.log_in()?;
+        let ping = peer.encoded(&peer.ping()).repeat(1000);
+        loop {
+            peer.stream.write_all(&ping)?;
+        }
+    });
+    let good = honest();
+    let mut configured: Vec<_> = (0..4)
+        .map(|number| (format!("{NAME}-{number}"), flood.port))
+        .collect();
+    configured.push((NAME.to_owned(), good.port));
+    let environment = TestEnvironment::new();
+    configure(&environment, &configured);
+    let output = re_ipl(&environment).assert_status(4);
+    let document = output.json();
+    let (floods, good) = targets(&document).split_at(4);
+    floods
+        .iter()
+        .for_each(|target| assert_failed(target, "enumerate"));
+    assert_eq!(good[0]["status"], "CONNECTED", "{:#}", good[0]);
+    assert!(
+        output.elapsed < Duration::from_secs(5),
+        "{:?}",
+        output.elapsed
+    );
 }

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -382,4 +382,42 @@ fn an_algorithm_or_method_that_was_not_offered_has_its_own_next_step() {
         });
         assert!(words.contains("which authentication"), "{words}");
     }
+}
+
+#[test]
+fn nothing_that_is_printed_lets_the_secret_be_guessed() {
+    let sent = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::clone(&sent);
+    let target = Target::start(move |peer| {
+        let request = peer.login_request()?;
+        peer.send_login(peer.grant(&request, "AuthMethod=CHAP\0"))?;
+        let request = peer.login_request()?;
+        let challenge = "CHAP_A=5\0CHAP_I=1\0CHAP_C=0x0123456789abcdef\0";
+        peer.send_login(peer.grant(&request, challenge))?;
+        let request = peer.login_request()?;
+        let text = String::from_utf8_lossy(&request.data).into_owned();
+        let response = text
+            .split('\0')
+            .find_map(|pair| pair.strip_prefix("CHAP_R=0x"));
+        seen.lock()
+            .unwrap()
+            .push_str(response.expect("a response in hex"));
+        // A target that sends it back does not make it public.
+        let echo = format!("CHAP_R=0x{}\0X-Echo={text}", response.unwrap());
+        peer.send_login(peer.grant(&request, &echo))?;
+        peer.stay_silent()
+    });
+    let environment = attached_with_chap(&target);
+    let arguments = ["--json", "--timeout", "0.5", "-vv", "-reipliscsiop"];
+    let output = super::outcome(environment.start(&arguments)).assert_status(4);
+    let response = sent.lock().unwrap();
+    assert_eq!(response.len(), 32, "{}", *output);
+    for stream in [&output.stdout, &output.stderr] {
+        assert!(
+            !stream.to_lowercase().contains(&response.to_lowercase()),
+            "{}",
+            *output
+        );
+    }
+    assert!(output.stderr.contains("CHAP_N=SOMECHAPNAME"), "{}", *output);
 }

@@ -1,4 +1,3 @@
-use std::fs;
 use std::io;
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use iscsiswiconfig::iscsi::ids::{DataSn, InitiatorTaskTag, Lun, R2tSn, TargetTransferTag};
 use iscsiswiconfig::iscsi::pdu::{
-    AsyncEvent, AsyncMessage, NopIn, Pdu, R2t, Reject, RejectReason, ServiceResponse,
+    AsyncEvent, AsyncMessage, Pdu, R2t, Reject, RejectReason, ServiceResponse,
 };
 
 use super::target::{NAME, OPERATIONAL, Peer, Target, good, library, status};
@@ -23,18 +22,6 @@ fn fails(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) -
 fn connects(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) {
     let report = connected(&attached(&Target::start(script)));
     assert_eq!(report["libraries"][0]["drives"][0]["volume"], "AB0001L5");
-}
-
-fn ping(peer: &Peer) -> Pdu {
-    Pdu::NopIn(NopIn {
-        lun: Lun::default(),
-        initiator_task_tag: InitiatorTaskTag::RESERVED,
-        target_transfer_tag: TargetTransferTag(1),
-        stat_sn: peer.stat_sn,
-        exp_cmd_sn: peer.exp_cmd_sn,
-        max_cmd_sn: peer.max_cmd_sn(),
-        data: Bytes::new(),
-    })
 }
 
 fn message(peer: &mut Peer, async_event: AsyncEvent) -> Pdu {
@@ -220,7 +207,7 @@ fn pings_are_answered_and_disturb_nothing() {
                 Pdu::ScsiCommand(command) => {
                     peer.exp_cmd_sn = command.cmd_sn.next();
                     for _ in 0..100 {
-                        let ping = ping(peer);
+                        let ping = peer.ping();
                         peer.send(&ping)?;
                     }
                     peer.answer(&command, library(&command))?;
@@ -434,7 +421,7 @@ fn a_flood_of_pings_keeps_no_session_alive() {
     let seen = Arc::clone(&answered);
     fails(move |peer| {
         peer.log_in()?;
-        let ping = peer.encoded(&ping(peer)).repeat(1000);
+        let ping = peer.encoded(&peer.ping()).repeat(1000);
         let mut reader = peer.stream.try_clone()?;
         let seen = Arc::clone(&seen);
         thread::spawn(move || {
@@ -455,34 +442,18 @@ fn a_flood_of_pings_keeps_no_session_alive() {
 fn a_target_that_talks_and_never_listens_is_given_up_with_little_memory() {
     let target = Target::start(|peer| {
         peer.log_in()?;
-        let ping = peer.encoded(&ping(peer)).repeat(1000);
+        let ping = peer.encoded(&peer.ping()).repeat(1000);
         loop {
             peer.stream.write_all(&ping)?;
         }
     });
     let environment = attached(&target);
     let running = environment.start(&["--json", "--timeout", "1", "-reipliscsiop"]);
-    let peak = peak_memory(running.id());
+    let peak = super::peak_memory(running.id());
     let output = super::outcome(running).assert_status(4);
     assert_failed(&targets(&output.json())[0], "enumerate");
     let peak = peak.join().unwrap();
     assert!(peak > 0 && peak < 24 * 1024, "{peak} KiB");
-}
-
-/// Watches a process to its end and returns the most memory that it held, in KiB.
-fn peak_memory(process: u32) -> thread::JoinHandle<u64> {
-    thread::spawn(move || {
-        let mut peak = 0;
-        while let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) {
-            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else {
-                break;
-            };
-            let words: Vec<_> = line.split_whitespace().collect();
-            peak = words[1].parse().unwrap();
-            thread::sleep(Duration::from_millis(5));
-        }
-        peak
-    })
 }
 
 #[test]
@@ -507,4 +478,42 @@ fn a_target_that_asks_for_a_logout_gets_it() {
         assert!(words.contains("asked the initiator to log out"), "{words}");
         assert!(logged_out.load(Ordering::SeqCst));
     }
+}
+
+#[test]
+fn pings_without_end_after_the_logout_take_no_memory() {
+    let target = Target::start(|peer| {
+        peer.log_in()?;
+        while let Pdu::ScsiCommand(command) = peer.receive()? {
+            peer.exp_cmd_sn = command.cmd_sn.next();
+            peer.answer(&command, library(&command))?;
+        }
+        let ping = peer.encoded(&peer.ping()).repeat(1000);
+        loop {
+            peer.stream.write_all(&ping)?;
+        }
+    });
+    let environment = attached(&target);
+    let running = environment.start(&["--json", "--timeout", "1.5", "-reipliscsiop"]);
+    let peak = super::peak_memory(running.id());
+    let output = super::outcome(running).assert_status(0);
+    assert!(
+        output.elapsed < Duration::from_secs(5),
+        "{:?}",
+        output.elapsed
+    );
+    let peak = peak.join().unwrap();
+    assert!(peak > 0 && peak < 24 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn answers_that_come_just_in_time_for_ever_end_with_the_target_as_a_whole() {
+    let words = fails(|peer| {
+        peer.window = 1;
+        peer.run(|_| {
+            thread::sleep(Duration::from_millis(400));
+            None
+        })
+    });
+    assert!(words.contains("given up after 2 s"), "{words}");
 }

@@ -9,10 +9,10 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::ids::{
-    CmdSn, DataSn, LoginStatus, Lun, StatSn, TargetTransferTag, Tsih,
+    CmdSn, DataSn, InitiatorTaskTag, LoginStatus, Lun, StatSn, TargetTransferTag, Tsih,
 };
 use iscsiswiconfig::iscsi::pdu::{
-    DataIn, LoginRequest, LoginResponse, LogoutOutcome, LogoutRequest, LogoutResponse, Pdu,
+    DataIn, LoginRequest, LoginResponse, LogoutOutcome, LogoutRequest, LogoutResponse, NopIn, Pdu,
     Residual, ScsiCommand, ScsiResponse, ServiceResponse, Stage,
 };
 
@@ -24,6 +24,9 @@ pub const OPERATIONAL: &str = "HeaderDigest=None\0DataDigest=None\0MaxConnection
     ImmediateData=Yes\0MaxRecvDataSegmentLength=8192\0MaxBurstLength=262144\0FirstBurstLength=65536\0\
     DefaultTime2Wait=2\0DefaultTime2Retain=0\0MaxOutstandingR2T=1\0DataPDUInOrder=Yes\0\
     DataSequenceInOrder=Yes\0ErrorRecoveryLevel=0\0";
+
+/// The most that a Data-In carries.
+const PIECE: usize = 128 * 1024;
 
 /// A listener at 127.0.0.1; it lasts as long as the test process.
 pub struct Target {
@@ -69,6 +72,8 @@ pub struct Peer {
     pub exp_cmd_sn: CmdSn,
     /// How many commands may be on their way.
     pub window: u32,
+    /// With a seed, one PDU in four is damaged on its way.
+    pub damage: Option<u64>,
     decoder: Decoder,
     input: BytesMut,
 }
@@ -83,6 +88,7 @@ impl Peer {
             stat_sn: StatSn(100),
             exp_cmd_sn: CmdSn(1),
             window: 64,
+            damage: None,
             decoder: Decoder::new(65_536),
             input: BytesMut::new(),
         }
@@ -107,8 +113,24 @@ impl Peer {
     }
 
     pub fn send(&mut self, pdu: &Pdu) -> io::Result<()> {
-        let bytes = self.encoded(pdu);
+        let mut bytes = self.encoded(pdu);
+        if self.damage.is_some() && self.chance(4) == 0 {
+            for _ in 0..=self.chance(4) {
+                let place = self.chance(bytes.len());
+                bytes[place] = self.chance(256) as u8;
+            }
+        }
         self.stream.write_all(&bytes)
+    }
+
+    /// Returns a number below the limit, from the seed of the damage (xorshift).
+    pub fn chance(&mut self, limit: usize) -> usize {
+        let mut state = self.damage.unwrap_or(0) | 1;
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.damage = Some(state);
+        (state >> 33) as usize % limit
     }
 
     pub fn encoded(&self, pdu: &Pdu) -> BytesMut {
@@ -223,6 +245,19 @@ impl Peer {
         stat_sn
     }
 
+    /// Returns a NOP-In that wants an answer.
+    pub fn ping(&self) -> Pdu {
+        Pdu::NopIn(NopIn {
+            lun: Lun::default(),
+            initiator_task_tag: InitiatorTaskTag::RESERVED,
+            target_transfer_tag: TargetTransferTag(1),
+            stat_sn: self.stat_sn,
+            exp_cmd_sn: self.exp_cmd_sn,
+            max_cmd_sn: self.max_cmd_sn(),
+            data: Bytes::new(),
+        })
+    }
+
     pub fn data_in(&self, command: &ScsiCommand, data: Vec<u8>) -> DataIn {
         DataIn {
             final_bit: true,
@@ -254,7 +289,7 @@ impl Peer {
             stat_sn: self.next_stat_sn(),
             exp_cmd_sn: self.exp_cmd_sn,
             max_cmd_sn: self.max_cmd_sn(),
-            exp_data_sn: DataSn(u32::from(!reply.data.is_empty())),
+            exp_data_sn: DataSn(reply.data.len().div_ceil(PIECE) as u32),
             data: sense,
         }
     }
@@ -263,8 +298,11 @@ impl Peer {
         reply
             .data
             .truncate(command.expected_data_transfer_length as usize);
-        if !reply.data.is_empty() {
-            let data_in = self.data_in(command, reply.data.clone());
+        for (index, piece) in reply.data.chunks(PIECE).enumerate() {
+            let mut data_in = self.data_in(command, piece.to_vec());
+            data_in.data_sn = DataSn(index as u32);
+            data_in.buffer_offset = (index * PIECE) as u32;
+            data_in.final_bit = (index + 1) * PIECE >= reply.data.len();
             self.send(&Pdu::DataIn(data_in))?;
         }
         let response = self.response(command, &reply);

@@ -351,7 +351,9 @@ impl Session {
                 initiator_task_tag: tag,
             });
         }
-        if pdu.target_transfer_tag != TargetTransferTag::RESERVED {
+        // Behind a Logout Request nothing is sent any more, so nothing may pile up for it.
+        let answers = matches!(self.state, State::Open | State::LoggingOut);
+        if answers && pdu.target_transfer_tag != TargetTransferTag::RESERVED {
             self.immediate.push_back(Immediate::Pong {
                 lun: pdu.lun,
                 target_transfer_tag: pdu.target_transfer_tag,
