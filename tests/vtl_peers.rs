@@ -11,6 +11,9 @@ use std::thread;
 
 use crate::common::TestEnvironment;
 
+/// What a drive and the changer answer to commands that go wrong, or that meet marks and ends.
+#[path = "vtl_peers/conditions.rs"]
+mod conditions;
 /// What libiscsi's conformance suite finds.
 #[path = "vtl_peers/conformance_suite.rs"]
 mod conformance_suite;
@@ -71,6 +74,16 @@ impl Drop for Served {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Sends commands, LUN:CDB:LENGTH or LUN:CDB:>DATA each, and returns a line for each as tests/peers/command.c prints it.
+#[track_caller]
+fn send(environment: &TestEnvironment, port: u16, digest: &str, asked: &[String]) -> Vec<String> {
+    let portal = format!("127.0.0.1:{port}");
+    let mut command = environment.command_of(&program("command"));
+    command.args([&portal, TARGET, digest]).args(asked);
+    let output = environment.finish(command).assert_status(0).silent();
+    output.stdout.lines().map(str::to_owned).collect()
 }
 
 /// Returns the path of tests/peers/NAME.c made into a program on libiscsi.

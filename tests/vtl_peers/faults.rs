@@ -88,9 +88,14 @@ impl Drop for Faulty {
 
 /// Attaches the target on the port in an environment of its own, and returns what is reported of it.
 fn attach(port: u16) -> (Value, Output) {
+    attach_with(port, "10")
+}
+
+/// The same with so many seconds of patience.
+fn attach_with(port: u16, patience: &str) -> (Value, Output) {
     let environment = TestEnvironment::new();
     environment.add(TARGET, "127.0.0.1", port);
-    let output = environment.run(&["--json", "--timeout", "1", "-reipliscsiop"]);
+    let output = environment.run(&["--json", "--timeout", patience, "-reipliscsiop"]);
     let document = output.json();
     let target = targets(&document)[0].clone();
     let expected = match text(&target["status"]) {
@@ -101,10 +106,10 @@ fn attach(port: u16) -> (Value, Output) {
     (target, output)
 }
 
-/// Attaches and expects that to fail in this phase, within the patience that it was given.
+/// Attaches with a second of patience, and expects that to fail in this phase and in time.
 #[track_caller]
 fn fails(port: u16, phase: &str) -> Value {
-    let (target, output) = attach(port);
+    let (target, output) = attach_with(port, "1");
     assert_eq!(target["status"], "FAILED", "{target:#}");
     assert_eq!(target["failure"]["phase"], phase, "{target:#}");
     assert!(output.elapsed < IN_TIME, "{:?}", output.elapsed);
@@ -293,7 +298,7 @@ fn a_library_that_stays_busy_is_reported_with_what_is_known() {
     };
     for (faults, said) in [(busy, "BUSY"), (becoming_ready, "NOT READY 04/01")] {
         let faulty = Faulty::of_library(faults);
-        let (target, output) = attach(faulty.port);
+        let (target, output) = attach_with(faulty.port, "1");
         assert!(output.elapsed < IN_TIME, "{:?}", output.elapsed);
         // INQUIRY is answered at any time, element status is not.
         let library = &target["libraries"][0];

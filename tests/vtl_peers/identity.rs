@@ -1,7 +1,7 @@
 //! Identity and inventory byte for byte, as libiscsi gets them from a library of two LTO-8 drives with serial number
 //! 78A1234.
 
-use super::{Served, TARGET, program};
+use super::{Served, send};
 use crate::common::TestEnvironment;
 use crate::peers::judge;
 use crate::peers::relay::{Conduct, Relay};
@@ -23,15 +23,6 @@ fn judged(digest: &str, arguments: &[&str], asked: &[String]) -> Vec<String> {
     let lines = send(&environment, relay.port(), digest, asked);
     judge::assert_wholly_well_formed(&relay.connection(), environment.home());
     lines
-}
-
-#[track_caller]
-fn send(environment: &TestEnvironment, port: u16, digest: &str, asked: &[String]) -> Vec<String> {
-    let portal = format!("127.0.0.1:{port}");
-    let mut command = environment.command_of(&program("command"));
-    command.args([&portal, TARGET, digest]).args(asked);
-    let output = environment.finish(command).assert_status(0).silent();
-    output.stdout.lines().map(str::to_owned).collect()
 }
 
 fn inquiry(lun: u16, evpd: u8, page: u8, length: u16) -> String {
@@ -95,7 +86,7 @@ fn every_page_of_the_changer_is_as_a_3584_has_it() {
         found[4],
         good(&[&[0x08, 0xd0, 0, 16], &type_model, &record])
     );
-    assert_eq!(found[5], "check 5/2400");
+    assert_eq!(found[5], "check 5/2400 ");
 }
 
 #[test]
@@ -131,7 +122,7 @@ fn every_page_of_a_drive_is_as_an_ultrium_drive_has_it() {
                 &[0x01, 0x14, 0, 4, 0, 0, 0, 1],
             ])
         );
-        assert_eq!(found[4], "check 5/2400");
+        assert_eq!(found[4], "check 5/2400 ");
         names.push(naa);
     }
     assert_ne!(names[0], names[1], "both drives have one name");
@@ -181,8 +172,8 @@ fn a_logical_unit_that_is_not_there_says_so() {
     ]);
     // PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh (SPC-4 6.6.2).
     assert_eq!(found[0], "good 7f0006021f");
-    assert_eq!(found[1], "check 5/2400");
-    assert_eq!(found[2], "check 5/2500");
+    assert_eq!(found[1], "check 5/2400 ");
+    assert_eq!(found[2], "check 5/2500 ");
     let lun = |number: u8| [0, number, 0, 0, 0, 0, 0, 0];
     let header = [0, 0, 0, 24, 0, 0, 0, 0];
     assert_eq!(found[3], good(&[&header, &lun(0), &lun(1), &lun(2)]));
