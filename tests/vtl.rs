@@ -489,6 +489,40 @@ fn what_is_no_login_is_closed_and_listed_unless_it_says_nothing() {
     vtl.stop();
 }
 
+#[test]
+fn a_reader_that_stops_reading_does_not_hold_the_library_up() {
+    let environment = TestEnvironment::new();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = environment.command();
+    command.args(["vtl", "--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(writer).spawn().unwrap();
+    drop(command);
+    let mut first = [0; 128];
+    let length = reader.read(&mut first).unwrap();
+    let first = String::from_utf8_lossy(&first[..length]).into_owned();
+    let portal: SocketAddr = first
+        .trim_end()
+        .rsplit(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    // Some 100 bytes for each, more than a pipe holds.
+    for _ in 0..1200 {
+        RawInitiator::login(portal.port(), NAME).logout();
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "it does not end"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 /// Runs a program of libiscsi.
 fn libiscsi(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)

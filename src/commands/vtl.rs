@@ -1,6 +1,5 @@
 //! `vtl`: serves a virtual tape library, and lists who logs in.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -12,7 +11,7 @@ use anyhow::{Context, anyhow};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::terminal::{Notes, Terminal};
+use super::terminal::{Lines, Notes, Terminal};
 use crate::cli::{HostOptions, VtlOptions};
 use crate::error::{CommandError, ErrorKind};
 use crate::iscsi::acceptor::LoginFailure;
@@ -23,7 +22,7 @@ use crate::reipl::rfc_3339;
 use crate::values::characters::escape;
 use crate::values::{IscsiName, Subject};
 use crate::vtl::listener::{
-    Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice, SessionEnd,
+    ListenError, Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice, SessionEnd,
 };
 use crate::vtl::{Barcode, DriveType, Library, LibraryConfiguration, LibraryFaults, Media};
 
@@ -48,13 +47,18 @@ pub(super) fn run(
     listener.heed_signals()?;
     terminal.print(&ready(&target_name, listener.portal(), terminal.json))?;
 
-    let console = Console {
+    let console = Rc::new(Console {
         json: terminal.json,
         verbosity: host.verbose,
         notes: terminal.notes(),
-        terminal: RefCell::new(terminal.clone()),
-    };
-    listener.serve(library, Rc::new(move |notice| console.show(notice)))?;
+        lines: Lines::start(terminal).map_err(ListenError::from)?,
+    });
+    let shown = Rc::clone(&console);
+    let stopped = listener.serve(library, Rc::new(move |notice| shown.show(notice)));
+    if let Some(console) = Rc::into_inner(console) {
+        console.lines.finish();
+    }
+    stopped?;
     Ok(())
 }
 
@@ -197,17 +201,13 @@ struct Console {
     json: bool,
     verbosity: u8,
     notes: Notes,
-    terminal: RefCell<Terminal>,
+    lines: Lines,
 }
 
 impl Console {
     fn show(&self, notice: Notice<'_>) {
         match notice {
-            Notice::Login(attempt) => {
-                let line = self.line(attempt);
-                // Initiators are served whether or not anybody reads the list.
-                let _ = self.terminal.borrow_mut().print(&line);
-            }
+            Notice::Login(attempt) => self.lines.print(self.line(attempt)),
             Notice::Received { peer, pdu } | Notice::Sent { peer, pdu } if self.verbosity >= 2 => {
                 self.notes.line(&format!("{peer}: {}", describe(pdu)));
             }
@@ -334,7 +334,7 @@ mod tests {
             json,
             verbosity: 0,
             notes: terminal.notes(),
-            terminal: RefCell::new(terminal),
+            lines: Lines::start(&terminal).unwrap(),
         }
     }
 

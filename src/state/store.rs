@@ -147,7 +147,7 @@ impl Store {
     /// [`StateError`].
     pub fn configuration(&self) -> Result<Configuration, StateError> {
         self.inspect_directory()?;
-        Ok(self.read(CONFIGURATION)?.unwrap_or_default())
+        self.read_configuration()
     }
 
     /// Returns the active configuration, empty before the first re-IPL. Takes no lock.
@@ -169,10 +169,7 @@ impl Store {
     ) -> Result<T, E> {
         self.prepare_directory()?;
         let _lock = self.lock(CONFIGURATION_LOCK)?;
-        let mut configuration = match self.read(CONFIGURATION)? {
-            Some(configuration) => configuration,
-            None => self.active()?.next_configuration(),
-        };
+        let mut configuration = self.read_configuration()?;
         let result = change(&mut configuration)?;
         self.replace(CONFIGURATION, &configuration)?;
         Ok(result)
@@ -307,6 +304,19 @@ impl Store {
             });
         }
         parse(path, &contents).map(Some)
+    }
+
+    fn read_configuration(&self) -> Result<Configuration, StateError> {
+        if let Some(configuration) = self.read(CONFIGURATION)? {
+            return Ok(configuration);
+        }
+        let active: ActiveConfiguration = match self.read(ACTIVE) {
+            Ok(active) => active.unwrap_or_default(),
+            Err(error @ StateError::Io { .. }) => return Err(error),
+            // A record that is refused is the affair of who asks for it: the configuration does without.
+            Err(_) => ActiveConfiguration::default(),
+        };
+        Ok(active.next_configuration())
     }
 
     fn replace<T: Serialize>(&self, name: &str, record: &T) -> Result<(), StateError> {

@@ -44,8 +44,9 @@ use crate::iscsi::pdu::Pdu;
 
 pub use connection::ConnectionError;
 
-/// The most connections whose login is under way at a time; more wait in the system's queue.
-const MAX_PENDING_LOGINS: usize = 64;
+/// The most connections whose login is under way at a time; more wait in the system's queue. Each takes some 16 KiB, and
+/// some who connect and say nothing must not keep the others out.
+const MAX_PENDING_LOGINS: usize = 256;
 
 /// How long initiators have to log out when the listener stops, in seconds.
 const GRACE: u16 = 2;
