@@ -287,3 +287,50 @@ fn the_inventory_is_byte_for_byte_what_smc_3_says() {
     let loaded = element(0x0101, full, 0x0402);
     assert_eq!(found[7], drives(loaded, volume(b"VOL002L8")));
 }
+
+#[test]
+fn what_ibm_i_asks_of_a_drive_is_answered() {
+    let mode_sense = |control: u8| format!("1:1a08{:02x}00ff00:255", control << 6 | 0x3f);
+    let found = judged(
+        "none",
+        &[],
+        &[
+            mode_sense(0),
+            mode_sense(3),
+            // PERSISTENT RESERVE IN: READ KEYS, REPORT CAPABILITIES, READ FULL STATUS.
+            "1:5e000000000000004000:64".to_owned(),
+            "1:5e020000000000004000:64".to_owned(),
+            "1:5e030000000000004000:64".to_owned(),
+            "0:a50000000401010100000000:0".to_owned(),
+            // LOG SENSE, page 31h of an empty cartridge of 1 GiB; READ POSITION; READ BLOCK LIMITS.
+            "1:4d007100000000010000:256".to_owned(),
+            "1:34000000000000000000:20".to_owned(),
+            "1:050000000000:6".to_owned(),
+        ],
+    );
+    // Saved values are those in force when nothing was selected.
+    assert!(found[0].len() > 100 && found[0].starts_with("good "));
+    assert_eq!(found[1], found[0]);
+    let nobody = good(&[&[0; 8]]);
+    assert_eq!(found[2], nobody);
+    // CRH 0: no compatible reservation handling; TMV: Write Exclusive and Exclusive Access, each of three kinds.
+    assert_eq!(found[3], good(&[&[0, 8, 0, 0x80, 0xea, 0x01, 0, 0]]));
+    assert_eq!(found[4], nobody);
+    assert_eq!(found[5], "good ");
+    // Remaining and maximum capacity in MiB, of the main partition and of one that is not there.
+    let capacity =
+        |parameter: u8, value: u32| [&[0, parameter, 0x03, 4][..], &value.to_be_bytes()].concat();
+    let page: &[&[u8]] = &[
+        &[0x31, 0, 0, 32],
+        &capacity(1, 1024),
+        &capacity(2, 0),
+        &capacity(3, 1024),
+        &capacity(4, 0),
+    ];
+    assert_eq!(found[6], good(page));
+    let mut at_the_beginning = [0; 20];
+    at_the_beginning[0] = 0x80;
+    assert_eq!(found[7], good(&[&at_the_beginning]));
+    // Blocks of 1 byte to 1 MiB.
+    assert_eq!(found[8], good(&[&[0, 0x10, 0, 0, 0, 1]]));
+}
