@@ -259,8 +259,10 @@ impl Library {
 
     /// A logical unit that is not there answers three commands (SPC-4 6.6, 6.33, 6.39).
     fn execute_nowhere(&self, cdb: &[u8; 16]) -> Outcome {
-        let [code, _, _, high, low, ..] = *cdb;
+        let [code, evpd, page_code, high, low, ..] = *cdb;
         match code {
+            // It has no pages.
+            0x12 if (evpd, page_code) != (0, 0) => Err(Refusal::invalid_field()),
             // PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
             0x12 => {
                 let mut data = vec![0x7f, 0, 0x06, 2, 31];
