@@ -438,6 +438,11 @@ mod tests {
         let definition = host::definition();
         let mut words: Vec<String> = definition
             .get_arguments()
+            .chain(
+                definition
+                    .get_subcommands()
+                    .flat_map(clap::Command::get_arguments),
+            )
             .filter_map(Arg::get_long)
             .map(|long| format!("--{long}"))
             .collect();

@@ -521,13 +521,17 @@ mod tests {
     #[test]
     fn every_command_of_the_definition_is_known() {
         for command in definition().get_subcommands() {
-            let what = command
-                .get_positionals()
-                .next()
-                .unwrap()
-                .get_possible_values();
-            for value in what {
-                let parsed = line(&[command.get_name(), value.get_name(), "--json"]);
+            let values: Vec<String> = match command.get_positionals().next() {
+                Some(what) => what
+                    .get_possible_values()
+                    .iter()
+                    .map(|value| value.get_name().to_owned())
+                    .collect(),
+                None => vec!["-q".to_owned()],
+            };
+            assert!(!values.is_empty());
+            for value in values {
+                let parsed = line(&[command.get_name(), &value, "--json"]);
                 assert!(matches!(
                     parsed,
                     Ok(Parsed::Line(HostOptions { json: true, .. }, Some(_)))

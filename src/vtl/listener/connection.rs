@@ -146,7 +146,7 @@ impl Connection {
         reached(self.sent, self.faults.drop_after)
     }
 
-    /// Queues a PDU, its data not copied when it is long; [`Connection::transfer`] writes it.
+    /// Queues a PDU, its data not copied when it is long; [`Connection::poll_transfer`] writes it.
     pub(super) fn send(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
         if self.is_to_be_dropped() || reached(self.sent, self.faults.stall_after) {
             return Ok(());
