@@ -1,5 +1,5 @@
-//! The embedded library against initiators that share no code with it: libiscsi's tools and its conformance suite, small
-//! programs on libiscsi, tshark; and its fault settings against our own initiator.
+//! The embedded library against initiators that share no code with it: libiscsi's tools and its conformance suite,
+//! small programs on libiscsi, tshark; and its fault settings against our own initiator.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -76,7 +76,8 @@ impl Drop for Served {
     }
 }
 
-/// Sends commands, LUN:CDB:LENGTH or LUN:CDB:>DATA each, and returns a line for each as tests/peers/command.c prints it.
+/// Sends commands, LUN:CDB:LENGTH or LUN:CDB:>DATA each, and returns a line for each as tests/peers/command.c prints
+/// it.
 #[track_caller]
 fn send(environment: &TestEnvironment, port: u16, digest: &str, asked: &[String]) -> Vec<String> {
     let portal = format!("127.0.0.1:{port}");
@@ -96,7 +97,8 @@ fn preload(name: &'static str) -> PathBuf {
     compiled(name, &["-shared", "-fPIC"], &[])
 }
 
-/// Compiles tests/peers/NAME.c once. Test processes that run at the same time do not see each other's half-written files.
+/// Compiles tests/peers/NAME.c once. Test processes that run at the same time do not see each other's half-written
+/// files.
 fn compiled(name: &'static str, options: &[&str], libraries: &[&str]) -> PathBuf {
     static COMPILED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));

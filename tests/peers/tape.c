@@ -1,11 +1,13 @@
 /*
- * Writes a tape and reads it back, as an initiator that shares no code with the target: everything goes through libiscsi.
+ * Writes a tape and reads it back, as an initiator that shares no code with the target: everything goes through
+ * libiscsi.
  *
  *     tape PORTAL TARGET none|crc32c SLOT DRIVE RECORD...
  *
- * A RECORD is the length of a block, or F for a filemark. The cartridge is moved from element SLOT of LUN 0 into element
- * DRIVE, which is LUN 1, and back again when all is done. Byte j of block i, both from 0, is (31 i + 7 j + j / 256) mod 256.
- * Prints a line for each step; ends with status 1 and a reason at the first one that did not go as SSC-4 says.
+ * A RECORD is the length of a block, or F for a filemark. The cartridge is moved from element SLOT of LUN 0 into
+ * element DRIVE, which is LUN 1, and back again when all is done. Byte j of block i, both from 0, is
+ * (31 i + 7 j + j / 256) mod 256. Prints a line for each step; ends with status 1 and a reason at the first one that
+ * did not go as SSC-4 says.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,9 +63,8 @@ static struct reply command(int lun, unsigned char *cdb, int cdb_size, int direc
     if (task->status == SCSI_STATUS_CHECK_CONDITION) {
         /* The data segment of the SCSI Response: SenseLength, then the sense data (RFC 7143 11.4.7.1). */
         const unsigned char *sense = task->datain.data + 2;
-        if (task->datain.size < 20 || sense[0] != 0xf0)
-            if (task->datain.size < 20 || sense[0] != 0x70)
-                fail("opcode %02x: %d bytes of sense data that begin with %02x", cdb[0], task->datain.size, sense[0]);
+        if (task->datain.size < 20 || (sense[0] & 0x7f) != 0x70)
+            fail("opcode %02x: %d bytes of sense data that begin with %02x", cdb[0], task->datain.size, sense[0]);
         reply.key = sense[2] & 0x0f;
         reply.ascq = sense[12] << 8 | sense[13];
         reply.filemark = sense[2] >> 7;

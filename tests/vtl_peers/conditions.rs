@@ -4,7 +4,7 @@
 use super::{Served, send};
 use crate::common::TestEnvironment;
 
-/// Commands to the drive at LUN 1, with a cartridge from the first slot in it.
+/// Commands, and the line that each has to come to.
 #[derive(Debug)]
 struct Session {
     asked: Vec<String>,

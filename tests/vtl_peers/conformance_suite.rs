@@ -1,8 +1,8 @@
 //! iscsi-test-cu, the conformance suite of libiscsi, on the changer and on a drive with a cartridge in it.
 //!
-//! The suite is made for disks. Whatever it has is run all the same, and everything passes but what is listed here with a
-//! reason; a listed test that ends another way fails this one, so that the list cannot grow old. That a test was skipped is
-//! told from what it printed: the suite itself counts it as passed.
+//! The suite is made for disks. Whatever it has is run all the same, and everything passes but what is listed here
+//! with a reason; a listed test that ends another way fails this one, so that the list cannot grow old. That a test
+//! was skipped is told from what it printed: the suite itself counts it as passed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -18,8 +18,8 @@ const DRIVE: u16 = 1;
 /// Suites that wait for resets and for answers that must not come: their tests are run side by side, and first.
 const SLOW: [&str; 3] = ["Reserve6", "PreventAllow", "iSCSIcmdsn"];
 
-/// Suites that are about every logical unit, or every one with a removable medium, but are run on disks only. The preload
-/// lets a logical unit pass for one.
+/// Suites that are about every logical unit, or every one with a removable medium, but are run on disks only. The
+/// preload lets a logical unit pass for one.
 const FOR_DISKS_ONLY: [&str; 2] = ["PreventAllow", "iSCSITMF"];
 
 /// The sessions of the suite that are under way at a time.
@@ -78,11 +78,11 @@ const NOT_APPLICABLE: Exceptions = &[
     ], Skipped, "1Bh is no command of a changer"),
     (&[CHANGER], &["StartStopUnit.Simple"], Failed, "1Bh is no command of a changer"),
     (&[CHANGER], &["Prefetch10", "Read6"], Skipped, "commands of block devices (SBC-3)"),
-    (&[CHANGER], &["ReadDefectData10"], Failed, "37h is INITIALIZE ELEMENT STATUS WITH RANGE (SMC-3 6.5)"),
+    (&[CHANGER], &["ReadDefectData10"], Failed, "37h is INITIALIZE ELEMENT STATUS WITH RANGE (SMC-3)"),
     (&[DRIVE], &["ReadDefectData10"], Skipped, "a command of block devices (SBC-3)"),
     (&[DRIVE], &["Prefetch10"], Failed, "34h is READ POSITION (SSC-4 7.7)"),
-    (&[DRIVE], &["Read6"], Failed, "08h reads the next block, not the one asked for (SSC-4 6.4)"),
-    (&[DRIVE], &["StartStopUnit"], Failed, "1Bh is LOAD UNLOAD: no power conditions, and 04/02 when unloaded (SSC-4 7.3)"),
+    (&[DRIVE], &["Read6"], Failed, "08h reads the next block, not the one asked for (SSC-4)"),
+    (&[DRIVE], &["StartStopUnit"], Failed, "1Bh is LOAD UNLOAD: no power conditions, and 04/02 when unloaded"),
     (&[DRIVE], &["PreventAllow.Eject"], Failed, "demands that loading be prevented, which is not removal (SSC-4 7.3)"),
 ];
 

@@ -133,8 +133,8 @@ fn assert_whole(target: &Value) {
     assert_eq!(library["problems"], json!([]), "{target:#}");
 }
 
-/// Attaches a library without faults, has tshark judge the session when there are digests, and returns the number of PDUs
-/// that the target sent when there are none.
+/// Attaches a library without faults, has tshark judge the session when there are digests, and returns the number of
+/// PDUs that the target sent when there are none.
 fn without_faults(digest: Digest) -> u64 {
     let faulty = Faulty::start(Faults::default(), &[digest]);
     let relay = Relay::start(faulty.port, Conduct::default());
@@ -347,7 +347,8 @@ fn bad_blocks_are_medium_errors_where_they_are() {
     assert!(said.contains("wrote 30 bytes"), "{said}");
 }
 
-/// Writes blocks of 10, 20 and 30 bytes, a filemark behind the first; returns what the tape program said and why it failed.
+/// Writes blocks of 10, 20 and 30 bytes, a filemark behind the first; returns what the tape program said and why it
+/// failed.
 fn tape(faults: LibraryFaults) -> (String, String) {
     let faulty = Faulty::of_library(faults);
     let environment = TestEnvironment::new();

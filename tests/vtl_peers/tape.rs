@@ -69,9 +69,9 @@ fn write_and_read_back(digest: &str, arguments: &[&str]) {
     }
 }
 
-/// Reads a .tap file after the SIMH specification ("SIMH Magtape Representation and Handling"): each block between two
-/// copies of its length in little endian, filled up to an even number of bytes; a filemark is a zero; ends with the file or
-/// at an end-of-medium mark.
+/// Reads a .tap file after the SIMH specification ("SIMH Magtape Representation and Handling"): each block between
+/// two copies of its length in little endian, filled up to an even number of bytes; a filemark is a zero; ends with
+/// the file or at an end-of-medium mark.
 fn read_simh(file: &Path) -> Vec<Record> {
     let bytes = fs::read(file).expect("the file of the cartridge");
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
