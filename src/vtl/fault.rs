@@ -3,7 +3,7 @@
 //! The library itself carries out [`LibraryFaults`]; whoever serves it on a network carries out [`TransportFaults`].
 //! Everything is off by default.
 
-use super::cartridge::Barcode;
+use super::barcode::Barcode;
 use super::reply::Refusal;
 use crate::scsi::{AdditionalSenseCode, SenseKey, Status};
 

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::login::COMMAND_WINDOW;
 use super::{ListenerSettings, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
 use crate::iscsi::acceptor::{
     Accepted, AcceptorSession, AcceptorSettings, Candidate, Decision, ForcedOutcome, LiveSession,
@@ -18,7 +17,14 @@ use crate::iscsi::chap::ChapChallenge;
 use crate::iscsi::ids::{LoginStatus, Lun, Tsih};
 use crate::iscsi::login::TargetAddress;
 use crate::iscsi::operational::SessionType;
-use crate::vtl::library::{InitiatorPort, Library, NexusId};
+use crate::vtl::library::Library;
+use crate::vtl::nexus::{InitiatorPort, NexusId};
+
+/// How many commands an initiator may have under way at a time.
+pub(super) const COMMAND_WINDOW: u32 = 32;
+
+/// What a target answers that can take no more sessions (RFC 7143 11.13.5).
+pub(super) const OUT_OF_RESOURCES: LoginStatus = LoginStatus::new(3, 2);
 
 /// The only portal group.
 const PORTAL_GROUP_TAG: u16 = 1;
@@ -101,7 +107,7 @@ impl Hub {
     ) -> Decision {
         let live = self.live();
         if self.is_full_for(candidate, &live) {
-            return Decision::Refuse(super::login::OUT_OF_RESOURCES);
+            return Decision::Refuse(OUT_OF_RESOURCES);
         }
         self.policy(portal)
             .decide(candidate, &live, self.free_tsih(), challenge)
