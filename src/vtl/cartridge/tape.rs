@@ -42,8 +42,9 @@ enum Storage {
     File(TapFile),
 }
 
-/// A block below this length is copied, so that it does not keep a whole receive buffer alive.
-const KEPT_AS_IT_CAME: usize = 16 * 1024;
+/// A block below this length is copied, so that it does not keep a whole receive buffer alive: those are about 1 MiB, so what
+/// a cartridge takes of the memory is at most sixteen times what is recorded on it, whatever else came in between.
+const KEPT_AS_IT_CAME: usize = 64 * 1024;
 
 impl Tape {
     /// Returns a blank tape in memory.
