@@ -106,8 +106,17 @@ fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
         ConfigurationError::NoSuchTarget { namesakes, .. } => return namesake_hints(namesakes),
         ConfigurationError::HalfChap(Subject::ChapName) => "give -initiatorchapname as well",
         ConfigurationError::HalfChap(_) => "give -initiatorchapsecret as well",
-        ConfigurationError::KeystoreNotEnabled => {
-            "give -chapkeystore AVAIL or NONE: the credentials are then stored as plain text, readable by this user only"
+        ConfigurationError::KeystoreNotEnabled { staged } => {
+            let option = if *staged { "-setkeystore " } else { "" };
+            let stays = if *staged {
+                "; what is staged stays"
+            } else {
+                ""
+            };
+            return vec![format!(
+                "give {option}-chapkeystore AVAIL or NONE: the credentials are then stored as plain text, \
+                 readable by this user only{stays}"
+            )];
         }
         ConfigurationError::NothingStaged => {
             "give -newname -targetname NAME and -newname -targethostname HOST first"
@@ -120,7 +129,7 @@ fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
         ConfigurationError::AppendToGenerate => {
             "give the whole name with -newname -initiatorname NAME"
         }
-        ConfigurationError::Value(value) => return value.hints(),
+        ConfigurationError::Value(value) => return piece_hints(value),
     };
     vec![hint.to_owned()]
 }
@@ -136,11 +145,25 @@ fn staging_of(subject: Subject) -> String {
     format!("-newname {} {}", parameter.word(), parameter.spec().metavar)
 }
 
-/// Returns what to do about a staged value that is none: the value's own hint may name words that -newname does not take.
+/// Returns what to do about a staged value that is none and stays.
 fn staged_form_hints(value: &ValueError) -> Vec<String> {
-    let mut hints = match value {
+    let mut hints = piece_hints(value);
+    hints.push(
+        "replace it with -newname, or add to it with -appendname; what is staged stays".to_owned(),
+    );
+    hints
+}
+
+/// Returns what to do about a piece: the value's own hint may name words that -newname does not take.
+fn piece_hints(value: &ValueError) -> Vec<String> {
+    match value {
         ValueError::Form {
-            form: Form::WithPort { host, port },
+            form:
+                Form::WithPort { host, port }
+                | Form::Brackets {
+                    address: host,
+                    port: Some(port),
+                },
             ..
         } => vec![format!(
             "write -newname -targethostname {host}, then -setport -targetport {port}"
@@ -151,11 +174,7 @@ fn staged_form_hints(value: &ValueError) -> Vec<String> {
             ..
         } => Vec::new(),
         _ => value.hints(),
-    };
-    hints.push(
-        "replace it with -newname, or add to it with -appendname; what is staged stays".to_owned(),
-    );
-    hints
+    }
 }
 
 fn namesake_hints(namesakes: &[TargetIdentity]) -> Vec<String> {

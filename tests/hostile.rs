@@ -9,6 +9,8 @@ mod crowd;
 mod devices;
 /// What can go wrong before the session is up.
 mod login;
+/// Hosts and name services that do not answer.
+mod reach;
 /// The full feature phase: silence, floods, damage, requests to leave.
 mod session;
 /// The scripted target.

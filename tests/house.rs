@@ -1,4 +1,4 @@
-//! The import rule of the crate's documentation, held against the code.
+//! The rules of the house, held against the code: who may import whom, and what a source file may look like.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -172,6 +172,53 @@ fn what_does_no_io_names_no_way_to_do_it() {
             for word in banned {
                 assert!(!text.contains(word), "{} uses {word}", file.display());
             }
+        }
+    }
+}
+
+/// Returns every Rust source of the package.
+fn all_sources() -> Vec<PathBuf> {
+    ["src", "tests", "benches"]
+        .iter()
+        .flat_map(|directory| sources(&Path::new(ROOT).join(directory)))
+        .collect()
+}
+
+#[test]
+fn a_source_is_ascii_and_no_longer_than_one_can_read() {
+    let mut broken = Vec::new();
+    for file in all_sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        if !text.is_ascii() {
+            broken.push(format!("{} is not ASCII", file.display()));
+        }
+        let lines = text.lines().count();
+        if lines > 800 {
+            broken.push(format!("{} has {lines} lines", file.display()));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
+    let code: String = all_sources()
+        .iter()
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    for section in ["[dependencies]\n", "[dev-dependencies]\n"] {
+        let (_, listed) = manifest.split_once(section).expect(section);
+        let listed = listed.split("\n\n").next().unwrap();
+        assert!(!listed.is_empty(), "{section}");
+        for line in listed.lines() {
+            let name = first_word(&line.replace('-', "_"));
+            // The one crate whose library has another name than its package.
+            let library = if name == "md_5" { "md5" } else { &name };
+            assert!(
+                code.contains(&format!("{library}::")),
+                "nothing uses {library}"
+            );
         }
     }
 }

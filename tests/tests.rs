@@ -20,7 +20,7 @@ mod generated;
 mod grammar;
 /// Targets that are broken or mean harm: every run ends in time, with a reason and without a panic.
 mod hostile;
-/// The house: who may import whom.
+/// The house: who may import whom, and what a source file may look like.
 mod house;
 /// The binary against a real target, tgtd, from login to device names.
 mod interop;

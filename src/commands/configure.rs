@@ -5,7 +5,7 @@ use super::terminal::Terminal;
 use super::{edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
 use crate::config::{ChapParameters, ConfigurationError, EditWarning, Target, TargetIdentity};
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorKind};
 use crate::values::{
     ChapName, ChapSecret, HostName, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
     ValueError,
@@ -19,11 +19,12 @@ pub(super) fn add(
 ) -> Result<(), CommandError> {
     let identity = identity(invocation)?;
     let chap = chap(invocation)?;
-    if let Some(missing) = missing_half(&chap) {
-        return Err(CommandError::usage(
-            ConfigurationError::HalfChap(missing).to_string(),
-            vec![format!("give {} as well", word_of(missing))],
-        ));
+    if let Some(half) = chap.missing_half() {
+        // The line itself is at fault, whatever is configured.
+        return Err(CommandError {
+            kind: ErrorKind::Usage,
+            ..ConfigurationError::HalfChap(half).into()
+        });
     }
     let (generated, (target, warnings)) = edit(host, |configuration, partition| {
         configuration.add(identity, chap, partition)
@@ -184,19 +185,4 @@ fn chap(invocation: &Invocation) -> Result<ChapParameters, ValueError> {
             .map(str::parse::<KeystoreChoice>)
             .transpose()?,
     })
-}
-
-fn missing_half(chap: &ChapParameters) -> Option<Subject> {
-    match (&chap.name, &chap.secret) {
-        (Some(_), None) => Some(Subject::ChapSecret),
-        (None, Some(_)) => Some(Subject::ChapName),
-        _ => None,
-    }
-}
-
-fn word_of(half: Subject) -> &'static str {
-    match half {
-        Subject::ChapName => Parameter::InitiatorChapName.word(),
-        _ => Parameter::InitiatorChapSecret.word(),
-    }
 }

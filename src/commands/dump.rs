@@ -6,6 +6,9 @@ use super::text;
 use crate::error::CommandError;
 use crate::state::Store;
 
+/// What turns the document into its text form.
+type Render = fn(&ActiveDocument<'_>) -> String;
+
 /// `-dumpinitiators`
 pub(super) fn initiators(store: &Store, terminal: &mut Terminal) -> Result<(), CommandError> {
     dump(store, terminal, text::initiators)
@@ -16,11 +19,7 @@ pub(super) fn targets(store: &Store, terminal: &mut Terminal) -> Result<(), Comm
     dump(store, terminal, text::targets)
 }
 
-fn dump(
-    store: &Store,
-    terminal: &mut Terminal,
-    render: fn(&ActiveDocument<'_>) -> String,
-) -> Result<(), CommandError> {
+fn dump(store: &Store, terminal: &mut Terminal, render: Render) -> Result<(), CommandError> {
     let generated = store.generated_name()?;
     let active = store.active()?;
     let changed = active.differs_from(&store.configuration()?);
@@ -31,9 +30,18 @@ fn dump(
         );
     }
     let document = ActiveDocument::new(&active, &generated, changed);
+    print(terminal, &document, render)
+}
+
+/// Prints the active configuration in the form that was asked for.
+pub(super) fn print(
+    terminal: &mut Terminal,
+    document: &ActiveDocument<'_>,
+    render: Render,
+) -> Result<(), CommandError> {
     if terminal.json {
-        terminal.print_json(&document)
+        terminal.print_json(document)
     } else {
-        terminal.print(&render(&document))
+        terminal.print(&render(document))
     }
 }

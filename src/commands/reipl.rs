@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::document::ActiveDocument;
 use super::terminal::{Notes, Terminal};
-use super::{NOT_ALL_CONNECTED, open_store, text};
+use super::{NOT_ALL_CONNECTED, dump, open_store, text};
 use crate::cli::HostOptions;
 use crate::config::Target;
 use crate::error::CommandError;
@@ -34,15 +34,10 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
         terminal.warn(&format!("{target}: {remark}"));
     }
 
-    let generated = store.generated_name()?;
     let active = &outcome.active;
     let changed = active.differs_from(&store.configuration()?);
-    let document = ActiveDocument::new(active, &generated, changed);
-    if terminal.json {
-        terminal.print_json(&document)?;
-    } else {
-        terminal.print(&text::targets(&document))?;
-    }
+    let document = ActiveDocument::new(active, &outcome.generated_name, changed);
+    dump::print(terminal, &document, text::targets)?;
     let all_connected = active
         .targets
         .iter()

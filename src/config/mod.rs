@@ -105,6 +105,28 @@ pub struct ChapParameters {
     pub keystore: Option<KeystoreChoice>,
 }
 
+impl ChapParameters {
+    /// Returns the name or the secret when the other one is given without it.
+    pub fn missing_half(&self) -> Option<Subject> {
+        match (&self.name, &self.secret) {
+            (Some(_), None) => Some(Subject::ChapSecret),
+            (None, Some(_)) => Some(Subject::ChapName),
+            _ => None,
+        }
+    }
+
+    /// Returns the credentials, none when neither name nor secret is given.
+    fn credentials(self) -> Result<Option<ChapCredentials>, ConfigurationError> {
+        match self.missing_half() {
+            Some(half) => Err(ConfigurationError::HalfChap(half)),
+            None => Ok(self
+                .name
+                .zip(self.secret)
+                .map(|(name, secret)| ChapCredentials { name, secret })),
+        }
+    }
+}
+
 /// The configured targets and the staged one: `config.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,7 +162,10 @@ pub enum ConfigurationError {
     HalfChap(Subject),
     /// `PLATFORM` while there is no Platform KeyStore.
     #[error("the Platform KeyStore is not enabled, and PLATFORM accepts nothing else")]
-    KeystoreNotEnabled,
+    KeystoreNotEnabled {
+        /// Whether `-commit` found it staged.
+        staged: bool,
+    },
     /// `-commit` with nothing staged.
     #[error("nothing is staged")]
     NothingStaged,
@@ -197,7 +222,7 @@ impl Configuration {
         let keystore = chap.keystore.unwrap_or_default();
         require_keystore(keystore, partition)?;
         let target = Target {
-            chap: join_chap(chap.name, chap.secret)?,
+            chap: chap.credentials()?,
             keystore,
             revision: self.last_revision.saturating_add(1),
             identity,
@@ -237,7 +262,12 @@ impl Configuration {
             .clone()
             .map(|old| (old.name, old.secret))
             .unzip();
-        target.chap = join_chap(chap.name.or(old_name), chap.secret.or(old_secret))?;
+        target.chap = ChapParameters {
+            name: chap.name.or(old_name),
+            secret: chap.secret.or(old_secret),
+            ..chap
+        }
+        .credentials()?;
         target.keystore = keystore;
         target.revision = revision;
         self.last_revision = revision;
@@ -274,7 +304,14 @@ impl Configuration {
         partition: Partition<'_>,
     ) -> Result<(Target, Vec<EditWarning>), ConfigurationError> {
         let (identity, chap) = self.staged.complete()?;
-        let added = self.add(identity, chap, partition)?;
+        let added = self
+            .add(identity, chap, partition)
+            .map_err(|error| match error {
+                ConfigurationError::KeystoreNotEnabled { .. } => {
+                    ConfigurationError::KeystoreNotEnabled { staged: true }
+                }
+                error => error,
+            })?;
         self.staged = StagedTarget::default();
         Ok(added)
     }
@@ -343,21 +380,9 @@ fn require_keystore(
     partition: Partition<'_>,
 ) -> Result<(), ConfigurationError> {
     if keystore == KeystoreChoice::Platform && !partition.keystore_enabled {
-        return Err(ConfigurationError::KeystoreNotEnabled);
+        return Err(ConfigurationError::KeystoreNotEnabled { staged: false });
     }
     Ok(())
-}
-
-fn join_chap(
-    name: Option<ChapName>,
-    secret: Option<ChapSecret>,
-) -> Result<Option<ChapCredentials>, ConfigurationError> {
-    match (name, secret) {
-        (None, None) => Ok(None),
-        (Some(name), Some(secret)) => Ok(Some(ChapCredentials { name, secret })),
-        (Some(_), None) => Err(ConfigurationError::HalfChap(Subject::ChapSecret)),
-        (None, Some(_)) => Err(ConfigurationError::HalfChap(Subject::ChapName)),
-    }
 }
 
 #[cfg(test)]

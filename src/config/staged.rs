@@ -162,14 +162,12 @@ impl StagedTarget {
             )?,
             keystore: self.keystore,
         };
-        let missing = match (&chap.name, &chap.secret) {
-            (Some(_), None) => Subject::ChapSecret,
-            (None, Some(_)) => Subject::ChapName,
-            _ => return Ok((identity, chap)),
-        };
-        Err(ConfigurationError::Incomplete {
-            missing: vec![missing],
-        })
+        match chap.missing_half() {
+            Some(half) => Err(ConfigurationError::Incomplete {
+                missing: vec![half],
+            }),
+            None => Ok((identity, chap)),
+        }
     }
 
     fn text(&self, parameter: StagedParameter) -> Option<&str> {

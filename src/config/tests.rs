@@ -114,7 +114,10 @@ fn platform_is_refused_until_there_is_a_keystore() {
         configuration.add(target(), platform.clone(), partition)
     })
     .unwrap_err();
-    assert!(matches!(error, ConfigurationError::KeystoreNotEnabled));
+    assert!(matches!(
+        error,
+        ConfigurationError::KeystoreNotEnabled { staged: false }
+    ));
     assert!(configuration.targets.is_empty());
     with(true, |partition| {
         configuration.add(target(), platform, partition)

@@ -41,6 +41,8 @@ pub struct Settings {
 pub struct Outcome {
     /// The active configuration that it recorded.
     pub active: ActiveConfiguration,
+    /// The system generated initiator name.
+    pub generated_name: IscsiName,
     /// What is to be said of a target beside its report: name and sentence.
     pub remarks: Vec<(String, String)>,
 }
@@ -92,7 +94,11 @@ pub fn run(
         targets: reports,
     };
     re_ipl.record(&active, &device_names)?;
-    Ok(Outcome { active, remarks })
+    Ok(Outcome {
+        active,
+        generated_name: generated,
+        remarks,
+    })
 }
 
 /// Returns the CHAP parameters of a target without the secret.

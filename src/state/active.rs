@@ -30,6 +30,16 @@ pub struct ActiveTarget {
 }
 
 impl ActiveConfiguration {
+    /// Returns an empty configuration for a system whose own has gone: its revisions go on behind those of the last re-IPL,
+    /// so that no target of it is taken for one that the re-IPL used.
+    pub(super) fn next_configuration(&self) -> Configuration {
+        let revisions = self.targets.iter().map(|target| target.revision);
+        Configuration {
+            last_revision: revisions.max().unwrap_or_default(),
+            ..Configuration::default()
+        }
+    }
+
     /// Returns true when the configured targets are not those that the last re-IPL used. Order does not matter, and neither
     /// does what is staged; a target that was changed, or removed and added again, is another one.
     pub fn differs_from(&self, configuration: &Configuration) -> bool {

@@ -59,6 +59,12 @@ pub trait Disk {
     /// `FileTooLarge` for one beyond 64 MiB.
     fn read(&self, path: &Path) -> io::Result<Option<Contents>>;
 
+    /// Returns a file of the machine, not of the state, as text; symbolic links are followed.
+    ///
+    /// # Errors
+    /// Those of open(2) and read(2); `InvalidData` for what is not UTF-8.
+    fn read_machine_file(&self, path: &Path) -> io::Result<String>;
+
     /// Opens a lock file, creating it with mode 0600 whatever the umask.
     ///
     /// # Errors
@@ -168,6 +174,10 @@ impl Disk for SystemDisk {
             ownership: Ownership::of(&metadata),
             bytes,
         }))
+    }
+
+    fn read_machine_file(&self, path: &Path) -> io::Result<String> {
+        fs::read_to_string(path)
     }
 
     fn open_lock(&self, path: &Path) -> io::Result<File> {

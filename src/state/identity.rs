@@ -29,15 +29,7 @@ impl Store {
     /// # Errors
     /// [`StateError`] when that one cannot be kept.
     pub fn generated_name(&self) -> Result<IscsiName, StateError> {
-        let own = self
-            .read_machine_file(Path::new(PARTITION_UUID))
-            .and_then(|text| hexadecimal_digits(&text))
-            .or_else(|| {
-                self.read_machine_file(Path::new(MACHINE_ID))
-                    .and_then(|text| hexadecimal_digits(&text))
-                    .map(|id| derive_uuid(&id))
-            });
-        let uuid = match own {
+        let uuid = match machine_uuid(|path| self.read_machine_file(path)) {
             Some(uuid) => uuid,
             None => self.kept_uuid()?,
         };
@@ -66,6 +58,12 @@ impl Store {
             column: 1,
         })
     }
+}
+
+/// Returns the partition's UUID, or one derived from the machine id where there is none.
+fn machine_uuid(read: impl Fn(&Path) -> Option<String>) -> Option<String> {
+    let digits = |path| read(Path::new(path)).and_then(|text| hexadecimal_digits(&text));
+    digits(PARTITION_UUID).or_else(|| digits(MACHINE_ID).map(|id| derive_uuid(&id)))
 }
 
 fn initiator_name(uuid: &str) -> Result<IscsiName, ValueError> {
@@ -118,6 +116,39 @@ mod tests {
             initiator_name(&uuid).unwrap().as_str(),
             "iqn.1924-02.com.ibm:ibmi.4520920efdc3454db06b96a56d912aa5-i0"
         );
+    }
+
+    #[test]
+    fn the_partitions_uuid_goes_before_the_machine_id_and_neither_may_be_there() {
+        const PARTITION: &str = "4520920e-fdc3-454d-b06b-96a56d912aa5\0";
+        const MACHINE: &str = "0123456789abcdef0123456789abcdef\n";
+        let uuid = |partition: Option<&str>, machine: Option<&str>| {
+            machine_uuid(|path| {
+                let text = match path.to_str() {
+                    Some("/proc/device-tree/ibm,partition-uuid") => partition,
+                    Some("/etc/machine-id") => machine,
+                    other => panic!("{other:?}"),
+                };
+                text.map(str::to_owned)
+            })
+        };
+        let derived = derive_uuid(MACHINE.trim_end());
+        let own = "4520920efdc3454db06b96a56d912aa5";
+        assert_eq!(uuid(Some(PARTITION), Some(MACHINE)).as_deref(), Some(own));
+        assert_eq!(uuid(Some("no UUID"), Some(MACHINE)), Some(derived.clone()));
+        assert_eq!(uuid(None, Some(MACHINE)), Some(derived));
+        assert_eq!(uuid(None, Some("uninitialized\n")), None);
+        assert_eq!(uuid(None, None), None);
+    }
+
+    #[test]
+    fn a_machine_id_may_be_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("machine-id");
+        std::fs::write(directory.path().join("kept"), "id\n").unwrap();
+        std::os::unix::fs::symlink("kept", &link).unwrap();
+        let store = Store::new(directory.path().join("state"), std::time::Duration::ZERO);
+        assert_eq!(store.read_machine_file(&link).as_deref(), Some("id\n"));
     }
 
     #[test]

@@ -169,7 +169,10 @@ impl Store {
     ) -> Result<T, E> {
         self.prepare_directory()?;
         let _lock = self.lock(CONFIGURATION_LOCK)?;
-        let mut configuration = self.read(CONFIGURATION)?.unwrap_or_default();
+        let mut configuration = match self.read(CONFIGURATION)? {
+            Some(configuration) => configuration,
+            None => self.active()?.next_configuration(),
+        };
         let result = change(&mut configuration)?;
         self.replace(CONFIGURATION, &configuration)?;
         Ok(result)
@@ -212,8 +215,7 @@ impl Store {
 
     /// Reads a file of the machine, not of the state; none when it is not there or not readable as text.
     pub(super) fn read_machine_file(&self, path: &Path) -> Option<String> {
-        let contents = self.disk.read(path).ok()??;
-        String::from_utf8(contents.bytes.to_vec()).ok()
+        self.disk.read_machine_file(path).ok()
     }
 
     fn prepare_directory(&self) -> Result<(), StateError> {

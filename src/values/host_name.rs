@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Form, Subject, ValueError};
+use super::{Form, Port, Subject, ValueError};
 
 /// The longest host name in bytes (RFC 1035 section 2.3.4, without the trailing dot).
 pub(super) const MAX_LENGTH: usize = 253;
@@ -85,14 +85,20 @@ pub(super) fn telling(typed: &str) -> Option<Form> {
     if typed.contains("://") {
         return Some(Form::Url);
     }
-    if let Some(rest) = typed.strip_prefix('[') {
-        let (address, behind) = rest.split_once(']').unwrap_or((rest, ""));
-        return address.parse::<Ipv6Addr>().is_ok().then(|| Form::Brackets {
+    let (address, behind) = match typed.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or((rest, "")),
+        None => (typed, ""),
+    };
+    if address.len() < typed.len() && address.parse::<IpAddr>().is_ok() {
+        return Some(Form::Brackets {
             address: address.to_owned(),
-            port: behind.strip_prefix(':').map(str::to_owned),
+            port: behind
+                .strip_prefix(':')
+                .filter(|port| port.parse::<Port>().is_ok())
+                .map(str::to_owned),
         });
     }
-    let (address, _) = typed.split_once('%')?;
+    let (address, _) = address.split_once('%')?;
     address.parse::<Ipv6Addr>().is_ok().then_some(Form::ZoneId)
 }
 
@@ -162,6 +168,8 @@ mod tests {
             ("vtl:3260", "port"),
             ("[fd00::5]", "brackets"),
             ("[fd00::5]:3260", "brackets"),
+            ("[10.1.1.5]", "brackets"),
+            ("[fe80::1%eth0]", "zone"),
             ("iscsi://vtl/iqn", "URL"),
             ("vtl_1", "'_'"),
             ("-vtl", "RFC 1123"),
@@ -193,6 +201,12 @@ mod tests {
             host("[fd00::5]:860").unwrap_err().hints(),
             ["write -targethostname fd00::5 -targetport 860"]
         );
+        for no_port in ["[fd00::5]:", "[fd00::5]:99999", "[fd00::5]/64"] {
+            assert_eq!(
+                host(no_port).unwrap_err().hints(),
+                ["write the address alone: fd00::5"]
+            );
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! -reipliscsiop and the dumps: the active configuration, and whether the configured one has changed since.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::add;
 use crate::common::{TestEnvironment, keys, targets, text};
+use crate::peers::namespace::Namespace;
 
 const REMOVE: [&str; 9] = [
     "-removetarget",
@@ -69,7 +72,7 @@ fn the_default_name_is_made_of_a_uuid_that_is_not_the_machines_id() {
         uuid.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')),
         "{name}"
     );
-    if let Ok(machine_id) = std::fs::read_to_string("/etc/machine-id") {
+    if let Ok(machine_id) = fs::read_to_string("/etc/machine-id") {
         assert_ne!(uuid, machine_id.trim());
     }
     // The same for ever, and the same for every configured target.
@@ -185,6 +188,19 @@ fn a_target_made_anew_is_a_change() {
 }
 
 #[test]
+fn a_configuration_that_is_begun_anew_is_a_change() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    let _ = environment.reipl(4);
+    fs::remove_file(environment.state_file("config.json")).unwrap();
+    assert!(changed(&environment));
+    environment.run(&add("iqn.a:c", &[])).assert_status(0);
+    assert!(changed(&environment));
+    let _ = environment.reipl(4);
+    assert!(!changed(&environment));
+}
+
+#[test]
 fn staging_is_no_change_and_neither_is_adding_and_removing_again() {
     let environment = TestEnvironment::new();
     environment.run(&add("iqn.a:b", &[])).assert_status(0);
@@ -232,8 +248,19 @@ fn a_target_that_cannot_be_reached_is_reported_and_loses_nothing() {
 fn a_host_name_that_does_not_resolve_fails_in_that_phase() {
     let environment = TestEnvironment::new();
     environment.add("iqn.a:b", "no-such-host.invalid", 3260);
-    let target = &environment.reipl(4)["targets"][0];
+    // No name server of this machine is asked.
+    let namespace = Namespace::with_addresses(&[]);
+    let document = environment
+        .run_behind(&namespace.prefix(), &["--json", "-reipliscsiop"])
+        .assert_status(4)
+        .json();
+    let target = &targets(&document)[0];
     assert_eq!(target["failure"]["phase"], "resolve", "{target:#}");
+    assert!(
+        text(&target["failure"]["message"]).contains("no-such-host.invalid"),
+        "{target:#}"
+    );
+    assert_ne!(target["failure"]["hint"], Value::Null, "{target:#}");
 }
 
 #[test]

@@ -163,6 +163,26 @@ fn a_piece_that_cannot_belong_is_refused_and_what_was_staged_stays() {
 }
 
 #[test]
+fn an_address_with_a_port_is_answered_with_the_two_lines_to_type() {
+    let environment = TestEnvironment::new();
+    let words = [
+        "-newname -targethostname fd00::5, then -setport -targetport 860",
+        "-newname -targethostname vtl, then -setport -targetport 860",
+    ];
+    environment
+        .run(&["-newname", "-targethostname", "[fd00::5]:860"])
+        .assert_status(2)
+        .hints(&words[..1]);
+    environment
+        .run_line("-newname -targetname iqn.a:b -targethostname vtl:860")
+        .assert_status(0);
+    environment
+        .run(&["-commit"])
+        .assert_status(1)
+        .hints(&words[1..]);
+}
+
+#[test]
 fn honest_pieces_are_checked_for_their_form_at_commit_only() {
     for (host, whole) in [
         ("10.1.", false),
@@ -358,7 +378,7 @@ fn a_platform_keystore_is_staged_and_refused_at_commit() {
     environment
         .run(&["-commit"])
         .assert_status(1)
-        .says(&["keystore"]);
+        .says(&["keystore", "give -setkeystore -chapkeystore"]);
     assert_eq!(environment.snapshot(), before);
     environment
         .run_line("-setkeystore -chapkeystore NONE")
