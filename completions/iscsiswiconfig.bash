@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --timeout | --lock-timeout | --chap-algorithms)
+            --state-dir | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -38,26 +38,36 @@ _iscsiswiconfig() {
                 ((++index == last)) && value_of=$word
                 ;;
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
-            generate) command=${command:-$word} ;;
+            demo | vtl | generate) command=${command:-$word} ;;
         esac
     done
 
     local candidates=() names=''
     case $value_of in
-        --state-dir)
+        --state-dir | --media-dir)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
+            return
+            ;;
+        --chap-secret-file)
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
             ;;
         -initiatorname) candidates=('*GENERATE') names=initiator-names ;;
         -targethostname) names=host-names ;;
         -targetname) names=target-names ;;
         -chapkeystore) candidates=(AVAIL NONE PLATFORM) ;;
+        --drive-type) candidates=(LTO5 LTO6 LTO7 LTO8 LTO9) ;;
+        --header-digest) candidates=(None CRC32C) ;;
+        --data-digest) candidates=(None CRC32C) ;;
         ?*) return ;;
         '')
             local parameters=''
             case ${command:-$option} in
-                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help generate --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
+                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl generate --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
+                demo) candidates=(--state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                vtl) candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 generate) candidates=(man bash zsh fish --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 -dumpinitiators) parameters='' ;;
                 -dumptargets) parameters='' ;;

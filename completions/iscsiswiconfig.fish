@@ -21,22 +21,24 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --timeout --lock-timeout --chap-algorithms
+            case --state-dir --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
                 set value_of $word
             case -dumpinitiators -dumptargets -addtarget -reipliscsiop -reiplscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit
                 test -z "$option"; and set option $word
-            case generate
+            case demo vtl generate
                 test -z "$command"; and set command $word
         end
     end
 
     set -l names
     switch "$value_of"
-        case --state-dir
+        case --state-dir --media-dir
             __fish_complete_directories $current
+        case --chap-secret-file
+            __fish_complete_path $current
         case -initiatorname
             echo '*GENERATE'
             set names initiator-names
@@ -48,6 +50,18 @@ function __iscsiswiconfig_candidates
             echo AVAIL
             echo NONE
             echo PLATFORM
+        case --drive-type
+            echo LTO5
+            echo LTO6
+            echo LTO7
+            echo LTO8
+            echo LTO9
+        case --header-digest
+            echo None
+            echo CRC32C
+        case --data-digest
+            echo None
+            echo CRC32C
         case ''
             set -l parameters
             switch "$command$option"
@@ -65,6 +79,8 @@ function __iscsiswiconfig_candidates
                     echo -setkeystore\t'Stage the keystore for the CHAP credentials'
                     echo -commit\t'Configure the staged target'
                     echo -help\t'Show help'
+                    echo demo\t'Attach a virtual tape library on this machine, step by step'
+                    echo vtl\t'Serve a virtual tape library over iSCSI until interrupted'
                     echo generate\t'Print the man page or a completion script'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --json\t'Print one JSON document on standard output'
@@ -75,6 +91,41 @@ function __iscsiswiconfig_candidates
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
                     echo --help\t'Show help; -OPTION -help explains one macro option'
                     echo --version\t'Show the version'
+                case demo
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; -OPTION -help explains one macro option'
+                case vtl
+                    echo --listen\t'Serve on this address; port 0 takes a free one [default: 127.0.0.1:3260]'
+                    echo --target-name\t'Name of the target [default: iqn.2026-11.internal.iscsiswiconfig:vtl]'
+                    echo --serial\t'Serial number of the library, up to 12 letters and digits [default: 78A1234]'
+                    echo --drives\t'Number of tape drives [default: 2]'
+                    echo --drive-type\t'Type of the drives, LTO5 to LTO9 [default: LTO8]'
+                    echo --slots\t'Number of storage slots [default: 20]'
+                    echo --import-export\t'Number of import/export slots [default: 4]'
+                    echo --cartridges\t'Number of cartridges, VOL001L8 and so on [default: 10]'
+                    echo --cartridge-size\t'Capacity of a cartridge, such as 64MiB [default: 1GiB]'
+                    echo --write-protected\t'Set the write-protect tab of this cartridge; may be repeated'
+                    echo --media-dir\t'Keep the cartridges in DIR, as SIMH .tap files, instead of in memory'
+                    echo --chap-name\t'Let in only who proves this CHAP name; needs --chap-secret-file'
+                    echo --chap-secret-file\t'File with the CHAP secret, readable by its owner only; needs --chap-name'
+                    echo --allow\t'Let in only this initiator name; may be repeated'
+                    echo --header-digest\t'Agree on header digests in this order of preference [default: None,CRC32C]'
+                    echo --data-digest\t'Agree on data digests in this order of preference [default: None,CRC32C]'
+                    echo --max-sessions\t'Number of sessions at a time [default: 64]'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; -OPTION -help explains one macro option'
                 case generate
                     echo man
                     echo bash

@@ -7,6 +7,8 @@ use crate::config::{ConfigurationError, TargetIdentity};
 use crate::reipl::ReIplError;
 use crate::state::StateError;
 use crate::values::{Form, Subject, ValueError};
+use crate::vtl::LibraryError;
+use crate::vtl::listener::ListenError;
 
 /// What sort of failure it is; each has its exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +216,68 @@ impl From<ReIplError> for CommandError {
                 hints: vec!["raise the limit of open files, or end other programs".to_owned()],
                 error: error.into(),
             },
+        }
+    }
+}
+
+impl From<LibraryError> for CommandError {
+    fn from(error: LibraryError) -> Self {
+        let (kind, hint) = match &error {
+            LibraryError::Count { .. }
+            | LibraryError::Serial { .. }
+            | LibraryError::DuplicateVolume { .. }
+            | LibraryError::UnknownVolume { .. } => {
+                (ErrorKind::Usage, "see iscsiswiconfig vtl --help")
+            }
+            LibraryError::NoRoom { .. } => {
+                (ErrorKind::Usage, "give more --slots, or fewer --cartridges")
+            }
+            LibraryError::InUse { .. } => (
+                ErrorKind::State,
+                "end that process, or give another directory with --media-dir",
+            ),
+            LibraryError::Io { .. } => (
+                ErrorKind::State,
+                "give another directory with --media-dir, or see to the cause",
+            ),
+            LibraryError::Malformed { .. } => (
+                ErrorKind::State,
+                "it is left as it is: restore it from a backup, or move it away to fill the slots anew",
+            ),
+            LibraryError::NewerSchema { .. } => (
+                ErrorKind::State,
+                "it is left as it is: use the version of iscsiswiconfig that wrote it, or a newer one",
+            ),
+        };
+        Self {
+            kind,
+            hints: vec![hint.to_owned()],
+            error: error.into(),
+        }
+    }
+}
+
+impl From<ListenError> for CommandError {
+    fn from(error: ListenError) -> Self {
+        let hint = match &error {
+            ListenError::Bind { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "another program listens there: end it, or give another port with --listen, 0 for a free one"
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    "give an address of this machine with --listen, such as 127.0.0.1 or 0.0.0.0"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 take privileges: give a higher one with --listen"
+                }
+                _ => "give another address and port with --listen",
+            },
+            ListenError::Resources(_) => "raise the limit of open files, or end other programs",
+        };
+        Self {
+            kind: ErrorKind::State,
+            hints: vec![hint.to_owned()],
+            error: error.into(),
         }
     }
 }

@@ -14,6 +14,7 @@
 //! | [`report`] | what a re-IPL found, as plain data: the document that `--json` prints |
 //! | [`net`] | tokio: connects, drives one session, keeps deadlines |
 //! | [`scsi`] | sans-IO SPC, SMC and SSC: encodes commands, decodes replies |
+//! | [`vtl`] | the embedded virtual tape library: a medium changer and its drives, cartridges on disk, a listener with tokio |
 //! | [`iscsi`] | sans-IO RFC 7143: PDUs, text negotiation, CHAP, login, full feature phase |
 //! | [`values`] | the values that a command line carries, parsed once |
 //!
@@ -21,18 +22,19 @@
 //!
 //! ```text
 //! main     -> commands
-//! commands -> cli, config, error, iscsi, net, reipl, report, state, values
-//! error    -> cli, config, reipl, state, values
+//! commands -> cli, config, error, iscsi, net, reipl, report, state, values, vtl
+//! error    -> cli, config, reipl, state, values, vtl
 //! reipl    -> config, devices, iscsi, net, report, scsi, state, values
 //! state    -> config, devices, report, values
 //! devices  -> report, scsi
 //! net      -> iscsi
+//! vtl      -> iscsi, scsi
 //! config, cli -> values
 //! report, iscsi, scsi, values -> nothing else in the crate
 //! ```
 //!
 //! `iscsi`, `scsi`, `values`, `config`, `report`, `devices` and the grammar do no I/O: no sockets, files, clocks or random
-//! numbers; time, the ISID and challenges are arguments. tokio appears in `net` only.
+//! numbers; time, the ISID and challenges are arguments. tokio appears in `net` and `vtl::listener` only.
 #![cfg_attr(
     test,
     allow(
@@ -55,3 +57,4 @@ pub mod report;
 pub mod scsi;
 pub mod state;
 pub mod values;
+pub mod vtl;

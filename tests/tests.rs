@@ -6,6 +6,8 @@
     clippy::unwrap_used
 )]
 
+/// The target's side: its login phase and full feature phase, scripted and joined with the initiator's.
+mod acceptor;
 /// The hermetic environment that the binary runs in, and what it left behind.
 mod common;
 /// The login phase of an initiator: a test per demand of RFC 7143, with its section and UNH-IOL number.
@@ -24,6 +26,8 @@ mod hostile;
 mod house;
 /// The binary against a real target, tgtd, from login to device names.
 mod interop;
+/// The embedded library, command by command, without a network.
+mod library;
 /// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
 mod peers;
 /// The full feature phase: a scripted target against the initiator's session.

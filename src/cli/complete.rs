@@ -56,8 +56,9 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
     let parameters: Vec<_> = PARAMETERS.iter().map(|spec| spec.word.to_owned()).collect();
     let with_value: Vec<_> = help::host_options(&definition)
         .into_iter()
+        .chain(commands_options(&definition))
         .filter(|option| option.get_action().takes_values())
-        .filter_map(|option| option.get_long().map(|long| format!("--{long}")))
+        .filter_map(long_word)
         .collect();
     let commands: Vec<_> = help::commands(&definition)
         .into_iter()
@@ -105,6 +106,10 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
                 PARAMETERS
                     .iter()
                     .filter_map(|spec| value_case(shell, spec.parameter))
+                    .chain(
+                        commands_options(&definition)
+                            .filter_map(|option| choice_case(shell, option)),
+                    )
                     .collect(),
             ),
         ),
@@ -141,7 +146,18 @@ fn first_words(definition: &Command) -> Vec<Candidate> {
         .collect()
 }
 
-/// Returns what may follow a command: the values of its argument, and the host options.
+/// Returns the options of all documented commands.
+fn commands_options(definition: &Command) -> impl Iterator<Item = &Arg> {
+    help::commands(definition)
+        .into_iter()
+        .flat_map(help::command_options)
+}
+
+fn long_word(option: &Arg) -> Option<String> {
+    option.get_long().map(|long| format!("--{long}"))
+}
+
+/// Returns what may follow a command: the values of its argument, its options, and the host options.
 fn command_words(command: &Command) -> Vec<Candidate> {
     let values = command
         .get_positionals()
@@ -152,7 +168,10 @@ fn command_words(command: &Command) -> Vec<Candidate> {
         .into_iter()
         .filter_map(host_option)
         .collect();
-    values.chain(host_options).collect()
+    let options = help::command_options(command)
+        .into_iter()
+        .filter_map(host_option);
+    values.chain(options).chain(host_options).collect()
 }
 
 fn host_option(option: &Arg) -> Option<Candidate> {
@@ -160,9 +179,7 @@ fn host_option(option: &Arg) -> Option<Candidate> {
         .get_help()
         .map(ToString::to_string)
         .unwrap_or_default();
-    option
-        .get_long()
-        .map(|long| candidate(&format!("--{long}"), &about))
+    long_word(option).map(|word| candidate(&word, &about))
 }
 
 fn parameter(parameter: Parameter) -> Candidate {
@@ -188,6 +205,14 @@ fn value_case(shell: &dyn Shell, parameter: Parameter) -> Option<String> {
     };
     let names = names.map(NameKind::word);
     Some(shell.value_case(spec.word, fixed, names))
+}
+
+/// Returns the case for the value of a command's option that takes one of a few words.
+fn choice_case(shell: &dyn Shell, option: &Arg) -> Option<String> {
+    let values = option.get_possible_values();
+    let choices: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+    let word = long_word(option).filter(|_| !choices.is_empty())?;
+    Some(shell.value_case(&word, &choices, None))
 }
 
 /// Returns whether a second parameter is never offered.

@@ -173,9 +173,20 @@ pub(super) fn value_name(option: &Arg) -> Option<String> {
     name.filter(|_| takes_value).map(ToString::to_string)
 }
 
+/// Returns the options of a command that are its own, in the order of the definition.
+pub(super) fn command_options(command: &Command) -> Vec<&Arg> {
+    command
+        .get_arguments()
+        .filter(|option| option.get_long().is_some() && !option.is_hide_set())
+        .collect()
+}
+
 /// Returns a command as it is typed: `generate man|bash|zsh|fish`.
 pub(super) fn command_synopsis(command: &Command) -> String {
     let mut words = vec![command.get_name().to_owned()];
+    if !command_options(command).is_empty() {
+        words.push("[OPTION]...".to_owned());
+    }
     for argument in command.get_positionals() {
         let values: Vec<_> = argument
             .get_possible_values()

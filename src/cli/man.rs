@@ -232,6 +232,17 @@ fn commands(page: &mut Roff) {
         page.text([bold(help::command_synopsis(command))]);
         let about = command.get_long_about().or(command.get_about());
         prose(page, &sentence(about.map(ToString::to_string)));
+        let options = help::command_options(command);
+        if options.is_empty() {
+            continue;
+        }
+        page.control("RS", []);
+        for option in options {
+            page.control("TP", []);
+            page.text(host_option_words(option));
+            prose(page, &sentence(option.get_help().map(ToString::to_string)));
+        }
+        page.control("RE", []);
     }
 }
 
@@ -247,7 +258,11 @@ fn exit_status(page: &mut Roff) {
             "2",
             "Usage: the command line is not of the grammar, or a value is malformed.",
         ),
-        ("3", "The state could not be locked, read or written."),
+        (
+            "3",
+            "The state could not be locked, read or written. For vtl: nor its media directory, its secret file or its address \
+             be used.",
+        ),
         (
             "4",
             "The re-IPL ran, and at least one target did not connect. The configuration is kept. Also a command that could \

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
-pub use host::{Artifact, HostCommand, HostOptions, NameKind};
+pub use host::{Artifact, HostCommand, HostOptions, NameKind, VtlOptions};
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use repair::quote;
 pub use usage::{Shown, UsageError, WordFault};

@@ -1,25 +1,17 @@
-//! `generate`, which prints what packages install, and `complete`, which tells the completion scripts what is configured.
+//! `complete`, which tells the completion scripts what is configured.
 
 use super::open_store;
 use super::terminal::Terminal;
-use crate::cli::{HostCommand, HostOptions, NameKind};
+use crate::cli::{HostOptions, NameKind};
 use crate::error::CommandError;
 use crate::values::InitiatorName;
 
-/// Runs a command of the host side.
-pub(super) fn run(
-    command: HostCommand,
+/// Prints the configured names of a kind, each once.
+pub(super) fn names(
+    kind: NameKind,
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    match command {
-        HostCommand::Generate(artifact) => terminal.print(&artifact.text()),
-        HostCommand::Complete(kind) => names(kind, host, terminal),
-    }
-}
-
-/// Prints the configured names of a kind, each once.
-fn names(kind: NameKind, host: &HostOptions, terminal: &mut Terminal) -> Result<(), CommandError> {
     let configuration = open_store(host)?.configuration()?;
     let mut names: Vec<String> = configuration
         .targets

@@ -3,13 +3,14 @@
 
 mod artifacts;
 mod configure;
+mod demo;
 mod document;
 mod dump;
 mod reipl;
-
 mod stage;
 mod terminal;
 mod text;
+mod vtl;
 
 use std::env;
 use std::ffi::OsString;
@@ -23,7 +24,7 @@ pub use terminal::Terminal;
 use crate::cli::grammar::HELP_WORD;
 use crate::cli::host::STATE_DIR_VARIABLE;
 use crate::cli::{
-    self, CommandLine, HostOptions, Invocation, MacroOption, Parameter, Request, help,
+    self, CommandLine, HostCommand, HostOptions, Invocation, MacroOption, Parameter, Request, help,
 };
 use crate::config::{Configuration, ConfigurationError, Partition};
 use crate::error::{CommandError, ErrorKind};
@@ -75,7 +76,10 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
             }
             return Ok(error.kind.exit_status());
         }
-        Request::Host(command) => artifacts::run(command, &line.host, terminal)?,
+        Request::Host(HostCommand::Demo) => return demo::run(&line.host, terminal),
+        Request::Host(HostCommand::Vtl(options)) => vtl::run(&options, &line.host, terminal)?,
+        Request::Host(HostCommand::Generate(artifact)) => terminal.print(&artifact.text())?,
+        Request::Host(HostCommand::Complete(kind)) => artifacts::names(kind, &line.host, terminal)?,
         Request::Macro(invocation) => return call(&invocation, &line.host, terminal),
     }
     Ok(0)

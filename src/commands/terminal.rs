@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use crate::error::CommandError;
 
-/// The two streams of a command with the host options that govern them.
+/// The two streams of a command with the host options that govern them; a clone writes to the same two.
+#[derive(Clone)]
 pub struct Terminal {
-    stdout: Box<dyn Write>,
+    stdout: Rc<RefCell<Box<dyn Write>>>,
     notes: Notes,
     /// Whether results are JSON.
     pub json: bool,
@@ -33,7 +34,7 @@ impl Terminal {
     /// Makes a terminal of two streams with everything off.
     pub fn new(stdout: Box<dyn Write>, stderr: Box<dyn Write>) -> Self {
         Self {
-            stdout,
+            stdout: Rc::new(RefCell::new(stdout)),
             notes: Notes(Rc::new(RefCell::new(stderr))),
             json: false,
             quiet: false,
@@ -51,10 +52,10 @@ impl Terminal {
     /// # Errors
     /// [`CommandError`] when stdout cannot be written for another reason.
     pub fn print(&mut self, text: &str) -> Result<(), CommandError> {
-        let written = self
-            .stdout
+        let mut stdout = self.stdout.borrow_mut();
+        let written = stdout
             .write_all(text.as_bytes())
-            .and_then(|()| self.stdout.flush());
+            .and_then(|()| stdout.flush());
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(CommandError::output(error))

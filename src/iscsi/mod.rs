@@ -14,7 +14,9 @@
 //! | [`login`] | the login phase of an initiator |
 //! | [`status`] | login statuses in words |
 //! | [`session`] | the initiator's full feature phase |
+//! | [`acceptor`] | the target's side: login, and full feature phase |
 
+pub mod acceptor;
 pub mod chap;
 pub mod codec;
 pub mod describe;

@@ -292,7 +292,8 @@ fn remarks_on(description: &Description) -> Vec<String> {
 }
 
 /// Returns a time in the form of RFC 3339, UTC, to the second.
-fn rfc_3339(time: SystemTime) -> String {
+#[must_use]
+pub fn rfc_3339(time: SystemTime) -> String {
     let seconds = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()

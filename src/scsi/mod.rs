@@ -7,6 +7,7 @@
 //! | [`spc`] | commands of every device (SPC-4): INQUIRY, REPORT LUNS, MODE SENSE and the like |
 //! | [`vpd`] | vital product data pages 00h, 80h, 83h and IBM's D0h (SPC-4 7.8) |
 //! | [`smc`] | commands of medium changers: element addresses and element status (SMC-3) |
+//! | [`ssc`] | commands of tape drives: blocks, filemarks and positions (SSC-4) |
 //!
 //! A function that builds a command returns a [`Request`]: the CDB and the number of bytes that its reply may have.
 //! A reply is decoded from whatever bytes came: what the allocation length (or a device) has cut off is used as far
@@ -17,6 +18,7 @@ pub mod reader;
 pub mod sense;
 pub mod smc;
 pub mod spc;
+pub mod ssc;
 pub mod vpd;
 
 use std::fmt;

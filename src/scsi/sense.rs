@@ -46,6 +46,33 @@ impl SenseData {
         }
     }
 
+    /// Returns sense data that says no more than its key and code.
+    pub const fn new(key: SenseKey, code: AdditionalSenseCode) -> Self {
+        Self {
+            deferred: false,
+            key,
+            code,
+            information: None,
+            filemark: false,
+            end_of_medium: false,
+            incorrect_length: false,
+        }
+    }
+
+    /// Returns fixed format sense data (SPC-4 4.5.3), which has room for the low 32 bits of INFORMATION.
+    pub fn encode(&self) -> [u8; 18] {
+        let response = u8::from(self.information.is_some()) << 7 | 0x70 | u8::from(self.deferred);
+        let flags = u8::from(self.filemark) << 7
+            | u8::from(self.end_of_medium) << 6
+            | u8::from(self.incorrect_length) << 5;
+        let key = flags | self.key.0 & 0x0f;
+        let [_, _, _, _, a, b, c, d] = self.information.unwrap_or(0).to_be_bytes();
+        let AdditionalSenseCode { asc, ascq } = self.code;
+        [
+            response, 0, key, a, b, c, d, 10, 0, 0, 0, 0, asc, ascq, 0, 0, 0, 0,
+        ]
+    }
+
     fn decode_fixed(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(ITEM, bytes);
         let response = reader.u8()?;
@@ -185,11 +212,78 @@ pub struct AdditionalSenseCode {
 }
 
 impl AdditionalSenseCode {
+    /// Nothing to add, 00/00.
+    pub const NONE: Self = Self::new(0x00, 0x00);
+    /// A filemark was met, 00/01.
+    pub const FILEMARK_DETECTED: Self = Self::new(0x00, 0x01);
+    /// Early warning or the end of the medium, 00/02.
+    pub const END_OF_MEDIUM_DETECTED: Self = Self::new(0x00, 0x02);
+    /// The beginning of the medium was met, 00/04.
+    pub const BEGINNING_OF_MEDIUM_DETECTED: Self = Self::new(0x00, 0x04);
+    /// Nothing is written behind this position, 00/05.
+    pub const END_OF_DATA_DETECTED: Self = Self::new(0x00, 0x05);
     /// LOGICAL UNIT IS IN PROCESS OF BECOMING READY, 04/01.
-    pub const BECOMING_READY: Self = Self {
-        asc: 0x04,
-        ascq: 0x01,
-    };
+    pub const BECOMING_READY: Self = Self::new(0x04, 0x01);
+    /// A cartridge is there but not loaded, 04/02.
+    pub const INITIALIZING_COMMAND_REQUIRED: Self = Self::new(0x04, 0x02);
+    /// The medium did not take the data, 0C/00.
+    pub const WRITE_ERROR: Self = Self::new(0x0c, 0x00);
+    /// The medium did not give the data, 11/00.
+    pub const UNRECOVERED_READ_ERROR: Self = Self::new(0x11, 0x00);
+    /// The parameter list is not as long as it must be, 1A/00.
+    pub const PARAMETER_LIST_LENGTH_ERROR: Self = Self::new(0x1a, 0x00);
+    /// No such command here, 20/00.
+    pub const INVALID_OPERATION_CODE: Self = Self::new(0x20, 0x00);
+    /// No such element, or not for this, 21/01.
+    pub const INVALID_ELEMENT_ADDRESS: Self = Self::new(0x21, 0x01);
+    /// A field of the command is not supported, 24/00.
+    pub const INVALID_FIELD_IN_CDB: Self = Self::new(0x24, 0x00);
+    /// No such logical unit, 25/00.
+    pub const LOGICAL_UNIT_NOT_SUPPORTED: Self = Self::new(0x25, 0x00);
+    /// A field of the parameter list is not supported, 26/00.
+    pub const INVALID_FIELD_IN_PARAMETER_LIST: Self = Self::new(0x26, 0x00);
+    /// The release does not fit the persistent reservation, 26/04.
+    pub const INVALID_RELEASE: Self = Self::new(0x26, 0x04);
+    /// The medium is write protected, 27/00.
+    pub const WRITE_PROTECTED: Self = Self::new(0x27, 0x00);
+    /// NOT READY TO READY CHANGE, 28/00.
+    pub const MEDIUM_MAY_HAVE_CHANGED: Self = Self::new(0x28, 0x00);
+    /// Power on, reset, or bus device reset, 29/00.
+    pub const POWER_ON_OR_RESET: Self = Self::new(0x29, 0x00);
+    /// The target was reset, 29/02.
+    pub const BUS_RESET: Self = Self::new(0x29, 0x02);
+    /// The logical unit was reset, 29/03.
+    pub const BUS_DEVICE_RESET: Self = Self::new(0x29, 0x03);
+    /// Another initiator changed the mode parameters, 2A/01.
+    pub const MODE_PARAMETERS_CHANGED: Self = Self::new(0x2a, 0x01);
+    /// Another initiator cleared the reservation, 2A/03.
+    pub const RESERVATIONS_PREEMPTED: Self = Self::new(0x2a, 0x03);
+    /// Another initiator released the reservation, 2A/04.
+    pub const RESERVATIONS_RELEASED: Self = Self::new(0x2a, 0x04);
+    /// Another initiator took the registration away, 2A/05.
+    pub const REGISTRATIONS_PREEMPTED: Self = Self::new(0x2a, 0x05);
+    /// The drive cannot use such a cartridge, 30/00.
+    pub const INCOMPATIBLE_MEDIUM: Self = Self::new(0x30, 0x00);
+    /// No cartridge, 3A/00.
+    pub const MEDIUM_NOT_PRESENT: Self = Self::new(0x3a, 0x00);
+    /// The destination element holds a cartridge already, 3B/0D.
+    pub const DESTINATION_FULL: Self = Self::new(0x3b, 0x0d);
+    /// The source element holds no cartridge, 3B/0E.
+    pub const SOURCE_EMPTY: Self = Self::new(0x3b, 0x0e);
+    /// The device failed, 44/00.
+    pub const INTERNAL_TARGET_FAILURE: Self = Self::new(0x44, 0x00);
+    /// The data that came is not what the command said, 4B/00.
+    pub const DATA_PHASE_ERROR: Self = Self::new(0x4b, 0x00);
+    /// The cartridge could not be loaded or unloaded, 53/00.
+    pub const LOAD_OR_EJECT_FAILED: Self = Self::new(0x53, 0x00);
+    /// An initiator prevents the removal of the cartridge, 53/02.
+    pub const REMOVAL_PREVENTED: Self = Self::new(0x53, 0x02);
+    /// No room for one more registration, 55/04.
+    pub const INSUFFICIENT_REGISTRATION_RESOURCES: Self = Self::new(0x55, 0x04);
+
+    const fn new(asc: u8, ascq: u8) -> Self {
+        Self { asc, ascq }
+    }
 
     /// Returns the code's meaning in words, for the codes that tape libraries commonly return.
     pub fn meaning(self) -> Option<&'static str> {
@@ -233,6 +327,8 @@ const MEANINGS: &[(u8, u8, &str)] = &[
     (0x04, 0x12, "logical unit not ready, offline"),
     (0x08, 0x00, "logical unit communication failure"),
     (0x0b, 0x01, "warning, specified temperature exceeded"),
+    (0x0c, 0x00, "write error"),
+    (0x11, 0x00, "unrecovered read error"),
     (0x1a, 0x00, "parameter list length error"),
     (0x20, 0x00, "invalid command operation code"),
     (0x20, 0x02, "access denied, no access rights"),
@@ -240,6 +336,8 @@ const MEANINGS: &[(u8, u8, &str)] = &[
     (0x24, 0x00, "invalid field in CDB"),
     (0x25, 0x00, "logical unit not supported"),
     (0x26, 0x00, "invalid field in parameter list"),
+    (0x26, 0x04, "invalid release of persistent reservation"),
+    (0x27, 0x00, "write protected"),
     (
         0x28,
         0x00,
@@ -255,6 +353,8 @@ const MEANINGS: &[(u8, u8, &str)] = &[
     (0x2a, 0x00, "parameters changed"),
     (0x2a, 0x01, "mode parameters changed"),
     (0x2a, 0x03, "reservations preempted"),
+    (0x2a, 0x04, "reservations released"),
+    (0x2a, 0x05, "registrations preempted"),
     (0x2f, 0x00, "commands cleared by another initiator"),
     (0x30, 0x00, "incompatible medium installed"),
     (0x39, 0x00, "saving parameters not supported"),
@@ -276,6 +376,7 @@ const MEANINGS: &[(u8, u8, &str)] = &[
     (0x53, 0x00, "media load or eject failed"),
     (0x53, 0x02, "medium removal prevented"),
     (0x55, 0x03, "insufficient resources"),
+    (0x55, 0x04, "insufficient registration resources"),
     (0x74, 0x71, "logical unit access not authorized"),
 ];
 
@@ -326,6 +427,29 @@ mod tests {
             sense.to_string(),
             "BLANK CHECK 00/05 (end of data detected), of an earlier command"
         );
+    }
+
+    #[test]
+    fn sense_data_is_encoded_in_fixed_format() {
+        let mut sense = SenseData::new(SenseKey::NO_SENSE, AdditionalSenseCode::FILEMARK_DETECTED);
+        sense.filemark = true;
+        sense.end_of_medium = true;
+        sense.information = Some(0x0102_0304);
+        assert_eq!(
+            sense.encode(),
+            [0xf0, 0, 0xc0, 1, 2, 3, 4, 10, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+        );
+        assert_eq!(SenseData::decode(&sense.encode()), Ok(sense));
+        let mut sense = SenseData::new(SenseKey::MEDIUM_ERROR, AdditionalSenseCode::WRITE_ERROR);
+        sense.deferred = true;
+        sense.incorrect_length = true;
+        assert_eq!(
+            sense.encode(),
+            [
+                0x71, 0, 0x23, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x0c, 0, 0, 0, 0, 0
+            ]
+        );
+        assert_eq!(SenseData::decode(&sense.encode()), Ok(sense));
     }
 
     #[test]

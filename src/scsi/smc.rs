@@ -1,5 +1,7 @@
 //! Commands of medium changers (SMC-3), and what they return.
 
+pub mod device;
+
 use std::fmt;
 
 use super::reader::Reader;

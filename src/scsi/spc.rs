@@ -93,6 +93,26 @@ pub struct InquiryData {
 }
 
 impl InquiryData {
+    /// Returns standard INQUIRY data of 74 bytes: these fields, RESPONSE DATA FORMAT 2h, CMDQUE, `vendor_specific`
+    /// from byte 36, and up to eight version descriptors from byte 58.
+    pub fn encode(&self, vendor_specific: &[u8; 20], version_descriptors: &[u16]) -> Vec<u8> {
+        let peripheral = self.peripheral_qualifier << 5 | self.device_type.0 & 0x1f;
+        let removable = u8::from(self.removable) << 7;
+        let mut data = vec![peripheral, removable, self.version, 2, 69, 0, 0, 0x02];
+        data.extend(self.vendor);
+        data.extend(self.product);
+        data.extend(self.revision);
+        data.extend(vendor_specific);
+        data.extend([0; 2]);
+        data.extend(
+            version_descriptors
+                .iter()
+                .flat_map(|code| code.to_be_bytes()),
+        );
+        data.resize(74, 0);
+        data
+    }
+
     /// Decodes the standard INQUIRY data. What ends before byte 36 has blanks in the fields behind its end.
     ///
     /// # Errors
@@ -154,6 +174,14 @@ impl LogicalUnitNumber {
     /// LUN 0, to which REPORT LUNS goes.
     pub const ZERO: Self = Self([0; 8]);
 
+    /// Returns the number in single level peripheral device addressing below 256, flat space addressing from there, of
+    /// which 14 bits fit.
+    pub fn from_number(number: u16) -> Self {
+        let [high, low] = number.to_be_bytes();
+        let method = if number < 256 { 0 } else { 0x40 };
+        Self([method | high & 0x3f, low, 0, 0, 0, 0, 0, 0])
+    }
+
     /// Returns the number that people use: the one inside single level peripheral, flat space and extended flat space
     /// addressing; the eight bytes as one big-endian number for every other form.
     pub fn number(self) -> u64 {
@@ -199,6 +227,15 @@ impl LunList {
             luns.push(LogicalUnitNumber(lun));
         }
         Ok(Self { luns, list_length })
+    }
+
+    /// Returns the parameter data of a list.
+    pub fn encode(luns: &[LogicalUnitNumber]) -> Vec<u8> {
+        let length = u32::try_from(luns.len().saturating_mul(8)).unwrap_or(u32::MAX);
+        let mut data = length.to_be_bytes().to_vec();
+        data.extend([0; 4]);
+        data.extend(luns.iter().flat_map(|lun| lun.0));
+        data
     }
 
     /// Returns how many logical units the target says it has.
@@ -357,6 +394,31 @@ mod tests {
             0xc101_0000_0000_0000
         );
         assert_eq!(number([0, 5, 0, 1, 0, 0, 0, 0]), 0x0005_0001_0000_0000);
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let inquiry = InquiryData {
+            peripheral_qualifier: 0,
+            device_type: PeripheralDeviceType::SEQUENTIAL_ACCESS,
+            removable: true,
+            version: 6,
+            vendor: *b"IBM     ",
+            product: *b"ULT3580-TD8     ",
+            revision: *b"0100",
+        };
+        let bytes = inquiry.encode(&[0x55; 20], &[0x0460, 0x0960]);
+        assert_eq!(bytes[..8], [1, 0x80, 6, 2, 69, 0, 0, 2]);
+        assert_eq!(bytes[56..62], [0, 0, 4, 0x60, 9, 0x60]);
+        assert_eq!(bytes.len(), 74);
+        assert_eq!(InquiryData::decode(&bytes), Ok(inquiry));
+
+        let luns = [0, 5, 300].map(LogicalUnitNumber::from_number);
+        assert_eq!(luns[2].0, [0x41, 0x2c, 0, 0, 0, 0, 0, 0]);
+        let list = LunList::decode(&LunList::encode(&luns)).unwrap();
+        assert_eq!(list.luns, luns);
+        assert_eq!(list.announced(), 3);
+        assert!(luns.iter().map(|lun| lun.number()).eq([0, 5, 300]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::DecodeError;
 use super::reader::Reader;
+use super::spc::PeripheralDeviceType;
 
 /// Supported VPD pages.
 pub const SUPPORTED_PAGES: u8 = 0x00;
@@ -43,6 +44,15 @@ impl<'a> VpdPage<'a> {
             contents: reader.take_up_to(page_length.into()),
             page_length,
         })
+    }
+
+    /// Returns a page: its header, then `contents`, of which the first 65535 bytes fit.
+    pub fn encode(device_type: PeripheralDeviceType, page_code: u8, contents: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(contents.len()).unwrap_or(u16::MAX);
+        let mut page = vec![device_type.0, page_code];
+        page.extend(length.to_be_bytes());
+        page.extend(contents.iter().take(length.into()));
+        page
     }
 
     /// Returns the allocation length that the whole page needs.
@@ -100,6 +110,17 @@ pub fn designators(page: &VpdPage<'_>) -> Vec<Designator> {
 impl Designator {
     /// ASSOCIATION of a designator that names the logical unit.
     pub const OF_LOGICAL_UNIT: u8 = 0;
+    /// ASSOCIATION of a designator that names the target port.
+    pub const OF_TARGET_PORT: u8 = 1;
+
+    /// Returns the descriptor; of the designator the first 255 bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let length = u8::try_from(self.bytes.len()).unwrap_or(u8::MAX);
+        let kind = self.association << 4 & 0x30 | self.designator_type.0 & 0x0f;
+        let mut descriptor = vec![self.code_set.0 & 0x0f, kind, 0, length];
+        descriptor.extend(self.bytes.iter().take(length.into()));
+        descriptor
+    }
 }
 
 /// CODE SET of a designator. Unknown codes are kept.
@@ -128,6 +149,8 @@ impl DesignatorType {
     pub const EUI_64: Self = Self(2);
     /// NAA.
     pub const NAA: Self = Self(3);
+    /// Relative target port identifier.
+    pub const RELATIVE_TARGET_PORT: Self = Self(4);
 }
 
 /// Machine type and model of an IBM library, from page D0h.
@@ -165,8 +188,29 @@ impl MachineTypeModel {
     }
 }
 
+impl MachineTypeModel {
+    /// Returns the contents of a page D0h that has record 000Bh alone; the last four decimal digits of each number.
+    pub fn encode(self) -> Vec<u8> {
+        let mut contents = SIGNATURE.to_vec();
+        contents.extend(TYPE_MODEL_RECORD.to_be_bytes());
+        contents.extend([8, 0x80, 0, 0, 0]);
+        contents.extend(binary_coded(self.machine_type));
+        contents.extend(binary_coded(self.model));
+        contents
+    }
+}
+
 const SIGNATURE: &[u8] = b"\x04SCDD";
 const TYPE_MODEL_RECORD: u16 = 0x000b;
+
+/// Returns the last four decimal digits as two bytes of BCD.
+fn binary_coded(number: u16) -> [u8; 2] {
+    let pair = |number: u16| {
+        let (tens, units) = (number / 10 % 10, number % 10);
+        u8::try_from(tens << 4 | units).unwrap_or(0)
+    };
+    [pair(number / 100), pair(number)]
+}
 
 /// Returns the value of two bytes of BCD; none when a nibble is above 9.
 fn decimal(bcd: [u8; 2]) -> Option<u16> {
@@ -182,6 +226,42 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let model = MachineTypeModel {
+            machine_type: 3584,
+            model: 403,
+        };
+        let contents = model.encode();
+        assert_eq!(
+            contents,
+            b"\x04SCDD\x00\x0b\x08\x80\x00\x00\x00\x35\x84\x04\x03"
+        );
+        let bytes = VpdPage::encode(
+            PeripheralDeviceType::MEDIUM_CHANGER,
+            IBM_TYPE_MODEL,
+            &contents,
+        );
+        assert_eq!(bytes[..4], [0x08, 0xd0, 0, 16]);
+        let page = VpdPage::decode(IBM_TYPE_MODEL, &bytes).unwrap();
+        assert_eq!(MachineTypeModel::decode(&page), Some(model));
+
+        let port = Designator {
+            code_set: CodeSet::BINARY,
+            association: Designator::OF_TARGET_PORT,
+            designator_type: DesignatorType::RELATIVE_TARGET_PORT,
+            bytes: vec![0, 0, 0, 1],
+        };
+        assert_eq!(port.encode(), [1, 0x14, 0, 4, 0, 0, 0, 1]);
+        let bytes = VpdPage::encode(
+            PeripheralDeviceType::SEQUENTIAL_ACCESS,
+            DEVICE_IDENTIFICATION,
+            &port.encode(),
+        );
+        let page = VpdPage::decode(DEVICE_IDENTIFICATION, &bytes).unwrap();
+        assert_eq!(designators(&page), [port]);
+    }
 
     #[test]
     fn another_page_than_the_one_asked_for_is_an_error() {

@@ -12,6 +12,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 use thiserror::Error;
 
+mod vtl;
+
+pub use vtl::{SizeError, VtlOptions};
+
 use super::usage::{Shown, UsageError};
 use super::{complete, man};
 use crate::values::characters::escape;
@@ -39,8 +43,12 @@ pub struct HostOptions {
 }
 
 /// A command of the host side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostCommand {
+    /// `demo`: runs the documented lines against a library of its own.
+    Demo,
+    /// `vtl`: serves a virtual tape library.
+    Vtl(Box<VtlOptions>),
     /// `generate`: prints a file that packages install.
     Generate(Artifact),
     /// `complete`: prints configured names, one a line, for the completion scripts.
@@ -105,7 +113,12 @@ pub fn definition() -> Command {
         .disable_help_subcommand(true)
         .disable_version_flag(true)
         .disable_help_flag(true)
-        .args(options())
+        .args(options().into_iter().enumerate().map(|(index, option)| {
+            // In the help of a command its own options come first.
+            option.display_order(100 + index)
+        }))
+        .subcommand(demo_command())
+        .subcommand(vtl::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
 }
@@ -205,6 +218,8 @@ impl HostOptions {
 impl HostCommand {
     fn from_matches(name: &str, matches: &ArgMatches) -> Option<Self> {
         match name {
+            "demo" => Some(Self::Demo),
+            "vtl" => Some(Self::Vtl(Box::new(VtlOptions::from_matches(matches)))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),
             _ => None,
@@ -276,6 +291,15 @@ fn options() -> Vec<Arg> {
             .global(true)
             .help("Show help; -OPTION -help explains one macro option"),
     ]
+}
+
+fn demo_command() -> Command {
+    Command::new("demo")
+        .about("Attach a virtual tape library on this machine, step by step")
+        .long_about(
+            "Runs the documented lines, as typed, against a virtual tape library with CHAP that it serves on this machine \
+             meanwhile. Configuration and library are temporary: nothing is left behind.",
+        )
 }
 
 fn generate_command() -> Command {

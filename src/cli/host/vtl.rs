@@ -1,0 +1,391 @@
+//! The options of `vtl`, as typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use thiserror::Error;
+
+/// What a virtual tape library is to be and where it is served; a default where nothing was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VtlOptions {
+    /// `--listen`: the address and port to serve on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `--target-name`: TargetName.
+    pub target_name: String,
+    /// `--serial`: the serial number of the library.
+    pub serial: String,
+    /// `--drives`: how many drives.
+    pub drives: u16,
+    /// `--drive-type`: LTO5 to LTO9.
+    pub drive_type: String,
+    /// `--slots`: how many storage elements.
+    pub slots: u16,
+    /// `--import-export`: how many import/export elements.
+    pub import_export: u16,
+    /// `--cartridges`: how many cartridges.
+    pub cartridges: u16,
+    /// `--cartridge-size`: capacity of each, in bytes.
+    pub cartridge_size: u64,
+    /// `--write-protected`: barcodes of the cartridges whose write-protect tab is set.
+    pub write_protected: Vec<String>,
+    /// `--media-dir`: where the cartridges are kept; in memory without it.
+    pub media_dir: Option<PathBuf>,
+    /// `--chap-name`: the CHAP name that an initiator has to give.
+    pub chap_name: Option<String>,
+    /// `--chap-secret-file`: the file with the CHAP secret.
+    pub chap_secret_file: Option<PathBuf>,
+    /// `--allow`: the initiators that may log in; all of them when it is empty.
+    pub allow: Vec<String>,
+    /// `--header-digest`: None and CRC32C in the order of preference.
+    pub header_digest: Vec<String>,
+    /// `--data-digest`: None and CRC32C in the order of preference.
+    pub data_digest: Vec<String>,
+    /// `--max-sessions`: how many sessions at a time.
+    pub max_sessions: u16,
+}
+
+/// Why a text is no size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SizeError {
+    /// Not a number with a unit.
+    #[error("not a size such as 1GiB, 512MiB or 100MB")]
+    Malformed,
+    /// Nothing, or more than a file can hold.
+    #[error("not a size from 1 byte to 8 EiB")]
+    OutOfRange,
+}
+
+impl Default for VtlOptions {
+    fn default() -> Self {
+        let digests = || ["None", "CRC32C"].map(str::to_owned).to_vec();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3260)),
+            target_name: "iqn.2026-11.internal.iscsiswiconfig:vtl".to_owned(),
+            serial: "78A1234".to_owned(),
+            drives: 2,
+            drive_type: "LTO8".to_owned(),
+            slots: 20,
+            import_export: 4,
+            cartridges: 10,
+            cartridge_size: 1 << 30,
+            write_protected: Vec::new(),
+            media_dir: None,
+            chap_name: None,
+            chap_secret_file: None,
+            allow: Vec::new(),
+            header_digest: digests(),
+            data_digest: digests(),
+            max_sessions: 64,
+        }
+    }
+}
+
+impl VtlOptions {
+    pub(super) fn from_matches(matches: &ArgMatches) -> Self {
+        let default = Self::default();
+        let number = |name| matches.get_one::<u16>(name).copied();
+        let text = |name| matches.get_one::<String>(name).cloned();
+        let texts = |name| -> Option<Vec<String>> {
+            Some(matches.get_many::<String>(name)?.cloned().collect())
+        };
+        let path = |name| matches.get_one::<PathBuf>(name).cloned();
+        Self {
+            listen: matches.get_one("listen").copied().unwrap_or(default.listen),
+            target_name: text("target-name").unwrap_or(default.target_name),
+            serial: text("serial").unwrap_or(default.serial),
+            drives: number("drives").unwrap_or(default.drives),
+            drive_type: text("drive-type").unwrap_or(default.drive_type),
+            slots: number("slots").unwrap_or(default.slots),
+            import_export: number("import-export").unwrap_or(default.import_export),
+            cartridges: number("cartridges").unwrap_or(default.cartridges),
+            cartridge_size: matches
+                .get_one("cartridge-size")
+                .copied()
+                .unwrap_or(default.cartridge_size),
+            write_protected: texts("write-protected").unwrap_or_default(),
+            media_dir: path("media-dir"),
+            chap_name: text("chap-name"),
+            chap_secret_file: path("chap-secret-file"),
+            allow: texts("allow").unwrap_or_default(),
+            header_digest: texts("header-digest").unwrap_or(default.header_digest),
+            data_digest: texts("data-digest").unwrap_or(default.data_digest),
+            max_sessions: number("max-sessions").unwrap_or(default.max_sessions),
+        }
+    }
+}
+
+/// Returns clap's definition of `vtl`.
+pub(super) fn command() -> Command {
+    Command::new("vtl")
+        .about("Serve a virtual tape library over iSCSI until interrupted")
+        .long_about(
+            "Serves a virtual tape library that reports as an IBM 3584-403 with LTO drives, to any iSCSI initiator, in the \
+             foreground until SIGINT or SIGTERM comes. When it is ready it prints one line on standard output, \
+             \"ready: TARGET at ADDR:PORT\", then a line for each login that is attempted.",
+        )
+        .args(arguments())
+}
+
+fn arguments() -> Vec<Arg> {
+    let default = VtlOptions::default();
+    let option = |name: &'static str, value: &'static str, help: String| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let number = |name, value, what: &str, default: u16| {
+        option(name, value, format!("{what} [default: {default}]")).value_parser(value_parser!(u16))
+    };
+    let digest = |name, what: &str| {
+        option(
+            name,
+            "LIST",
+            format!("Agree on {what} in this order of preference [default: None,CRC32C]"),
+        )
+        .value_delimiter(',')
+        .value_parser(PossibleValuesParser::new(["None", "CRC32C"]))
+        .hide_possible_values(true)
+    };
+    vec![
+        option(
+            "listen",
+            "ADDR:PORT",
+            format!(
+                "Serve on this address; port 0 takes a free one [default: {}]",
+                default.listen
+            ),
+        )
+        .value_parser(listen),
+        option(
+            "target-name",
+            "NAME",
+            format!("Name of the target [default: {}]", default.target_name),
+        ),
+        option(
+            "serial",
+            "SERIAL",
+            format!(
+                "Serial number of the library, up to 12 letters and digits [default: {}]",
+                default.serial
+            ),
+        ),
+        number("drives", "N", "Number of tape drives", default.drives),
+        option(
+            "drive-type",
+            "TYPE",
+            format!(
+                "Type of the drives, LTO5 to LTO9 [default: {}]",
+                default.drive_type
+            ),
+        )
+        .value_parser(PossibleValuesParser::new([
+            "LTO5", "LTO6", "LTO7", "LTO8", "LTO9",
+        ]))
+        .hide_possible_values(true),
+        number("slots", "N", "Number of storage slots", default.slots),
+        number(
+            "import-export",
+            "N",
+            "Number of import/export slots",
+            default.import_export,
+        ),
+        number(
+            "cartridges",
+            "N",
+            "Number of cartridges, VOL001L8 and so on",
+            default.cartridges,
+        ),
+        option(
+            "cartridge-size",
+            "SIZE",
+            "Capacity of a cartridge, such as 64MiB [default: 1GiB]".to_owned(),
+        )
+        .value_parser(size),
+        option(
+            "write-protected",
+            "VOLUME",
+            "Set the write-protect tab of this cartridge; may be repeated".to_owned(),
+        )
+        .action(ArgAction::Append),
+        option(
+            "media-dir",
+            "DIR",
+            "Keep the cartridges in DIR, as SIMH .tap files, instead of in memory".to_owned(),
+        )
+        .value_parser(value_parser!(PathBuf)),
+        option(
+            "chap-name",
+            "NAME",
+            "Let in only who proves this CHAP name; needs --chap-secret-file".to_owned(),
+        )
+        .requires("chap-secret-file"),
+        option(
+            "chap-secret-file",
+            "FILE",
+            "File with the CHAP secret, readable by its owner only; needs --chap-name".to_owned(),
+        )
+        .value_parser(value_parser!(PathBuf))
+        .requires("chap-name"),
+        option(
+            "allow",
+            "INITIATOR",
+            "Let in only this initiator name; may be repeated".to_owned(),
+        )
+        .action(ArgAction::Append),
+        digest("header-digest", "header digests"),
+        digest("data-digest", "data digests"),
+        number(
+            "max-sessions",
+            "N",
+            "Number of sessions at a time",
+            default.max_sessions,
+        )
+        .value_parser(value_parser!(u16).range(1..=4096)),
+    ]
+}
+
+/// Why a text is no address to serve on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not an address and a port such as 127.0.0.1:3260 or [::1]:3260")]
+struct ListenError;
+
+fn listen(typed: &str) -> Result<SocketAddr, ListenError> {
+    typed.parse().map_err(|_| ListenError)
+}
+
+fn size(typed: &str) -> Result<u64, SizeError> {
+    const UNITS: [(&str, u64); 11] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1000),
+        ("KB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("B", 1),
+        ("", 1),
+    ];
+    let digits = typed.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = typed.split_at_checked(digits).unwrap_or_default();
+    let factor = UNITS.iter().find(|(name, _)| *name == unit);
+    let (false, Some((_, factor))) = (number.is_empty(), factor) else {
+        return Err(SizeError::Malformed);
+    };
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(*factor));
+    bytes
+        .filter(|bytes| (1..=i64::MAX.unsigned_abs()).contains(bytes))
+        .ok_or(SizeError::OutOfRange)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(words: &[&str]) -> Result<VtlOptions, clap::Error> {
+        let matches = command().try_get_matches_from(std::iter::once(&"vtl").chain(words))?;
+        Ok(VtlOptions::from_matches(&matches))
+    }
+
+    #[test]
+    fn nothing_typed_gives_the_defaults() {
+        assert_eq!(options(&[]).unwrap(), VtlOptions::default());
+    }
+
+    #[test]
+    fn every_option_is_kept_as_typed() {
+        let words = [
+            "--listen",
+            "[::1]:0",
+            "--target-name",
+            "iqn.2026-11.test:vtl",
+            "--serial",
+            "13AB123",
+            "--drives=4",
+            "--drive-type",
+            "LTO5",
+            "--slots=40",
+            "--import-export=0",
+            "--cartridges=8",
+            "--cartridge-size",
+            "64KiB",
+            "--write-protected",
+            "VOL001L5",
+            "--write-protected=VOL002L5",
+            "--media-dir",
+            "/media",
+            "--chap-name",
+            "Name",
+            "--chap-secret-file",
+            "/secret",
+            "--allow",
+            "iqn.a",
+            "--allow",
+            "iqn.b",
+            "--header-digest",
+            "CRC32C,None",
+            "--data-digest",
+            "CRC32C",
+            "--max-sessions",
+            "1",
+        ];
+        let expected = VtlOptions {
+            listen: "[::1]:0".parse().unwrap(),
+            target_name: "iqn.2026-11.test:vtl".to_owned(),
+            serial: "13AB123".to_owned(),
+            drives: 4,
+            drive_type: "LTO5".to_owned(),
+            slots: 40,
+            import_export: 0,
+            cartridges: 8,
+            cartridge_size: 65_536,
+            write_protected: vec!["VOL001L5".to_owned(), "VOL002L5".to_owned()],
+            media_dir: Some(PathBuf::from("/media")),
+            chap_name: Some("Name".to_owned()),
+            chap_secret_file: Some(PathBuf::from("/secret")),
+            allow: vec!["iqn.a".to_owned(), "iqn.b".to_owned()],
+            header_digest: vec!["CRC32C".to_owned(), "None".to_owned()],
+            data_digest: vec!["CRC32C".to_owned()],
+            max_sessions: 1,
+        };
+        assert_eq!(options(&words).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_chap_name_and_its_secret_come_together() {
+        assert!(options(&["--chap-name", "NAME"]).is_err());
+        assert!(options(&["--chap-secret-file", "/secret"]).is_err());
+    }
+
+    #[test]
+    fn sizes_have_binary_and_decimal_units() {
+        let good = [
+            ("1", 1),
+            ("512B", 512),
+            ("64KiB", 65_536),
+            ("100MB", 100_000_000),
+            ("1GiB", 1 << 30),
+            ("8388607TiB", 8_388_607 << 40),
+        ];
+        for (typed, bytes) in good {
+            assert_eq!(size(typed), Ok(bytes), "{typed}");
+        }
+        for typed in ["", "GiB", "1gib", "1.5GiB", "-1", "1 GiB", "1G"] {
+            assert_eq!(size(typed), Err(SizeError::Malformed), "{typed}");
+        }
+        for typed in ["0", "0MiB", "8388608TiB", "99999999999999999999"] {
+            assert_eq!(size(typed), Err(SizeError::OutOfRange), "{typed}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_port() {
+        for typed in ["", "127.0.0.1", "::1:3260", "localhost:3260", "127.0.0.1:x"] {
+            assert!(options(&["--listen", typed]).is_err(), "{typed}");
+        }
+    }
+}

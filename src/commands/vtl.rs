@@ -1,0 +1,314 @@
+//! `vtl`: serves a virtual tape library, and lists who logs in.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use anyhow::{Context, anyhow};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::terminal::{Notes, Terminal};
+use crate::cli::{HostOptions, VtlOptions};
+use crate::error::{CommandError, ErrorKind};
+use crate::iscsi::chap::ChapCredentials;
+use crate::iscsi::describe::describe;
+use crate::iscsi::operational::{Digest, SessionType};
+use crate::reipl::rfc_3339;
+use crate::values::characters::escape;
+use crate::values::{IscsiName, Subject};
+use crate::vtl::listener::{
+    Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice, SessionEnd,
+};
+use crate::vtl::{Barcode, DriveType, Library, LibraryConfiguration, LibraryFaults, Media};
+
+/// The most bytes that the cartridges in memory take together.
+const MEMORY_LIMIT: u64 = 4 << 30;
+
+/// The most bytes that are read of a secret file: more than any secret has.
+const SECRET_FILE_LIMIT: u64 = 4096;
+
+/// `vtl`; returns when it was interrupted.
+pub(super) fn run(
+    options: &VtlOptions,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    let settings = settings(options, terminal)?;
+    let configuration = configuration(options)?;
+    let library = Library::new(configuration)?;
+    let target_name = settings.target_name.clone();
+    let mut listener = Listener::bind(settings)?;
+    // A signal that comes after the line below must find its handler.
+    listener.heed_signals()?;
+    terminal.print(&ready(&target_name, listener.portal(), terminal.json))?;
+
+    let console = Console {
+        json: terminal.json,
+        verbosity: host.verbose,
+        notes: terminal.notes(),
+        terminal: RefCell::new(terminal.clone()),
+    };
+    listener.serve(library, Rc::new(move |notice| console.show(notice)))?;
+    Ok(())
+}
+
+/// Returns the line that says that the library is served.
+fn ready(target_name: &str, portal: SocketAddr, json: bool) -> String {
+    #[derive(Serialize)]
+    struct Ready<'a> {
+        schema: u32,
+        target_name: &'a str,
+        portal: String,
+    }
+    if json {
+        compact(&Ready {
+            schema: 1,
+            target_name,
+            portal: portal.to_string(),
+        })
+    } else {
+        format!("ready: {target_name} at {portal}\n")
+    }
+}
+
+fn settings(options: &VtlOptions, terminal: &Terminal) -> Result<ListenerSettings, CommandError> {
+    let target_name = IscsiName::parse(Subject::TargetName, &options.target_name)?;
+    let mut allowed = Vec::new();
+    for name in &options.allow {
+        let name = IscsiName::parse(Subject::InitiatorName, name)?;
+        allowed.push(name.to_string());
+    }
+    let digests = |names: &[String]| {
+        let digest = |name: &String| match name.as_str() {
+            "CRC32C" => Digest::Crc32c,
+            _ => Digest::None,
+        };
+        names.iter().map(digest).collect()
+    };
+    let mut settings = ListenerSettings::new(options.listen, target_name.to_string());
+    settings.allowed_initiators = (!allowed.is_empty()).then_some(allowed);
+    settings.max_sessions = options.max_sessions.into();
+    settings.offer.header_digest = digests(&options.header_digest);
+    settings.offer.data_digest = digests(&options.data_digest);
+    if let (Some(name), Some(file)) = (&options.chap_name, &options.chap_secret_file) {
+        if name.is_empty() {
+            return Err(invalid("chap-name", "it is empty"));
+        }
+        Subject::ChapName.check_piece(name)?;
+        let secret = secret(file)?;
+        if secret.len() < 12 {
+            terminal.warn(
+                "the CHAP secret is shorter than 12 characters; initiators may refuse to use it",
+            );
+        }
+        settings.chap = Some(ChapCredentials {
+            name: name.clone(),
+            secret,
+        });
+    }
+    Ok(settings)
+}
+
+/// Reads a CHAP secret from its file, as it stands there but for one line end.
+fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    let failed = |error: anyhow::Error, hint: &str| CommandError {
+        kind: ErrorKind::State,
+        error,
+        hints: vec![hint.to_owned()],
+    };
+    let shown = path.display();
+    let read = || -> std::io::Result<(u32, Zeroizing<Vec<u8>>)> {
+        let file = File::open(path)?;
+        let mode = file.metadata()?.permissions().mode();
+        // The buffer never grows, so that no copy of the secret is left behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(8192));
+        file.take(SECRET_FILE_LIMIT).read_to_end(&mut bytes)?;
+        Ok((mode, bytes))
+    };
+    let (mode, mut bytes) = read()
+        .with_context(|| format!("cannot read the CHAP secret from {shown}"))
+        .map_err(|error| failed(error, "name a file that holds the secret and nothing else"))?;
+    if mode & 0o077 != 0 {
+        let error = anyhow!(
+            "{shown} has mode {:04o}: group or others can read or change the CHAP secret",
+            mode & 0o7777
+        );
+        return Err(failed(error, &format!("chmod 600 {shown}")));
+    }
+    for end in [&b"\n"[..], b"\r"] {
+        if bytes.ends_with(end) {
+            bytes.pop();
+        } else {
+            break;
+        }
+    }
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| invalid("chap-secret-file", "the secret is not text in ASCII"))?;
+    if text.is_empty() {
+        return Err(invalid("chap-secret-file", "the file holds no secret"));
+    }
+    Subject::ChapSecret.check_piece(text)?;
+    Ok(bytes)
+}
+
+fn configuration(options: &VtlOptions) -> Result<LibraryConfiguration, CommandError> {
+    let drive_type = DriveType::from_name(&options.drive_type)
+        .ok_or_else(|| invalid("drive-type", "it is none of LTO5 to LTO9"))?;
+    let mut write_protected = Vec::new();
+    for volume in &options.write_protected {
+        let barcode = Barcode::parse(volume)
+            .map_err(|error| invalid("write-protected", &format!("{}: {error}", escape(volume))))?;
+        write_protected.push(barcode);
+    }
+    Ok(LibraryConfiguration {
+        serial: options.serial.clone(),
+        drives: options.drives,
+        drive_type,
+        slots: options.slots,
+        import_export: options.import_export,
+        cartridges: LibraryConfiguration::barcodes(drive_type, options.cartridges),
+        cartridge_size: options.cartridge_size,
+        write_protected,
+        media: match &options.media_dir {
+            Some(directory) => Media::Directory(directory.clone()),
+            None => Media::InMemory {
+                limit: MEMORY_LIMIT,
+            },
+        },
+        faults: LibraryFaults::default(),
+    })
+}
+
+fn invalid(option: &str, why: &str) -> CommandError {
+    CommandError::usage(
+        format!("invalid value for '--{option}': {why}"),
+        vec!["see iscsiswiconfig vtl --help".to_owned()],
+    )
+}
+
+/// Lists logins on stdout, and on stderr what else is asked for.
+struct Console {
+    json: bool,
+    verbosity: u8,
+    notes: Notes,
+    terminal: RefCell<Terminal>,
+}
+
+impl Console {
+    fn show(&self, notice: Notice<'_>) {
+        match notice {
+            Notice::Login(attempt) => {
+                let line = self.line(attempt);
+                // Initiators are served whether or not anybody reads the list.
+                let _ = self.terminal.borrow_mut().print(&line);
+            }
+            Notice::Received { peer, pdu } | Notice::Sent { peer, pdu } if self.verbosity >= 2 => {
+                self.notes.line(&format!("{peer}: {}", describe(pdu)));
+            }
+            Notice::Received { .. } | Notice::Sent { .. } => {}
+            Notice::Ended {
+                peer,
+                initiator_name,
+                end,
+            } => {
+                if self.verbosity > 0 {
+                    let name = escape(initiator_name);
+                    self.notes
+                        .line(&format!("{peer}: {name}: {}", end_words(end)));
+                }
+            }
+        }
+    }
+
+    fn line(&self, attempt: &LoginAttempt) -> String {
+        #[derive(Serialize)]
+        struct Login<'a> {
+            schema: u32,
+            time: &'a str,
+            initiator_name: Option<&'a str>,
+            address: String,
+            login_status: Option<String>,
+            result: &'a str,
+        }
+        let time = rfc_3339(attempt.time);
+        let name = attempt.initiator_name.as_deref().map(escape);
+        let result = escape(&result_words(attempt));
+        let address = attempt.peer;
+        if self.json {
+            return compact(&Login {
+                schema: 1,
+                time: &time,
+                initiator_name: name.as_deref(),
+                address: address.to_string(),
+                login_status: match &attempt.outcome {
+                    LoginOutcome::LoggedIn { .. } => Some("0x0000".to_owned()),
+                    LoginOutcome::Refused { status, .. } => status.map(|status| status.to_string()),
+                    LoginOutcome::TimedOut(_) | LoginOutcome::Abandoned(_) => None,
+                },
+                result: &result,
+            });
+        }
+        let name = name.as_deref().unwrap_or("-");
+        format!("{time} {name} {address} {result}\n")
+    }
+}
+
+/// Returns what came of a login, in words.
+fn result_words(attempt: &LoginAttempt) -> String {
+    let kind = match attempt.session_type {
+        Some(SessionType::Discovery) => " for discovery",
+        _ => "",
+    };
+    match &attempt.outcome {
+        LoginOutcome::LoggedIn { chap, reinstated } => {
+            let chap = chap
+                .map(|chap| format!(" with CHAP {}", chap.algorithm))
+                .unwrap_or_default();
+            let reinstated = if *reinstated {
+                ", in place of its earlier session"
+            } else {
+                ""
+            };
+            format!("logged in{kind}{chap}{reinstated}")
+        }
+        LoginOutcome::Refused {
+            status: None,
+            failure,
+        } => format!("refused: {failure}"),
+        LoginOutcome::Refused {
+            status: Some(status),
+            failure,
+        } => {
+            let name = status.name().unwrap_or("no status of the standard");
+            format!("refused{kind}, status {status} ({name}): {failure}")
+        }
+        LoginOutcome::TimedOut(after) => {
+            format!("given up{kind}: no login within {} s", after.as_secs())
+        }
+        LoginOutcome::Abandoned(error) => format!("given up{kind}: {error}"),
+    }
+}
+
+fn end_words(end: &SessionEnd) -> String {
+    match end {
+        SessionEnd::LoggedOut => "logged out".to_owned(),
+        SessionEnd::Closed => "session closed".to_owned(),
+        SessionEnd::Reinstated => "session replaced by a new login".to_owned(),
+        SessionEnd::Silent(error) => format!("session given up: {error}"),
+        SessionEnd::Lost(error) => format!("session lost: {error}"),
+        SessionEnd::Fault => "session dropped as asked for".to_owned(),
+    }
+}
+
+/// Returns a document on one line.
+fn compact(document: &impl Serialize) -> String {
+    // Plain data with text keys always has a form in JSON.
+    let mut line = serde_json::to_string(document).unwrap_or_default();
+    line.push('\n');
+    line
+}

@@ -1,0 +1,476 @@
+//! The medium changer (SMC-3).
+
+use bytes::Bytes;
+
+use super::cartridge::{Cartridge, Placed, Shelf};
+use super::configuration::LibraryConfiguration;
+use super::drive::Drive;
+use super::log;
+use super::logical_unit::{Call, Identity, LogicalUnit};
+use super::mode::{ModeHeader, ModePages};
+use super::operation::Command;
+use super::reply::{Outcome, Refusal, up_to};
+use crate::scsi::smc::device::{
+    ElementReport, ElementStatusQuery, ExchangeMedium, MoveMedium, element_status,
+};
+use crate::scsi::smc::{ElementAddressAssignment, ElementType};
+use crate::scsi::spc::PeripheralDeviceType;
+use crate::scsi::vpd::MachineTypeModel;
+use crate::scsi::{AdditionalSenseCode, SenseKey};
+
+/// Element addresses as a 3584 has them.
+const PICKER: u16 = 0x0001;
+const FIRST_DRIVE: u16 = 0x0101;
+const FIRST_IMPORT_EXPORT: u16 = 0x0301;
+const FIRST_STORAGE: u16 = 0x0401;
+
+/// The changer, with the cartridges that are not in drives.
+#[derive(Debug)]
+pub(super) struct Changer {
+    pub(super) unit: LogicalUnit,
+    import_export: Vec<Option<Cartridge>>,
+    storage: Vec<Option<Cartridge>>,
+}
+
+impl Changer {
+    pub(super) fn new(serial: &str, configuration: &LibraryConfiguration) -> Self {
+        let identity = Identity {
+            device_type: PeripheralDeviceType::MEDIUM_CHANGER,
+            product: *b"03584L32        ",
+            // A 3584 appends the address of its first storage element.
+            serial: format!("{serial}{FIRST_STORAGE:04X}"),
+            vendor_specific: vendor_specific(serial),
+            type_model: Some(MachineTypeModel {
+                machine_type: 3584,
+                model: 403,
+            }),
+        };
+        let elements = |count| {
+            std::iter::repeat_with(|| None)
+                .take(usize::from(count))
+                .collect()
+        };
+        let addresses = [
+            (PICKER, 1),
+            (FIRST_STORAGE, configuration.slots),
+            (FIRST_IMPORT_EXPORT, configuration.import_export),
+            (FIRST_DRIVE, configuration.drives),
+        ];
+        let mut assignment: Vec<u8> = addresses
+            .iter()
+            .flat_map(|(first, count)| [first.to_be_bytes(), count.to_be_bytes()])
+            .flatten()
+            .collect();
+        assignment.extend([0, 0]);
+        let mode = ModePages::new([
+            (0x0a, &[0; 10][..], &[][..]),
+            (0x1c, &[0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[0x08, 0x0f]),
+            (ElementAddressAssignment::PAGE_CODE, &assignment, &[]),
+            // Transport geometry: one picker, which does not rotate.
+            (0x1e, &[0, 0], &[]),
+            (0x1f, &DEVICE_CAPABILITIES, &[]),
+        ]);
+        Self {
+            unit: LogicalUnit::new(identity, mode),
+            import_export: elements(configuration.import_export),
+            storage: elements(configuration.slots),
+        }
+    }
+}
+
+/// Device capabilities page (SMC-3): cartridges are kept in drives, import/export and storage elements, and moved and
+/// exchanged between all of those.
+const DEVICE_CAPABILITIES: [u8; 18] = [
+    0x0e, 0, 0, 0x0e, 0x0e, 0x0e, 0, 0, 0, 0, 0, 0x0e, 0x0e, 0x0e, 0, 0, 0, 0,
+];
+
+/// Bytes 36 to 55 of a 3584's standard INQUIRY data: its serial number from byte 38.
+fn vendor_specific(serial: &str) -> [u8; 20] {
+    let mut bytes = [0; 20];
+    for (to, from) in bytes.iter_mut().skip(2).zip(serial.bytes().take(12)) {
+        *to = from;
+    }
+    bytes
+}
+
+/// All elements of a library.
+pub(super) struct Elements<'a> {
+    pub(super) changer: &'a mut Changer,
+    pub(super) drives: &'a mut [Drive],
+    pub(super) shelf: &'a Shelf,
+}
+
+/// Where an address leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Picker,
+    Drive(usize),
+    ImportExport(usize),
+    Storage(usize),
+}
+
+impl Elements<'_> {
+    /// Executes a command of the changer that not every device has in common.
+    pub(super) fn execute(&mut self, command: Command, call: &Call<'_>) -> Outcome {
+        let mode = &self.changer.unit.mode;
+        match command {
+            // The elements need no looking at.
+            Command::TestUnitReady
+            | Command::InitializeElementStatus
+            | Command::InitializeElementStatusWithRange => Ok(Bytes::new()),
+            Command::ModeSense6 => {
+                let [_, _, _, _, allocation, ..] = *call.cdb;
+                Ok(up_to(
+                    mode.sense6(call.cdb, ModeHeader::default())?,
+                    allocation,
+                ))
+            }
+            Command::ModeSense10 => {
+                let [_, _, _, _, _, _, _, high, low, ..] = *call.cdb;
+                let data = mode.sense10(call.cdb, ModeHeader::default())?;
+                Ok(up_to(data, u16::from_be_bytes([high, low])))
+            }
+            Command::ModeSelect6 | Command::ModeSelect10 => {
+                let (list, long) = call.parameter_list(command)?;
+                let selection = mode.check(call.cdb, list, long)?;
+                if selection.block_descriptor.is_some() {
+                    return Err(Refusal::invalid_parameter());
+                }
+                self.changer.unit.select(call.nexus, selection);
+                Ok(Bytes::new())
+            }
+            Command::LogSense => {
+                let [_, _, _, _, _, _, _, high, low, ..] = *call.cdb;
+                let data = log::sense(call.cdb, &[log::tape_alert()])?;
+                Ok(up_to(data, u16::from_be_bytes([high, low])))
+            }
+            Command::PositionToElement => {
+                let [_, _, a, b, c, d, ..] = *call.cdb;
+                transport(u16::from_be_bytes([a, b]))?;
+                self.place(u16::from_be_bytes([c, d]))?;
+                Ok(Bytes::new())
+            }
+            Command::MoveMedium => self.move_medium(MoveMedium::decode(call.cdb)),
+            Command::ExchangeMedium => self.exchange(ExchangeMedium::decode(call.cdb)),
+            Command::ReadElementStatus => {
+                let query =
+                    ElementStatusQuery::decode(call.cdb).ok_or_else(Refusal::invalid_field)?;
+                Ok(self.status(&query))
+            }
+            _ => Err(Refusal::illegal(
+                AdditionalSenseCode::INVALID_OPERATION_CODE,
+            )),
+        }
+    }
+
+    /// MOVE MEDIUM (SMC-3).
+    fn move_medium(&mut self, command: MoveMedium) -> Outcome {
+        let MoveMedium {
+            source,
+            destination,
+            ..
+        } = command;
+        transport(command.transport)?;
+        self.place(source)?;
+        if self.place(destination)? == Place::Picker {
+            return Err(Refusal::illegal(
+                AdditionalSenseCode::INVALID_ELEMENT_ADDRESS,
+            ));
+        }
+        self.full(source)?;
+        if self.cartridge(destination)?.is_some() {
+            return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
+        }
+        self.carry(source, destination)?;
+        self.keep(destination, source)
+    }
+
+    /// EXCHANGE MEDIUM (SMC-3).
+    fn exchange(&mut self, command: ExchangeMedium) -> Outcome {
+        let ExchangeMedium {
+            source,
+            first_destination: first,
+            second_destination: second,
+            ..
+        } = command;
+        transport(command.transport)?;
+        for address in [source, first, second] {
+            if self.place(address)? == Place::Picker {
+                return Err(Refusal::illegal(
+                    AdditionalSenseCode::INVALID_ELEMENT_ADDRESS,
+                ));
+            }
+        }
+        self.full(source)?;
+        self.full(first)?;
+        if first == source || second == first {
+            return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
+        }
+        if second != source && self.cartridge(second)?.is_some() {
+            return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
+        }
+        // The picker takes one cartridge while the other moves.
+        let taken = self.take(source)?;
+        if let Err(refusal) = self.carry(first, second) {
+            self.put_back(source, taken);
+            return Err(refusal);
+        }
+        let outcome = match self.put_from(source, first, taken) {
+            Ok(()) => match self.record() {
+                Ok(_) => return Ok(Bytes::new()),
+                Err(refusal) => self.take(first).map(|taken| (taken, refusal)),
+            },
+            Err(returned) => Ok(returned),
+        };
+        // Both go back, the second one first: its place may be the first one's.
+        let (taken, refusal) = outcome?;
+        if let Ok(other) = self.take(second) {
+            self.put_back(first, other);
+        }
+        self.put_back(source, taken);
+        Err(refusal)
+    }
+
+    /// Carries the cartridge of one element to another; where that fails, it is back.
+    fn carry(&mut self, source: u16, destination: u16) -> Result<(), Refusal> {
+        let cartridge = self.take(source)?;
+        self.put_from(source, destination, cartridge)
+            .map_err(|(cartridge, refusal)| {
+                self.put_back(source, cartridge);
+                refusal
+            })
+    }
+
+    /// Puts a cartridge that was taken from `source` into an empty element.
+    fn put_from(
+        &mut self,
+        source: u16,
+        destination: u16,
+        mut cartridge: Cartridge,
+    ) -> Result<(), (Cartridge, Refusal)> {
+        let before = cartridge.source;
+        if matches!(
+            self.place(source),
+            Ok(Place::Storage(_) | Place::ImportExport(_))
+        ) {
+            cartridge.source = Some(source);
+        }
+        self.put(destination, cartridge)
+            .map_err(|(mut cartridge, refusal)| {
+                cartridge.source = before;
+                (cartridge, refusal)
+            })
+    }
+
+    /// Records a move; one that cannot be recorded is taken back.
+    fn keep(&mut self, destination: u16, source: u16) -> Outcome {
+        let outcome = self.record();
+        if outcome.is_err()
+            && let Ok(cartridge) = self.take(destination)
+        {
+            self.put_back(source, cartridge);
+        }
+        outcome
+    }
+
+    fn record(&self) -> Outcome {
+        match self.shelf.record(self.contents()) {
+            Ok(()) => Ok(Bytes::new()),
+            Err(_) => Err(Refusal::check(
+                SenseKey::HARDWARE_ERROR,
+                AdditionalSenseCode::INTERNAL_TARGET_FAILURE,
+            )),
+        }
+    }
+
+    fn take(&mut self, address: u16) -> Result<Cartridge, Refusal> {
+        let taken = match self.place(address)? {
+            Place::Picker => None,
+            Place::Drive(index) => match self.drives.get_mut(index) {
+                Some(drive) => return drive.eject(),
+                None => None,
+            },
+            Place::ImportExport(index) => self
+                .changer
+                .import_export
+                .get_mut(index)
+                .and_then(Option::take),
+            Place::Storage(index) => self.changer.storage.get_mut(index).and_then(Option::take),
+        };
+        taken.ok_or_else(|| Refusal::illegal(AdditionalSenseCode::SOURCE_EMPTY))
+    }
+
+    /// Puts a cartridge into an empty element.
+    pub(super) fn put(
+        &mut self,
+        address: u16,
+        cartridge: Cartridge,
+    ) -> Result<(), (Cartridge, Refusal)> {
+        let slot = match self.place(address) {
+            Ok(Place::Drive(index)) => match self.drives.get_mut(index) {
+                Some(drive) if drive.cartridge.is_none() => {
+                    return drive.insert(cartridge, self.shelf);
+                }
+                _ => None,
+            },
+            Ok(Place::ImportExport(index)) => self.changer.import_export.get_mut(index),
+            Ok(Place::Storage(index)) => self.changer.storage.get_mut(index),
+            Ok(Place::Picker) | Err(_) => None,
+        };
+        match slot {
+            Some(slot @ None) => {
+                *slot = Some(cartridge);
+                Ok(())
+            }
+            _ => {
+                let code = AdditionalSenseCode::DESTINATION_FULL;
+                Err((cartridge, Refusal::illegal(code)))
+            }
+        }
+    }
+
+    /// Puts a cartridge back where it was: that cannot fail, though a drive may not be able to load it again.
+    fn put_back(&mut self, address: u16, cartridge: Cartridge) {
+        if let Err((cartridge, _)) = self.put(address, cartridge)
+            && let Ok(Place::Drive(index)) = self.place(address)
+            && let Some(drive) = self.drives.get_mut(index)
+        {
+            drive.hold(cartridge);
+        }
+    }
+
+    /// READ ELEMENT STATUS (SMC-3).
+    fn status(&self, query: &ElementStatusQuery) -> Bytes {
+        let reports: Vec<ElementReport> = self
+            .addresses()
+            .filter(|(address, element_type)| {
+                *address >= query.first
+                    && query
+                        .element_type
+                        .is_none_or(|wanted| wanted == *element_type)
+            })
+            .take(query.count.into())
+            .map(|(address, element_type)| self.report(address, element_type))
+            .collect();
+        let data = element_status(&reports, query.volume_tag, query.device_id);
+        up_to(data, query.allocation_length)
+    }
+
+    fn report(&self, address: u16, element_type: ElementType) -> ElementReport {
+        let cartridge = self.cartridge(address).ok().flatten();
+        let identifier = match self.place(address) {
+            Ok(Place::Drive(index)) => self
+                .drives
+                .get(index)
+                .map(|drive| drive.unit.identity.designator()),
+            _ => None,
+        };
+        ElementReport {
+            address,
+            element_type,
+            volume: cartridge.map(|cartridge| cartridge.volume.to_string()),
+            full: cartridge.is_some(),
+            source: cartridge.and_then(|cartridge| cartridge.source),
+            identifier,
+        }
+    }
+
+    /// Returns every cartridge and its place.
+    pub(super) fn contents(&self) -> Vec<Placed> {
+        self.addresses()
+            .filter_map(|(element, _)| {
+                let cartridge = self.cartridge(element).ok().flatten()?;
+                Some(Placed {
+                    volume: cartridge.volume.clone(),
+                    element,
+                    source: cartridge.source,
+                })
+            })
+            .collect()
+    }
+
+    /// Returns the first storage element that is empty.
+    pub(super) fn free_slot(&self) -> Option<u16> {
+        (FIRST_STORAGE..)
+            .zip(&self.changer.storage)
+            .find(|(_, slot)| slot.is_none())
+            .map(|(address, _)| address)
+    }
+
+    /// Returns all element addresses in their order.
+    fn addresses(&self) -> impl Iterator<Item = (u16, ElementType)> {
+        let range = |first: u16, count: usize, element_type| {
+            (first..)
+                .take(count)
+                .map(move |address| (address, element_type))
+        };
+        range(PICKER, 1, ElementType::MediumTransport)
+            .chain(range(
+                FIRST_DRIVE,
+                self.drives.len(),
+                ElementType::DataTransfer,
+            ))
+            .chain(range(
+                FIRST_IMPORT_EXPORT,
+                self.changer.import_export.len(),
+                ElementType::ImportExport,
+            ))
+            .chain(range(
+                FIRST_STORAGE,
+                self.changer.storage.len(),
+                ElementType::Storage,
+            ))
+    }
+
+    fn full(&self, address: u16) -> Result<(), Refusal> {
+        match self.cartridge(address)? {
+            Some(_) => Ok(()),
+            None => Err(Refusal::illegal(AdditionalSenseCode::SOURCE_EMPTY)),
+        }
+    }
+
+    fn cartridge(&self, address: u16) -> Result<Option<&Cartridge>, Refusal> {
+        Ok(match self.place(address)? {
+            Place::Picker => None,
+            Place::Drive(index) => self
+                .drives
+                .get(index)
+                .and_then(|drive| drive.cartridge.as_ref()),
+            Place::ImportExport(index) => self
+                .changer
+                .import_export
+                .get(index)
+                .and_then(Option::as_ref),
+            Place::Storage(index) => self.changer.storage.get(index).and_then(Option::as_ref),
+        })
+    }
+
+    fn place(&self, address: u16) -> Result<Place, Refusal> {
+        let within = |first: u16, count: usize| {
+            address
+                .checked_sub(first)
+                .map(usize::from)
+                .filter(|index| *index < count)
+        };
+        let drive = within(FIRST_DRIVE, self.drives.len()).map(Place::Drive);
+        let import_export =
+            within(FIRST_IMPORT_EXPORT, self.changer.import_export.len()).map(Place::ImportExport);
+        let storage = within(FIRST_STORAGE, self.changer.storage.len()).map(Place::Storage);
+        let picker = within(PICKER, 1).map(|_| Place::Picker);
+        drive
+            .or(import_export)
+            .or(storage)
+            .or(picker)
+            .ok_or_else(|| Refusal::illegal(AdditionalSenseCode::INVALID_ELEMENT_ADDRESS))
+    }
+}
+
+/// 0 stands for the only picker there is.
+fn transport(address: u16) -> Result<(), Refusal> {
+    match address {
+        0 | PICKER => Ok(()),
+        _ => Err(Refusal::illegal(
+            AdditionalSenseCode::INVALID_ELEMENT_ADDRESS,
+        )),
+    }
+}

@@ -1,0 +1,339 @@
+//! The tape drive (SSC-4): what it is, the cartridge in it, and every command that moves no tape.
+
+use bytes::Bytes;
+
+use super::cartridge::{Cartridge, Shelf, Tape};
+use super::configuration::{DriveType, LibraryError};
+use super::density;
+use super::fault::LibraryFaults;
+use super::log;
+use super::logical_unit::{Call, Identity, LogicalUnit};
+use super::mode::{ModeHeader, ModePages};
+use super::operation::Command;
+use super::reply::{Outcome, Refusal, up_to};
+use crate::scsi::spc::PeripheralDeviceType;
+use crate::scsi::ssc::{self, LoadUnload, Transfer};
+use crate::scsi::{AdditionalSenseCode, SenseKey};
+
+/// The longest block, and the most that one command may transfer in blocks of fixed length.
+pub(super) const LONGEST_BLOCK: u32 = 1 << 20;
+pub(super) const LONGEST_TRANSFER: u32 = 16 << 20;
+
+/// A drive, with or without a cartridge.
+#[derive(Debug)]
+pub(super) struct Drive {
+    pub(super) unit: LogicalUnit,
+    pub(super) drive_type: DriveType,
+    pub(super) cartridge: Option<Cartridge>,
+    /// The cartridge is loaded, not just there.
+    loaded: bool,
+    /// Logical object identifier of the position.
+    pub(super) position: u64,
+    /// Capacity of every cartridge.
+    pub(super) capacity: u64,
+    pub(super) bytes_written: u64,
+    pub(super) bytes_read: u64,
+}
+
+impl Drive {
+    pub(super) fn new(
+        library_serial: &str,
+        number: u16,
+        drive_type: DriveType,
+        capacity: u64,
+    ) -> Self {
+        // The last six characters, of a serial number of twelve.
+        let tail = library_serial.get(6..).unwrap_or_default();
+        let identity = Identity {
+            device_type: PeripheralDeviceType::SEQUENTIAL_ACCESS,
+            product: drive_type.product(),
+            serial: format!("{tail}{number:04}"),
+            vendor_specific: [0; 20],
+            type_model: None,
+        };
+        Self {
+            unit: LogicalUnit::new(identity, ModePages::new(MODE_PAGES.iter().copied())),
+            drive_type,
+            cartridge: None,
+            loaded: false,
+            position: 0,
+            capacity,
+            bytes_written: 0,
+            bytes_read: 0,
+        }
+    }
+
+    /// Takes a cartridge and loads it. Every initiator is told that the medium may have changed.
+    ///
+    /// # Errors
+    /// The cartridge comes back when the drive cannot use it or its file cannot be read.
+    pub(super) fn insert(
+        &mut self,
+        mut cartridge: Cartridge,
+        shelf: &Shelf,
+    ) -> Result<(), (Cartridge, Refusal)> {
+        if density::use_of(&cartridge.volume, self.drive_type).is_none() {
+            let refusal = Refusal::illegal(AdditionalSenseCode::INCOMPATIBLE_MEDIUM);
+            return Err((cartridge, refusal));
+        }
+        if cartridge.open(shelf).is_err() {
+            let code = AdditionalSenseCode::LOAD_OR_EJECT_FAILED;
+            return Err((cartridge, Refusal::check(SenseKey::MEDIUM_ERROR, code)));
+        }
+        self.hold(cartridge);
+        self.loaded = true;
+        self.unit
+            .attentions
+            .raise_for_all(AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED);
+        Ok(())
+    }
+
+    /// Takes a cartridge without loading it.
+    pub(super) fn hold(&mut self, cartridge: Cartridge) {
+        self.cartridge = Some(cartridge);
+        self.loaded = false;
+        self.position = 0;
+    }
+
+    /// Gives the cartridge out, unloading it before, as a 3584 does.
+    ///
+    /// # Errors
+    /// Removal prevented, or what was written cannot be made safe; the cartridge stays.
+    pub(super) fn eject(&mut self) -> Result<Cartridge, Refusal> {
+        if !self.unit.preventing.is_empty() {
+            return Err(Refusal::illegal(AdditionalSenseCode::REMOVAL_PREVENTED));
+        }
+        let cartridge = self.cartridge.as_mut().ok_or_else(not_present)?;
+        cartridge.close().map_err(|_| write_error())?;
+        self.loaded = false;
+        self.position = 0;
+        self.cartridge.take().ok_or_else(not_present)
+    }
+
+    /// Loads and rewinds the cartridge that is there. What was not synced may be lost, as with any power failure.
+    pub(super) fn power_on(&mut self) {
+        self.loaded = self.tape().is_some();
+        self.position = 0;
+    }
+
+    pub(super) fn sync(&mut self) -> Result<(), LibraryError> {
+        match &mut self.cartridge {
+            None => Ok(()),
+            Some(cartridge) => cartridge.sync().map_err(|source| LibraryError::Io {
+                operation: "sync",
+                path: format!("{}.tap", cartridge.volume).into(),
+                source,
+            }),
+        }
+    }
+
+    /// Returns how many bytes a WRITE wants.
+    pub(super) fn write_length(&self, cdb: &[u8; 16]) -> u32 {
+        let transfer = Transfer::decode(cdb);
+        match transfer.fixed {
+            true => transfer.length.saturating_mul(self.unit.mode.block_length),
+            false => transfer.length,
+        }
+    }
+
+    /// Executes a command that not every device has in common.
+    pub(super) fn execute(
+        &mut self,
+        command: Command,
+        call: &Call<'_>,
+        faults: &LibraryFaults,
+    ) -> Outcome {
+        match command {
+            Command::TestUnitReady => self.ready().map(|_| Bytes::new()),
+            Command::ModeSense6 => {
+                let [_, _, _, _, allocation, ..] = *call.cdb;
+                let data = self.unit.mode.sense6(call.cdb, self.mode_header())?;
+                Ok(up_to(data, allocation))
+            }
+            Command::ModeSense10 => {
+                let [_, _, _, _, _, _, _, high, low, ..] = *call.cdb;
+                let data = self.unit.mode.sense10(call.cdb, self.mode_header())?;
+                Ok(up_to(data, u16::from_be_bytes([high, low])))
+            }
+            Command::ModeSelect6 | Command::ModeSelect10 => self.mode_select(command, call),
+            Command::LogSense => {
+                let [_, _, _, _, _, _, _, high, low, ..] = *call.cdb;
+                let data = log::sense(call.cdb, &self.log_pages())?;
+                Ok(up_to(data, u16::from_be_bytes([high, low])))
+            }
+            Command::ReadBlockLimits => Ok(ssc::block_limits(LONGEST_BLOCK).into()),
+            Command::ReportDensitySupport => self.report_density(call.cdb),
+            Command::LoadUnload => self.load_unload(call),
+            _ => self.execute_on_tape(command, call, faults),
+        }
+    }
+
+    /// Returns the tape, when a cartridge is loaded.
+    pub(super) fn ready(&self) -> Result<&Tape, Refusal> {
+        match (self.tape(), &self.cartridge) {
+            (Some(tape), _) if self.loaded => Ok(tape),
+            (_, Some(_)) => Err(Refusal::check(
+                SenseKey::NOT_READY,
+                AdditionalSenseCode::INITIALIZING_COMMAND_REQUIRED,
+            )),
+            (_, None) => Err(not_present()),
+        }
+    }
+
+    pub(super) fn ready_mut(&mut self) -> Result<&mut Tape, Refusal> {
+        self.ready()?;
+        self.cartridge
+            .as_mut()
+            .and_then(Cartridge::tape_mut)
+            .ok_or_else(not_present)
+    }
+
+    fn tape(&self) -> Option<&Tape> {
+        self.cartridge.as_ref().and_then(Cartridge::tape)
+    }
+
+    /// Returns whether the loaded cartridge cannot be written: its tab, its generation, or software write protection.
+    pub(super) fn is_write_protected(&self) -> bool {
+        let by_software = self
+            .unit
+            .mode
+            .current(DEVICE_CONFIGURATION)
+            .get(SWP_BYTE)
+            .is_some_and(|byte| byte & SWP != 0);
+        self.cartridge.as_ref().is_some_and(|cartridge| {
+            by_software
+                || cartridge.write_protected
+                || density::use_of(&cartridge.volume, self.drive_type)
+                    != Some(density::Use::ReadAndWrite)
+        })
+    }
+
+    fn generation(&self) -> u8 {
+        self.cartridge
+            .as_ref()
+            .filter(|_| self.loaded)
+            .and_then(|cartridge| cartridge.volume.generation())
+            .unwrap_or(self.drive_type.generation())
+    }
+
+    fn mode_header(&self) -> ModeHeader {
+        let [_, a, b, c] = self.unit.mode.block_length.to_be_bytes();
+        let density = density::code(self.generation());
+        let medium_type = match self.loaded {
+            true => density::medium_type(self.generation()),
+            false => 0,
+        };
+        // BUFFERED MODE 1h.
+        let protected = u8::from(self.loaded && self.is_write_protected()) << 7;
+        ModeHeader {
+            medium_type,
+            device_specific_parameter: protected | 0x10,
+            block_descriptor: Some([density, 0, 0, 0, 0, a, b, c]),
+        }
+    }
+
+    fn mode_select(&mut self, command: Command, call: &Call<'_>) -> Outcome {
+        let (list, long) = call.parameter_list(command)?;
+        let selection = self.unit.mode.check(call.cdb, list, long)?;
+        if let Some([density, _, _, _, _, a, b, c]) = selection.block_descriptor {
+            let length = u32::from_be_bytes([0, a, b, c]);
+            // 00h is the default density, 7Fh the present one.
+            let known =
+                density == 0 || density == 0x7f || density == density::code(self.generation());
+            if !known || length > LONGEST_BLOCK {
+                return Err(Refusal::invalid_parameter());
+            }
+            self.unit.mode.block_length = length;
+        }
+        self.unit.select(call.nexus, selection);
+        Ok(Bytes::new())
+    }
+
+    fn log_pages(&self) -> Vec<log::LogPage> {
+        let (remaining, maximum) = match self.ready() {
+            Ok(tape) => (self.capacity.saturating_sub(tape.used()), self.capacity),
+            Err(_) => (0, 0),
+        };
+        vec![
+            log::sequential_access(self.bytes_written, self.bytes_read),
+            log::tape_alert(),
+            log::tape_capacity(remaining, maximum),
+        ]
+    }
+
+    /// REPORT DENSITY SUPPORT (SSC-4 7.8).
+    fn report_density(&self, cdb: &[u8; 16]) -> Outcome {
+        let [_, media, _, _, _, _, _, high, low, ..] = *cdb;
+        let densities = if media & 0x01 != 0 {
+            self.ready()?;
+            density::supported(self.drive_type, Some(self.generation()))
+        } else {
+            density::supported(self.drive_type, None)
+        };
+        let data = ssc::density_support(&densities);
+        Ok(up_to(data, u16::from_be_bytes([high, low])))
+    }
+
+    /// LOAD UNLOAD (SSC-4 7.3).
+    fn load_unload(&mut self, call: &Call<'_>) -> Outcome {
+        let LoadUnload { load, at_end } = LoadUnload::decode(call.cdb);
+        if load && at_end {
+            return Err(Refusal::invalid_field());
+        }
+        let was_loaded = self.loaded;
+        let prevented = !self.unit.preventing.is_empty();
+        let cartridge = self.cartridge.as_mut().ok_or_else(not_present)?;
+        if !load && prevented {
+            return Err(Refusal::illegal(AdditionalSenseCode::REMOVAL_PREVENTED));
+        }
+        cartridge.sync().map_err(|_| write_error())?;
+        self.loaded = load;
+        self.position = 0;
+        if load && !was_loaded {
+            self.unit
+                .attentions
+                .raise_for_others(call.nexus, AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED);
+        }
+        Ok(Bytes::new())
+    }
+}
+
+pub(super) fn write_error() -> Refusal {
+    Refusal::check(SenseKey::MEDIUM_ERROR, AdditionalSenseCode::WRITE_ERROR)
+}
+
+fn not_present() -> Refusal {
+    Refusal::check(SenseKey::NOT_READY, AdditionalSenseCode::MEDIUM_NOT_PRESENT)
+}
+
+const DEVICE_CONFIGURATION: u8 = 0x10;
+/// Byte 10 of the device configuration page, behind the two of its header.
+const SWP_BYTE: usize = 8;
+/// SWP: software write protection.
+const SWP: u8 = 0x04;
+
+/// Mode pages of an LTO drive: code, default values behind the page header, changeable bits.
+const MODE_PAGES: &[(u8, &[u8], &[u8])] = &[
+    // Read-write error recovery: no retries to speak of.
+    (0x01, &[0; 10], &[]),
+    // Disconnect-reconnect: the transport decides.
+    (0x02, &[0; 14], &[]),
+    // Control: one task set, no descriptor format sense.
+    (0x0a, &[0; 10], &[]),
+    // Data compression: DCE, DCC, DDE; the algorithm of LTO. Nothing is compressed here, whatever DCE says.
+    (
+        0x0f,
+        &[0xc0, 0x80, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0],
+        &[0x80],
+    ),
+    // Device configuration: LOIS; EEG, SEW; compression selected.
+    (
+        DEVICE_CONFIGURATION,
+        &[0, 0, 0, 0, 0, 0, 0x40, 0, 0x18, 0, 0, 0, 1, 0],
+        &[0, 0, 0, 0, 0, 0, 0, 0, SWP, 0, 0, 0, 1],
+    ),
+    // Medium partition: one partition, its format recognized.
+    (0x11, &[0, 0, 0, 3, 0, 0], &[]),
+    // Informational exceptions control: DEXCPT, MRIE.
+    (0x1c, &[0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[0x08, 0x0f]),
+];

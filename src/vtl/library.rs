@@ -1,0 +1,459 @@
+//! The library as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::cartridge::{Barcode, Cartridge, Shelf};
+use super::changer::{Changer, Elements};
+use super::configuration::{LibraryConfiguration, LibraryError};
+use super::drive::Drive;
+use super::fault::LibraryFaults;
+use super::logical_unit::{Call, LogicalUnit};
+use super::operation::{Command, Found, Operation};
+use super::persistent_reservation::PersistentReservations;
+use super::reply::{Outcome, Refusal, ScsiReply, up_to};
+use crate::scsi::spc::{LogicalUnitNumber, LunList, PeripheralDeviceType};
+use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
+
+/// Names an I_T nexus: one session of one initiator. The caller gives them; none may be used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NexusId(pub u64);
+
+/// An initiator port of iSCSI (RFC 7143 4.4.1): what persistent reservations remember beyond a session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InitiatorPort {
+    /// InitiatorName; of longer ones the first 223 bytes count.
+    pub name: String,
+    /// ISID.
+    pub isid: [u8; 6],
+}
+
+/// A library: a changer at LUN 0 and drives from LUN 1.
+///
+/// Announce every session with [`Library::nexus_added`] before its first command. Commands are executed in the order of
+/// the calls, each in full; a library is not shared between threads.
+#[derive(Debug)]
+pub struct Library {
+    changer: Changer,
+    drives: Vec<Drive>,
+    nexuses: BTreeMap<NexusId, InitiatorPort>,
+    shelf: Shelf,
+    faults: LibraryFaults,
+}
+
+impl Library {
+    /// Returns the library, all cartridges where they were, those in drives loaded and rewound.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when there can be no such library, and when its media directory is in use or cannot be read or
+    /// written.
+    pub fn new(configuration: LibraryConfiguration) -> Result<Self, LibraryError> {
+        configuration.validate()?;
+        let serial = format!("{:0>12}", configuration.serial);
+        let drives = (1..=configuration.drives)
+            .map(|number| {
+                Drive::new(
+                    &serial,
+                    number,
+                    configuration.drive_type,
+                    configuration.cartridge_size,
+                )
+            })
+            .collect();
+        let mut library = Self {
+            changer: Changer::new(&serial, &configuration),
+            drives,
+            nexuses: BTreeMap::new(),
+            shelf: Shelf::open(&configuration.media)?,
+            faults: configuration.faults.clone(),
+        };
+        library.stock(&configuration)?;
+        Ok(library)
+    }
+
+    /// Returns the logical units, the changer first.
+    pub fn logical_units(&self) -> Vec<LogicalUnitNumber> {
+        logical_units(self.drives.len())
+    }
+
+    /// Takes note of a session. Its first command at each logical unit meets unit attention 29/00.
+    pub fn nexus_added(&mut self, nexus: NexusId, port: InitiatorPort) {
+        self.nexuses.insert(nexus, port);
+        for unit in self.units() {
+            unit.attentions.add_nexus(nexus);
+        }
+    }
+
+    /// Takes note that a session is gone: what it reserved and prevented is free again. Persistent reservations stay.
+    pub fn nexus_lost(&mut self, nexus: NexusId) {
+        self.nexuses.remove(&nexus);
+        for unit in self.units() {
+            unit.nexus_lost(nexus);
+        }
+    }
+
+    /// Resets a logical unit (SAM-5 7.7): unit attention 29/03 for every nexus. Returns false when there is no such
+    /// unit.
+    pub fn logical_unit_reset(&mut self, lun: LogicalUnitNumber) -> bool {
+        let unit = match self.find(lun) {
+            Some(Unit::Changer) => Some(&mut self.changer.unit),
+            Some(Unit::Drive(index)) => self.drives.get_mut(index).map(|drive| &mut drive.unit),
+            None => None,
+        };
+        let found = unit.map(|unit| unit.reset(AdditionalSenseCode::BUS_DEVICE_RESET));
+        found.is_some()
+    }
+
+    /// Resets every logical unit, as TARGET WARM RESET does: unit attention 29/02 for every nexus.
+    pub fn target_reset(&mut self) {
+        for unit in self.units() {
+            unit.reset(AdditionalSenseCode::BUS_RESET);
+        }
+    }
+
+    /// Turns the library off and on: cartridges stay where they are, those in drives are rewound and loaded again,
+    /// persistent reservations are gone; unit attention 29/00 for every nexus. The caller ends the sessions.
+    pub fn power_cycle(&mut self) {
+        for unit in self.units() {
+            unit.reset(AdditionalSenseCode::POWER_ON_OR_RESET);
+            unit.persistent = PersistentReservations::default();
+        }
+        for drive in &mut self.drives {
+            drive.power_on();
+        }
+    }
+
+    /// Replaces what the library does wrong from here on.
+    pub fn set_faults(&mut self, faults: LibraryFaults) {
+        self.faults = faults;
+    }
+
+    /// Waits until everything written is on the disk.
+    ///
+    /// # Errors
+    /// [`LibraryError::Io`].
+    pub fn sync(&mut self) -> Result<(), LibraryError> {
+        for drive in &mut self.drives {
+            drive.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes of data a command wants from the initiator, as things are now; 0 for a command that is
+    /// not understood. What a WRITE wants depends on the block length, so ask right before the command is executed.
+    pub fn data_out_length(&self, lun: LogicalUnitNumber, cdb: &[u8; 16]) -> u32 {
+        let drive = match self.find(lun) {
+            Some(Unit::Changer) => None,
+            Some(Unit::Drive(index)) => self.drives.get(index),
+            None => return 0,
+        };
+        let device_type = match drive {
+            Some(_) => PeripheralDeviceType::SEQUENTIAL_ACCESS,
+            None => PeripheralDeviceType::MEDIUM_CHANGER,
+        };
+        let Found::Operation(operation) = Operation::find(device_type, cdb) else {
+            return 0;
+        };
+        let [_, _, _, _, short, a, b, c, d, ..] = *cdb;
+        match operation.command {
+            Command::ModeSelect6 => short.into(),
+            Command::ModeSelect10 => u16::from_be_bytes([c, d]).into(),
+            Command::PersistentReserveOut => u32::from_be_bytes([a, b, c, d]),
+            Command::Write => drive.map_or(0, |drive| drive.write_length(cdb)),
+            _ => 0,
+        }
+    }
+
+    /// Executes a command.
+    ///
+    /// `data_out` is what came from the initiator, [`Library::data_out_length`] bytes for a command that is well
+    /// formed; a cartridge in memory keeps a large block as this very buffer. `allocation` is the most that may go
+    /// back, the transport's expected data transfer length for reading; the CDB's own bound holds as well.
+    pub fn execute(
+        &mut self,
+        nexus: NexusId,
+        lun: LogicalUnitNumber,
+        cdb: &[u8; 16],
+        data_out: &Bytes,
+        allocation: u32,
+    ) -> ScsiReply {
+        self.count_down_to_power_cycle();
+        let outcome = match self.find(lun) {
+            Some(unit) => self.execute_at(unit, nexus, cdb, data_out),
+            None => self.execute_nowhere(cdb),
+        };
+        ScsiReply::new(outcome, allocation)
+    }
+
+    fn execute_at(
+        &mut self,
+        unit: Unit,
+        nexus: NexusId,
+        cdb: &[u8; 16],
+        data_out: &Bytes,
+    ) -> Outcome {
+        let Self {
+            changer,
+            drives,
+            nexuses,
+            shelf,
+            faults,
+        } = self;
+        let common = match unit {
+            Unit::Changer => &mut changer.unit,
+            Unit::Drive(index) => match drives.get_mut(index) {
+                Some(drive) => &mut drive.unit,
+                None => return Err(no_such_unit()),
+            },
+        };
+        let call = Call {
+            nexus,
+            nexuses,
+            cdb,
+            data_out,
+        };
+        let found = Operation::find(common.identity.device_type, cdb);
+        let passes =
+            matches!(found, Found::Operation(operation) if operation.passes_unit_attention());
+        if !passes {
+            faults.hold_up()?;
+            if let Some(code) = common.attentions.take(nexus) {
+                return Err(Refusal::check(SenseKey::UNIT_ATTENTION, code));
+            }
+        }
+        let operation = match found {
+            Found::Operation(operation) => operation,
+            Found::NoSuchServiceAction => return Err(Refusal::invalid_field()),
+            Found::Nothing => {
+                return Err(Refusal::illegal(
+                    AdditionalSenseCode::INVALID_OPERATION_CODE,
+                ));
+            }
+        };
+        if operation.has_undefined_bits(cdb) {
+            return Err(Refusal::invalid_field());
+        }
+        if common.conflicts(&call, operation.access) {
+            return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
+        }
+        if operation.command == Command::ReportLuns {
+            return report_luns(cdb, drives.len());
+        }
+        if let Some(outcome) = common.execute(operation.command, &call) {
+            return outcome;
+        }
+        match unit {
+            Unit::Changer => Elements {
+                changer,
+                drives,
+                shelf,
+            }
+            .execute(operation.command, &call),
+            Unit::Drive(index) => match drives.get_mut(index) {
+                Some(drive) => drive.execute(operation.command, &call, faults),
+                None => Err(no_such_unit()),
+            },
+        }
+    }
+
+    /// A logical unit that is not there answers three commands (SPC-4 6.6, 6.33, 6.39).
+    fn execute_nowhere(&self, cdb: &[u8; 16]) -> Outcome {
+        let [code, _, _, high, low, ..] = *cdb;
+        match code {
+            // PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
+            0x12 => {
+                let mut data = vec![0x7f, 0, 0x06, 2, 31];
+                data.resize(36, 0);
+                Ok(up_to(data, u16::from_be_bytes([high, low])))
+            }
+            0x03 => {
+                let sense = SenseData::new(
+                    SenseKey::ILLEGAL_REQUEST,
+                    AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED,
+                );
+                Ok(up_to(sense.encode().to_vec(), low))
+            }
+            0xa0 => report_luns(cdb, self.drives.len()),
+            _ => Err(no_such_unit()),
+        }
+    }
+
+    /// Puts every cartridge where it was; new ones go to free storage elements.
+    fn stock(&mut self, configuration: &LibraryConfiguration) -> Result<(), LibraryError> {
+        let mut wanted = BTreeSet::new();
+        for volume in &configuration.cartridges {
+            if !wanted.insert(volume) {
+                return Err(LibraryError::DuplicateVolume {
+                    volume: volume.clone(),
+                });
+            }
+        }
+        let filed = self.shelf.volumes()?;
+        let missing: Vec<Barcode> = configuration
+            .cartridges
+            .iter()
+            .filter(|volume| !filed.contains(volume))
+            .cloned()
+            .collect();
+        let known: BTreeSet<&Barcode> = filed.iter().chain(&missing).collect();
+        for volume in &configuration.write_protected {
+            if !known.contains(volume) {
+                return Err(LibraryError::UnknownVolume {
+                    volume: volume.clone(),
+                });
+            }
+        }
+        self.shelf.create(&missing)?;
+        let places = self.shelf.contents()?;
+        let mut elements = Elements {
+            changer: &mut self.changer,
+            drives: &mut self.drives,
+            shelf: &self.shelf,
+        };
+        let mut homeless: Vec<&Barcode> = Vec::new();
+        let mut placed = BTreeSet::new();
+        // Those with a place first, so that no newcomer takes it.
+        for place in &places {
+            if known.contains(&place.volume) && placed.insert(&place.volume) {
+                let mut cartridge = cartridge(&place.volume, configuration);
+                cartridge.source = place.source;
+                if elements.put(place.element, cartridge).is_err() {
+                    homeless.push(&place.volume);
+                }
+            }
+        }
+        let newcomers = configuration.cartridges.iter().chain(&filed);
+        for volume in newcomers {
+            if placed.insert(volume) {
+                homeless.push(volume);
+            }
+        }
+        for volume in homeless {
+            let no_room = || LibraryError::NoRoom {
+                volume: volume.clone(),
+            };
+            let slot = elements.free_slot().ok_or_else(no_room)?;
+            elements
+                .put(slot, cartridge(volume, configuration))
+                .map_err(|_| no_room())?;
+        }
+        self.shelf.record(elements.contents())
+    }
+
+    fn count_down_to_power_cycle(&mut self) {
+        match self.faults.power_cycle_after {
+            Some(0) => {
+                self.faults.power_cycle_after = None;
+                self.power_cycle();
+            }
+            Some(left) => self.faults.power_cycle_after = Some(left.saturating_sub(1)),
+            None => {}
+        }
+    }
+
+    fn units(&mut self) -> impl Iterator<Item = &mut LogicalUnit> {
+        let drives = self.drives.iter_mut().map(|drive| &mut drive.unit);
+        std::iter::once(&mut self.changer.unit).chain(drives)
+    }
+
+    fn find(&self, lun: LogicalUnitNumber) -> Option<Unit> {
+        match usize::try_from(lun.number()).ok()? {
+            0 => Some(Unit::Changer),
+            number => {
+                let index = number.checked_sub(1)?;
+                (index < self.drives.len()).then_some(Unit::Drive(index))
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    Changer,
+    /// Index of the drive.
+    Drive(usize),
+}
+
+fn cartridge(volume: &Barcode, configuration: &LibraryConfiguration) -> Cartridge {
+    Cartridge::new(
+        volume.clone(),
+        configuration.write_protected.contains(volume),
+    )
+}
+
+fn no_such_unit() -> Refusal {
+    Refusal::illegal(AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED)
+}
+
+fn logical_units(drives: usize) -> Vec<LogicalUnitNumber> {
+    (0..=u16::try_from(drives).unwrap_or(u16::MAX))
+        .map(LogicalUnitNumber::from_number)
+        .collect()
+}
+
+/// REPORT LUNS (SPC-4 6.33).
+fn report_luns(cdb: &[u8; 16], drives: usize) -> Outcome {
+    let [_, _, select, _, _, _, a, b, c, d, ..] = *cdb;
+    let allocation = u32::from_be_bytes([a, b, c, d]);
+    if allocation < 16 {
+        return Err(Refusal::invalid_field());
+    }
+    let luns = match select {
+        // 01h asks for well known logical units, of which there are none.
+        0x01 => Vec::new(),
+        0x00 | 0x02 => logical_units(drives),
+        _ => return Err(Refusal::invalid_field()),
+    };
+    Ok(up_to(LunList::encode(&luns), allocation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_can_be_handed_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Library>();
+    }
+
+    #[test]
+    fn a_library_has_room_for_its_cartridges_and_knows_them() {
+        let refused = |change: fn(&mut LibraryConfiguration)| {
+            let mut configuration = LibraryConfiguration::default();
+            change(&mut configuration);
+            Library::new(configuration).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(|wish| wish.slots = 9),
+            "no element is free for cartridge VOL010L8"
+        );
+        assert_eq!(
+            refused(|wish| wish.cartridges.extend_from_within(..1)),
+            "cartridge VOL001L8 is listed twice"
+        );
+        assert_eq!(
+            refused(|wish| {
+                wish.write_protected = LibraryConfiguration::barcodes(wish.drive_type, 11);
+            }),
+            "cartridge VOL011L8, to be write protected, is not in the library"
+        );
+    }
+
+    #[test]
+    fn the_length_of_parameter_lists_is_in_the_cdb() {
+        let library = Library::new(LibraryConfiguration::default()).unwrap();
+        let wanted = |lun, bytes: &[u8]| {
+            let mut cdb = [0; 16];
+            cdb[..bytes.len()].copy_from_slice(bytes);
+            library.data_out_length(LogicalUnitNumber::from_number(lun), &cdb)
+        };
+        assert_eq!(wanted(0, &[0x15, 0, 0, 0, 12]), 12);
+        assert_eq!(wanted(1, &[0x55, 0, 0, 0, 0, 0, 0, 1, 2]), 0x0102);
+        assert_eq!(wanted(1, &[0x5f, 0, 0, 0, 0, 0, 0, 0, 24]), 24);
+        assert_eq!(wanted(1, &[0x0a, 0, 1, 0, 0]), 0x1_0000);
+        assert_eq!(wanted(0, &[0x0a, 0, 1, 0, 0]), 0, "a changer takes no data");
+        assert_eq!(wanted(3, &[0x0a, 0, 1, 0, 0]), 0, "nobody is there");
+    }
+}

@@ -1,0 +1,197 @@
+//! The login phase of a connection: who may come in.
+
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::connection::{Connection, ConnectionError};
+use super::hub::{Hub, Membership};
+use super::{LoginAttempt, LoginOutcome, Notice};
+use crate::iscsi::acceptor::{
+    Accepted, Candidate, Decision, LoginAcceptor, LoginFailure, LoginStep, Question, Refusal,
+};
+use crate::iscsi::chap::{CHALLENGE_LENGTH, ChapChallenge};
+use crate::iscsi::ids::{LoginStatus, Tsih};
+use crate::iscsi::pdu::{LoginResponse, Pdu, Stage};
+
+/// How many commands an initiator may have under way at a time.
+const COMMAND_WINDOW: u32 = 32;
+
+/// How long a login may take.
+const LOGIN_TIME: Duration = Duration::from_secs(15);
+
+const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
+pub(super) const OUT_OF_RESOURCES: LoginStatus = LoginStatus::new(3, 2);
+
+/// Lets an initiator log in, and tells of it. Returns the connection with its membership, or nothing when it came to no
+/// session; the connection is closed then.
+pub(super) async fn log_in(
+    mut connection: Connection,
+    hub: &Rc<Hub>,
+) -> Option<(Connection, Membership)> {
+    let mut candidate = None;
+    let talk = talk(&mut connection, hub, &mut candidate);
+    let outcome = match timeout(LOGIN_TIME, talk).await {
+        Ok(ended) => ended,
+        Err(_) => Ended::Abandoned(Abandonment::TooSlow),
+    };
+    let tell = |candidate: Option<&Candidate>, outcome| {
+        hub.observe(Notice::Login(&LoginAttempt {
+            time: SystemTime::now(),
+            peer: connection.peer,
+            initiator_name: candidate.map(|candidate| candidate.initiator_name.clone()),
+            session_type: candidate.map(|candidate| candidate.session_type),
+            outcome,
+        }));
+    };
+    match outcome {
+        Ended::LoggedIn(membership, outcome) => {
+            tell(candidate.as_ref(), outcome);
+            Some((connection, *membership))
+        }
+        Ended::Refused(refusal) => {
+            let status = refusal.response.as_ref().map(|response| response.status);
+            let outcome = LoginOutcome::Refused {
+                status,
+                failure: refusal.failure.clone(),
+            };
+            tell(refusal.candidate.as_ref(), outcome);
+            connection.close().await;
+            None
+        }
+        Ended::NoRoom(candidate) => {
+            let failure = LoginFailure::Refused(OUT_OF_RESOURCES);
+            let outcome = LoginOutcome::Refused {
+                status: Some(OUT_OF_RESOURCES),
+                failure,
+            };
+            tell(Some(&candidate), outcome);
+            connection.close().await;
+            None
+        }
+        // Somebody who only looked whether the port is open has not attempted a login.
+        Ended::Abandoned(Abandonment::Silent) => None,
+        Ended::Abandoned(Abandonment::TooSlow) => {
+            tell(candidate.as_ref(), LoginOutcome::TimedOut(LOGIN_TIME));
+            None
+        }
+        Ended::Abandoned(Abandonment::Lost(error)) => {
+            tell(candidate.as_ref(), LoginOutcome::Abandoned(error));
+            None
+        }
+    }
+}
+
+/// How the talk of a login ended.
+enum Ended {
+    LoggedIn(Box<Membership>, LoginOutcome),
+    Refused(Box<Refusal>),
+    NoRoom(Box<Candidate>),
+    Abandoned(Abandonment),
+}
+
+enum Abandonment {
+    Silent,
+    TooSlow,
+    Lost(ConnectionError),
+}
+
+async fn talk(connection: &mut Connection, hub: &Rc<Hub>, asked: &mut Option<Candidate>) -> Ended {
+    let mut acceptor = LoginAcceptor::new(COMMAND_WINDOW);
+    let mut is_first = true;
+    loop {
+        let pdu = match connection.receive().await {
+            Ok(pdu) => pdu,
+            Err(ConnectionError::Closed | ConnectionError::Io(_))
+                if is_first && connection.has_received_nothing() =>
+            {
+                return Ended::Abandoned(Abandonment::Silent);
+            }
+            Err(error) => return Ended::Abandoned(Abandonment::Lost(error)),
+        };
+        is_first = false;
+        let mut step = acceptor.handle(pdu);
+        if let LoginStep::Ask(question) = step {
+            *asked = Some(question.candidate().clone());
+            step = answer(*question, connection, hub);
+        }
+        let (response, ended) = match step {
+            LoginStep::Send(next, response) => {
+                acceptor = *next;
+                match connection.send(&Pdu::LoginResponse(response)) {
+                    Ok(()) => continue,
+                    Err(error) => return Ended::Abandoned(Abandonment::Lost(error.into())),
+                }
+            }
+            LoginStep::Refused(refusal) => match refusal.response.clone() {
+                Some(response) => (response, Ended::Refused(refusal)),
+                None => return Ended::Refused(refusal),
+            },
+            LoginStep::Done(accepted) => finish(*accepted, connection, hub),
+            // A question is asked once, and has been answered.
+            LoginStep::Ask(_) => return Ended::Abandoned(Abandonment::Silent),
+        };
+        if let Err(error) = connection.send(&Pdu::LoginResponse(response)) {
+            return Ended::Abandoned(Abandonment::Lost(error.into()));
+        }
+        if let Ended::LoggedIn(membership, _) = &ended {
+            connection.begin_full_feature_phase(&membership.session().settings().parameters);
+        }
+        return ended;
+    }
+}
+
+/// Decides about a candidate.
+fn answer(question: Question, connection: &Connection, hub: &Hub) -> LoginStep {
+    let (Some(challenge), Ok(portal)) = (challenge(), connection.local_address()) else {
+        return question.refuse(TARGET_ERROR);
+    };
+    let decision = hub.decide(question.candidate(), portal, challenge);
+    match decision {
+        Decision::Admit(admission) => question.admit(*admission),
+        Decision::Refuse(status) => question.refuse(status),
+        Decision::Redirect { address, permanent } => question.redirect(&address, permanent),
+    }
+}
+
+/// Makes a session of a login that has succeeded, unless the last place has gone to another one meanwhile.
+fn finish(accepted: Accepted, connection: &Connection, hub: &Rc<Hub>) -> (LoginResponse, Ended) {
+    let joined = connection
+        .local_address()
+        .ok()
+        .and_then(|portal| hub.join(&accepted, portal));
+    let chap = accepted.chap;
+    match joined {
+        Some((membership, reinstated)) => {
+            let outcome = LoginOutcome::LoggedIn { chap, reinstated };
+            let ended = Ended::LoggedIn(Box::new(membership), outcome);
+            (accepted.response, ended)
+        }
+        None => {
+            let response = LoginResponse {
+                status: OUT_OF_RESOURCES,
+                transit: false,
+                next_stage: Stage::SecurityNegotiation,
+                tsih: Tsih::default(),
+                data: Bytes::new(),
+                ..accepted.response
+            };
+            (response, Ended::NoRoom(Box::new(accepted.candidate)))
+        }
+    }
+}
+
+/// Returns a fresh challenge; `None` when the system has no random numbers.
+fn challenge() -> Option<ChapChallenge> {
+    let mut identifier = [0];
+    let mut challenge = [0; CHALLENGE_LENGTH];
+    getrandom::fill(&mut identifier).ok()?;
+    getrandom::fill(&mut challenge).ok()?;
+    let [identifier] = identifier;
+    Some(ChapChallenge {
+        identifier,
+        challenge,
+    })
+}

@@ -1,0 +1,434 @@
+//! Serves a library over TCP: accepts connections, lets initiators log in, executes their commands.
+//!
+//! ```text
+//!  Listener::serve --accept--> log_in --Membership--> serve --> close
+//!         |                      |                      |
+//!         |                      \------- Hub ----------/   the library, the sessions, the rules
+//!         \--stop: Logout Request to every session, a short grace, drop, media synced
+//! ```
+//!
+//! Everything runs on one thread: a command is executed at once and in full, so no two of them ever meet. All protocol
+//! knowledge is in [`crate::iscsi::acceptor`]; this module moves bytes and watches the clock.
+
+mod connection;
+mod hub;
+mod login;
+mod session;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{sleep, timeout};
+
+use self::connection::Connection;
+use self::hub::Hub;
+use super::configuration::LibraryError;
+use super::fault::TransportFaults;
+use super::library::Library;
+use crate::iscsi::acceptor::{AcceptorError, LoginFailure, PingSettings};
+use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials, ChapOutcome};
+use crate::iscsi::ids::LoginStatus;
+use crate::iscsi::operational::{OperationalOffer, SessionType};
+use crate::iscsi::pdu::Pdu;
+
+pub use connection::ConnectionError;
+
+/// The most connections whose login is under way at a time; more wait in the system's queue.
+const MAX_PENDING_LOGINS: usize = 64;
+
+/// How long initiators have to log out when the listener stops, in seconds.
+const GRACE: u16 = 2;
+
+/// How long the last PDUs may take when the listener stops.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How long to wait when no connection can be accepted, because too many files are open, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a library is served, and to whom.
+#[derive(Clone, Debug)]
+pub struct ListenerSettings {
+    /// The address and TCP port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// TargetName (RFC 7143 13.4).
+    pub target_name: String,
+    /// TargetAlias (13.6).
+    pub target_alias: Option<String>,
+    /// The initiators that may log in, compared without letter case; `None` lets everybody in.
+    pub allowed_initiators: Option<Vec<String>>,
+    /// The CHAP credentials that an initiator has to prove; `None` asks for no authentication.
+    pub chap: Option<ChapCredentials>,
+    /// The target's own credentials, for initiators that ask for mutual CHAP.
+    pub own_chap: Option<ChapCredentials>,
+    /// The CHAP algorithms accepted.
+    pub algorithms: Vec<ChapAlgorithm>,
+    /// The most normal sessions at a time; one more is refused with status 0302.
+    pub max_sessions: usize,
+    /// The operational keys as the target prefers them.
+    pub offer: OperationalOffer,
+    /// When to ping an initiator; `None` for never. The system's own keepalive finds peers that are gone in any case, and a
+    /// tape initiator may have good reasons to be slow.
+    pub ping: Option<PingSettings>,
+    /// What the target does wrong.
+    pub faults: TransportFaults,
+}
+
+impl ListenerSettings {
+    /// Returns settings that let everybody in, without authentication and without faults.
+    #[must_use]
+    pub fn new(listen: SocketAddr, target_name: impl Into<String>) -> Self {
+        Self {
+            listen,
+            target_name: target_name.into(),
+            target_alias: None,
+            allowed_initiators: None,
+            chap: None,
+            own_chap: None,
+            algorithms: ChapAlgorithm::ALL.to_vec(),
+            max_sessions: 64,
+            offer: OperationalOffer::default(),
+            ping: None,
+            faults: TransportFaults::default(),
+        }
+    }
+}
+
+/// Why a listener does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address cannot be had.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The system has no resources for it.
+    #[error("cannot set up what a listener needs")]
+    Resources(#[from] io::Error),
+}
+
+/// A login that was attempted.
+#[derive(Debug)]
+pub struct LoginAttempt {
+    /// When it ended.
+    pub time: SystemTime,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// InitiatorName, as sent; `None` when it was never told.
+    pub initiator_name: Option<String>,
+    /// SessionType.
+    pub session_type: Option<SessionType>,
+    /// What came of it.
+    pub outcome: LoginOutcome,
+}
+
+/// What came of a login.
+#[derive(Debug)]
+pub enum LoginOutcome {
+    /// There is a session.
+    LoggedIn {
+        /// What CHAP came to; `None` without authentication.
+        chap: Option<ChapOutcome>,
+        /// Whether it took the place of a session of the same initiator port (RFC 7143 6.3.5).
+        reinstated: bool,
+    },
+    /// The initiator was not let in.
+    Refused {
+        /// The status that it was told; `None` when it does not even speak of a login.
+        status: Option<LoginStatus>,
+        /// Why.
+        failure: LoginFailure,
+    },
+    /// The login did not end in this time.
+    TimedOut(Duration),
+    /// The connection ended in the middle.
+    Abandoned(ConnectionError),
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub enum SessionEnd {
+    /// The initiator logged out.
+    LoggedOut,
+    /// This side closed it: the library is stopping or was reset, or what came was no PDU.
+    Closed,
+    /// A login of the same initiator port took its place.
+    Reinstated,
+    /// The initiator does not answer.
+    Silent(AcceptorError),
+    /// The connection was lost.
+    Lost(ConnectionError),
+    /// A fault that was asked for.
+    Fault,
+}
+
+/// Something that happens while a library is served.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'a> {
+    /// A login was attempted.
+    Login(&'a LoginAttempt),
+    /// A PDU has come.
+    Received {
+        /// From where.
+        peer: SocketAddr,
+        /// The PDU.
+        pdu: &'a Pdu,
+    },
+    /// A PDU is sent.
+    Sent {
+        /// To where.
+        peer: SocketAddr,
+        /// The PDU.
+        pdu: &'a Pdu,
+    },
+    /// A session has ended.
+    Ended {
+        /// Whose it was.
+        peer: SocketAddr,
+        /// InitiatorName.
+        initiator_name: &'a str,
+        /// How.
+        end: &'a SessionEnd,
+    },
+}
+
+/// Is told what happens.
+pub type Observer = dyn Fn(Notice<'_>);
+
+/// Why a listener stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// [`Stopper::stop`] was called.
+    Asked,
+    /// SIGINT came.
+    Interrupted,
+    /// SIGTERM came.
+    Terminated,
+}
+
+/// Stops a listener from anywhere.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<Notify>);
+
+impl Stopper {
+    /// Has the listener end its sessions and return.
+    pub fn stop(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// A listener that has its address: initiators can connect, and are served as soon as [`Listener::serve`] is called.
+pub struct Listener {
+    runtime: Runtime,
+    listener: TcpListener,
+    portal: SocketAddr,
+    settings: ListenerSettings,
+    stop: Arc<Notify>,
+    signals: Option<Signals>,
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Listener {
+    /// Listens on the address.
+    ///
+    /// # Errors
+    /// [`ListenError`] when the address is in use or not this machine's, or when the system has no resources.
+    pub fn bind(settings: ListenerSettings) -> Result<Self, ListenError> {
+        let address = settings.listen;
+        let bind = |source| ListenError::Bind { address, source };
+        let listener = StdListener::bind(address).map_err(bind)?;
+        listener.set_nonblocking(true)?;
+        let portal = listener.local_addr()?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        Ok(Self {
+            runtime,
+            listener,
+            portal,
+            settings,
+            stop: Arc::new(Notify::new()),
+            signals: None,
+        })
+    }
+
+    /// Makes SIGINT and SIGTERM stop the listener from now on, instead of ending the process.
+    ///
+    /// # Errors
+    /// [`ListenError::Resources`] when the system refuses.
+    pub fn heed_signals(&mut self) -> Result<(), ListenError> {
+        let _inside = self.runtime.enter();
+        self.signals = Some(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        });
+        Ok(())
+    }
+
+    /// Returns the address and port that initiators connect to.
+    #[must_use]
+    pub fn portal(&self) -> SocketAddr {
+        self.portal
+    }
+
+    /// Returns what stops this listener.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.stop))
+    }
+
+    /// Serves the library until it is stopped; then asks every initiator to log out, gives them a short grace, drops the
+    /// others, and waits until everything written is on the disk. A second signal cuts the grace short.
+    ///
+    /// # Errors
+    /// [`LibraryError`] when the media cannot be synced.
+    pub fn serve(self, library: Library, observer: Rc<Observer>) -> Result<Stopped, LibraryError> {
+        let Self {
+            runtime,
+            listener,
+            settings,
+            stop,
+            mut signals,
+            ..
+        } = self;
+        let hub = Hub::new(settings, library, observer);
+        let tasks = LocalSet::new();
+        let stopped = tasks.block_on(&runtime, async {
+            let mut connections = JoinSet::new();
+            let mut stopping: Stopping<'_> = Box::pin(stopped(&stop, signals.as_mut()));
+            let why = accept(&listener, &hub, &mut connections, &mut stopping).await;
+            drop(stopping);
+            drop(listener);
+            let grace = end_sessions(&hub, &mut connections);
+            let mut again: Stopping<'_> = Box::pin(stopped(&stop, signals.as_mut()));
+            // Whichever comes first.
+            let _ = unless(&mut again, grace).await;
+            why
+        });
+        // Connections that are left go with their tasks, and their sessions with them.
+        drop(tasks);
+        let synced = hub.library().sync();
+        synced.map(|()| stopped)
+    }
+}
+
+type Stopping<'a> = Pin<Box<dyn Future<Output = Stopped> + 'a>>;
+
+async fn stopped(stop: &Notify, signals: Option<&mut Signals>) -> Stopped {
+    let mut asked = pin!(stop.notified());
+    let mut signals = signals;
+    poll_fn(|context| {
+        if let Some(signals) = &mut signals {
+            if signals.interrupt.poll_recv(context).is_ready() {
+                return Poll::Ready(Stopped::Interrupted);
+            }
+            if signals.terminate.poll_recv(context).is_ready() {
+                return Poll::Ready(Stopped::Terminated);
+            }
+        }
+        asked.as_mut().poll(context).map(|()| Stopped::Asked)
+    })
+    .await
+}
+
+/// Does some work unless it is told to stop before the work is done.
+async fn unless<T>(
+    stopping: &mut Stopping<'_>,
+    work: impl Future<Output = T>,
+) -> Result<T, Stopped> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if let Poll::Ready(stopped) = stopping.as_mut().poll(context) {
+            return Poll::Ready(Err(stopped));
+        }
+        work.as_mut().poll(context).map(Ok)
+    })
+    .await
+}
+
+/// Accepts connections until it is told to stop.
+async fn accept(
+    listener: &TcpListener,
+    hub: &Rc<Hub>,
+    connections: &mut JoinSet<()>,
+    stopping: &mut Stopping<'_>,
+) -> Stopped {
+    let pending = Arc::new(Semaphore::new(MAX_PENDING_LOGINS));
+    loop {
+        let next = async {
+            // Nobody closes the semaphore.
+            let place = Arc::clone(&pending).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = match unless(stopping, next).await {
+            Ok(next) => next,
+            Err(stopped) => return stopped,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) => {
+                let hub = Rc::clone(hub);
+                connections.spawn_local(async move {
+                    let logged_in = log_in(stream, peer, &hub).await;
+                    drop(place);
+                    if let Some((connection, membership)) = logged_in {
+                        session::serve(connection, membership).await;
+                    }
+                });
+            }
+            // A connection that is gone already, or too many open files, which pass.
+            Err(_) => {
+                if let Err(stopped) = unless(stopping, sleep(ACCEPT_PAUSE)).await {
+                    return stopped;
+                }
+            }
+        }
+    }
+}
+
+async fn log_in(
+    stream: TcpStream,
+    peer: SocketAddr,
+    hub: &Rc<Hub>,
+) -> Option<(Connection, hub::Membership)> {
+    // A socket for both families shows an IPv4 peer in its IPv6 form.
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let faults = hub.settings().faults.clone();
+    let connection = Connection::new(stream, peer, faults, hub.observer()).ok()?;
+    login::log_in(connection, hub).await
+}
+
+/// Ends all sessions: asks their initiators to log out, and drops those that do not.
+async fn end_sessions(hub: &Hub, connections: &mut JoinSet<()>) {
+    hub.with_others(None, |session| session.request_logout(GRACE));
+    let grace = Duration::from_secs(GRACE.into());
+    if timeout(grace, hub.wait_until_empty()).await.is_err() {
+        hub.with_others(None, |session| session.drop_connection(0));
+        let _ = timeout(LAST_WORDS, hub.wait_until_empty()).await;
+    }
+    // What was said last has to be sent.
+    let sent = async { while connections.join_next().await.is_some() {} };
+    let _ = timeout(LAST_WORDS, sent).await;
+}

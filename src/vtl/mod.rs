@@ -1,0 +1,41 @@
+//! The embedded virtual tape library: a medium changer that reports as an IBM 3584-403, and its LTO drives.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`library`] | [`Library`]: the whole library as plain data, and the one function that executes a command |
+//! | [`configuration`] | what a library is made of, and what is wrong with such a wish |
+//! | [`cartridge`] | cartridges and what is recorded on them, in memory or as SIMH .tap files |
+//! | [`fault`] | failures on demand, for tests of initiators |
+//! | [`listener`] | serves a library over TCP, with tokio |
+//!
+//! Below those: the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
+//! `persistent_reservation`, `unit_attention`, `log`, and `primary` for the commands), the changer (`changer`) and the
+//! drive (`drive`, `density`, and `tape_motion` for what moves the tape).
+//!
+//! A command is executed at once and in full; nothing but the listener waits, and the only other I/O is that of the
+//! cartridges' files.
+
+mod changer;
+mod density;
+mod drive;
+mod log;
+mod logical_unit;
+mod mode;
+mod operation;
+mod persistent_reservation;
+mod primary;
+mod reply;
+mod tape_motion;
+mod unit_attention;
+
+pub mod cartridge;
+pub mod configuration;
+pub mod fault;
+pub mod library;
+pub mod listener;
+
+pub use cartridge::{Barcode, Media};
+pub use configuration::{DriveType, LibraryConfiguration, LibraryError};
+pub use fault::{Faults, LibraryFaults, TransportFaults};
+pub use library::{InitiatorPort, Library, NexusId};
+pub use reply::ScsiReply;

@@ -1,0 +1,368 @@
+//! Persistent reservations (SPC-4 5.13): registrations and the reservation of one logical unit.
+//!
+//! They outlast sessions, not a power cycle: APTPL is not supported.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::library::InitiatorPort;
+use super::operation::Access;
+use super::reply::Refusal;
+use crate::scsi::reader::Reader;
+use crate::scsi::{AdditionalSenseCode, Status};
+
+/// The most initiator ports that may be registered, which bounds memory.
+const MAX_REGISTRATIONS: usize = 256;
+
+/// Who is registered with which key, and who holds the reservation.
+#[derive(Debug, Default)]
+pub(super) struct PersistentReservations {
+    /// PRGENERATION.
+    generation: u32,
+    registrations: BTreeMap<InitiatorPort, u64>,
+    reservation: Option<Reservation>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reservation {
+    /// The holder; for the types of all registrants, who made it.
+    holder: InitiatorPort,
+    kind: Kind,
+}
+
+/// TYPE of a reservation (SPC-4 table 60).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind(u8);
+
+impl Kind {
+    fn from_code(code: u8) -> Option<Self> {
+        matches!(code, 1 | 3 | 5 | 6 | 7 | 8).then_some(Self(code))
+    }
+
+    fn is_exclusive_access(self) -> bool {
+        matches!(self.0, 3 | 6 | 8)
+    }
+
+    fn is_for_registrants(self) -> bool {
+        self.0 >= 5
+    }
+
+    fn is_held_by_all(self) -> bool {
+        self.0 >= 7
+    }
+}
+
+/// Who has to be told what, after a PERSISTENT RESERVE OUT.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) code: Option<AdditionalSenseCode>,
+    pub(super) ports: BTreeSet<InitiatorPort>,
+}
+
+impl PersistentReservations {
+    /// PERSISTENT RESERVE IN: returns the parameter data of a service action; none for one that does not exist.
+    pub(super) fn report(&self, service_action: u8) -> Option<Vec<u8>> {
+        let body: Vec<u8> = match service_action {
+            // READ KEYS.
+            0x00 => self
+                .registrations
+                .values()
+                .flat_map(|key| key.to_be_bytes())
+                .collect(),
+            // READ RESERVATION.
+            0x01 => self
+                .reservation
+                .iter()
+                .flat_map(|held| self.described(held))
+                .collect(),
+            // REPORT CAPABILITIES: no CRH, no SIP_C, no ATP_C, no PTPL; TMV, and all six types.
+            0x02 => return Some(vec![0, 8, 0x00, 0x80, 0xea, 0x01, 0, 0]),
+            // READ FULL STATUS.
+            0x03 => self
+                .registrations
+                .iter()
+                .flat_map(|(port, key)| self.full_status(port, *key))
+                .collect(),
+            _ => return None,
+        };
+        let mut data = self.generation.to_be_bytes().to_vec();
+        data.extend(u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
+        data.extend(body);
+        Some(data)
+    }
+
+    fn described(&self, held: &Reservation) -> Vec<u8> {
+        let key = match held.kind.is_held_by_all() {
+            true => 0,
+            false => self.registrations.get(&held.holder).copied().unwrap_or(0),
+        };
+        let mut data = key.to_be_bytes().to_vec();
+        data.extend([0, 0, 0, 0, 0, held.kind.0, 0, 0]);
+        data
+    }
+
+    fn full_status(&self, port: &InitiatorPort, key: u64) -> Vec<u8> {
+        let held = self
+            .reservation
+            .as_ref()
+            .filter(|held| held.holder == *port || held.kind.is_held_by_all());
+        let transport_id = transport_id(port);
+        let mut data = key.to_be_bytes().to_vec();
+        data.extend([0; 4]);
+        data.push(u8::from(held.is_some()));
+        data.push(held.map_or(0, |held| held.kind.0));
+        data.extend([0; 4]);
+        // RELATIVE TARGET PORT IDENTIFIER.
+        data.extend([0, 1]);
+        let length = u32::try_from(transport_id.len()).unwrap_or(u32::MAX);
+        data.extend(length.to_be_bytes());
+        data.extend(transport_id);
+        data
+    }
+
+    /// Returns whether a reservation forbids `port` a command; a port that is not known is nobody's friend.
+    pub(super) fn conflicts(&self, port: Option<&InitiatorPort>, access: Access) -> bool {
+        let Some(held) = &self.reservation else {
+            return false;
+        };
+        let registered = port.is_some_and(|port| self.registrations.contains_key(port));
+        if port == Some(&held.holder) || registered && held.kind.is_for_registrants() {
+            return false;
+        }
+        match access {
+            Access::Free | Access::Persistent => false,
+            Access::Read => held.kind.is_exclusive_access(),
+            Access::Write => true,
+        }
+    }
+
+    /// Returns whether anybody is registered: RESERVE and RELEASE conflict then (SPC-4 5.13.2, CRH = 0).
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.registrations.is_empty()
+    }
+
+    /// PERSISTENT RESERVE OUT for `port`; the parameter list has been checked to be 24 bytes.
+    pub(super) fn change(
+        &mut self,
+        port: &InitiatorPort,
+        cdb: &[u8; 16],
+        parameters: &[u8],
+    ) -> Result<Told, Refusal> {
+        let [_, second, scope_and_kind, ..] = *cdb;
+        let list = Parameters::decode(parameters)?;
+        let own = self.registrations.get(port).copied();
+        let service_action = second & 0x1f;
+        // REGISTER and REGISTER AND IGNORE EXISTING KEY are for ports that are not registered, too.
+        match (service_action, own) {
+            (0x06, _) => {}
+            (0x00, None) if list.key != 0 => return Err(conflict()),
+            (0x00, None) => {}
+            (_, Some(key)) if key == list.key => {}
+            _ => return Err(conflict()),
+        }
+        let kind = || {
+            let in_scope = scope_and_kind & 0xf0 == 0;
+            Kind::from_code(scope_and_kind & 0x0f)
+                .filter(|_| in_scope)
+                .ok_or_else(Refusal::invalid_field)
+        };
+        match service_action {
+            0x00 | 0x06 => self.register(port, list.service_action_key),
+            0x01 => self.reserve(port, kind()?),
+            0x02 => self.release(port, kind()?),
+            0x03 => Ok(self.clear(port)),
+            0x04 => self.preempt(port, list.service_action_key, kind),
+            _ => Err(Refusal::invalid_field()),
+        }
+    }
+
+    fn register(&mut self, port: &InitiatorPort, key: u64) -> Result<Told, Refusal> {
+        let mut told = Told::default();
+        if key == 0 {
+            if self.registrations.remove(port).is_some() {
+                told = self.unregistered(port);
+            }
+        } else {
+            let is_new = !self.registrations.contains_key(port);
+            if is_new && self.registrations.len() >= MAX_REGISTRATIONS {
+                return Err(Refusal::illegal(
+                    AdditionalSenseCode::INSUFFICIENT_REGISTRATION_RESOURCES,
+                ));
+            }
+            self.registrations.insert(port.clone(), key);
+        }
+        self.generation = self.generation.wrapping_add(1);
+        Ok(told)
+    }
+
+    /// Ends a reservation that `port`, which has just lost its registration, was the last to keep alive.
+    fn unregistered(&mut self, port: &InitiatorPort) -> Told {
+        let ends = self
+            .reservation
+            .as_ref()
+            .is_some_and(|held| match held.kind.is_held_by_all() {
+                true => self.registrations.is_empty(),
+                false => held.holder == *port,
+            });
+        match self.reservation.take_if(|_| ends) {
+            Some(held) if held.kind.is_for_registrants() => {
+                self.tell_others(port, AdditionalSenseCode::RESERVATIONS_RELEASED)
+            }
+            _ => Told::default(),
+        }
+    }
+
+    fn reserve(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, Refusal> {
+        match &self.reservation {
+            None => {
+                self.reservation = Some(Reservation {
+                    holder: port.clone(),
+                    kind,
+                });
+                Ok(Told::default())
+            }
+            Some(held) if self.holds(port, held) && held.kind == kind => Ok(Told::default()),
+            Some(_) => Err(conflict()),
+        }
+    }
+
+    fn release(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, Refusal> {
+        match &self.reservation {
+            Some(held) if self.holds(port, held) => {
+                if held.kind != kind {
+                    return Err(Refusal::illegal(AdditionalSenseCode::INVALID_RELEASE));
+                }
+                self.reservation = None;
+                Ok(match kind.is_for_registrants() {
+                    true => self.tell_others(port, AdditionalSenseCode::RESERVATIONS_RELEASED),
+                    false => Told::default(),
+                })
+            }
+            // Nothing to release is no error (SPC-4 5.13.11.2).
+            _ => Ok(Told::default()),
+        }
+    }
+
+    fn clear(&mut self, port: &InitiatorPort) -> Told {
+        let told = self.tell_others(port, AdditionalSenseCode::RESERVATIONS_PREEMPTED);
+        self.registrations.clear();
+        self.reservation = None;
+        self.generation = self.generation.wrapping_add(1);
+        told
+    }
+
+    fn preempt(
+        &mut self,
+        port: &InitiatorPort,
+        key: u64,
+        kind: impl Fn() -> Result<Kind, Refusal>,
+    ) -> Result<Told, Refusal> {
+        let by_all = self
+            .reservation
+            .as_ref()
+            .is_some_and(|held| held.kind.is_held_by_all());
+        let holder_key = self
+            .reservation
+            .as_ref()
+            .and_then(|held| self.registrations.get(&held.holder).copied());
+        let takes_reservation = match by_all {
+            true => key == 0,
+            false => holder_key == Some(key),
+        };
+        if key == 0 && !by_all {
+            return Err(Refusal::invalid_parameter());
+        }
+        let removed: BTreeSet<InitiatorPort> = self
+            .registrations
+            .iter()
+            .filter(|(other, other_key)| {
+                *other != port && (**other_key == key || key == 0 && takes_reservation)
+            })
+            .map(|(other, _)| other.clone())
+            .collect();
+        let own_key_preempted = self.registrations.get(port) == Some(&key);
+        if removed.is_empty() && !takes_reservation && !own_key_preempted {
+            return Err(conflict());
+        }
+        if takes_reservation {
+            let kind = kind()?;
+            self.reservation = Some(Reservation {
+                holder: port.clone(),
+                kind,
+            });
+        }
+        for other in &removed {
+            self.registrations.remove(other);
+        }
+        if self.registrations.is_empty() {
+            self.reservation = None;
+        }
+        self.generation = self.generation.wrapping_add(1);
+        Ok(Told {
+            code: Some(AdditionalSenseCode::REGISTRATIONS_PREEMPTED),
+            ports: removed,
+        })
+    }
+
+    fn holds(&self, port: &InitiatorPort, held: &Reservation) -> bool {
+        held.holder == *port || held.kind.is_held_by_all() && self.registrations.contains_key(port)
+    }
+
+    fn tell_others(&self, port: &InitiatorPort, code: AdditionalSenseCode) -> Told {
+        Told {
+            code: Some(code),
+            ports: self
+                .registrations
+                .keys()
+                .filter(|other| *other != port)
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+fn conflict() -> Refusal {
+    Refusal::Status(Status::RESERVATION_CONFLICT)
+}
+
+/// The parameter list of PERSISTENT RESERVE OUT (SPC-4 6.16.3).
+struct Parameters {
+    /// RESERVATION KEY.
+    key: u64,
+    /// SERVICE ACTION RESERVATION KEY.
+    service_action_key: u64,
+}
+
+impl Parameters {
+    fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
+        let mut reader = Reader::new("PERSISTENT RESERVE OUT parameter list", bytes);
+        let mut fields = || -> Result<_, crate::scsi::DecodeError> {
+            Ok((reader.u64()?, reader.u64()?, reader.u32()?, reader.u8()?))
+        };
+        let (key, service_action_key, _obsolete, flags) =
+            fields().map_err(|_| Refusal::parameter_list_length())?;
+        // SPEC_I_PT, ALL_TG_PT and APTPL are not supported.
+        if flags & 0x0d != 0 {
+            return Err(Refusal::invalid_parameter());
+        }
+        Ok(Self {
+            key,
+            service_action_key,
+        })
+    }
+}
+
+/// Returns the TransportID of an iSCSI initiator port (SPC-4 7.6.4.6), format 01b: name, `,i,0x`, ISID.
+fn transport_id(port: &InitiatorPort) -> Vec<u8> {
+    let mut name: Vec<u8> = port.name.bytes().take(223).collect();
+    name.extend(b",i,0x");
+    for byte in port.isid {
+        name.extend(format!("{byte:02x}").bytes());
+    }
+    // Terminated by at least one NUL, of a length that is a multiple of four, and not below twenty.
+    let length = name.len().saturating_add(4) & !3;
+    name.resize(length.max(20), 0);
+    let mut id = vec![0x45, 0];
+    id.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
+    id.extend(name);
+    id
+}

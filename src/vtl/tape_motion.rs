@@ -1,0 +1,470 @@
+//! The tape drive's commands that read, write and move the tape (SSC-4).
+
+use bytes::{Bytes, BytesMut};
+
+use super::cartridge::{Kind, TapeError};
+use super::drive::{Drive, LONGEST_BLOCK, LONGEST_TRANSFER, write_error};
+use super::fault::{BlockFault, LibraryFaults};
+use super::logical_unit::Call;
+use super::operation::Command;
+use super::reply::{Outcome, Refusal, up_to};
+use crate::scsi::ssc::{self, Destination, Locate, Position, Space, SpaceCode, Transfer};
+use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey};
+
+/// The most that early warning comes before the end of the medium.
+const LONGEST_WARNING: u64 = 64 << 20;
+
+impl Drive {
+    pub(super) fn execute_on_tape(
+        &mut self,
+        command: Command,
+        call: &Call<'_>,
+        faults: &LibraryFaults,
+    ) -> Outcome {
+        let cdb = call.cdb;
+        match command {
+            Command::Rewind => {
+                self.ready()?;
+                self.position = 0;
+                done()
+            }
+            Command::Read => self.read(Transfer::decode(cdb), faults),
+            Command::Write => self.write(Transfer::decode(cdb), call.data_out, faults),
+            Command::WriteFilemarks => self.write_filemarks(ssc::filemark_count(cdb), faults),
+            Command::Space6 => self.space(Space::decode6(cdb)),
+            Command::Space16 => self.space(Space::decode16(cdb)),
+            Command::Locate10 => self.locate(Some(Locate::decode10(cdb))),
+            Command::Locate16 => self.locate(Locate::decode16(cdb)),
+            Command::Erase => self.erase(faults),
+            Command::ReadPosition => self.read_position(cdb),
+            _ => Err(Refusal::illegal(
+                AdditionalSenseCode::INVALID_OPERATION_CODE,
+            )),
+        }
+    }
+
+    /// READ(6) (SSC-4 5.6).
+    fn read(&mut self, transfer: Transfer, faults: &LibraryFaults) -> Outcome {
+        if transfer.fixed {
+            return self.read_fixed(transfer, faults);
+        }
+        self.ready()?;
+        if transfer.length == 0 {
+            return done();
+        }
+        let requested = transfer.length;
+        let length = match self.next_block(faults) {
+            Ok(length) => length,
+            Err(stop) => return Err(stop.sense(requested.into()).into()),
+        };
+        let data = self.take_block(requested)?;
+        // SILI spares a block that is too short always, one that is too long only with variable blocks in force.
+        let spared = transfer.suppress_incorrect_length
+            && (length < requested || self.unit.mode.block_length == 0);
+        if length == requested || spared {
+            return Ok(data);
+        }
+        let mut sense = SenseData::new(SenseKey::NO_SENSE, AdditionalSenseCode::NONE);
+        sense.incorrect_length = true;
+        // The difference, negative in two's complement when the block is longer.
+        sense.information = Some(requested.wrapping_sub(length).into());
+        Err(Refusal::Check { sense, data })
+    }
+
+    fn read_fixed(&mut self, transfer: Transfer, faults: &LibraryFaults) -> Outcome {
+        let block_length = self.unit.mode.block_length;
+        if block_length == 0 || transfer.suppress_incorrect_length {
+            return Err(Refusal::invalid_field());
+        }
+        self.ready()?;
+        let blocks = transfer.length;
+        if blocks.saturating_mul(block_length) > LONGEST_TRANSFER {
+            return Err(Refusal::invalid_field());
+        }
+        let mut data = Vec::new();
+        for done in 0..blocks {
+            let missing = blocks.saturating_sub(done);
+            let length = match self.next_block(faults) {
+                Ok(length) => length,
+                Err(stop) => {
+                    return Err(Refusal::Check {
+                        sense: stop.sense(missing.into()),
+                        data: joined(data),
+                    });
+                }
+            };
+            let block = self.take_block(block_length)?;
+            if length != block_length {
+                let mut sense = SenseData::new(SenseKey::NO_SENSE, AdditionalSenseCode::NONE);
+                sense.incorrect_length = true;
+                sense.information = Some(missing.into());
+                return Err(Refusal::Check {
+                    sense,
+                    data: joined(data),
+                });
+            }
+            data.push(block);
+        }
+        Ok(joined(data))
+    }
+
+    /// Returns the length of the block that is next, or what is there instead; a filemark is passed.
+    fn next_block(&mut self, faults: &LibraryFaults) -> Result<u32, Stop> {
+        let record = self
+            .ready()
+            .ok()
+            .and_then(|tape| tape.record(self.position))
+            .ok_or(Stop::EndOfData)?;
+        match record.kind {
+            Kind::Filemark => {
+                self.position = self.position.saturating_add(1);
+                Err(Stop::Filemark)
+            }
+            Kind::Unreadable => Err(Stop::Unreadable),
+            Kind::Block if self.is_faulty(&faults.unreadable) => Err(Stop::Unreadable),
+            Kind::Block => Ok(record.length),
+        }
+    }
+
+    /// Reads the block that is next and passes it.
+    fn take_block(&mut self, limit: u32) -> Result<Bytes, Refusal> {
+        let data = self
+            .ready()?
+            .read(self.position, limit)
+            .map_err(|_| unrecovered_read_error())?;
+        self.position = self.position.saturating_add(1);
+        self.bytes_read = self
+            .bytes_read
+            .saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        Ok(data)
+    }
+
+    /// WRITE(6) (SSC-4 5.10). What follows the position is gone with the first block.
+    fn write(&mut self, transfer: Transfer, data: &Bytes, faults: &LibraryFaults) -> Outcome {
+        let (blocks, block_length) = match (transfer.fixed, self.unit.mode.block_length) {
+            (true, 0) => return Err(Refusal::invalid_field()),
+            (true, block_length) => (transfer.length, block_length),
+            (false, _) => (1, transfer.length),
+        };
+        let total = blocks.saturating_mul(block_length);
+        if block_length > LONGEST_BLOCK || total > LONGEST_TRANSFER {
+            return Err(Refusal::invalid_field());
+        }
+        self.writable(faults)?;
+        if total == 0 {
+            return done();
+        }
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        if data.len() < total {
+            return Err(Refusal::check(
+                SenseKey::ABORTED_COMMAND,
+                AdditionalSenseCode::DATA_PHASE_ERROR,
+            ));
+        }
+        // INFORMATION is what is missing: blocks when FIXED, else bytes.
+        let missing = |written: u32| match transfer.fixed {
+            true => blocks.saturating_sub(written),
+            false => transfer.length,
+        };
+        self.cut_here()?;
+        let length = usize::try_from(block_length).unwrap_or(usize::MAX);
+        let mut rest = data.slice(..total);
+        for written in 0..blocks {
+            if self.is_faulty(&faults.unwritable) {
+                return Err(write_error());
+            }
+            let block = rest.split_to(length.min(rest.len()));
+            self.append(block_length.into(), 1, |tape| tape.append_block(&block))
+                .map_err(|error| refused(error, missing(written)))?;
+            self.bytes_written = self.bytes_written.saturating_add(block_length.into());
+        }
+        self.early_warning()
+    }
+
+    /// WRITE FILEMARKS(6) (SSC-4 5.11). Whatever was written before is on the disk when it is done.
+    fn write_filemarks(&mut self, count: u32, faults: &LibraryFaults) -> Outcome {
+        self.writable(faults)?;
+        if count > 0 {
+            self.cut_here()?;
+            self.append(0, count, |tape| tape.append_filemarks(count))
+                .map_err(|error| refused(error, count))?;
+        }
+        self.ready_mut()?.sync().map_err(|_| write_error())?;
+        if count == 0 {
+            return done();
+        }
+        self.early_warning()
+    }
+
+    /// ERASE(6) (SSC-4 5.2): what follows the position is gone; LONG makes no difference.
+    fn erase(&mut self, faults: &LibraryFaults) -> Outcome {
+        self.writable(faults)?;
+        self.cut_here()?;
+        self.ready_mut()?.sync().map_err(|_| write_error())?;
+        done()
+    }
+
+    fn writable(&self, faults: &LibraryFaults) -> Result<(), Refusal> {
+        self.ready()?;
+        if self.is_write_protected() {
+            return Err(Refusal::check(
+                SenseKey::DATA_PROTECT,
+                AdditionalSenseCode::WRITE_PROTECTED,
+            ));
+        }
+        if self.is_faulty(&faults.unwritable) {
+            return Err(write_error());
+        }
+        Ok(())
+    }
+
+    fn cut_here(&mut self) -> Result<(), Refusal> {
+        let position = self.position;
+        self.ready_mut()?
+            .truncate(position)
+            .map_err(|_| write_error())
+    }
+
+    /// Appends records when the cartridge has room for them, and passes them.
+    fn append(
+        &mut self,
+        block_length: u64,
+        records: u32,
+        write: impl FnOnce(&mut super::cartridge::Tape) -> Result<(), TapeError>,
+    ) -> Result<(), TapeError> {
+        let capacity = self.capacity;
+        let cost = u64::from(records)
+            .saturating_mul(super::cartridge::RECORD_COST)
+            .saturating_add(block_length);
+        let tape = self.ready_mut().map_err(|_| TapeError::Damaged)?;
+        if tape.used().saturating_add(cost) > capacity {
+            return Err(TapeError::Full);
+        }
+        write(tape)?;
+        self.position = self.position.saturating_add(records.into());
+        Ok(())
+    }
+
+    /// Everything was written; near the end of the medium the initiator is told so.
+    fn early_warning(&self) -> Outcome {
+        if !self.is_behind_early_warning() {
+            return done();
+        }
+        let mut sense = SenseData::new(
+            SenseKey::NO_SENSE,
+            AdditionalSenseCode::END_OF_MEDIUM_DETECTED,
+        );
+        sense.end_of_medium = true;
+        sense.information = Some(0);
+        Err(sense.into())
+    }
+
+    /// Early warning begins a sixteenth of the capacity before the end, 64 MiB at most.
+    fn is_behind_early_warning(&self) -> bool {
+        let warning = (self.capacity / 16).min(LONGEST_WARNING);
+        self.ready().is_ok_and(|tape| {
+            self.position == tape.end() && tape.used() > self.capacity.saturating_sub(warning)
+        })
+    }
+
+    /// SPACE(6) and SPACE(16) (SSC-4 7.11).
+    fn space(&mut self, space: Option<Space>) -> Outcome {
+        let Space { code, count } = space.ok_or_else(Refusal::invalid_field)?;
+        let tape = self.ready()?;
+        let end = tape.end();
+        let wanted = count.unsigned_abs();
+        let (position, stop) = match (code, count >= 0) {
+            (SpaceCode::EndOfData, _) => (end, None),
+            (SpaceCode::Filemarks, true) => {
+                let before = tape.filemarks_before(self.position);
+                let target = wanted
+                    .checked_sub(1)
+                    .map(|more| tape.filemark(before.saturating_add(more)));
+                match target {
+                    None => (self.position, None),
+                    Some(Some(filemark)) => (filemark.saturating_add(1), None),
+                    Some(None) => {
+                        let passed = tape.filemarks_before(end).saturating_sub(before);
+                        (end, Some((Stop::EndOfData, wanted.saturating_sub(passed))))
+                    }
+                }
+            }
+            (SpaceCode::Filemarks, false) => {
+                let before = tape.filemarks_before(self.position);
+                let target = before
+                    .checked_sub(wanted)
+                    .and_then(|number| tape.filemark(number));
+                match target {
+                    Some(filemark) => (filemark, None),
+                    None => (0, Some((Stop::Beginning, wanted.saturating_sub(before)))),
+                }
+            }
+            (SpaceCode::Blocks, true) => {
+                let goal = self.position.saturating_add(wanted);
+                let filemark = tape.filemark(tape.filemarks_before(self.position));
+                let residual = |reached| goal.saturating_sub(reached);
+                match filemark.filter(|filemark| *filemark < goal) {
+                    Some(filemark) => (
+                        filemark.saturating_add(1),
+                        Some((Stop::Filemark, residual(filemark))),
+                    ),
+                    None if goal > end => (end, Some((Stop::EndOfData, residual(end)))),
+                    None => (goal, None),
+                }
+            }
+            (SpaceCode::Blocks, false) => {
+                let goal = self.position.checked_sub(wanted);
+                let filemark = tape
+                    .filemarks_before(self.position)
+                    .checked_sub(1)
+                    .and_then(|number| tape.filemark(number));
+                let passed_to = |place: u64| self.position.saturating_sub(place);
+                match (filemark, goal) {
+                    (Some(filemark), _) if goal.is_none_or(|goal| goal <= filemark) => {
+                        let passed = passed_to(filemark.saturating_add(1));
+                        let residual = wanted.saturating_sub(passed);
+                        (filemark, Some((Stop::Filemark, residual)))
+                    }
+                    (_, Some(goal)) => (goal, None),
+                    (_, None) => {
+                        let residual = wanted.saturating_sub(passed_to(0));
+                        (0, Some((Stop::Beginning, residual)))
+                    }
+                }
+            }
+        };
+        self.position = position;
+        match stop {
+            None => done(),
+            Some((stop, residual)) => Err(stop.sense(residual).into()),
+        }
+    }
+
+    /// LOCATE(10) and LOCATE(16) (SSC-4 7.4): a place behind the end of data ends there.
+    fn locate(&mut self, locate: Option<Locate>) -> Outcome {
+        let locate = locate.ok_or_else(Refusal::invalid_field)?;
+        let tape = self.ready()?;
+        if locate.partition.is_some_and(|partition| partition != 0) {
+            return Err(Refusal::invalid_field());
+        }
+        let end = tape.end();
+        let found = match locate.destination {
+            Destination::Object(object) => Some(object).filter(|object| *object <= end),
+            Destination::File(0) => Some(0),
+            Destination::File(file) => tape
+                .filemark(file.saturating_sub(1))
+                .map(|filemark| filemark.saturating_add(1)),
+            Destination::EndOfData => Some(end),
+        };
+        self.position = found.unwrap_or(end);
+        match found {
+            Some(_) => done(),
+            None => Err(Refusal::check(
+                SenseKey::BLANK_CHECK,
+                AdditionalSenseCode::END_OF_DATA_DETECTED,
+            )),
+        }
+    }
+
+    /// READ POSITION (SSC-4 7.7).
+    fn read_position(&self, cdb: &[u8; 16]) -> Outcome {
+        let [_, form, _, _, _, _, _, high, low, ..] = *cdb;
+        let allocation = u16::from_be_bytes([high, low]);
+        let position = Position {
+            object: self.position,
+            file: self.ready()?.filemarks_before(self.position),
+            behind_early_warning: self.is_behind_early_warning(),
+        };
+        match form & 0x1f {
+            // The two older forms have no allocation length.
+            0x00 | 0x06 if allocation != 0 => Err(Refusal::invalid_field()),
+            0x00 => Ok(position.short_form().into()),
+            0x06 => Ok(position.long_form().into()),
+            _ => Ok(up_to(position.extended_form(), allocation)),
+        }
+    }
+
+    /// Returns whether the position is one of these.
+    fn is_faulty(&self, places: &[BlockFault]) -> bool {
+        self.cartridge.as_ref().is_some_and(|cartridge| {
+            places
+                .iter()
+                .any(|place| place.volume == cartridge.volume && place.object == self.position)
+        })
+    }
+}
+
+/// What ends a movement before its goal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Filemark,
+    EndOfData,
+    Beginning,
+    Unreadable,
+}
+
+impl Stop {
+    /// Returns the sense data; `residual` is what was asked for and not done.
+    fn sense(self, residual: u64) -> SenseData {
+        let (key, code) = match self {
+            Self::Filemark => (SenseKey::NO_SENSE, AdditionalSenseCode::FILEMARK_DETECTED),
+            Self::EndOfData => (
+                SenseKey::BLANK_CHECK,
+                AdditionalSenseCode::END_OF_DATA_DETECTED,
+            ),
+            Self::Beginning => (
+                SenseKey::NO_SENSE,
+                AdditionalSenseCode::BEGINNING_OF_MEDIUM_DETECTED,
+            ),
+            Self::Unreadable => (
+                SenseKey::MEDIUM_ERROR,
+                AdditionalSenseCode::UNRECOVERED_READ_ERROR,
+            ),
+        };
+        let mut sense = SenseData::new(key, code);
+        sense.filemark = self == Self::Filemark;
+        sense.end_of_medium = self == Self::Beginning;
+        // Fixed format sense data has 32 bits for it; what does not fit is not claimed.
+        sense.information = Some(residual).filter(|residual| *residual <= u32::MAX.into());
+        sense
+    }
+}
+
+fn done() -> Outcome {
+    Ok(Bytes::new())
+}
+
+fn unrecovered_read_error() -> Refusal {
+    Stop::Unreadable.sense(u64::MAX).into()
+}
+
+/// Returns what a failure to write means; `missing` is what was not written.
+fn refused(error: TapeError, missing: u32) -> Refusal {
+    match error {
+        TapeError::Full => {
+            let mut sense = SenseData::new(
+                SenseKey::VOLUME_OVERFLOW,
+                AdditionalSenseCode::END_OF_MEDIUM_DETECTED,
+            );
+            sense.end_of_medium = true;
+            sense.information = Some(missing.into());
+            sense.into()
+        }
+        TapeError::Unreadable | TapeError::Damaged | TapeError::Io(_) => write_error(),
+    }
+}
+
+/// Returns blocks one after the other; a single one is not copied.
+fn joined(mut blocks: Vec<Bytes>) -> Bytes {
+    if blocks.len() == 1 {
+        return blocks.pop().unwrap_or_default();
+    }
+    let length = blocks
+        .iter()
+        .fold(0usize, |sum, block| sum.saturating_add(block.len()));
+    let mut all = BytesMut::with_capacity(length);
+    for block in blocks {
+        all.extend_from_slice(&block);
+    }
+    all.freeze()
+}
