@@ -35,8 +35,8 @@
 //! keystore, report, iscsi, scsi, values -> nothing else in the crate
 //! ```
 //!
-//! `iscsi`, `scsi`, `values`, `config`, `report`, `devices`, `keystore` and the grammar do no I/O: no sockets, files, clocks or random
-//! numbers; time, the ISID and challenges are arguments. tokio appears in `net` and `vtl::listener` only.
+//! `iscsi`, `scsi`, `values`, `config`, `report`, `devices`, `keystore` and the grammar do no I/O: no sockets, files,
+//! clocks or random numbers; time, the ISID, challenges and nonces are arguments. tokio appears in `net` and `vtl::listener` only.
 #![cfg_attr(
     test,
     allow(

@@ -243,6 +243,23 @@ mod tests {
         seal_export(document, "a passphrase", 1, &salts()).unwrap()
     }
 
+    /// Written by `age -p` 1.1.1.
+    const BY_AGE: &str = "\
+        YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCB5Uk13bTlESUs2NkF2SVZzWUhIcDdnIDE4Cm5leWNqMDB1WU\
+        NJY21PL2d5WjBvUnBMaXBLQnVOSjViY0w5dHk4YStTbFkKLS0tIGZ6dHBNRm1ESXgyYUVRRFRqODJtN0FpaWRlT1Fx\
+        UVVLbnRqWjRLaU1uaWcKptouKEyQ85+Qx/HEYJ/158sQOoxd7jW/3ltLKcm3Ofq3JqIYsn2WPJSpTJQGwQcdtuPiod\
+        S/MjVSRLfHDHA2vTxYL8GiKR9UXHxs9yVdzvzshvT4n7zU4b6B1LcBSbavsCu4IdKaRh9S95Uu\
+    ";
+
+    #[test]
+    fn a_file_that_age_itself_wrote_opens() {
+        let file = base64::engine::general_purpose::STANDARD
+            .decode(BY_AGE.trim_end())
+            .unwrap();
+        let document = open_export(&file, "a passphrase").unwrap();
+        assert!(document.starts_with(b"{\"schema\":1,\"partition\""));
+    }
+
     #[test]
     fn what_is_sealed_opens_with_the_passphrase_only() {
         for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
