@@ -45,16 +45,6 @@ impl Store {
             .map_err(|source| StateError::Sealed { path, source })
     }
 
-    /// Returns where a partition's KeyStore rests.
-    pub fn keystore_path(&self, partition: &PartitionRecord) -> Option<PathBuf> {
-        Some(
-            self.keystore
-                .as_ref()?
-                .path
-                .join(file_name(partition.keystore?)),
-        )
-    }
-
     /// Takes the lock of the keystore directory.
     pub(super) fn lock_keystore(&self) -> Result<File, StateError> {
         let directory = self.keystore_directory()?;
