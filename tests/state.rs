@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use iscsiswiconfig::config::{
-    ChapParameters, Configuration, Partition, StagedParameter, TargetIdentity,
+    ChapParameters, Configuration, KeystoreUse, Partition, StagedParameter, TargetIdentity,
 };
 use iscsiswiconfig::devices::names::{DeviceKey, DeviceKind};
 use iscsiswiconfig::state::{
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 /// When an operation goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
+pub enum Moment {
     /// It is not carried out at all.
     Before,
     /// A write stops halfway; any other operation is not carried out.
@@ -33,7 +33,7 @@ enum Moment {
 
 /// How an operation goes wrong.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub enum Fault {
     /// It reports a full disk.
     Fails,
     /// The process dies.
@@ -159,7 +159,22 @@ fn faulty(directory: &Path, fault: Option<(usize, Moment, Fault)>) -> (Store, Rc
     )
 }
 
-fn identity(name: &str) -> TargetIdentity {
+/// Opens a state with a keystore directory, both below `root`, on a disk on which the n-th operation goes wrong.
+pub fn faulty_keystore(
+    root: &Path,
+    fault: Option<(usize, Moment, Fault)>,
+) -> (Store, Rc<Cell<usize>>) {
+    let operations = Rc::new(Cell::new(0));
+    let disk = FaultyDisk {
+        directory: root.to_owned(),
+        operations: Rc::clone(&operations),
+        fault,
+    };
+    let store = Store::on(Box::new(disk), root.join("state"), LOCK_TIMEOUT);
+    (store.with_keystore(root.join("keystore")), operations)
+}
+
+pub fn identity(name: &str) -> TargetIdentity {
     TargetIdentity {
         initiator_name: InitiatorName::Generated,
         target_host_name: "10.1.1.5".parse().unwrap(),
@@ -171,8 +186,8 @@ fn identity(name: &str) -> TargetIdentity {
 fn add(configuration: &mut Configuration, name: &str) {
     let generated = IscsiName::parse(Subject::InitiatorName, "iqn.generated").unwrap();
     let partition = Partition {
-        generated_name: &generated,
-        keystore_enabled: false,
+        generated_name: Some(&generated),
+        keystore: KeystoreUse::NotEnabled,
     };
     let chap = ChapParameters {
         name: Some(ChapName::parse("NAME").unwrap()),
@@ -332,8 +347,19 @@ fn the_first_write_of_all_fails_as_cleanly_as_any_other() {
 fn a_machine_without_an_id_gets_one_name_for_good() {
     let home = tempfile::tempdir().unwrap();
     let directory = home.path().join("state");
-    let first = faulty(&directory, None).0.generated_name().unwrap();
-    assert_eq!(faulty(&directory, None).0.generated_name().unwrap(), first);
+    let first = faulty(&directory, None)
+        .0
+        .generated_name()
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        faulty(&directory, None)
+            .0
+            .generated_name()
+            .unwrap()
+            .unwrap(),
+        first
+    );
     assert!(
         first.as_str().starts_with("iqn.1924-02.com.ibm:ibmi."),
         "{first}"
@@ -341,7 +367,10 @@ fn a_machine_without_an_id_gets_one_name_for_good() {
     assert_eq!(first.as_str().len(), 60);
 
     let other = home.path().join("other");
-    assert_ne!(faulty(&other, None).0.generated_name().unwrap(), first);
+    assert_ne!(
+        faulty(&other, None).0.generated_name().unwrap().unwrap(),
+        first
+    );
 }
 
 const KILL: &str = "ISCSISWICONFIG_TEST_KILL";

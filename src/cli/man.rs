@@ -287,13 +287,25 @@ fn environment(page: &mut Roff) {
         bold("--state-dir"),
         roman(" is not given."),
     ]);
+    page.control("TP", []);
+    page.text([bold(host::KEYSTORE_DIR_VARIABLE)]);
+    page.text([
+        roman("The keystore directory, where "),
+        bold("--keystore-dir"),
+        roman(" is not given."),
+    ]);
 }
 
 fn files(page: &mut Roff) {
     const FILES: &[(&str, &str)] = &[
         (
             "config.json",
-            "The configured targets and the staged one. It holds CHAP secrets in plain text.",
+            "The configured targets and the staged one. It holds CHAP secrets in plain text, except those \
+             that the Platform KeyStore holds.",
+        ),
+        (
+            "partition.json",
+            "UUID, release and KeyStore size of the partition, where they were set.",
         ),
         (
             "active.json",
@@ -356,9 +368,11 @@ fn notes(page: &mut Roff) {
             "The options, their rules and their examples are those of IBM's document. What is printed is this program's own: \
              no sample of the original's output is public.",
             "There is no Platform KeyStore on a new system. AVAIL therefore stores CHAP credentials as plain text in a file \
-             that only the user can read, and PLATFORM is refused.",
+             that only the user can read, and PLATFORM is refused. \"partition set --keystore-size 4096\" enables one: \
+             secrets are then sealed under a key of this machine, which protects copies and backups of the directories, and \
+             not against root or a copy of the whole system disk.",
             "A secret on a command line can be seen by other users of the host while the command runs, and may be kept in \
-             the history of the shell.",
+             the history of the shell; --secret-file takes it from elsewhere.",
             "CHAP names and secrets are translated to upper case, as on IBM i: the VTL must hold them in upper case. The \
              initiator proves itself to the target; the macro has no parameter for the reverse.",
             "A login that the VTL refuses is a normal step of attaching: the consoles of many VTLs list an initiator only \

@@ -11,7 +11,7 @@ use super::{SECRET, transcripts};
 use crate::common::TestEnvironment;
 
 /// The enums that hold what can be wrong, and the files that they are in.
-const ENUMS: [(&str, &str); 12] = [
+const ENUMS: [(&str, &str); 13] = [
     ("UsageError", "src/cli/usage.rs"),
     ("WordFault", "src/cli/usage.rs"),
     ("SecondsError", "src/cli/host/mod.rs"),
@@ -21,7 +21,8 @@ const ENUMS: [(&str, &str); 12] = [
     ("ValueWarning", "src/values/error.rs"),
     ("ConfigurationError", "src/config/mod.rs"),
     ("EditWarning", "src/config/mod.rs"),
-    ("StateError", "src/state/store.rs"),
+    ("PartitionError", "src/config/partition.rs"),
+    ("StateError", "src/state/error.rs"),
     ("ReIplError", "src/reipl/mod.rs"),
     ("ListenError", "src/vtl/listener/mod.rs"),
 ];
@@ -289,6 +290,38 @@ const SHOWN: &[(&str, &str)] = &[
         "! iscsiswiconfig: $HOME/state/config.json has schema 2, and this version knows 1",
     ),
     (
+        "ConfigurationError::KeystoreNotUsed",
+        "! iscsiswiconfig: release 7.5 does not use the Platform KeyStore for CHAP, and PLATFORM accepts nothing else",
+    ),
+    (
+        "ConfigurationError::NoGeneratedName",
+        "! iscsiswiconfig: this partition has no UUID to generate an initiator name from, as on POWER7 and before",
+    ),
+    (
+        "ConfigurationError::StagedSecretNotHere",
+        "! iscsiswiconfig: the staged CHAP secret is not in this machine's Platform KeyStore",
+    ),
+    (
+        "StateError::Sealed",
+        "! iscsiswiconfig: the Platform KeyStore $HOME/keystore/keystore-<uuid>.json cannot be opened: it was damaged, or sealed on another machine",
+    ),
+    (
+        "StateError::SecretMissing",
+        "! iscsiswiconfig: the Platform KeyStore $HOME/keystore/keystore-<uuid>.json cannot be opened: $HOME/keystore/machine.json is not there",
+    ),
+    (
+        "StateError::KeystoreFull",
+        "! iscsiswiconfig: the Platform KeyStore is full: 0 of 40 bytes are used, and 45 are needed",
+    ),
+    (
+        "PartitionError::InUse",
+        "! iscsiswiconfig: the Platform KeyStore holds 45 bytes of CHAP credentials, and 0 are to remain: a at 10.1.1.5 port 3260",
+    ),
+    (
+        "PartitionError::Demanded",
+        "! iscsiswiconfig: PLATFORM demands the Platform KeyStore for a at 10.1.1.5 port 3260",
+    ),
+    (
         "StateError::Locked",
         "! iscsiswiconfig: $HOME/state/config.lock is locked by process 4711",
     ),
@@ -337,8 +370,16 @@ const WARNINGS: &[(&str, &str)] = &[
         "! iscsiswiconfig: warning: the configuration has changed since the last re-IPL; -reipliscsiop makes it the active one",
     ),
     (
+        "dump.rs",
+        "! iscsiswiconfig: warning: the CHAP secret is not in this machine's Platform KeyStore, which storage replication does not copy, of a at 10.1.1.5 port 3260. Recreate the CHAP configuration here with -changetarget -initiatorchapsecret, or store it as plain text by adding -chapkeystore NONE, or remove CHAP with -removetarget and -addtarget without it.",
+    ),
+    (
         "mod.rs",
         "! iscsiswiconfig: warning: the CHAP secret was changed to upper case; the VTL must hold it in upper case",
+    ),
+    (
+        "partition.rs",
+        "! iscsiswiconfig: warning: 1 CHAP credential(s) went to disk, in plain text",
     ),
     (
         "reipl.rs",
