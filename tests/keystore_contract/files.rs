@@ -4,6 +4,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::search;
 use super::system::{SECRETS, System, USUAL_SIZE, add_words, copy, mode, set_mode, vtl, words};
@@ -278,7 +279,7 @@ fn a_directory_that_others_can_write_or_own_is_refused() {
 }
 
 #[test]
-fn a_symbolic_link_or_a_directory_in_place_of_a_file_is_refused() {
+fn what_is_no_file_in_place_of_a_file_is_refused() {
     let (system, tgtd) = sealed();
     for (path, bytes) in system.keystore_files() {
         let elsewhere = system.home().join("elsewhere");
@@ -312,6 +313,16 @@ fn a_symbolic_link_or_a_directory_in_place_of_a_file_is_refused() {
             &format!("{} is a directory", path.display()),
         );
         fs::remove_dir(&path).unwrap();
+
+        // A pipe would let a careless reader wait for ever.
+        let made = Command::new("mkfifo")
+            .args(["-m", "600"])
+            .arg(&path)
+            .status();
+        assert!(made.unwrap().success());
+        let output = system.run(&["-reipliscsiop"]);
+        assert_eq!(output.status.code(), Some(3), "a pipe:\n{output}");
+        fs::remove_file(&path).unwrap();
         fs::rename(&elsewhere, &path).unwrap();
     }
     system.assert_connects();

@@ -325,6 +325,48 @@ fn a_wrong_passphrase_or_a_damaged_file_imports_nothing() {
     assert_eq!(other.snapshot(), before, "nothing was imported");
 }
 
+/// A file says how much work and memory its passphrase takes: 1 KiB times two to the power of it.
+#[test]
+fn a_file_that_demands_too_much_work_is_refused_at_once() {
+    let (system, _tgtd) = original();
+    let passphrase = system.private_file("passphrase", PASSPHRASE);
+    let (salt, body) = ("A".repeat(22), "A".repeat(43));
+    for work in [
+        "30",
+        "40",
+        "63",
+        "64",
+        "255",
+        "999999999999999999999",
+        "-1",
+        "+10",
+        "010",
+        "",
+    ] {
+        let header =
+            format!("age-encryption.org/v1\n-> scrypt {salt} {work}\n{body}\n--- {body}\n");
+        let content = [header.as_bytes(), &[0; 64]].concat();
+        let file = system.private_file("demanding", &content);
+        let output = system.run(&[
+            "partition",
+            "import",
+            &file,
+            "--passphrase-file",
+            &passphrase,
+        ]);
+        assert!(
+            matches!(output.status.code(), Some(1..=3)),
+            "{work}: {output}"
+        );
+        assert!(
+            output.elapsed.as_secs() < 10,
+            "{work}: {:?}",
+            output.elapsed
+        );
+    }
+    system.assert_connects();
+}
+
 #[test]
 fn an_export_never_overwrites_a_file() {
     let (system, _tgtd) = original();
