@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --passphrase-file)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -38,7 +38,7 @@ _iscsiswiconfig() {
                 ((++index == last)) && value_of=$word
                 ;;
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
-            demo | vtl | generate) command=${command:-$word} ;;
+            demo | vtl | partition | generate) command=${command:-$word} ;;
         esac
     done
 
@@ -65,10 +65,11 @@ _iscsiswiconfig() {
         '')
             local parameters=''
             case ${command:-$option} in
-                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl generate --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
-                demo) candidates=(--state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                vtl) candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                generate) candidates=(man bash zsh fish --state-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl partition generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
+                demo) candidates=(--state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                vtl) candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                partition) candidates=(set export import --uuid --release --keystore-size --move-to-disk --passphrase-file --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                generate) candidates=(man bash zsh fish --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 -dumpinitiators) parameters='' ;;
                 -dumptargets) parameters='' ;;
                 -addtarget) parameters='-initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore' ;;

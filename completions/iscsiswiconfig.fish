@@ -21,14 +21,14 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions
+            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --passphrase-file
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
                 set value_of $word
             case -dumpinitiators -dumptargets -addtarget -reipliscsiop -reiplscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit
                 test -z "$option"; and set option $word
-            case demo vtl generate
+            case demo vtl partition generate
                 test -z "$command"; and set command $word
         end
     end
@@ -81,8 +81,11 @@ function __iscsiswiconfig_candidates
                     echo -help\t'Show help'
                     echo demo\t'Attach a virtual tape library on this machine, step by step'
                     echo vtl\t'Serve a virtual tape library over iSCSI until interrupted'
+                    echo partition\t'Show or change the partition and its Platform KeyStore, or carry them to another machine'
                     echo generate\t'Print the man page or a completion script'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
                     echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
@@ -93,6 +96,8 @@ function __iscsiswiconfig_candidates
                     echo --version\t'Show the version'
                 case demo
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
                     echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
@@ -119,6 +124,27 @@ function __iscsiswiconfig_candidates
                     echo --data-digest\t'Agree on data digests in this order of preference [default: None,CRC32C]'
                     echo --max-sessions\t'Number of sessions at a time [default: 64]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; -OPTION -help explains one macro option'
+                case partition
+                    echo set
+                    echo export
+                    echo import
+                    echo --uuid\t'set: make this the partition\'s UUID, or none: there is no default initiator name then, as on POWER7'
+                    echo --release\t'set: the release of IBM i, 7.2 to 7.6 [default: 7.6]; before 7.6 the KeyStore is not used for CHAP'
+                    echo --keystore-size\t'set: the capacity of the Platform KeyStore, 4096 as a rule; 0 disables it [default: 0]'
+                    echo --move-to-disk\t'set: let AVAIL credentials that lose their place go to disk in plain text'
+                    echo --passphrase-file\t'export, import: read the passphrase from FILE instead of asking for it'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
                     echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
@@ -132,6 +158,8 @@ function __iscsiswiconfig_candidates
                     echo zsh
                     echo fish
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
                     echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'

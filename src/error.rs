@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::cli::{Parameter, UsageFailure, quote};
-use crate::config::{ConfigurationError, TargetIdentity};
+use crate::config::{ConfigurationError, PartitionError, TargetIdentity};
 use crate::reipl::ReIplError;
 use crate::state::StateError;
 use crate::values::{Form, Subject, ValueError};
@@ -120,6 +120,21 @@ fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
                  readable by this user only{stays}"
             )];
         }
+        ConfigurationError::KeystoreNotUsed { staged, .. } => {
+            let (option, stays) = match staged {
+                true => ("-setkeystore ", "; what is staged stays"),
+                false => ("", ""),
+            };
+            return vec![format!(
+                "give {option}-chapkeystore AVAIL or NONE, or partition set --release 7.6{stays}"
+            )];
+        }
+        ConfigurationError::NoGeneratedName => {
+            "give an initiator name of your own, or the partition a UUID with partition set --uuid"
+        }
+        ConfigurationError::StagedSecretNotHere => {
+            "stage it again with -newname -initiatorchapsecret SECRET"
+        }
         ConfigurationError::NothingStaged => {
             "give -newname -targetname NAME and -newname -targethostname HOST first"
         }
@@ -197,10 +212,32 @@ fn namesake_hints(namesakes: &[TargetIdentity]) -> Vec<String> {
         .collect()
 }
 
+impl From<PartitionError> for CommandError {
+    fn from(error: PartitionError) -> Self {
+        let hint = match &error {
+            PartitionError::InUse { .. } => {
+                "--move-to-disk moves what is AVAIL to disk, in plain text"
+            }
+            PartitionError::Demanded { .. } => {
+                "-changetarget -chapkeystore AVAIL or NONE, or -removetarget, lets go of it; -commit or -clearconfig of what is staged"
+            }
+        };
+        Self {
+            kind: ErrorKind::Refused,
+            hints: vec![hint.to_owned()],
+            error: error.into(),
+        }
+    }
+}
+
 impl From<StateError> for CommandError {
     fn from(error: StateError) -> Self {
+        let kind = match &error {
+            StateError::KeystoreFull { .. } => ErrorKind::Refused,
+            _ => ErrorKind::State,
+        };
         Self {
-            kind: ErrorKind::State,
+            kind,
             hints: vec![state_hint(&error)],
             error: error.into(),
         }
@@ -300,12 +337,21 @@ fn state_hint(error: &StateError) -> String {
             "put the file itself in its place; the state directory may be a link, its files may not"
                 .to_owned()
         }
+        StateError::OpenDirectory {
+            path,
+            what: "keystore",
+            ..
+        } => format!(
+            "others may have read or put files in it: look at it, then chmod 700 {}",
+            path.display()
+        ),
         StateError::OpenDirectory { path, .. } => format!(
             "others may have put files in it: look at it, then chmod go-w {}",
             path.display()
         ),
         StateError::ForeignDirectory { .. } => {
-            "run as its owner, or give a directory of your own with --state-dir".to_owned()
+            "run as its owner, or give a directory of your own with --state-dir or --keystore-dir"
+                .to_owned()
         }
         StateError::Malformed { .. } => {
             "it is left as it is: restore it from a backup, or move it away to begin anew".to_owned()
@@ -313,6 +359,17 @@ fn state_hint(error: &StateError) -> String {
         StateError::NewerSchema { .. } => {
             "it is left as it is: use the version of iscsiswiconfig that wrote it, or a newer one"
                 .to_owned()
+        }
+        StateError::Sealed { .. } | StateError::SecretMissing { .. } => {
+            "it is left as it is: restore the keystore directory from a backup of this machine, or move it away: the targets \
+             concerned are then named, and can be given their secrets again"
+                .to_owned()
+        }
+        StateError::NoKeystoreDirectory => {
+            "name a directory with --keystore-dir or ISCSISWICONFIG_KEYSTORE_DIR".to_owned()
+        }
+        StateError::KeystoreFull { .. } => {
+            "give it more with partition set --keystore-size BYTES, or the credential -chapkeystore NONE".to_owned()
         }
         StateError::Locked { waited, .. } => format!(
             "waited {:.1} s: wait for that process to end, or give a longer --lock-timeout",

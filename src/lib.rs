@@ -8,6 +8,7 @@
 //! | [`cli`] | the two languages of the command line: the macro's table and clap's host side; help, man page, completions |
 //! | [`error`] | the one place where a failure gets its wording and its exit status |
 //! | [`state`] | the records on disk: lock, atomic replace, permissions |
+//! | [`keystore`] | the Platform KeyStore as plain data: capacity, sealing, and the passphrase for the way to another machine |
 //! | [`reipl`] | the re-IPL: connects to every configured target, names the devices, records what came of it |
 //! | [`config`] | the configured targets and the staged one as plain data, and the rules for editing them |
 //! | [`devices`] | from what the LUNs answered to libraries and drives with their IBM i names |
@@ -22,18 +23,19 @@
 //!
 //! ```text
 //! main     -> commands
-//! commands -> cli, config, error, iscsi, net, reipl, report, state, values, vtl
+//! commands -> cli, config, error, iscsi, keystore, net, reipl, report, state, values, vtl
 //! error    -> cli, config, reipl, state, values, vtl
 //! reipl    -> config, devices, iscsi, net, report, scsi, state, values
-//! state    -> config, devices, report, values
+//! state    -> config, devices, keystore, report, values
 //! devices  -> report, scsi
 //! net      -> iscsi
 //! vtl      -> iscsi, scsi
-//! config, cli -> values
-//! report, iscsi, scsi, values -> nothing else in the crate
+//! config   -> keystore, values
+//! cli      -> values
+//! keystore, report, iscsi, scsi, values -> nothing else in the crate
 //! ```
 //!
-//! `iscsi`, `scsi`, `values`, `config`, `report`, `devices` and the grammar do no I/O: no sockets, files, clocks or random
+//! `iscsi`, `scsi`, `values`, `config`, `report`, `devices`, `keystore` and the grammar do no I/O: no sockets, files, clocks or random
 //! numbers; time, the ISID and challenges are arguments. tokio appears in `net` and `vtl::listener` only.
 #![cfg_attr(
     test,
@@ -51,6 +53,7 @@ pub mod config;
 pub mod devices;
 pub mod error;
 pub mod iscsi;
+pub mod keystore;
 pub mod net;
 pub mod reipl;
 pub mod report;

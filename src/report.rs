@@ -100,6 +100,8 @@ pub struct ChapReport {
 pub enum StoredIn {
     /// In `config.json`, as plain text.
     Disk,
+    /// In the Platform KeyStore.
+    Platform,
 }
 
 /// The outcome of a target at a re-IPL.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use iscsiswiconfig::config::{
-    ChapParameters, Configuration, Partition, StagedParameter, TargetIdentity,
+    ChapParameters, Configuration, KeystoreUse, Partition, StagedParameter, TargetIdentity,
 };
 use iscsiswiconfig::devices::names::{DeviceKey, DeviceKind};
 use iscsiswiconfig::state::{
@@ -171,8 +171,8 @@ fn identity(name: &str) -> TargetIdentity {
 fn add(configuration: &mut Configuration, name: &str) {
     let generated = IscsiName::parse(Subject::InitiatorName, "iqn.generated").unwrap();
     let partition = Partition {
-        generated_name: &generated,
-        keystore_enabled: false,
+        generated_name: Some(&generated),
+        keystore: KeystoreUse::NotEnabled,
     };
     let chap = ChapParameters {
         name: Some(ChapName::parse("NAME").unwrap()),
@@ -332,8 +332,19 @@ fn the_first_write_of_all_fails_as_cleanly_as_any_other() {
 fn a_machine_without_an_id_gets_one_name_for_good() {
     let home = tempfile::tempdir().unwrap();
     let directory = home.path().join("state");
-    let first = faulty(&directory, None).0.generated_name().unwrap();
-    assert_eq!(faulty(&directory, None).0.generated_name().unwrap(), first);
+    let first = faulty(&directory, None)
+        .0
+        .generated_name()
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        faulty(&directory, None)
+            .0
+            .generated_name()
+            .unwrap()
+            .unwrap(),
+        first
+    );
     assert!(
         first.as_str().starts_with("iqn.1924-02.com.ibm:ibmi."),
         "{first}"
@@ -341,7 +352,10 @@ fn a_machine_without_an_id_gets_one_name_for_good() {
     assert_eq!(first.as_str().len(), 60);
 
     let other = home.path().join("other");
-    assert_ne!(faulty(&other, None).0.generated_name().unwrap(), first);
+    assert_ne!(
+        faulty(&other, None).0.generated_name().unwrap().unwrap(),
+        first
+    );
 }
 
 const KILL: &str = "ISCSISWICONFIG_TEST_KILL";

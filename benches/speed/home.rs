@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use iscsiswiconfig::config::{ChapParameters, Configuration, Partition, TargetIdentity};
+use iscsiswiconfig::config::{
+    ChapParameters, Configuration, KeystoreUse, Partition, TargetIdentity,
+};
 use iscsiswiconfig::state::{StateError, Store};
 use iscsiswiconfig::values::{InitiatorName, IscsiName, Subject};
 use tempfile::TempDir;
@@ -113,8 +115,8 @@ impl Home {
         let store = Store::new(self.state(), Duration::ZERO);
         let generated_name = store.generated_name().expect("the generated name");
         let partition = Partition {
-            generated_name: &generated_name,
-            keystore_enabled: false,
+            generated_name: generated_name.as_ref(),
+            keystore: KeystoreUse::NotEnabled,
         };
         let edited = store.edit(|configuration| -> Result<(), StateError> {
             change(configuration, partition);

@@ -31,7 +31,9 @@ use zeroize::Zeroizing;
 
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
-pub use host::{Artifact, HostCommand, HostOptions, NameKind, VtlOptions};
+pub use host::{
+    Artifact, HostCommand, HostOptions, NameKind, PartitionAction, PartitionOptions, VtlOptions,
+};
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use repair::quote;
 pub use usage::{Shown, UsageError, WordFault};
@@ -177,7 +179,8 @@ fn split(words: &[OsString]) -> Split {
 /// Returns whether a word is too much like an option to be the value of a host option.
 fn begins_the_macro(word: &OsStr) -> bool {
     let word = word.to_string_lossy();
-    word.starts_with('-') || repair::is_own_word(&word)
+    // A dash alone stands for standard input.
+    (word.starts_with('-') && word != "-") || repair::is_own_word(&word)
 }
 
 /// Returns whether the value of a host option stands in the next word; `None` when there is no such option.
@@ -214,7 +217,8 @@ fn macro_line(
         return Ok(line);
     }
     let words = text(behind, at)?;
-    let request = match parse_macro(&words) {
+    let secret_elsewhere = line.host.secret_file.is_some();
+    let request = match parse::parse_with(&words, secret_elsewhere) {
         Ok(MacroRequest::Call(invocation)) => Request::Macro(invocation),
         Ok(MacroRequest::Help(option)) => {
             Request::Help(option.map_or(Help::Overview, Help::Option))

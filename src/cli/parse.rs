@@ -57,6 +57,15 @@ impl fmt::Debug for Invocation {
 ///
 /// The first word that is not of the grammar, or the rule of the option that the parameters break.
 pub fn parse_macro(words: &[Zeroizing<String>]) -> Result<MacroRequest, UsageError> {
+    parse_with(words, false)
+}
+
+/// Parses as [`parse_macro`] does; when the secret is elsewhere, a secret parameter stands without a value, which is recorded
+/// as an empty one.
+pub(super) fn parse_with(
+    words: &[Zeroizing<String>],
+    secret_elsewhere: bool,
+) -> Result<MacroRequest, UsageError> {
     let Some((first, rest)) = words.split_first() else {
         return Ok(MacroRequest::Help(None));
     };
@@ -68,7 +77,7 @@ pub fn parse_macro(words: &[Zeroizing<String>]) -> Result<MacroRequest, UsageErr
     };
 
     let mut arguments: Vec<(Parameter, Zeroizing<String>)> = Vec::new();
-    let mut rest = rest.iter();
+    let mut rest = rest.iter().peekable();
     while let Some(word) = rest.next() {
         if is_help(word) {
             return Ok(MacroRequest::Help(Some(option)));
@@ -81,6 +90,13 @@ pub fn parse_macro(words: &[Zeroizing<String>]) -> Result<MacroRequest, UsageErr
         }
         if arguments.iter().any(|(given, _)| *given == parameter) {
             return Err(UsageError::ParameterTwice { option, parameter });
+        }
+        if secret_elsewhere
+            && parameter.spec().secret
+            && rest.peek().is_none_or(|next| repair::is_own_word(next))
+        {
+            arguments.push((parameter, Zeroizing::default()));
+            continue;
         }
         match rest.next() {
             Some(value) if !repair::is_own_word(value) => {

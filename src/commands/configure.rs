@@ -1,6 +1,6 @@
 //! -addtarget, -changetarget, -removetarget and -clearconfig.
 
-use super::document::EditedTarget;
+use super::document::{EditedOn, EditedTarget};
 use super::terminal::Terminal;
 use super::{edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
@@ -26,12 +26,12 @@ pub(super) fn add(
             ..ConfigurationError::HalfChap(half).into()
         });
     }
-    let (generated, (target, warnings)) = edit(host, |configuration, partition| {
+    let (on, (target, warnings)) = edit(host, |configuration, partition| {
         configuration.add(identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
-    warn_of_target(&target, &warnings, &generated, terminal);
-    print_added(invocation, &target, &generated, terminal)
+    warn_of_target(&target, &warnings, &on, terminal);
+    print_added(invocation, &target, &on, terminal)
 }
 
 /// `-changetarget`
@@ -52,7 +52,7 @@ pub(super) fn change(
         ));
     }
     let secret_warnings = chap.secret.as_ref().map(ChapSecret::warnings);
-    let (generated, target) = edit(host, |configuration, partition| {
+    let (on, target) = edit(host, |configuration, partition| {
         configuration.change(&identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
@@ -62,7 +62,7 @@ pub(super) fn change(
     print_edit(
         terminal,
         invocation,
-        Some(EditedTarget::new(&target, &generated)),
+        Some(EditedTarget::new(&target, &on)),
         &format!("Changed target {}. {NEXT_RE_IPL}", target.identity),
     )
 }
@@ -74,13 +74,13 @@ pub(super) fn remove(
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     let identity = identity(invocation)?;
-    let (generated, target) = edit(host, |configuration, partition| {
+    let (on, target) = edit(host, |configuration, partition| {
         configuration.remove(&identity, partition)
     })?;
     print_edit(
         terminal,
         invocation,
-        Some(EditedTarget::new(&target, &generated)),
+        Some(EditedTarget::new(&target, &on)),
         &format!("Removed target {}. {NEXT_RE_IPL}", target.identity),
     )
 }
@@ -109,13 +109,13 @@ pub(super) fn clear(
 pub(super) fn print_added(
     invocation: &Invocation,
     target: &Target,
-    generated: &IscsiName,
+    on: &EditedOn,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     print_edit(
         terminal,
         invocation,
-        Some(EditedTarget::new(target, generated)),
+        Some(EditedTarget::new(target, on)),
         &format!("Added target {}. {NEXT_RE_IPL}", target.identity),
     )
 }
@@ -124,7 +124,7 @@ pub(super) fn print_added(
 pub(super) fn warn_of_target(
     target: &Target,
     warnings: &[EditWarning],
-    generated: &IscsiName,
+    on: &EditedOn,
     terminal: &mut Terminal,
 ) {
     let identity = &target.identity;
@@ -133,14 +133,20 @@ pub(super) fn warn_of_target(
         .warnings()
         .into_iter()
         .chain(identity.target_name.warnings(Subject::TargetName))
-        .chain(target.chap.iter().flat_map(|chap| chap.secret.warnings()));
+        .chain(
+            target
+                .chap
+                .iter()
+                .filter_map(|chap| chap.secret())
+                .flat_map(ChapSecret::warnings),
+        );
     for warning in values {
         terminal.warn(&warning.to_string());
     }
     for EditWarning::SecondInitiator { other } in warnings {
         terminal.warn(&format!(
             "this target logs in as {}, another one as {other}; IBM i has one initiator",
-            identity.initiator_name.resolve(generated)
+            identity.initiator_name.resolved(on.generated_name.as_ref())
         ));
     }
 }

@@ -65,7 +65,8 @@ impl Script<'_> {
         let portal = vtl.portal;
         let host_name = portal.ip().to_string();
         let port = portal.port().to_string();
-        let steps: [(&str, MacroOption, Option<(Parameter, &str)>); 9] = [
+        type Typed<'a> = (&'a str, MacroOption, Option<(Parameter, &'a str)>);
+        let steps: [Typed<'_>; 9] = [
             (
                 "A virtual tape library with CHAP is served on this machine for as long as this takes.\n\
                  # The lines below are typed as on IBM i. First, the target is put together piece by piece.",

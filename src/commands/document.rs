@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::Target;
+use crate::config::{KeystoreUse, Target};
 use crate::error::CommandError;
 use crate::reipl::chap_report;
 use crate::report::{ChapReport, TargetReport};
@@ -55,7 +55,7 @@ impl<'a> ActiveDocument<'a> {
     /// Makes the document; `generated_name` is shown while no target is active.
     pub fn new(
         active: &'a ActiveConfiguration,
-        generated_name: &'a IscsiName,
+        generated_name: Option<&'a IscsiName>,
         configuration_changed: bool,
     ) -> Self {
         let mut initiators: Vec<Initiator<'a>> = Vec::new();
@@ -72,7 +72,9 @@ impl<'a> ActiveDocument<'a> {
                 });
             }
         }
-        if initiators.is_empty() {
+        if let Some(generated_name) = generated_name
+            && initiators.is_empty()
+        {
             initiators.push(Initiator {
                 index: 0,
                 name: generated_name.as_str(),
@@ -112,6 +114,14 @@ impl<'a> EditDocument<'a> {
     }
 }
 
+/// The partition that an edit was made on.
+pub struct EditedOn {
+    /// The system generated initiator name.
+    pub generated_name: Option<IscsiName>,
+    /// Whether CHAP credentials go to the Platform KeyStore.
+    pub keystore: KeystoreUse,
+}
+
 /// A configured target as an edit shows it.
 #[derive(Serialize)]
 pub struct EditedTarget<'a> {
@@ -124,14 +134,14 @@ pub struct EditedTarget<'a> {
 
 impl<'a> EditedTarget<'a> {
     /// Shows a target, `*GENERATE` resolved.
-    pub fn new(target: &'a Target, generated_name: &'a IscsiName) -> Self {
+    pub fn new(target: &'a Target, on: &'a EditedOn) -> Self {
         let identity = &target.identity;
         Self {
             target_name: identity.target_name.as_str(),
             target_host_name: identity.target_host_name.as_str(),
             target_port: identity.target_port.number(),
-            initiator_name: identity.initiator_name.resolve(generated_name).as_str(),
-            chap: chap_report(target),
+            initiator_name: identity.initiator_name.resolved(on.generated_name.as_ref()),
+            chap: chap_report(target, target.will_be_sealed(on.keystore)),
         }
     }
 }

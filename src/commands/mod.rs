@@ -6,7 +6,9 @@ mod configure;
 mod demo;
 mod document;
 mod dump;
+mod partition;
 mod reipl;
+mod secret_file;
 mod stage;
 mod terminal;
 mod text;
@@ -22,15 +24,14 @@ use directories::ProjectDirs;
 pub use terminal::Terminal;
 
 use crate::cli::grammar::HELP_WORD;
-use crate::cli::host::STATE_DIR_VARIABLE;
+use crate::cli::host::{KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
 use crate::cli::{
     self, CommandLine, HostCommand, HostOptions, Invocation, MacroOption, Parameter, Request, help,
 };
 use crate::config::{Configuration, ConfigurationError, Partition};
 use crate::error::{CommandError, ErrorKind};
 use crate::state::Store;
-use crate::values::IscsiName;
-use document::{EditDocument, EditedTarget, ErrorDocument};
+use document::{EditDocument, EditedOn, EditedTarget, ErrorDocument};
 
 /// The exit status of a re-IPL in which at least one target did not connect.
 const NOT_ALL_CONNECTED: u8 = 4;
@@ -80,7 +81,13 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         Request::Host(HostCommand::Vtl(options)) => vtl::run(&options, &line.host, terminal)?,
         Request::Host(HostCommand::Generate(artifact)) => terminal.print(&artifact.text())?,
         Request::Host(HostCommand::Complete(kind)) => artifacts::names(kind, &line.host, terminal)?,
-        Request::Macro(invocation) => return call(&invocation, &line.host, terminal),
+        Request::Host(HostCommand::Partition(options)) => {
+            partition::run(&options, &line.host, terminal)?;
+        }
+        Request::Macro(mut invocation) => {
+            secret_file::fill(&mut invocation, &line.host)?;
+            return call(&invocation, &line.host, terminal);
+        }
     }
     Ok(0)
 }
@@ -111,18 +118,10 @@ fn call(
 
 /// Opens the state where the command line, the environment or the user's default says.
 fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
-    let directory = host
-        .state_dir
-        .clone()
-        .or_else(|| {
-            env::var_os(STATE_DIR_VARIABLE)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        })
-        .or_else(|| {
-            ProjectDirs::from("", "", "iscsiswiconfig")
-                .and_then(|directories| directories.state_dir().map(PathBuf::from))
-        })
+    let default = ProjectDirs::from("", "", "iscsiswiconfig");
+    let default = default.as_ref();
+    let state = named(&host.state_dir, STATE_DIR_VARIABLE)
+        .or_else(|| default?.state_dir().map(PathBuf::from))
         .ok_or_else(|| CommandError {
             kind: ErrorKind::State,
             error: anyhow!("this user has no home directory to keep the state in"),
@@ -130,24 +129,45 @@ fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
                 "name a directory with --state-dir or {STATE_DIR_VARIABLE}"
             )],
         })?;
-    Ok(Store::new(directory, host.lock_timeout))
+    let keystore = named(&host.keystore_dir, KEYSTORE_DIR_VARIABLE)
+        .or_else(|| Some(default?.data_local_dir().join("keystore")));
+    let store = Store::new(state, host.lock_timeout);
+    Ok(match keystore {
+        Some(directory) => store.with_keystore(directory),
+        None => store,
+    })
 }
 
-/// Edits the configuration by a rule that needs to know the partition, and returns the generated name with what the rule
+/// Returns the directory that the command line names, else the environment.
+fn named(option: &Option<PathBuf>, variable: &str) -> Option<PathBuf> {
+    option.clone().or_else(|| {
+        env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    })
+}
+
+/// Edits the configuration by a rule that needs to know the partition, and returns the partition with what the rule
 /// returned.
 fn edit<T>(
     host: &HostOptions,
     rule: impl FnOnce(&mut Configuration, Partition<'_>) -> Result<T, ConfigurationError>,
-) -> Result<(IscsiName, T), CommandError> {
+) -> Result<(EditedOn, T), CommandError> {
     let store = open_store(host)?;
     let generated_name = store.generated_name()?;
-    let partition = Partition {
-        generated_name: &generated_name,
-        keystore_enabled: false,
-    };
-    let result = store
-        .edit(|configuration| -> Result<T, CommandError> { Ok(rule(configuration, partition)?) })?;
-    Ok((generated_name, result))
+    store.edit_partition(|configuration, record, _| {
+        let keystore = record.keystore_use();
+        let partition = Partition {
+            generated_name: generated_name.as_ref(),
+            keystore,
+        };
+        let result = rule(configuration, partition)?;
+        let on = EditedOn {
+            generated_name,
+            keystore,
+        };
+        Ok((on, result))
+    })
 }
 
 /// Prints what an edit did.

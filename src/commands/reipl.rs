@@ -35,8 +35,10 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
     }
 
     let active = &outcome.active;
-    let changed = active.differs_from(&store.configuration()?);
-    let document = ActiveDocument::new(active, &outcome.generated_name, changed);
+    let configuration = store.revealed_configuration()?;
+    let changed = active.differs_from(&configuration);
+    dump::warn_of_missing_secrets(&configuration, terminal);
+    let document = ActiveDocument::new(active, outcome.generated_name.as_ref(), changed);
     dump::print(terminal, &document, text::targets)?;
     let all_connected = active
         .targets
@@ -70,7 +72,7 @@ struct Narrator {
 }
 
 impl Narrator {
-    fn observe(self, targets: &[Target]) -> Rc<Observer> {
+    fn observe(self, targets: &[&Target]) -> Rc<Observer> {
         let names: Vec<String> = targets
             .iter()
             .map(|target| target.identity.target_name.to_string())

@@ -93,11 +93,11 @@ pub(super) fn commit(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let (generated, (target, warnings)) = edit(host, |configuration, partition| {
+    let (on, (target, warnings)) = edit(host, |configuration, partition| {
         configuration.commit(partition)
     })?;
-    configure::warn_of_target(&target, &warnings, &generated, terminal);
-    configure::print_added(invocation, &target, &generated, terminal)
+    configure::warn_of_target(&target, &warnings, &on, terminal);
+    configure::print_added(invocation, &target, &on, terminal)
 }
 
 /// Returns the staged parameters that a line names, in its order.

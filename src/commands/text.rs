@@ -38,16 +38,25 @@ pub fn targets(document: &ActiveDocument<'_>) -> String {
 
 /// Lines of text, each level of headings indented by two.
 #[derive(Default)]
-struct Page(String);
+pub(super) struct Page(String);
 
 impl Page {
-    fn heading(&mut self, text: &str) {
+    pub(super) fn title(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.0
+    }
+
+    pub(super) fn heading(&mut self, text: &str) {
         self.0.push('\n');
         self.0.push_str(text);
         self.0.push('\n');
     }
 
-    fn line(&mut self, label: &str, value: impl ToString) {
+    pub(super) fn line(&mut self, label: &str, value: impl ToString) {
         self.indented(2, label, value);
     }
 
@@ -85,6 +94,7 @@ impl Page {
                 self.line("CHAP name", &chap.name);
                 let place = match chap.stored_in {
                     StoredIn::Disk => "plain text on disk",
+                    StoredIn::Platform => "in the Platform KeyStore",
                 };
                 self.line("CHAP keystore", format!("{} ({place})", chap.keystore));
             }

@@ -12,17 +12,24 @@ use crate::values::{
     Subject, ValueError,
 };
 
+mod credentials;
+mod partition;
 mod staged;
 
+pub use credentials::{ChapCredentials, StoredSecret};
+pub use partition::{
+    KeystoreUse, PartitionChange, PartitionError, PartitionRecord, Release, UuidChoice,
+    WrongRelease, WrongUuid, plain_uuid,
+};
 pub use staged::{StagedParameter, StagedTarget};
 
 /// What an edit has to know of the partition that it is made on.
 #[derive(Clone, Copy, Debug)]
 pub struct Partition<'a> {
-    /// The system generated initiator name.
-    pub generated_name: &'a IscsiName,
-    /// Whether the Platform KeyStore is enabled.
-    pub keystore_enabled: bool,
+    /// The system generated initiator name; none on a partition without a UUID.
+    pub generated_name: Option<&'a IscsiName>,
+    /// Whether CHAP credentials can go to the Platform KeyStore.
+    pub keystore: KeystoreUse,
 }
 
 /// What tells one target from another: the four together. A record leaves out what is the default.
@@ -44,14 +51,14 @@ pub struct TargetIdentity {
 impl TargetIdentity {
     /// Returns true when both mean the same target: `*GENERATE` equals the generated name spelled out, names are compared
     /// lower-cased and addresses by value.
-    pub fn same(&self, other: &Self, generated: &IscsiName) -> bool {
+    pub fn same(&self, other: &Self, generated: Option<&IscsiName>) -> bool {
         self.target_port == other.target_port
             && self.same_nexus(other, generated)
             && self.target_host_name == other.target_host_name
     }
 
     /// Returns true when both join the same initiator to the same target, by whatever portal.
-    fn same_nexus(&self, other: &Self, generated: &IscsiName) -> bool {
+    fn same_nexus(&self, other: &Self, generated: Option<&IscsiName>) -> bool {
         self.target_name == other.target_name
             && self.initiator_name.resolve(generated) == other.initiator_name.resolve(generated)
     }
@@ -65,16 +72,6 @@ impl fmt::Display for TargetIdentity {
             self.target_name, self.target_host_name, self.target_port
         )
     }
-}
-
-/// A CHAP name with its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChapCredentials {
-    /// The name that the initiator gives.
-    pub name: ChapName,
-    /// The secret that proves it.
-    pub secret: ChapSecret,
 }
 
 /// A configured target.
@@ -122,7 +119,10 @@ impl ChapParameters {
             None => Ok(self
                 .name
                 .zip(self.secret)
-                .map(|(name, secret)| ChapCredentials { name, secret })),
+                .map(|(name, secret)| ChapCredentials {
+                    name,
+                    secret: StoredSecret::Plain(secret),
+                })),
         }
     }
 }
@@ -166,6 +166,24 @@ pub enum ConfigurationError {
         /// Whether `-commit` found it staged.
         staged: bool,
     },
+    /// `PLATFORM` at a release that does not use the Platform KeyStore for CHAP.
+    #[error(
+        "release {release} does not use the Platform KeyStore for CHAP, and PLATFORM accepts nothing else"
+    )]
+    KeystoreNotUsed {
+        /// The release of the partition.
+        release: Release,
+        /// Whether `-commit` found it staged.
+        staged: bool,
+    },
+    /// `*GENERATE` on a partition without a UUID.
+    #[error(
+        "this partition has no UUID to generate an initiator name from, as on POWER7 and before"
+    )]
+    NoGeneratedName,
+    /// The staged CHAP secret is in a Platform KeyStore that is not here.
+    #[error("the staged CHAP secret is not in this machine's Platform KeyStore")]
+    StagedSecretNotHere,
     /// `-commit` with nothing staged.
     #[error("nothing is staged")]
     NothingStaged,
@@ -218,6 +236,9 @@ impl Configuration {
         chap: ChapParameters,
         partition: Partition<'_>,
     ) -> Result<(Target, Vec<EditWarning>), ConfigurationError> {
+        if identity.initiator_name.is_generated() && partition.generated_name.is_none() {
+            return Err(ConfigurationError::NoGeneratedName);
+        }
         self.admit(&identity, partition)?;
         let keystore = chap.keystore.unwrap_or_default();
         require_keystore(keystore, partition)?;
@@ -254,20 +275,19 @@ impl Configuration {
             return Err(self.no_such_target(identity));
         };
         let keystore = chap.keystore.unwrap_or(target.keystore);
-        if chap.keystore.is_some() {
-            require_keystore(keystore, partition)?;
-        }
+        require_keystore(keystore, partition)?;
         let (old_name, old_secret) = target
             .chap
             .clone()
             .map(|old| (old.name, old.secret))
             .unzip();
-        target.chap = ChapParameters {
-            name: chap.name.or(old_name),
-            secret: chap.secret.or(old_secret),
-            ..chap
-        }
-        .credentials()?;
+        let secret = chap.secret.map(StoredSecret::Plain).or(old_secret);
+        target.chap = match (chap.name.or(old_name), secret) {
+            (Some(name), Some(secret)) => Some(ChapCredentials { name, secret }),
+            (None, None) => None,
+            (None, Some(_)) => return Err(ConfigurationError::HalfChap(Subject::ChapName)),
+            (Some(_), None) => return Err(ConfigurationError::HalfChap(Subject::ChapSecret)),
+        };
         target.keystore = keystore;
         target.revision = revision;
         self.last_revision = revision;
@@ -310,6 +330,12 @@ impl Configuration {
                 ConfigurationError::KeystoreNotEnabled { .. } => {
                     ConfigurationError::KeystoreNotEnabled { staged: true }
                 }
+                ConfigurationError::KeystoreNotUsed { release, .. } => {
+                    ConfigurationError::KeystoreNotUsed {
+                        release,
+                        staged: true,
+                    }
+                }
                 error => error,
             })?;
         self.staged = StagedTarget::default();
@@ -350,10 +376,10 @@ impl Configuration {
         partition: Partition<'_>,
     ) -> Option<EditWarning> {
         let generated = partition.generated_name;
-        let name = identity.initiator_name.resolve(generated);
+        let name = identity.initiator_name.resolve(generated)?;
         self.targets
             .iter()
-            .map(|target| target.identity.initiator_name.resolve(generated))
+            .filter_map(|target| target.identity.initiator_name.resolve(generated))
             .find(|other| *other != name)
             .map(|other| EditWarning::SecondInitiator {
                 other: other.clone(),
@@ -379,10 +405,16 @@ fn require_keystore(
     keystore: KeystoreChoice,
     partition: Partition<'_>,
 ) -> Result<(), ConfigurationError> {
-    if keystore == KeystoreChoice::Platform && !partition.keystore_enabled {
-        return Err(ConfigurationError::KeystoreNotEnabled { staged: false });
+    let staged = false;
+    match (keystore, partition.keystore) {
+        (KeystoreChoice::Platform, KeystoreUse::NotEnabled) => {
+            Err(ConfigurationError::KeystoreNotEnabled { staged })
+        }
+        (KeystoreChoice::Platform, KeystoreUse::NotUsed(release)) => {
+            Err(ConfigurationError::KeystoreNotUsed { release, staged })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]

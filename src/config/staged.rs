@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{ChapParameters, ConfigurationError, TargetIdentity};
+use crate::keystore::EntryId;
 use crate::values::{
     ChapName, ChapSecret, Form, GENERATE, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
     ValueError,
@@ -55,9 +56,12 @@ pub struct StagedTarget {
     #[serde(skip_serializing_if = "Option::is_none")]
     chap_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    chap_secret: Option<Zeroizing<String>>,
+    pub(super) chap_secret: Option<Zeroizing<String>>,
+    /// The entry of the Platform KeyStore that holds the secret; `chap_secret` has it then in memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    keystore: Option<KeystoreChoice>,
+    pub(super) chap_secret_sealed: Option<EntryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keystore: Option<KeystoreChoice>,
 }
 
 impl StagedTarget {
@@ -69,6 +73,7 @@ impl StagedTarget {
             && self.target_port.is_none()
             && self.chap_name.is_none()
             && self.chap_secret.is_none()
+            && self.chap_secret_sealed.is_none()
             && self.keystore.is_none()
     }
 
@@ -102,6 +107,9 @@ impl StagedTarget {
         if parameter == StagedParameter::InitiatorName && piece.eq_ignore_ascii_case(GENERATE) {
             let subject = Subject::InitiatorName;
             return Err(ValueError::form(subject, Form::GenerateAppended, piece).into());
+        }
+        if parameter == StagedParameter::ChapSecret && self.lacks_secret() {
+            return Err(ConfigurationError::StagedSecretNotHere);
         }
         let staged = self
             .text(parameter)
@@ -144,6 +152,9 @@ impl StagedTarget {
             .collect();
             return Err(ConfigurationError::Incomplete { missing });
         };
+        if self.lacks_secret() {
+            return Err(ConfigurationError::StagedSecretNotHere);
+        }
         let form = ConfigurationError::StagedForm;
         let identity = TargetIdentity {
             initiator_name: match &self.initiator_name {
@@ -168,6 +179,11 @@ impl StagedTarget {
             }),
             None => Ok((identity, chap)),
         }
+    }
+
+    /// Returns true when the secret is in a Platform KeyStore that does not hold it.
+    fn lacks_secret(&self) -> bool {
+        self.chap_secret.is_none() && self.chap_secret_sealed.is_some()
     }
 
     fn text(&self, parameter: StagedParameter) -> Option<&str> {
@@ -203,6 +219,7 @@ impl StagedTarget {
             StagedParameter::ChapSecret => {
                 joined.make_ascii_uppercase();
                 self.chap_secret = Some(joined);
+                self.chap_secret_sealed = None;
             }
         }
         Ok(())
@@ -235,6 +252,7 @@ impl fmt::Debug for StagedTarget {
                 "chap_secret",
                 &self.chap_secret.as_ref().map(|_| "********"),
             )
+            .field("chap_secret_sealed", &self.chap_secret_sealed)
             .field("keystore", &self.keystore)
             .finish()
     }

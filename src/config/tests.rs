@@ -6,8 +6,11 @@ fn generated() -> IscsiName {
 
 fn with<T>(keystore_enabled: bool, act: impl FnOnce(Partition<'_>) -> T) -> T {
     act(Partition {
-        generated_name: &generated(),
-        keystore_enabled,
+        generated_name: Some(&generated()),
+        keystore: match keystore_enabled {
+            true => KeystoreUse::Enabled,
+            false => KeystoreUse::NotEnabled,
+        },
     })
 }
 
@@ -137,7 +140,7 @@ fn a_change_replaces_what_is_given_and_keeps_the_rest() {
             .unwrap();
         let credentials = changed.chap.unwrap();
         assert_eq!(credentials.name.as_str(), "OLD");
-        assert_eq!(credentials.secret.reveal(), "NEWSECRETNEW");
+        assert_eq!(credentials.secret().unwrap().reveal(), "NEWSECRETNEW");
         assert_eq!(changed.revision, 2);
     });
 }
@@ -218,7 +221,7 @@ fn a_staged_target_is_configured_with_the_documented_defaults() {
             .unwrap()
     );
     let (added, _) = with(false, |partition| configuration.commit(partition)).unwrap();
-    assert!(added.identity.same(&target(), &generated()));
+    assert!(added.identity.same(&target(), Some(&generated())));
     assert!(added.chap.is_none());
     assert_eq!(added.keystore, KeystoreChoice::Avail);
     assert!(configuration.staged.is_empty());

@@ -52,6 +52,35 @@ pub(super) fn of_enumeration(error: &EnumerationError) -> Failure {
     }
 }
 
+/// The steps that IBM's document gives where replicated storage has CHAP configurations without their credentials.
+pub const REMEDIES: &str = "Recreate the CHAP configuration here with -changetarget -initiatorchapsecret, or store \
+     it as plain text by adding -chapkeystore NONE, or remove CHAP with -removetarget and -addtarget without it.";
+
+/// Describes a target that was not tried because its secret is not here.
+pub(super) fn no_secret() -> Failure {
+    Failure {
+        phase: Phase::Login,
+        login_status: None,
+        message: "Not tried: its CHAP secret is not in this machine's Platform KeyStore, which storage replication does not \
+                  copy."
+            .to_owned(),
+        hint: Some(REMEDIES.to_owned()),
+    }
+}
+
+/// Describes a target that was not tried because there is no name to log in with.
+pub(super) fn no_initiator_name() -> Failure {
+    Failure {
+        phase: Phase::Login,
+        login_status: None,
+        message: "Not tried: the initiator name is *GENERATE, and this partition has no UUID to make it of.".to_owned(),
+        hint: Some(
+            "Give the partition a UUID with partition set --uuid, or configure the target with an initiator name of your own."
+                .to_owned(),
+        ),
+    }
+}
+
 fn phase(phase: net::Phase) -> Phase {
     match phase {
         net::Phase::Resolve => Phase::Resolve,

@@ -25,6 +25,7 @@ use crate::net::{self, AttachError, Attached, Attachment, Deadlines, Observer};
 use crate::report::{ChapReport, Failure, SessionReport, StoredIn, TargetReport, TargetStatus};
 use crate::state::{ActiveConfiguration, ActiveTarget, StateError, Store};
 use crate::values::IscsiName;
+pub use failure::REMEDIES;
 use inquiry::EnumerationInquiry;
 
 /// How a re-IPL talks to the targets.
@@ -41,8 +42,8 @@ pub struct Settings {
 pub struct Outcome {
     /// The active configuration that it recorded.
     pub active: ActiveConfiguration,
-    /// The system generated initiator name.
-    pub generated_name: IscsiName,
+    /// The system generated initiator name; none on a partition without a UUID.
+    pub generated_name: Option<IscsiName>,
     /// What is to be said of a target beside its report: name and sentence.
     pub remarks: Vec<(String, String)>,
 }
@@ -65,29 +66,50 @@ pub enum ReIplError {
 pub fn run(
     store: &Store,
     settings: &Settings,
-    observe: impl FnOnce(&[Target]) -> Rc<Observer>,
+    observe: impl FnOnce(&[&Target]) -> Rc<Observer>,
 ) -> Result<Outcome, ReIplError> {
     let generated = store.generated_name()?;
     let re_ipl = store.begin_re_ipl()?;
-    let targets = store.configuration()?.targets;
+    let targets = store.revealed_configuration()?.targets;
     let ipl_time = rfc_3339(SystemTime::now());
 
-    let attached = if targets.is_empty() {
-        Vec::new()
-    } else {
-        let attachments = targets
-            .iter()
-            .map(|target| attachment(target, store, &generated, settings))
-            .collect();
-        let deadlines = Deadlines {
-            phase: settings.timeout,
-            whole: settings.timeout.saturating_mul(4),
-        };
-        net::attach_all(attachments, deadlines, observe(&targets)).map_err(ReIplError::Network)?
+    let attempts: Vec<Result<Attachment<EnumerationInquiry>, Failure>> = targets
+        .iter()
+        .map(|target| attachment(target, store, generated.as_ref(), settings))
+        .collect();
+    let tried: Vec<&Target> = targets
+        .iter()
+        .zip(&attempts)
+        .filter(|(_, attempt)| attempt.is_ok())
+        .map(|(target, _)| target)
+        .collect();
+    let observer = (!tried.is_empty()).then(|| observe(&tried));
+    let mut attachments = Vec::with_capacity(tried.len());
+    let refused: Vec<Option<Failure>> = attempts
+        .into_iter()
+        .map(|attempt| attempt.map(|attachment| attachments.push(attachment)).err())
+        .collect();
+    let attached = match observer {
+        None => Vec::new(),
+        Some(observer) => {
+            let deadlines = Deadlines {
+                phase: settings.timeout,
+                whole: settings.timeout.saturating_mul(4),
+            };
+            net::attach_all(attachments, deadlines, observer).map_err(ReIplError::Network)?
+        }
     };
+    let mut attached = attached.into_iter();
+    let outcomes = refused
+        .into_iter()
+        .filter_map(|refused| match refused {
+            Some(failure) => Some(Err(failure)),
+            None => attached.next().map(Ok),
+        })
+        .collect();
 
     let mut device_names = re_ipl.device_names.clone();
-    let (reports, remarks) = report(&targets, attached, &generated, &mut device_names);
+    let (reports, remarks) = report(&targets, outcomes, generated.as_ref(), &mut device_names);
     let active = ActiveConfiguration {
         ipl_time: Some(ipl_time),
         ipl_count: re_ipl.active.ipl_count.saturating_add(1),
@@ -101,24 +123,44 @@ pub fn run(
     })
 }
 
-/// Returns the CHAP parameters of a target without the secret.
-pub fn chap_report(target: &Target) -> Option<ChapReport> {
+/// Returns the CHAP parameters of a target without the secret, which rests in the Platform KeyStore when it is `sealed`.
+pub fn chap_report(target: &Target, sealed: bool) -> Option<ChapReport> {
     target.chap.as_ref().map(|chap| ChapReport {
         name: chap.name.as_str().to_owned(),
         keystore: target.keystore.word().to_owned(),
-        stored_in: StoredIn::Disk,
+        stored_in: match sealed {
+            true => StoredIn::Platform,
+            false => StoredIn::Disk,
+        },
     })
 }
 
 fn attachment(
     target: &Target,
     store: &Store,
-    generated: &IscsiName,
+    generated: Option<&IscsiName>,
     settings: &Settings,
-) -> Attachment<EnumerationInquiry> {
+) -> Result<Attachment<EnumerationInquiry>, Failure> {
     let identity = &target.identity;
-    let initiator_name = identity.initiator_name.resolve(generated).as_str();
-    Attachment {
+    let Some(initiator_name) = identity.initiator_name.resolve(generated) else {
+        return Err(failure::no_initiator_name());
+    };
+    let initiator_name = initiator_name.as_str();
+    let chap = match &target.chap {
+        None => None,
+        Some(chap) => Some(LoginChap {
+            credentials: ChapCredentials {
+                name: chap.name.as_str().to_owned(),
+                secret: match chap.secret() {
+                    Some(secret) => Zeroizing::new(secret.reveal().as_bytes().to_vec()),
+                    None => return Err(failure::no_secret()),
+                },
+            },
+            algorithms: settings.chap_algorithms.clone(),
+            mutual: None,
+        }),
+    };
+    Ok(Attachment {
         host: identity.target_host_name.as_str().to_owned(),
         port: identity.target_port.number(),
         login: LoginParameters {
@@ -128,18 +170,11 @@ fn attachment(
             isid: isid(store, target, initiator_name),
             cid: Cid(0),
             cmd_sn: CmdSn(1),
-            chap: target.chap.as_ref().map(|chap| LoginChap {
-                credentials: ChapCredentials {
-                    name: chap.name.as_str().to_owned(),
-                    secret: Zeroizing::new(chap.secret.reveal().as_bytes().to_vec()),
-                },
-                algorithms: settings.chap_algorithms.clone(),
-                mutual: None,
-            }),
+            chap,
             offer: OperationalOffer::default(),
         },
         inquiry: EnumerationInquiry::new(settings.timeout),
-    }
+    })
 }
 
 /// Returns the same ISID whenever the same state directory logs in to the same target, so that the target reinstates a
@@ -168,18 +203,24 @@ fn isid(store: &Store, target: &Target, initiator_name: &str) -> Isid {
     Isid::random(random)
 }
 
+/// What became of a target that was tried.
+type AttachOutcome = Result<Attached<EnumerationInquiry>, AttachError>;
+
 /// Turns what became of the targets into their reports, and names the devices.
 fn report(
     targets: &[Target],
-    attached: Vec<Result<Attached<EnumerationInquiry>, AttachError>>,
-    generated: &IscsiName,
+    outcomes: Vec<Result<AttachOutcome, Failure>>,
+    generated: Option<&IscsiName>,
     device_names: &mut DeviceNames,
 ) -> (Vec<ActiveTarget>, Vec<(String, String)>) {
     let mut reports: Vec<ActiveTarget> = Vec::with_capacity(targets.len());
     let mut inventories = BTreeMap::new();
-    for (index, (target, attached)) in targets.iter().zip(attached).enumerate() {
+    for (index, (target, attached)) in targets.iter().zip(outcomes).enumerate() {
         let mut report = blank_report(target, generated);
-        let (session, inventory) = outcome(attached, &report);
+        let (session, inventory) = match attached {
+            Ok(attached) => outcome(attached, &report),
+            Err(failure) => (None, Err(failure)),
+        };
         report.session = session;
         match inventory {
             Ok(inventory) => {
@@ -222,7 +263,7 @@ fn report(
 }
 
 fn outcome(
-    attached: Result<Attached<EnumerationInquiry>, AttachError>,
+    attached: AttachOutcome,
     target: &TargetReport,
 ) -> (Option<SessionReport>, Result<Inventory, Failure>) {
     let attached = match attached {
@@ -240,14 +281,17 @@ fn outcome(
 }
 
 /// Returns the report of a target of which nothing is known yet.
-fn blank_report(target: &Target, generated: &IscsiName) -> TargetReport {
+fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport {
     let identity = &target.identity;
     TargetReport {
         target_name: identity.target_name.to_string(),
         target_host_name: identity.target_host_name.to_string(),
         target_port: identity.target_port.number(),
-        initiator_name: identity.initiator_name.resolve(generated).to_string(),
-        chap: chap_report(target),
+        initiator_name: identity.initiator_name.resolved(generated).to_owned(),
+        chap: chap_report(
+            target,
+            target.chap.as_ref().is_some_and(|chap| chap.is_sealed()),
+        ),
         status: TargetStatus::Failed,
         failure: None,
         session: None,

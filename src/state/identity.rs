@@ -6,13 +6,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::store::{StateError, Store};
+use super::error::StateError;
+use super::store::Store;
+use crate::config::{UuidChoice, plain_uuid};
 use crate::values::{IscsiName, Subject, ValueError};
 
 /// The partition's UUID as the Power hypervisor gives it.
-const PARTITION_UUID: &str = "/proc/device-tree/ibm,partition-uuid";
+pub(super) const PARTITION_UUID: &str = "/proc/device-tree/ibm,partition-uuid";
 /// The machine id of machine-id(5).
-const MACHINE_ID: &str = "/etc/machine-id";
+pub(super) const MACHINE_ID: &str = "/etc/machine-id";
 const SYSTEM: &str = "system.json";
 
 /// A UUID that was made once, for a machine that has no id of its own: `system.json`.
@@ -22,22 +24,68 @@ struct System {
     uuid: String,
 }
 
+/// Who the partition is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The UUID, 32 lower-case hex digits; none when the partition was set to have none.
+    pub uuid: Option<String>,
+    /// Where the UUID comes from.
+    pub source: UuidSource,
+    /// The system generated initiator name, which is made of the UUID.
+    pub generated_name: Option<IscsiName>,
+}
+
+/// Where a partition's UUID comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UuidSource {
+    /// It was set with `partition set`, to be one or none.
+    Set,
+    /// The Power hypervisor gives it.
+    Hypervisor,
+    /// It is derived from the machine id.
+    MachineId,
+    /// It was made once, and is kept in the state directory.
+    Random,
+}
+
 impl Store {
-    /// Returns the system generated initiator name. The first call on a machine without an id of its own makes one and keeps
-    /// it in the state directory.
+    /// Returns the partition's UUID and the name made of it. The first call on a machine without an id of its own makes one
+    /// and keeps it in the state directory.
     ///
     /// # Errors
     /// [`StateError`] when that one cannot be kept.
-    pub fn generated_name(&self) -> Result<IscsiName, StateError> {
-        let uuid = match machine_uuid(|path| self.read_machine_file(path)) {
-            Some(uuid) => uuid,
-            None => self.kept_uuid()?,
+    pub fn identity(&self) -> Result<Identity, StateError> {
+        let (uuid, source) = match self.partition()?.uuid {
+            Some(UuidChoice::None) => (None, UuidSource::Set),
+            Some(UuidChoice::Given(uuid)) => (Some(uuid), UuidSource::Set),
+            None => match machine_uuid(|path| self.read_machine_file(path)) {
+                Some((uuid, source)) => (Some(uuid), source),
+                None => (Some(self.kept_uuid()?), UuidSource::Random),
+            },
         };
-        initiator_name(&uuid).map_err(|_| StateError::Malformed {
-            path: self.directory().join(SYSTEM),
-            line: 1,
-            column: 1,
+        let generated_name = uuid
+            .as_deref()
+            .map(initiator_name)
+            .transpose()
+            .map_err(|_| StateError::Malformed {
+                path: self.directory().join(SYSTEM),
+                line: 1,
+                column: 1,
+            })?;
+        Ok(Identity {
+            uuid,
+            source,
+            generated_name,
         })
+    }
+
+    /// Returns the system generated initiator name; none when the partition has no UUID.
+    ///
+    /// # Errors
+    /// As [`Store::identity`].
+    pub fn generated_name(&self) -> Result<Option<IscsiName>, StateError> {
+        Ok(self.identity()?.generated_name)
     }
 
     fn kept_uuid(&self) -> Result<String, StateError> {
@@ -61,9 +109,11 @@ impl Store {
 }
 
 /// Returns the partition's UUID, or one derived from the machine id where there is none.
-fn machine_uuid(read: impl Fn(&Path) -> Option<String>) -> Option<String> {
+fn machine_uuid(read: impl Fn(&Path) -> Option<String>) -> Option<(String, UuidSource)> {
     let digits = |path| read(Path::new(path)).and_then(|text| hexadecimal_digits(&text));
-    digits(PARTITION_UUID).or_else(|| digits(MACHINE_ID).map(|id| derive_uuid(&id)))
+    digits(PARTITION_UUID)
+        .map(|uuid| (uuid, UuidSource::Hypervisor))
+        .or_else(|| digits(MACHINE_ID).map(|id| (derive_uuid(&id), UuidSource::MachineId)))
 }
 
 fn initiator_name(uuid: &str) -> Result<IscsiName, ValueError> {
@@ -75,13 +125,7 @@ fn initiator_name(uuid: &str) -> Result<IscsiName, ValueError> {
 
 /// Returns the 32 digits of a UUID in lower case, with or without hyphens and a final NUL or line end.
 fn hexadecimal_digits(text: &str) -> Option<String> {
-    let digits: String = text
-        .trim_end_matches(['\0', '\n'])
-        .chars()
-        .filter(|&character| character != '-')
-        .map(|character| character.to_ascii_lowercase())
-        .collect();
-    (digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digits)
+    plain_uuid(text.trim_end_matches(['\0', '\n']))
 }
 
 /// Derives a UUID from the machine id, which itself must not leave the machine (machine-id(5)).
@@ -131,6 +175,7 @@ mod tests {
                 };
                 text.map(str::to_owned)
             })
+            .map(|(uuid, _)| uuid)
         };
         let derived = derive_uuid(MACHINE.trim_end());
         let own = "4520920efdc3454db06b96a56d912aa5";

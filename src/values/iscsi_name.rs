@@ -117,12 +117,17 @@ impl InitiatorName {
         }
     }
 
-    /// Returns the name to log in with, `generated` being the system generated one.
-    pub fn resolve<'a>(&'a self, generated: &'a IscsiName) -> &'a IscsiName {
+    /// Returns the name to log in with, `generated` being the system generated one; none where there is no such.
+    pub fn resolve<'a>(&'a self, generated: Option<&'a IscsiName>) -> Option<&'a IscsiName> {
         match self {
             Self::Generated => generated,
-            Self::Named(name) => name,
+            Self::Named(name) => Some(name),
         }
+    }
+
+    /// Returns the name to show: `*GENERATE` where there is no system generated one.
+    pub fn resolved<'a>(&'a self, generated: Option<&'a IscsiName>) -> &'a str {
+        self.resolve(generated).map_or(GENERATE, IscsiName::as_str)
     }
 
     /// Returns what a VTL may object to.

@@ -73,6 +73,7 @@ impl TestEnvironment {
             .env("HOME", self.home())
             .env("LC_ALL", "C")
             .env("ISCSISWICONFIG_STATE_DIR", self.state())
+            .env("ISCSISWICONFIG_KEYSTORE_DIR", self.home().join("keystore"))
             .current_dir(self.home())
             .stdin(Stdio::null());
         command

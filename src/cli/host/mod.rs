@@ -12,8 +12,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 use thiserror::Error;
 
+mod partition;
 mod vtl;
 
+pub use partition::{PartitionAction, PartitionOptions};
 pub use vtl::{SizeError, VtlOptions};
 
 use super::usage::{Shown, UsageError};
@@ -23,11 +25,21 @@ use crate::values::characters::escape;
 /// The environment variable that names the state directory when `--state-dir` does not.
 pub const STATE_DIR_VARIABLE: &str = "ISCSISWICONFIG_STATE_DIR";
 
+/// The environment variable that names the keystore directory when `--keystore-dir` does not.
+pub const KEYSTORE_DIR_VARIABLE: &str = "ISCSISWICONFIG_KEYSTORE_DIR";
+
+/// The largest value of `--keystore-size`, in bytes.
+pub const MAX_KEYSTORE_SIZE: u64 = 1 << 20;
+
 /// The host options, as typed; a default where nothing was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostOptions {
     /// `--state-dir`: where the state is kept. Without it the environment decides, then the user's default.
     pub state_dir: Option<PathBuf>,
+    /// `--keystore-dir`: where the Platform KeyStore is kept; decided as the state directory is.
+    pub keystore_dir: Option<PathBuf>,
+    /// `--secret-file`: where the value of an `-initiatorchapsecret` without one is; `-` for standard input.
+    pub secret_file: Option<PathBuf>,
     /// `--json`: one JSON document on standard output.
     pub json: bool,
     /// `--timeout`: the longest that one phase of talking to a target may take; never zero.
@@ -49,6 +61,8 @@ pub enum HostCommand {
     Demo,
     /// `vtl`: serves a virtual tape library.
     Vtl(Box<VtlOptions>),
+    /// `partition`: shows or changes the partition.
+    Partition(Box<PartitionOptions>),
     /// `generate`: prints a file that packages install.
     Generate(Artifact),
     /// `complete`: prints configured names, one a line, for the completion scripts.
@@ -97,6 +111,8 @@ impl Default for HostOptions {
     fn default() -> Self {
         Self {
             state_dir: None,
+            keystore_dir: None,
+            secret_file: None,
             json: false,
             timeout: Duration::from_secs(15),
             lock_timeout: Duration::from_secs(10),
@@ -119,6 +135,7 @@ pub fn definition() -> Command {
         }))
         .subcommand(demo_command())
         .subcommand(vtl::command())
+        .subcommand(partition::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
 }
@@ -202,6 +219,8 @@ impl HostOptions {
         let duration = |name| matches.get_one::<Duration>(name).copied();
         Self {
             state_dir: matches.get_one::<PathBuf>("state-dir").cloned(),
+            keystore_dir: matches.get_one::<PathBuf>("keystore-dir").cloned(),
+            secret_file: matches.get_one::<PathBuf>("secret-file").cloned(),
             json: matches.get_flag("json"),
             timeout: duration("timeout").unwrap_or(default.timeout),
             lock_timeout: duration("lock-timeout").unwrap_or(default.lock_timeout),
@@ -220,6 +239,9 @@ impl HostCommand {
         match name {
             "demo" => Some(Self::Demo),
             "vtl" => Some(Self::Vtl(Box::new(VtlOptions::from_matches(matches)))),
+            "partition" => Some(Self::Partition(Box::new(PartitionOptions::from_matches(
+                matches,
+            )))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),
             _ => None,
@@ -240,6 +262,22 @@ fn options() -> Vec<Arg> {
             .long_help(format!(
                 "The environment variable {STATE_DIR_VARIABLE} does the same where this option is not given."
             )),
+        Arg::new("keystore-dir")
+            .long("keystore-dir")
+            .value_name("DIR")
+            .value_parser(value_parser!(PathBuf))
+            .global(true)
+            .help("Keep the Platform KeyStore in DIR instead of the user's data directory")
+            .long_help(format!(
+                "The environment variable {KEYSTORE_DIR_VARIABLE} does the same where this option is not given."
+            )),
+        Arg::new("secret-file")
+            .long("secret-file")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .global(true)
+            .help("Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input")
+            .long_help("One line end at its end is dropped. A file that group or others can read is refused."),
         Arg::new("json")
             .long("json")
             .action(ArgAction::SetTrue)
@@ -443,6 +481,8 @@ mod tests {
     fn every_option_is_kept_as_typed() {
         let words = [
             "--state-dir=/x",
+            "--keystore-dir=/k",
+            "--secret-file=-",
             "--json",
             "--timeout",
             "0.5",
@@ -455,6 +495,8 @@ mod tests {
         ];
         let expected = HostOptions {
             state_dir: Some(PathBuf::from("/x")),
+            keystore_dir: Some(PathBuf::from("/k")),
+            secret_file: Some(PathBuf::from("-")),
             json: true,
             timeout: Duration::from_millis(500),
             lock_timeout: Duration::ZERO,

@@ -1,0 +1,367 @@
+//! `partition`: shows and changes the partition and its Platform KeyStore, and carries them to another machine.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::terminal::Terminal;
+use super::text::Page;
+use super::{open_store, secret_file};
+use crate::cli::{HostOptions, PartitionAction, PartitionOptions};
+use crate::config::{Configuration, PartitionChange, PartitionRecord, Release, UuidChoice};
+use crate::error::{CommandError, ErrorKind};
+use crate::keystore::{
+    EntryId, PassphraseError, Salts, WORK_FACTOR, cost, open_export, seal_export,
+};
+use crate::state::{Identity, Store, UuidSource};
+
+/// The most bytes that are read of an exported file: more than the largest KeyStore takes.
+const EXPORT_LIMIT: u64 = 16 << 20;
+
+/// `partition`
+pub(super) fn run(
+    options: &PartitionOptions,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
+    check(options)?;
+    let store = open_store(host)?;
+    match (options.action, &options.file) {
+        (None, _) => {}
+        (Some(PartitionAction::Set), _) => set(options, &store, terminal)?,
+        (Some(PartitionAction::Export), Some(file)) => export(file, options, &store)?,
+        (Some(PartitionAction::Import), Some(file)) => import(file, options, &store)?,
+        (Some(_), None) => return Err(usage("export and import need a FILE")),
+    }
+    show(&store, terminal)
+}
+
+/// Refuses words that do not belong to the action.
+fn check(options: &PartitionOptions) -> Result<(), CommandError> {
+    let settings = options.uuid.is_some()
+        || options.release.is_some()
+        || options.keystore_size.is_some()
+        || options.move_to_disk;
+    let is_set = options.action == Some(PartitionAction::Set);
+    let carries = matches!(
+        options.action,
+        Some(PartitionAction::Export | PartitionAction::Import)
+    );
+    if settings && !is_set {
+        return Err(usage(
+            "--uuid, --release, --keystore-size and --move-to-disk belong to partition set",
+        ));
+    }
+    if is_set && !settings {
+        return Err(usage(
+            "partition set changes something, and nothing is given",
+        ));
+    }
+    if !carries && (options.file.is_some() || options.passphrase_file.is_some()) {
+        return Err(usage(
+            "FILE and --passphrase-file belong to partition export and partition import",
+        ));
+    }
+    Ok(())
+}
+
+fn usage(message: &str) -> CommandError {
+    CommandError::usage(
+        message,
+        vec!["see iscsiswiconfig partition --help".to_owned()],
+    )
+}
+
+fn set(options: &PartitionOptions, store: &Store, terminal: &Terminal) -> Result<(), CommandError> {
+    let uuid = options
+        .uuid
+        .as_deref()
+        .map(str::parse::<UuidChoice>)
+        .transpose();
+    let release = options
+        .release
+        .as_deref()
+        .map(str::parse::<Release>)
+        .transpose();
+    let change = PartitionChange {
+        uuid: uuid.map_err(|error| usage(&format!("the value of --uuid is {error}")))?,
+        release: release.map_err(|error| usage(&format!("the value of --release is {error}")))?,
+        keystore_size: options.keystore_size,
+        move_to_disk: options.move_to_disk,
+    };
+    let moved = store.edit_partition(|configuration, partition, _| {
+        Ok::<_, CommandError>(configuration.repartition(partition, change)?)
+    })?;
+    if moved > 0 {
+        terminal.warn(&format!(
+            "{moved} CHAP credential(s) went to disk, in plain text"
+        ));
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    partition: PartitionDocument<'a>,
+    keystore: KeystoreDocument<'a>,
+}
+
+#[derive(Serialize)]
+struct PartitionDocument<'a> {
+    uuid: Option<&'a str>,
+    uuid_source: UuidSource,
+    release: Release,
+    default_initiator_name: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct KeystoreDocument<'a> {
+    enabled: bool,
+    size: u64,
+    used: u64,
+    targets: Vec<HeldTarget<'a>>,
+}
+
+/// A target whose credentials are in the KeyStore, or are meant to be and are not here.
+#[derive(Serialize)]
+struct HeldTarget<'a> {
+    target_name: &'a str,
+    target_host_name: &'a str,
+    target_port: u16,
+    initiator_name: &'a str,
+    /// Bytes; none when the KeyStore does not hold it.
+    used: Option<u64>,
+}
+
+fn show(store: &Store, terminal: &mut Terminal) -> Result<(), CommandError> {
+    let record = store.partition()?;
+    let identity = store.identity()?;
+    let configuration = store.revealed_configuration()?;
+    let document = document(&record, &identity, &configuration);
+    if terminal.json {
+        terminal.print_json(&document)
+    } else {
+        terminal.print(&text(&document, record.keystore_use().is_enabled()))
+    }
+}
+
+fn document<'a>(
+    record: &PartitionRecord,
+    identity: &'a Identity,
+    configuration: &'a Configuration,
+) -> Document<'a> {
+    let generated = identity.generated_name.as_ref();
+    Document {
+        schema: 1,
+        partition: PartitionDocument {
+            uuid: identity.uuid.as_deref(),
+            uuid_source: identity.source,
+            release: record.release,
+            default_initiator_name: generated.map(|name| name.as_str()),
+        },
+        keystore: KeystoreDocument {
+            enabled: record.keystore_size > 0,
+            size: record.keystore_size,
+            used: configuration.keystore_used(record),
+            targets: configuration
+                .targets
+                .iter()
+                .filter_map(|target| {
+                    let chap = target.chap.as_ref().filter(|chap| chap.is_sealed())?;
+                    Some(HeldTarget {
+                        target_name: target.identity.target_name.as_str(),
+                        target_host_name: target.identity.target_host_name.as_str(),
+                        target_port: target.identity.target_port.number(),
+                        initiator_name: target.identity.initiator_name.resolved(generated),
+                        used: chap.secret().map(|secret| cost(secret.reveal())),
+                    })
+                })
+                .collect(),
+        },
+    }
+}
+
+fn text(document: &Document<'_>, in_use: bool) -> String {
+    let mut page = Page::default();
+    page.title("Partition");
+    let partition = &document.partition;
+    page.line("UUID", partition.uuid.unwrap_or("*NONE"));
+    let source = match partition.uuid_source {
+        UuidSource::Set => "partition set",
+        UuidSource::Hypervisor => "hypervisor",
+        UuidSource::MachineId => "derived from the machine id",
+        UuidSource::Random => "made for this state directory",
+    };
+    page.line("Source of the UUID", source);
+    let name = partition.default_initiator_name.unwrap_or("*NONE");
+    page.line("Default initiator name", name);
+    page.line("Release", partition.release);
+    page.heading("Platform KeyStore");
+    let keystore = &document.keystore;
+    page.line(
+        "Enabled",
+        match (keystore.enabled, in_use) {
+            (false, _) => "No",
+            (true, true) => "Yes",
+            (true, false) => "Yes, not used for CHAP before 7.6",
+        },
+    );
+    page.line("Size in bytes", keystore.size);
+    page.line("Used", keystore.used);
+    for target in &keystore.targets {
+        let used = match target.used {
+            Some(used) => used.to_string(),
+            None => "not here".to_owned(),
+        };
+        page.line("Used by", format!("{} ({used})", target.target_name));
+    }
+    page.into_text()
+}
+
+/// What an exported file holds. The entries' secrets are text, so that the file opens by other means too.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Export {
+    schema: u32,
+    partition: PartitionRecord,
+    entries: Vec<ExportedEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExportedEntry {
+    id: EntryId,
+    secret: Zeroizing<String>,
+}
+
+fn export(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), CommandError> {
+    let mut partition = store.partition()?;
+    let identity = store.identity()?;
+    // The name that the VTLs know must go with the partition.
+    partition.uuid = Some(identity.uuid.map_or(UuidChoice::None, UuidChoice::Given));
+    let entries: Vec<ExportedEntry> = store
+        .open_keystore(&partition)?
+        .iter()
+        .map(|(id, secret)| ExportedEntry {
+            id,
+            secret: Zeroizing::new(secret.to_owned()),
+        })
+        .collect();
+    // Escaping doubles a secret at most; a buffer that grew would leave unwiped copies behind.
+    let length: usize = entries
+        .iter()
+        .map(|entry| 100 + 2 * entry.secret.len())
+        .sum();
+    let mut document = Zeroizing::new(Vec::with_capacity(1000 + length));
+    let export = Export {
+        schema: 1,
+        partition,
+        entries,
+    };
+    serde_json::to_writer(&mut *document, &export)
+        .map_err(|error| CommandError::output(error.into()))?;
+
+    // Refused before a passphrase is asked for.
+    let mut output = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(|error| file_failure(error, "write", file))?;
+    let written = passphrase(options, true).and_then(|passphrase| {
+        let sealed = seal_export(&document, &passphrase, WORK_FACTOR, &salts()?)
+            .map_err(|error| export_failure(error, file))?;
+        output
+            .write_all(&sealed)
+            .and_then(|()| output.sync_all())
+            .map_err(|error| file_failure(error, "write", file))
+    });
+    if written.is_err() {
+        // Best effort: the failure that led here is the one to report.
+        let _ = std::fs::remove_file(file);
+    }
+    written
+}
+
+fn import(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), CommandError> {
+    let mut sealed = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|input| input.take(EXPORT_LIMIT).read_to_end(&mut sealed))
+        .map_err(|error| file_failure(error, "read", file))?;
+    let document = open_export(&sealed, &passphrase(options, false)?)
+        .map_err(|error| export_failure(error, file))?;
+    let export: Export = serde_json::from_slice(&document)
+        .ok()
+        .filter(|export: &Export| export.schema == 1)
+        .ok_or_else(|| export_failure(PassphraseError::Format, file))?;
+    store.edit_partition(|configuration, partition, brought| {
+        for entry in &export.entries {
+            brought.insert(entry.id, &entry.secret);
+        }
+        // The entries that were here count before the partition may shrink around them.
+        configuration.reveal(brought);
+        let change = PartitionChange {
+            uuid: export.partition.uuid,
+            release: Some(export.partition.release),
+            keystore_size: Some(export.partition.keystore_size),
+            move_to_disk: false,
+        };
+        configuration.repartition(partition, change)?;
+        partition.keystore = partition.keystore.or(export.partition.keystore);
+        Ok::<_, CommandError>(())
+    })
+}
+
+fn passphrase(options: &PartitionOptions, new: bool) -> Result<Zeroizing<String>, CommandError> {
+    let passphrase = match &options.passphrase_file {
+        Some(path) => secret_file::read(path, "the passphrase")?,
+        None => secret_file::ask_passphrase(new)?,
+    };
+    if passphrase.is_empty() {
+        return Err(usage("the passphrase is empty"));
+    }
+    Ok(passphrase)
+}
+
+fn salts() -> Result<Salts, CommandError> {
+    let mut salts = Salts {
+        file_key: Zeroizing::new([0; 16]),
+        scrypt: [0; 16],
+        payload: [0; 16],
+    };
+    for salt in [&mut *salts.file_key, &mut salts.scrypt, &mut salts.payload] {
+        getrandom::fill(salt).map_err(|error| CommandError {
+            kind: ErrorKind::State,
+            error: anyhow::Error::new(error).context("cannot draw random numbers"),
+            hints: Vec::new(),
+        })?;
+    }
+    Ok(salts)
+}
+
+fn file_failure(error: io::Error, operation: &str, file: &Path) -> CommandError {
+    let hint = match error.kind() {
+        io::ErrorKind::AlreadyExists => "an export never overwrites a file: name another one",
+        _ => "name another file, or see to the cause",
+    };
+    CommandError {
+        kind: ErrorKind::State,
+        error: anyhow::Error::new(error).context(format!("cannot {operation} {}", file.display())),
+        hints: vec![hint.to_owned()],
+    }
+}
+
+fn export_failure(error: PassphraseError, file: &Path) -> CommandError {
+    CommandError {
+        kind: ErrorKind::State,
+        error: anyhow::Error::new(error).context(format!("cannot use {}", file.display())),
+        hints: vec![
+            "nothing has changed: give the file and the passphrase of partition export".to_owned(),
+        ],
+    }
+}

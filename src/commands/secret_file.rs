@@ -1,0 +1,151 @@
+//! Secrets from files and from the terminal, so that none stands on a command line.
+
+use std::fs::File;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use rustix::termios::{self, LocalModes, OptionalActions};
+use zeroize::Zeroizing;
+
+use crate::cli::{HostOptions, Invocation};
+use crate::error::{CommandError, ErrorKind};
+
+/// The most bytes that are read: more than any secret has.
+const LIMIT: u64 = 4096;
+
+/// Gives an `-initiatorchapsecret` without a value the one of `--secret-file`.
+pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<(), CommandError> {
+    let Some(path) = &host.secret_file else {
+        return Ok(());
+    };
+    let missing = invocation
+        .arguments
+        .iter_mut()
+        .find(|(parameter, value)| parameter.spec().secret && value.is_empty());
+    let Some((_, value)) = missing else {
+        return Err(CommandError::usage(
+            "--secret-file gives the value of an -initiatorchapsecret that stands without one, and there is none",
+            vec![
+                "give -initiatorchapsecret without a value, or leave --secret-file out".to_owned(),
+            ],
+        ));
+    };
+    *value = if path.as_os_str() == "-" {
+        let mut bytes = buffer();
+        io::stdin()
+            .lock()
+            .take(LIMIT)
+            .read_to_end(&mut bytes)
+            .map_err(|error| {
+                failed(
+                    anyhow::Error::new(error).context("cannot read the CHAP secret from stdin"),
+                    "",
+                )
+            })?;
+        line_of(&bytes, "the CHAP secret")?
+    } else {
+        read(path, "the CHAP secret")?
+    };
+    if value.is_empty() {
+        return Err(CommandError::usage(
+            "there is no CHAP secret in what --secret-file names",
+            Vec::new(),
+        ));
+    }
+    Ok(())
+}
+
+/// Reads a secret from a file that only its owner can read, one line end at its end dropped.
+pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, CommandError> {
+    let shown = path.display();
+    let read = || -> io::Result<(u32, Zeroizing<Vec<u8>>)> {
+        let file = File::open(path)?;
+        let mode = file.metadata()?.permissions().mode();
+        let mut bytes = buffer();
+        file.take(LIMIT).read_to_end(&mut bytes)?;
+        Ok((mode, bytes))
+    };
+    let (mode, bytes) = read()
+        .with_context(|| format!("cannot read {what} from {shown}"))
+        .map_err(|error| failed(error, "name a file that holds it and nothing else"))?;
+    if mode & 0o077 != 0 {
+        let error = anyhow!(
+            "{shown} has mode {:04o}: group or others can read or change {what}",
+            mode & 0o7777
+        );
+        return Err(failed(error, &format!("chmod 600 {shown}")));
+    }
+    line_of(&bytes, what)
+}
+
+/// Asks on the terminal for a passphrase, twice when it is a new one, without showing it.
+pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandError> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Err(CommandError::usage(
+            "there is no terminal to ask for the passphrase on",
+            vec!["name a file that holds it with --passphrase-file".to_owned()],
+        ));
+    }
+    let first = ask("Passphrase: ")?;
+    if new && *ask("Again: ")? != *first {
+        return Err(CommandError::usage(
+            "the two passphrases differ",
+            Vec::new(),
+        ));
+    }
+    Ok(first)
+}
+
+fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+    let failure = |error: io::Error| {
+        failed(
+            anyhow::Error::new(error).context("cannot ask for the passphrase"),
+            "name a file that holds it with --passphrase-file",
+        )
+    };
+    let stdin = io::stdin();
+    let shown = termios::tcgetattr(&stdin).map_err(|error| failure(error.into()))?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden.local_modes.insert(LocalModes::ECHONL);
+    termios::tcsetattr(&stdin, OptionalActions::Flush, &hidden)
+        .map_err(|error| failure(error.into()))?;
+    let mut line = Zeroizing::new(String::with_capacity(8192));
+    let read = io::stderr()
+        .write_all(prompt.as_bytes())
+        .and_then(|()| stdin.lock().take(LIMIT).read_line(&mut line));
+    let restored = termios::tcsetattr(&stdin, OptionalActions::Now, &shown);
+    read.and(restored.map_err(io::Error::from))
+        .map_err(failure)?;
+    line_of(line.as_bytes(), "the passphrase")
+}
+
+/// The buffer never grows, so that no copy of a secret is left behind.
+fn buffer() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(8192))
+}
+
+fn line_of(bytes: &[u8], what: &str) -> Result<Zeroizing<String>, CommandError> {
+    let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let line = match bytes.len() {
+        length if length == line.len() => line,
+        _ => line.strip_suffix(b"\r").unwrap_or(line),
+    };
+    std::str::from_utf8(line)
+        .map(|text| Zeroizing::new(text.to_owned()))
+        .map_err(|_| CommandError::usage(format!("{what} is not text"), Vec::new()))
+}
+
+fn failed(error: anyhow::Error, hint: &str) -> CommandError {
+    CommandError {
+        kind: ErrorKind::State,
+        error,
+        hints: Some(hint.to_owned())
+            .filter(|hint| !hint.is_empty())
+            .into_iter()
+            .collect(),
+    }
+}

@@ -1,0 +1,235 @@
+//! A directory of records: who may touch it, its locks, and how a record is read and replaced. The state directory and the
+//! keystore directory are both kept this way.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::disk::{Contents, Disk};
+use super::error::StateError;
+use super::writer::PieceWriter;
+
+/// The schema of every record that this version writes, and the newest that it reads.
+pub(super) const SCHEMA: u32 = 1;
+
+/// The pause between two attempts at a lock that somebody else holds: long enough to leave the holder the processor, short
+/// against the fsync that it waits for.
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
+
+/// A directory of records.
+pub(super) struct Directory {
+    pub(super) path: PathBuf,
+    /// What an error calls it.
+    pub(super) what: &'static str,
+    /// The permission bits that nobody may have.
+    pub(super) forbidden: u32,
+    pub(super) lock_timeout: Duration,
+    pub(super) disk: Rc<dyn Disk>,
+}
+
+/// The envelope of a record.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<T> {
+    schema: u32,
+    record: T,
+}
+
+impl Directory {
+    /// Returns a record that is made, under the lock, when it is not there yet; every caller gets the one made first.
+    pub(super) fn read_or_make<T: DeserializeOwned + Serialize>(
+        &self,
+        name: &str,
+        lock: &str,
+        make: impl FnOnce() -> Result<T, StateError>,
+    ) -> Result<T, StateError> {
+        self.inspect()?;
+        if let Some(record) = self.read(name)? {
+            return Ok(record);
+        }
+        self.prepare()?;
+        let _lock = self.lock(lock)?;
+        if let Some(record) = self.read(name)? {
+            return Ok(record);
+        }
+        let record = make()?;
+        self.replace(name, &record)?;
+        Ok(record)
+    }
+
+    /// Creates the directory if it does not exist.
+    pub(super) fn prepare(&self) -> Result<(), StateError> {
+        if self.inspect()? {
+            return Ok(());
+        }
+        self.disk
+            .create_directory(&self.path)
+            .map_err(self.failed("create", &self.path))?;
+        self.inspect().map(|_| ())
+    }
+
+    /// Returns whether the directory exists, and refuses one that others could have put files in.
+    pub(super) fn inspect(&self) -> Result<bool, StateError> {
+        let path = || self.path.clone();
+        let Some(ownership) = self
+            .disk
+            .inspect_directory(&self.path)
+            .map_err(self.failed("open", &self.path))?
+        else {
+            return Ok(false);
+        };
+        if ownership.permissions & self.forbidden != 0 {
+            return Err(StateError::OpenDirectory {
+                what: self.what,
+                path: path(),
+                permissions: ownership.permissions,
+            });
+        }
+        if ownership.owner != 0 && ownership.owner != rustix::process::geteuid().as_raw() {
+            return Err(StateError::ForeignDirectory {
+                what: self.what,
+                path: path(),
+                owner: ownership.owner,
+            });
+        }
+        Ok(true)
+    }
+
+    pub(super) fn lock(&self, name: &str) -> Result<File, StateError> {
+        let path = self.path.join(name);
+        let lock = self
+            .disk
+            .open_lock(&path)
+            .map_err(self.failed("open", &path))?;
+        let started = Instant::now();
+        while !self
+            .disk
+            .try_lock(&lock)
+            .map_err(self.failed("lock", &path))?
+        {
+            let waited = started.elapsed();
+            if waited >= self.lock_timeout {
+                return Err(StateError::Locked {
+                    pid: self.holder_of(&path),
+                    path,
+                    waited,
+                });
+            }
+            std::thread::sleep(LOCK_PAUSE.min(self.lock_timeout - waited));
+        }
+        self.disk
+            .note_holder(&lock, std::process::id())
+            .map_err(self.failed("write", &path))?;
+        Ok(lock)
+    }
+
+    fn holder_of(&self, lock: &Path) -> Option<u32> {
+        let contents = self.disk.read(lock).ok()??;
+        std::str::from_utf8(&contents.bytes)
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    }
+
+    pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+        let path = self.path.join(name);
+        let contents = match self.disk.read(&path) {
+            Ok(Some(contents)) => contents,
+            Ok(None) => return Ok(None),
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                return Err(StateError::SymbolicLink { path });
+            }
+            Err(source) => return Err(self.failed("read", &path)(source)),
+        };
+        if contents.ownership.permissions & 0o077 != 0 {
+            return Err(StateError::OpenRecord {
+                path,
+                permissions: contents.ownership.permissions,
+            });
+        }
+        parse(path, &contents).map(Some)
+    }
+
+    pub(super) fn replace<T: Serialize>(&self, name: &str, record: &T) -> Result<(), StateError> {
+        let path = self.path.join(name);
+        let temporary = self.path.join(format!("{name}.new"));
+        let envelope = Envelope {
+            schema: SCHEMA,
+            record,
+        };
+
+        let disk = self.disk.as_ref();
+        // What a killed writer left behind; nobody else can be writing it, the lock is ours.
+        disk.remove(&temporary)
+            .map_err(self.failed("remove", &temporary))?;
+        let written = disk
+            .create_new(&temporary)
+            .and_then(|file| {
+                let mut writer = PieceWriter::new(disk, &file);
+                serde_json::to_writer(&mut writer, &envelope)?;
+                writer.write_all(b"\n")?;
+                writer.flush()?;
+                disk.sync(&file)
+            })
+            .map_err(self.failed("write", &temporary))
+            .and_then(|()| {
+                disk.rename(&temporary, &path)
+                    .map_err(self.failed("replace", &path))
+            });
+        if written.is_err() {
+            // Best effort: the failure that led here is the one to report.
+            let _ = disk.remove(&temporary);
+            return written;
+        }
+        disk.sync_directory(&self.path)
+            .map_err(self.failed("sync", &self.path))
+    }
+
+    pub(super) fn failed(
+        &self,
+        operation: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> StateError + use<> {
+        let path = path.to_owned();
+        move |source| StateError::Io {
+            operation,
+            path,
+            source,
+        }
+    }
+}
+
+/// Serde's own messages quote what they stumble over, which may be a secret: only the place is told.
+fn parse<T: DeserializeOwned>(path: PathBuf, contents: &Contents) -> Result<T, StateError> {
+    #[derive(Deserialize)]
+    struct SchemaOnly {
+        schema: u64,
+    }
+
+    // Text that is known to be UTF-8 is not checked again string by string.
+    let parsed = match std::str::from_utf8(&contents.bytes) {
+        Ok(text) => serde_json::from_str::<Envelope<T>>(text),
+        Err(_) => serde_json::from_slice(&contents.bytes),
+    };
+    let error = match parsed {
+        Ok(envelope) if envelope.schema == SCHEMA => return Ok(envelope.record),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
+    match serde_json::from_slice::<SchemaOnly>(&contents.bytes) {
+        Ok(SchemaOnly { schema }) if schema > u64::from(SCHEMA) => {
+            Err(StateError::NewerSchema { path, schema })
+        }
+        _ => Err(StateError::Malformed {
+            path,
+            line: error.as_ref().map_or(1, serde_json::Error::line),
+            column: error.as_ref().map_or(1, serde_json::Error::column),
+        }),
+    }
+}
