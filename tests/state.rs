@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 /// When an operation goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
+pub enum Moment {
     /// It is not carried out at all.
     Before,
     /// A write stops halfway; any other operation is not carried out.
@@ -33,7 +33,7 @@ enum Moment {
 
 /// How an operation goes wrong.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub enum Fault {
     /// It reports a full disk.
     Fails,
     /// The process dies.
@@ -159,7 +159,22 @@ fn faulty(directory: &Path, fault: Option<(usize, Moment, Fault)>) -> (Store, Rc
     )
 }
 
-fn identity(name: &str) -> TargetIdentity {
+/// Opens a state with a keystore directory, both below `root`, on a disk on which the n-th operation goes wrong.
+pub fn faulty_keystore(
+    root: &Path,
+    fault: Option<(usize, Moment, Fault)>,
+) -> (Store, Rc<Cell<usize>>) {
+    let operations = Rc::new(Cell::new(0));
+    let disk = FaultyDisk {
+        directory: root.to_owned(),
+        operations: Rc::clone(&operations),
+        fault,
+    };
+    let store = Store::on(Box::new(disk), root.join("state"), LOCK_TIMEOUT);
+    (store.with_keystore(root.join("keystore")), operations)
+}
+
+pub fn identity(name: &str) -> TargetIdentity {
     TargetIdentity {
         initiator_name: InitiatorName::Generated,
         target_host_name: "10.1.1.5".parse().unwrap(),

@@ -26,6 +26,8 @@ mod hostile;
 mod house;
 /// The binary against a real target, tgtd, from login to device names.
 mod interop;
+/// The Platform KeyStore: faults and kills at every disk operation, damage, and what the binary says of it.
+mod keystore;
 /// The Platform KeyStore and the partition: what is sealed, moved, refused, lost and carried along.
 mod keystore_contract;
 /// The embedded library, command by command, without a network.
