@@ -143,6 +143,9 @@ fn a_replica_is_not_disabled_behind_the_back_of_what_it_demands() {
     assert_eq!(output.status.code(), Some(1), "{output}");
     assert!(output.stderr.contains("iqn.lab:platform"), "{output}");
     // The original's KeyStore is still the answer when it comes back.
+    if replica.keystore().exists() {
+        fs::remove_dir_all(replica.keystore()).unwrap();
+    }
     super::system::copy(&system.keystore(), &replica.keystore());
     drop(system);
     let _ = tgtd.port();

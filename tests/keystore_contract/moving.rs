@@ -168,9 +168,10 @@ fn disabling_is_refused_until_the_credentials_may_move_to_disk() {
     system.seal(SECRETS[0]);
     system.seal(SECRETS[1]);
     system.add_at(port, "iqn.lab:avail", SECRETS[0], "AVAIL");
+    system.resize("0", 1).says(&["move-to-disk"]);
     system.add_at(port, "iqn.lab:platform", SECRETS[1], "PLATFORM");
     let before = system.snapshot();
-    system.resize("0", 1).says(&["move-to-disk"]);
+    system.resize("0", 1);
     let refused = system.resize_moving("0", 1);
     let refused = refused.says(&["iqn.lab:platform", "PLATFORM"]);
     assert!(

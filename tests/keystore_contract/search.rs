@@ -61,9 +61,13 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Returns in which form the bytes hold the secret, or at least half of it in one piece; `None` when they do not.
 ///
-/// A staged secret may be built from pieces, so each half counts as the whole.
+/// A staged secret may be built from pieces, so each half of a long one counts as the whole; half of a short one may well be
+/// part of a name.
 pub fn form_of(secret: &str, bytes: &[u8]) -> Option<&'static str> {
-    let (front, back) = secret.split_at(secret.len() / 2);
+    let (front, back) = match secret.len() {
+        16.. => secret.split_at(8),
+        _ => (secret, secret),
+    };
     let upper = bytes.to_ascii_uppercase();
     let compact: Vec<_> = upper
         .iter()
@@ -108,8 +112,11 @@ pub fn files(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
             let entry = entry.expect("an entry");
             if entry.file_type().expect("a type").is_dir() {
                 files(&entry.path())
-            } else {
+            } else if entry.path().is_file() {
                 vec![(entry.path(), fs::read(entry.path()).expect("a file"))]
+            } else {
+                // A link that dangles, or a pipe, which would not end.
+                Vec::new()
             }
         })
         .collect();
