@@ -515,3 +515,85 @@ fn an_export_without_a_keystore_carries_the_partition() {
         assert_eq!(after["partition"][key], before["partition"][key], "{key}");
     }
 }
+
+#[test]
+fn an_import_that_enables_the_keystore_moves_what_is_avail() {
+    let (system, _tgtd) = original();
+    let (file, passphrase) = export(&system);
+    let other = System::new();
+    let tgtd = vtl(&[("iqn.lab:mine", SECRETS[2])]);
+    assert_eq!(
+        other.add_at(tgtd.port(), "iqn.lab:mine", SECRETS[2], "AVAIL"),
+        "disk"
+    );
+    other.seal(SECRETS[0]);
+    other.seal(SECRETS[2]);
+    other
+        .run(&[
+            "partition",
+            "import",
+            &file,
+            "--passphrase-file",
+            &passphrase,
+        ])
+        .assert_status(0);
+    assert!(other.holds("iqn.lab:mine"));
+    other.assert_connects();
+}
+
+#[test]
+fn an_import_disables_no_keystore_that_is_used() {
+    for set in [["--keystore-size", "0"], ["--release", "7.4"]] {
+        let system = System::new();
+        system
+            .run(&[&["partition", "set"], &set[..]].concat())
+            .assert_status(0);
+        let (file, passphrase) = export(&system);
+        for keystore in ["PLATFORM", "AVAIL"] {
+            let other = System::enabled();
+            let tgtd = vtl(&[("iqn.lab:mine", SECRETS[2])]);
+            other.seal(SECRETS[2]);
+            other.add_at(tgtd.port(), "iqn.lab:mine", SECRETS[2], keystore);
+            let before = other.snapshot();
+            other
+                .run(&[
+                    "partition",
+                    "import",
+                    &file,
+                    "--passphrase-file",
+                    &passphrase,
+                ])
+                .assert_status(1)
+                .says(&["iqn.lab:mine"]);
+            assert_eq!(other.snapshot(), before, "a refusal changes nothing");
+            other.assert_connects();
+        }
+    }
+}
+
+#[test]
+fn a_credential_that_is_not_here_is_not_said_to_have_moved() {
+    let system = System::enabled();
+    let tgtd = vtl(&[("iqn.lab:platform", SECRETS[0])]);
+    system.seal(SECRETS[0]);
+    system.add_at(tgtd.port(), "iqn.lab:platform", SECRETS[0], "AVAIL");
+    for set in [["--keystore-size", "0"], ["--release", "7.5"]] {
+        let replica = system.replica(false);
+        let set = [&["partition", "set", "--move-to-disk"], &set[..]].concat();
+        let output = replica.run(&set);
+        let said = output.stderr.to_lowercase();
+        assert!(!said.contains("went to disk"), "nothing moved:\n{output}");
+        // Done or refused: the target is named, and nothing is lost when the KeyStore comes back.
+        let named = output.to_string().contains("iqn.lab:platform");
+        assert!(named, "the target is not named:\n{output}");
+        if replica.keystore().exists() {
+            fs::remove_dir_all(replica.keystore()).unwrap();
+        }
+        super::system::copy(&system.keystore(), &replica.keystore());
+        let back = ["--release", "7.6", "--keystore-size", "4096"];
+        replica
+            .run(&[&["partition", "set"], &back[..]].concat())
+            .assert_status(0);
+        replica.assert_connects();
+    }
+}
