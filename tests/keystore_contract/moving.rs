@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::system::{SECRETS, System, USUAL_SIZE, add_words, vtl, words};
 use crate::common::{Running, text};
+use crate::peers::tgtd::Tgtd;
 
 #[test]
 fn enabling_moves_what_is_avail_and_leaves_what_is_none() {
@@ -452,9 +453,9 @@ fn writers_at_the_same_time_lose_nothing_and_leave_nothing_in_plain_text() {
     assert!(system.found().is_empty(), "{:?}", system.found());
 }
 
-/// The VTL knows the old name with the old secret and the new name with the new one: a mixture does not connect.
-#[test]
-fn a_kill_at_any_moment_leaves_the_old_credential_or_the_new_one() {
+/// A system with one credential in the KeyStore, and a VTL that knows the old name with the old secret and the new name with
+/// the new one: a mixture does not connect.
+fn either_of_two() -> (System, Tgtd) {
     let system = System::enabled();
     let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
     let account = ["--mode", "account", "--user", "SECOND"];
@@ -464,6 +465,12 @@ fn a_kill_at_any_moment_leaves_the_old_credential_or_the_new_one() {
         system.seal(secret);
     }
     system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
+    (system, tgtd)
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_the_old_credential_or_the_new_one() {
+    let (system, tgtd) = either_of_two();
     let keystore = system.keystore();
     let port = tgtd.port().to_string();
     let change = words("-changetarget", &port, "iqn.lab:a");
@@ -480,6 +487,73 @@ fn a_kill_at_any_moment_leaves_the_old_credential_or_the_new_one() {
             system.assert_connects();
         }
     }
+}
+
+/// A re-IPL reads the configuration and the KeyStore while somebody changes both.
+#[test]
+fn a_re_ipl_beside_changes_uses_the_old_credential_or_the_new_one() {
+    let (system, tgtd) = either_of_two();
+    let keystore = system.keystore();
+    let port = tgtd.port().to_string();
+    let change = words("-changetarget", &port, "iqn.lab:a");
+    let directory = ["--keystore-dir", keystore.to_str().unwrap()];
+    for _ in 0..30 {
+        for (name, secret) in [("SECOND", SECRETS[1]), ("iqn.lab:a", SECRETS[0])] {
+            let credential = ["-initiatorchapname", name, "-initiatorchapsecret", secret];
+            let mut writer = system
+                .environment()
+                .start(&[&directory[..], &change, &credential].concat());
+            system.assert_connects();
+            writer.wait().unwrap().assert_status(0);
+        }
+    }
+    // And while the credential moves between disk and KeyStore.
+    for secret in &SECRETS[..2] {
+        system.unseal(secret);
+    }
+    for round in 0..60 {
+        let keystore = [
+            "-chapkeystore",
+            if round % 2 == 0 { "NONE" } else { "AVAIL" },
+        ];
+        let mut writer = system
+            .environment()
+            .start(&[&directory[..], &change, &keystore].concat());
+        system.assert_connects();
+        writer.wait().unwrap().assert_status(0);
+    }
+}
+
+#[test]
+fn enabling_and_disabling_beside_changes_ends_sealed() {
+    let system = System::enabled();
+    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "AVAIL");
+    let keystore = system.keystore();
+    let port = tgtd.port().to_string();
+    let directory = ["--keystore-dir", keystore.to_str().unwrap()];
+    let change = words("-changetarget", &port, "iqn.lab:a");
+    let secret = [&change[..], &["-initiatorchapsecret", SECRETS[0]]].concat();
+    let disable = &["partition", "set", "--keystore-size", "0", "--move-to-disk"][..];
+    let enable = &["partition", "set", "--keystore-size", USUAL_SIZE][..];
+    for _ in 0..10 {
+        let writers: Vec<Running> = [disable, &secret, enable, &secret, disable, enable]
+            .iter()
+            .map(|words| {
+                system
+                    .environment()
+                    .start(&[&directory[..], words].concat())
+            })
+            .collect();
+        for mut writer in writers {
+            writer.wait().unwrap().assert_status(0);
+        }
+        system.assert_connects();
+    }
+    system.resize(USUAL_SIZE, 0);
+    system.seal(SECRETS[0]);
+    assert!(system.found().is_empty(), "{:?}", system.found());
+    system.assert_connects();
 }
 
 /// Kills the binary a little later each time, from before its first step to behind its last.
