@@ -365,9 +365,6 @@ fn state_hint(error: &StateError) -> String {
              concerned are then named, and can be given their secrets again"
                 .to_owned()
         }
-        StateError::NoKeystoreDirectory => {
-            "name a directory with --keystore-dir or ISCSISWICONFIG_KEYSTORE_DIR".to_owned()
-        }
         StateError::KeystoreFull { .. } => {
             "give it more with partition set --keystore-size BYTES, or the credential -chapkeystore NONE".to_owned()
         }

@@ -243,6 +243,27 @@ fn the_examples_work_as_a_shell_script() {
 }
 
 #[test]
+fn the_readme_and_the_man_page_show_every_example_line_by_line() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let man = fs::read_to_string(root.join("man/iscsiswiconfig.1")).unwrap();
+    for (name, page) in [("README.md", readme), ("the man page", man)] {
+        let page: String = page
+            .replace("\\-", "-")
+            .lines()
+            .map(|line| format!("{}\n", line.trim()))
+            .collect();
+        for example in [GENERATED_NAME, SUPPLIED_NAME, CHAP, PLATFORM] {
+            let example: String = example
+                .lines()
+                .map(|line| format!("{}\n", line.trim()))
+                .collect();
+            assert!(page.contains(&example), "{name} lacks:\n{example}");
+        }
+    }
+}
+
+#[test]
 fn the_examples_can_be_typed_one_after_the_other() {
     let environment = TestEnvironment::new();
     for example in [GENERATED_NAME, SUPPLIED_NAME, CHAP] {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use iscsiswiconfig::cli::Artifact;
+use iscsiswiconfig::cli::{complete, man};
 use tempfile::TempDir;
 
 const TARGET_NAME: &str = "iqn.2000-03.com.xyz:vtl.demo:1";
@@ -19,25 +19,25 @@ fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn assert_generated(path: &str, what: &str, artifact: Artifact) {
+fn assert_generated(path: &str, what: &str, generated: &str) {
     let file = in_repository(path);
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}"));
     assert!(
-        text == artifact.text(),
+        text == generated,
         "{path} is not what the code generates; run: cargo run -q -- generate {what} > {path}"
     );
 }
 
 #[test]
 fn the_man_page_is_what_the_code_generates() {
-    assert_generated("man/iscsiswiconfig.1", "man", Artifact::Man);
+    assert_generated("man/iscsiswiconfig.1", "man", &man::page());
 }
 
 #[test]
 fn the_completion_scripts_are_what_the_code_generates() {
-    assert_generated(BASH, "bash", Artifact::Bash);
-    assert_generated(ZSH, "zsh", Artifact::Zsh);
-    assert_generated(FISH, "fish", Artifact::Fish);
+    assert_generated(BASH, "bash", &complete::bash());
+    assert_generated(ZSH, "zsh", &complete::zsh());
+    assert_generated(FISH, "fish", &complete::fish());
 }
 
 #[test]

@@ -14,11 +14,14 @@
 mod edits;
 mod home;
 mod machine;
+#[path = "../support/measure.rs"]
 mod measure;
 mod open_iscsi;
+#[path = "../support/peers.rs"]
 mod peers;
 mod reipl;
 mod slow_portal;
+#[path = "../support/table.rs"]
 mod table;
 
 use std::process::ExitCode;

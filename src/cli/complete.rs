@@ -8,7 +8,7 @@ use super::grammar::{
     Completion, HELP_WORD, OPTIONS, OptionSpec, PARAMETERS, Parameter, ParameterRule,
 };
 use super::host::{self, NameKind};
-use super::{help, repair};
+use super::{help, shell};
 use crate::values::GENERATE;
 
 /// Returns the completion script for bash.
@@ -251,7 +251,7 @@ impl Shell for Bash {
     }
 
     fn value_case(&self, word: &str, fixed: &[&str], names: Option<&str>) -> String {
-        let fixed: Vec<_> = fixed.iter().map(|word| repair::quote(word)).collect();
+        let fixed: Vec<_> = fixed.iter().map(|word| shell::quote(word)).collect();
         let mut sets = Vec::new();
         if !fixed.is_empty() {
             sets.push(format!("candidates=({})", fixed.join(" ")));
@@ -283,7 +283,7 @@ impl Shell for Zsh {
     }
 
     fn value_case(&self, word: &str, fixed: &[&str], names: Option<&str>) -> String {
-        let fixed: Vec<_> = fixed.iter().map(|word| repair::quote(word)).collect();
+        let fixed: Vec<_> = fixed.iter().map(|word| shell::quote(word)).collect();
         let mut steps = Vec::new();
         if !fixed.is_empty() {
             steps.push(format!("compadd -- {}", fixed.join(" ")));
@@ -332,7 +332,7 @@ impl Shell for Fish {
         lines.extend(
             fixed
                 .iter()
-                .map(|word| format!("{indent}echo {}", repair::quote(word))),
+                .map(|word| format!("{indent}echo {}", shell::quote(word))),
         );
         lines.extend(names.map(|names| format!("{indent}set names {names}")));
         lines.join("\n")

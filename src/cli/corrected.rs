@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 use super::grammar::Parameter;
 use super::parse::parse_macro;
 use super::repair::{
-    Known, MACRO_NAME, debris, is_macro_name, is_own_word, may_hold_secret, quote, recognise,
+    Known, MACRO_NAME, debris, is_macro_name, is_own_word, may_hold_secret, recognise,
 };
-use super::usage::MASK;
+use super::shell::{MASK, quote};
 use crate::values::characters;
 
 /// Returns the command line that was meant, ready to be pasted, with secrets masked.

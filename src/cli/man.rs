@@ -5,7 +5,7 @@ use roff::{Inline, Roff, bold, italic, roman};
 
 use super::grammar::{Group, OPTIONS, OptionSpec, PARAMETERS, Parameter, ParameterRule};
 use super::help::{self, EXAMPLES};
-use super::{host, repair};
+use super::{host, shell};
 use crate::values::GENERATE;
 
 /// When the wording below last changed; the page must not differ from one build to the next.
@@ -182,7 +182,7 @@ fn values(page: &mut Roff) {
         roman("The word "),
         bold(GENERATE),
         roman(" has to be quoted in a shell: "),
-        bold(repair::quote(GENERATE)),
+        bold(shell::quote(GENERATE)),
         roman("."),
     ]);
 }
@@ -438,6 +438,11 @@ mod tests {
         let definition = host::definition();
         let mut words: Vec<String> = definition
             .get_arguments()
+            .chain(
+                definition
+                    .get_subcommands()
+                    .flat_map(clap::Command::get_arguments),
+            )
             .filter_map(Arg::get_long)
             .map(|long| format!("--{long}"))
             .collect();

@@ -22,6 +22,8 @@ pub mod host;
 pub mod man;
 mod parse;
 mod repair;
+mod shell;
+mod synopsis;
 mod usage;
 
 use std::ffi::{OsStr, OsString};
@@ -35,7 +37,7 @@ pub use host::{
     Artifact, HostCommand, HostOptions, NameKind, PartitionAction, PartitionOptions, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
-pub use repair::quote;
+pub use shell::quote;
 pub use usage::{Shown, UsageError, WordFault};
 
 use crate::values::characters;

@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use super::grammar::{MacroOption, Parameter, ParameterRule};
 use super::repair::{self, Known};
-use super::usage::{MASK, Shown, UsageError};
+use super::shell::MASK;
+use super::usage::{Shown, UsageError};
 use crate::values::characters;
 
 /// One call of the macro, as typed.

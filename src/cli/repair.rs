@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::grammar::{HELP_WORD, MacroOption, OPTIONS, PARAMETERS, Parameter};
 use super::host;
-use super::usage::{MASK, WordFault};
+use super::usage::WordFault;
 use crate::values::characters;
 
 /// The macro's name, and the program's.
@@ -159,16 +159,6 @@ pub(super) fn debris(word: &str) -> Option<Vec<WordFault>> {
 /// Returns whether a value may have swallowed words behind it, a secret among them, through misplaced quotes.
 pub(super) fn may_hold_secret(value: &str) -> bool {
     value.contains(char::is_whitespace) || value.to_ascii_lowercase().contains("secret")
-}
-
-/// Returns a word as a POSIX shell is to be given it, in quotes where it needs them.
-pub fn quote(word: &str) -> String {
-    // A masked secret is a placeholder; quotes would make it look like one to be typed.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/,=+@%".contains(&b);
-    if word == MASK || (!word.is_empty() && word.bytes().all(plain)) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// How a word of the grammar ends within its argument.
@@ -402,19 +392,6 @@ mod tests {
         for word in ["", "x", "-", "\u{2013}", "=\r"] {
             assert_eq!(debris(word), None, "{word:?}");
         }
-    }
-
-    #[test]
-    fn a_word_is_quoted_where_a_shell_would_change_it() {
-        assert_eq!(
-            quote("iqn.2000-03.com.xyz:vtl_1"),
-            "iqn.2000-03.com.xyz:vtl_1"
-        );
-        assert_eq!(quote("*GENERATE"), "'*GENERATE'");
-        assert_eq!(quote("it's"), "'it'\\''s'");
-        assert_eq!(quote(""), "''");
-        assert_eq!(quote("$(x)"), "'$(x)'");
-        assert_eq!(quote(MASK), MASK);
     }
 
     proptest! {

@@ -5,12 +5,9 @@ use std::fmt;
 use thiserror::Error;
 
 use super::grammar::{HELP_WORD, MacroOption, OPTIONS, Parameter, ParameterRule};
-use super::help;
-use super::repair;
+use super::shell::{self, MASK};
+use super::synopsis::synopsis;
 use crate::values::characters::{self, escape};
-
-/// What stands where a secret stood.
-pub const MASK: &str = "********";
 
 /// Why a command line is not of the grammar.
 ///
@@ -328,7 +325,7 @@ fn write_instead(meant: &[Shown]) -> String {
     }
     let words: Vec<_> = meant
         .iter()
-        .map(|word| repair::quote(word.as_str()))
+        .map(|word| shell::quote(word.as_str()))
         .collect();
     format!("write {}", words.join(" "))
 }
@@ -349,7 +346,7 @@ fn cause(fault: WordFault) -> Option<&'static str> {
 }
 
 fn usage(option: MacroOption) -> String {
-    format!("usage: iscsiswiconfig {}", help::synopsis(option.spec()))
+    format!("usage: iscsiswiconfig {}", synopsis(option.spec()))
 }
 
 fn takes(option: MacroOption) -> String {

@@ -1,10 +1,20 @@
-//! `complete`, which tells the completion scripts what is configured.
+//! `generate`, which prints what packages install, and `complete`, which tells the completion scripts what is configured.
 
 use super::open_store;
 use super::terminal::Terminal;
-use crate::cli::{HostOptions, NameKind};
+use crate::cli::{Artifact, HostOptions, NameKind, complete, man};
 use crate::error::CommandError;
 use crate::values::InitiatorName;
+
+/// Prints the man page or a completion script.
+pub(super) fn generate(artifact: Artifact, terminal: &mut Terminal) -> Result<(), CommandError> {
+    terminal.print(&match artifact {
+        Artifact::Man => man::page(),
+        Artifact::Bash => complete::bash(),
+        Artifact::Zsh => complete::zsh(),
+        Artifact::Fish => complete::fish(),
+    })
+}
 
 /// Prints the configured names of a kind, each once.
 pub(super) fn names(

@@ -50,6 +50,9 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
     })
 }
 
+/// The parameter of a line, where it has one, with its value.
+type Value<'a> = Option<(Parameter, &'a str)>;
+
 /// What is shown.
 struct Script<'a> {
     host: &'a HostOptions,
@@ -65,8 +68,7 @@ impl Script<'_> {
         let portal = vtl.portal;
         let host_name = portal.ip().to_string();
         let port = portal.port().to_string();
-        type Typed<'a> = (&'a str, MacroOption, Option<(Parameter, &'a str)>);
-        let steps: [Typed<'_>; 9] = [
+        let steps: [(&str, MacroOption, Value<'_>); 9] = [
             (
                 "A virtual tape library with CHAP is served on this machine for as long as this takes.\n\
                  # The lines below are typed as on IBM i. First, the target is put together piece by piece.",
@@ -111,11 +113,7 @@ impl Script<'_> {
     }
 
     /// Prints a line as the user would type it, and runs it on the state of the demonstration.
-    fn call(
-        &mut self,
-        option: MacroOption,
-        parameter: Option<(Parameter, &str)>,
-    ) -> Result<u8, CommandError> {
+    fn call(&mut self, option: MacroOption, parameter: Value<'_>) -> Result<u8, CommandError> {
         let mut words = vec![option.spec().word().to_owned()];
         if let Some((parameter, value)) = parameter {
             words.extend([parameter.word().to_owned(), value.to_owned()]);

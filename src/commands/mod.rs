@@ -63,6 +63,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal
 }
 
 fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandError> {
+    if let Request::Host(_) | Request::Macro(_) = line.request {
+        // A list that is none is a usage error with whatever it stands, not only where it is used.
+        reipl::chap_algorithms(&line.host)?;
+    }
     match line.request {
         Request::Help(topic) => terminal.print(&topic.text())?,
         Request::Version => {
@@ -79,7 +83,7 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         }
         Request::Host(HostCommand::Demo) => return demo::run(&line.host, terminal),
         Request::Host(HostCommand::Vtl(options)) => vtl::run(&options, &line.host, terminal)?,
-        Request::Host(HostCommand::Generate(artifact)) => terminal.print(&artifact.text())?,
+        Request::Host(HostCommand::Generate(artifact)) => artifacts::generate(artifact, terminal)?,
         Request::Host(HostCommand::Complete(kind)) => artifacts::names(kind, &line.host, terminal)?,
         Request::Host(HostCommand::Partition(options)) => {
             partition::run(&options, &line.host, terminal)?;
@@ -97,8 +101,6 @@ fn call(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<u8, CommandError> {
-    // A list that is none is a usage error at every option, not only where it is used.
-    reipl::chap_algorithms(host)?;
     match invocation.option {
         MacroOption::DumpInitiators => dump::initiators(&open_store(host)?, terminal)?,
         MacroOption::DumpTargets => dump::targets(&open_store(host)?, terminal)?,

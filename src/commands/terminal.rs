@@ -3,13 +3,17 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use crate::error::CommandError;
 
 /// The two streams of a command with the host options that govern them; a clone writes to the same two.
 #[derive(Clone)]
 pub struct Terminal {
-    stdout: Rc<RefCell<Box<dyn Write>>>,
+    stdout: Stdout,
     notes: Notes,
     /// Whether results are JSON.
     pub json: bool,
@@ -18,6 +22,9 @@ pub struct Terminal {
     /// Whether progress may be shown: stderr is a terminal.
     pub interactive: bool,
 }
+
+/// The way to stdout, which can be handed to a thread.
+type Stdout = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// The way to stderr, which can be handed to whoever has something to tell while a command runs.
 #[derive(Clone)]
@@ -32,9 +39,9 @@ impl Notes {
 
 impl Terminal {
     /// Makes a terminal of two streams with everything off.
-    pub fn new(stdout: Box<dyn Write>, stderr: Box<dyn Write>) -> Self {
+    pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write>) -> Self {
         Self {
-            stdout: Rc::new(RefCell::new(stdout)),
+            stdout: Arc::new(Mutex::new(stdout)),
             notes: Notes(Rc::new(RefCell::new(stderr))),
             json: false,
             quiet: false,
@@ -52,11 +59,7 @@ impl Terminal {
     /// # Errors
     /// [`CommandError`] when stdout cannot be written for another reason.
     pub fn print(&mut self, text: &str) -> Result<(), CommandError> {
-        let mut stdout = self.stdout.borrow_mut();
-        let written = stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush());
-        match written {
+        match write(&self.stdout, text) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(CommandError::output(error))
             }
@@ -92,4 +95,58 @@ impl Terminal {
         }
         self.notes.line(&text);
     }
+}
+
+/// Lines for stdout from somebody who must not wait for a reader: a program may well read the first line of a list and no
+/// more, and a pipe that nobody empties is full at some time. Lines beyond [`Lines::LIMIT`] are dropped then.
+pub struct Lines {
+    lines: SyncSender<String>,
+    written: Receiver<()>,
+}
+
+impl Lines {
+    /// The most lines that wait to be written.
+    const LIMIT: usize = 1024;
+
+    /// How long [`Lines::finish`] waits for a reader.
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    /// Starts to write to the terminal's stdout.
+    ///
+    /// # Errors
+    /// The system's, when it has no thread left.
+    pub fn start(terminal: &Terminal) -> io::Result<Self> {
+        let stdout = Arc::clone(&terminal.stdout);
+        let (lines, to_write) = sync_channel::<String>(Self::LIMIT);
+        let (done, written) = sync_channel(1);
+        thread::Builder::new()
+            .name("stdout".to_owned())
+            .spawn(move || {
+                for line in to_write {
+                    // A reader that has gone away misses nothing that it wanted.
+                    let _ = write(&stdout, &line);
+                }
+                let _ = done.send(());
+            })?;
+        Ok(Self { lines, written })
+    }
+
+    /// Has a line written, its end included.
+    pub fn print(&self, line: String) {
+        let _ = self.lines.try_send(line);
+    }
+
+    /// Waits a little until everything is written.
+    pub fn finish(self) {
+        drop(self.lines);
+        let _ = self.written.recv_timeout(Self::PATIENCE);
+    }
+}
+
+fn write(stdout: &Stdout, text: &str) -> io::Result<()> {
+    // What a thread that has failed left unwritten does not concern the others.
+    let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
 }

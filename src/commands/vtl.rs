@@ -1,6 +1,5 @@
 //! `vtl`: serves a virtual tape library, and lists who logs in.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -12,9 +11,10 @@ use anyhow::{Context, anyhow};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::terminal::{Notes, Terminal};
+use super::terminal::{Lines, Notes, Terminal};
 use crate::cli::{HostOptions, VtlOptions};
 use crate::error::{CommandError, ErrorKind};
+use crate::iscsi::acceptor::LoginFailure;
 use crate::iscsi::chap::ChapCredentials;
 use crate::iscsi::describe::describe;
 use crate::iscsi::operational::{Digest, SessionType};
@@ -22,7 +22,7 @@ use crate::reipl::rfc_3339;
 use crate::values::characters::escape;
 use crate::values::{IscsiName, Subject};
 use crate::vtl::listener::{
-    Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice, SessionEnd,
+    ListenError, Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice, SessionEnd,
 };
 use crate::vtl::{Barcode, DriveType, Library, LibraryConfiguration, LibraryFaults, Media};
 
@@ -47,13 +47,18 @@ pub(super) fn run(
     listener.heed_signals()?;
     terminal.print(&ready(&target_name, listener.portal(), terminal.json))?;
 
-    let console = Console {
+    let console = Rc::new(Console {
         json: terminal.json,
         verbosity: host.verbose,
         notes: terminal.notes(),
-        terminal: RefCell::new(terminal.clone()),
-    };
-    listener.serve(library, Rc::new(move |notice| console.show(notice)))?;
+        lines: Lines::start(terminal).map_err(ListenError::from)?,
+    });
+    let shown = Rc::clone(&console);
+    let stopped = listener.serve(library, Rc::new(move |notice| shown.show(notice)));
+    if let Some(console) = Rc::into_inner(console) {
+        console.lines.finish();
+    }
+    stopped?;
     Ok(())
 }
 
@@ -196,17 +201,13 @@ struct Console {
     json: bool,
     verbosity: u8,
     notes: Notes,
-    terminal: RefCell<Terminal>,
+    lines: Lines,
 }
 
 impl Console {
     fn show(&self, notice: Notice<'_>) {
         match notice {
-            Notice::Login(attempt) => {
-                let line = self.line(attempt);
-                // Initiators are served whether or not anybody reads the list.
-                let _ = self.terminal.borrow_mut().print(&line);
-            }
+            Notice::Login(attempt) => self.lines.print(self.line(attempt)),
             Notice::Received { peer, pdu } | Notice::Sent { peer, pdu } if self.verbosity >= 2 => {
                 self.notes.line(&format!("{peer}: {}", describe(pdu)));
             }
@@ -285,7 +286,12 @@ fn result_words(attempt: &LoginAttempt) -> String {
             failure,
         } => {
             let name = status.name().unwrap_or("no status of the standard");
-            format!("refused{kind}, status {status} ({name}): {failure}")
+            let why = match failure {
+                // The status says it all.
+                LoginFailure::Refused(_) => String::new(),
+                failure => format!(": {failure}"),
+            };
+            format!("refused{kind}, status {status} ({name}){why}")
         }
         LoginOutcome::TimedOut(after) => {
             format!("given up{kind}: no login within {} s", after.as_secs())
@@ -311,4 +317,90 @@ fn compact(document: &impl Serialize) -> String {
     let mut line = serde_json::to_string(document).unwrap_or_default();
     line.push('\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::io;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::iscsi::ids::LoginStatus;
+
+    fn console(json: bool) -> Console {
+        let terminal = Terminal::new(Box::new(io::sink()), Box::new(io::sink()));
+        Console {
+            json,
+            verbosity: 0,
+            notes: terminal.notes(),
+            lines: Lines::start(&terminal).unwrap(),
+        }
+    }
+
+    fn attempt(initiator_name: Option<&str>, outcome: LoginOutcome) -> LoginAttempt {
+        LoginAttempt {
+            time: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+            peer: "[::1]:4000".parse().unwrap(),
+            initiator_name: initiator_name.map(str::to_owned),
+            session_type: initiator_name.map(|_| SessionType::Normal),
+            outcome,
+        }
+    }
+
+    fn refused() -> LoginOutcome {
+        LoginOutcome::Refused {
+            status: Some(LoginStatus::new(2, 2)),
+            failure: LoginFailure::Refused(LoginStatus::new(2, 2)),
+        }
+    }
+
+    #[test]
+    fn a_name_from_the_wire_cannot_act_on_the_terminal() {
+        let line = console(false).line(&attempt(Some("iqn.\u{1b}[2J\n"), refused()));
+        assert_eq!(
+            line,
+            "1970-01-01T00:00:01Z iqn.<U+001B>[2J<U+000A> [::1]:4000 refused, status 0x0202 (Authorization failure)\n"
+        );
+    }
+
+    #[test]
+    fn a_login_is_one_line_of_json() {
+        let line = console(true).line(&attempt(
+            None,
+            LoginOutcome::TimedOut(Duration::from_secs(15)),
+        ));
+        assert_eq!(
+            line,
+            "{\"schema\":1,\"time\":\"1970-01-01T00:00:01Z\",\"initiator_name\":null,\"address\":\"[::1]:4000\",\
+             \"login_status\":null,\"result\":\"given up: no login within 15 s\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_secret_is_what_stands_in_the_file_but_for_one_line_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
+        let read = |text: &[u8]| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            let secret = secret(&path).map_err(|error| format!("{:#}", error.error))?;
+            Ok::<_, String>(String::from_utf8(secret.to_vec()).unwrap())
+        };
+        for text in [
+            "Secret with blanks ",
+            "Secret with blanks \n",
+            "Secret with blanks \r\n",
+        ] {
+            assert_eq!(read(text.as_bytes()).unwrap(), "Secret with blanks ");
+        }
+        assert!(read(b"secret\n\n").is_err());
+        assert!(read(b"secret\n\r").is_err());
+        assert!(read(b"\n").unwrap_err().contains("no secret"));
+        assert!(read(&[b'x'; 256]).unwrap_err().contains("256"));
+        for bad in [&b"ab\0cd"[..], "g\u{e4}nsehaut".as_bytes(), b"\xff\xfe"] {
+            let error = read(bad).unwrap_err();
+            assert!(!error.contains("cd") && !error.contains("haut"), "{error}");
+        }
+    }
 }

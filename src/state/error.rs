@@ -75,7 +75,7 @@ pub enum StateError {
         schema: u64,
     },
     /// A sealed KeyStore does not open.
-    #[error("the Platform KeyStore {} cannot be opened: {source}", path.display())]
+    #[error("the Platform KeyStore {} cannot be opened", path.display())]
     Sealed {
         /// The sealed KeyStore.
         path: PathBuf,
@@ -90,9 +90,6 @@ pub enum StateError {
         /// The file with the secret.
         secret: PathBuf,
     },
-    /// There is nowhere to keep a KeyStore.
-    #[error("this user has no home directory to keep the Platform KeyStore in")]
-    NoKeystoreDirectory,
     /// The credentials do not fit into the KeyStore. Nothing has changed then.
     #[error(
         "the Platform KeyStore is full: {used} of {size} bytes are used, and {needed} are needed"

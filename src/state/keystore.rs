@@ -97,9 +97,11 @@ impl Store {
     }
 
     fn keystore_directory(&self) -> Result<&Directory, StateError> {
-        self.keystore
-            .as_ref()
-            .ok_or(StateError::NoKeystoreDirectory)
+        self.keystore.as_ref().ok_or_else(|| StateError::Io {
+            operation: "find a home directory for",
+            path: PathBuf::from("keystore"),
+            source: io::ErrorKind::NotFound.into(),
+        })
     }
 
     fn sealing(&self, secret: &MachineSecret, id: EntryId) -> Sealing {

@@ -80,7 +80,7 @@ impl Store {
     /// [`StateError`].
     pub fn configuration(&self) -> Result<Configuration, StateError> {
         self.state.inspect()?;
-        Ok(self.state.read(CONFIGURATION)?.unwrap_or_default())
+        self.read_configuration()
     }
 
     /// Returns the configuration with the secrets of the Platform KeyStore in their places, as far as it holds them. Takes
@@ -150,10 +150,7 @@ impl Store {
         self.state.prepare()?;
         let _lock = self.state.lock(CONFIGURATION_LOCK)?;
         let old_partition: PartitionRecord = self.state.read(PARTITION)?.unwrap_or_default();
-        let mut configuration = match self.state.read(CONFIGURATION)? {
-            Some(configuration) => configuration,
-            None => self.active()?.next_configuration(),
-        };
+        let mut configuration = self.read_configuration()?;
         let _keystore_lock = match old_partition.keystore {
             Some(_) => Some(self.lock_keystore()?),
             None => None,
@@ -225,6 +222,19 @@ impl Store {
         make: impl FnOnce() -> Result<T, StateError>,
     ) -> Result<T, StateError> {
         self.state.read_or_make(name, CONFIGURATION_LOCK, make)
+    }
+
+    fn read_configuration(&self) -> Result<Configuration, StateError> {
+        if let Some(configuration) = self.state.read(CONFIGURATION)? {
+            return Ok(configuration);
+        }
+        let active: ActiveConfiguration = match self.state.read(ACTIVE) {
+            Ok(active) => active.unwrap_or_default(),
+            Err(error @ StateError::Io { .. }) => return Err(error),
+            // A record that is refused is the affair of who asks for it: the configuration does without.
+            Err(_) => ActiveConfiguration::default(),
+        };
+        Ok(active.next_configuration())
     }
 
     /// Reads a file of the machine, not of the state; none when it is not there or not readable as text.

@@ -178,6 +178,10 @@ impl Elements<'_> {
             ));
         }
         self.full(source)?;
+        // A full destination is in the way only when it is another element.
+        if destination == source {
+            return Ok(Bytes::new());
+        }
         if self.cartridge(destination)?.is_some() {
             return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::cartridge::{Barcode, Media};
+use super::barcode::Barcode;
 use super::fault::LibraryFaults;
 
 /// What a library is made of.
@@ -47,7 +47,7 @@ impl LibraryConfiguration {
     /// type's own generation.
     pub fn barcodes(drive_type: DriveType, count: u16) -> Vec<Barcode> {
         (1..=count)
-            .map(|number| Barcode::numbered(number, drive_type))
+            .map(|number| Barcode::numbered(number, drive_type.generation()))
             .collect()
     }
 
@@ -98,6 +98,20 @@ impl Default for LibraryConfiguration {
             faults: LibraryFaults::default(),
         }
     }
+}
+
+/// Where the recorded data is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// In memory, gone when the library is dropped.
+    InMemory {
+        /// The most that all cartridges together may hold, in bytes, counted as for a cartridge's capacity. A write
+        /// beyond it meets the end of the medium.
+        limit: u64,
+    },
+    /// As SIMH .tap files in this directory, which is made when it is not there. Nothing else may write there while the
+    /// library exists.
+    Directory(PathBuf),
 }
 
 /// The type of a drive: an IBM Ultrium generation.
@@ -249,7 +263,7 @@ mod tests {
         let barcodes = LibraryConfiguration::barcodes(DriveType::Lto8, 2);
         let texts: Vec<_> = barcodes.iter().map(Barcode::as_str).collect();
         assert_eq!(texts, ["VOL001L8", "VOL002L8"]);
-        let last = Barcode::numbered(1234, DriveType::Lto5);
+        let last = Barcode::numbered(1234, DriveType::Lto5.generation());
         assert_eq!(last.as_str(), "VO1234L5");
     }
 

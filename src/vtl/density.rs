@@ -1,6 +1,6 @@
 //! LTO generations: which drive uses which cartridge, and how densities are reported.
 
-use super::cartridge::Barcode;
+use super::barcode::Barcode;
 use super::configuration::DriveType;
 use crate::scsi::ssc::Density;
 

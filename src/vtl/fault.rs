@@ -3,7 +3,7 @@
 //! The library itself carries out [`LibraryFaults`]; whoever serves it on a network carries out [`TransportFaults`].
 //! Everything is off by default.
 
-use super::cartridge::Barcode;
+use super::barcode::Barcode;
 use super::reply::Refusal;
 use crate::scsi::{AdditionalSenseCode, SenseKey, Status};
 
@@ -23,7 +23,8 @@ pub struct LibraryFaults {
     pub busy: u32,
     /// Then so many end with NOT READY 04/01, becoming ready; counted down.
     pub becoming_ready: u32,
-    /// After so many commands of any kind the library loses power and comes back before the next one; once.
+    /// After so many commands of any kind the library loses power and comes back before the next one; once. Sessions
+    /// outlive it, as behind a gateway with power of its own: an initiator learns of it by unit attention 29/00.
     pub power_cycle_after: Option<u32>,
     /// Blocks that cannot be read: MEDIUM ERROR 11/00.
     pub unreadable: Vec<BlockFault>,

@@ -4,30 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::cartridge::{Barcode, Cartridge, Shelf};
+use super::barcode::Barcode;
+use super::cartridge::{Cartridge, Shelf};
 use super::changer::{Changer, Elements};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::drive::Drive;
 use super::fault::LibraryFaults;
 use super::logical_unit::{Call, LogicalUnit};
+use super::nexus::{InitiatorPort, NexusId};
 use super::operation::{Command, Found, Operation};
 use super::persistent_reservation::PersistentReservations;
 use super::reply::{Outcome, Refusal, ScsiReply, up_to};
 use crate::scsi::spc::{LogicalUnitNumber, LunList, PeripheralDeviceType};
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
-
-/// Names an I_T nexus: one session of one initiator. The caller gives them; none may be used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NexusId(pub u64);
-
-/// An initiator port of iSCSI (RFC 7143 4.4.1): what persistent reservations remember beyond a session.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InitiatorPort {
-    /// InitiatorName; of longer ones the first 223 bytes count.
-    pub name: String,
-    /// ISID.
-    pub isid: [u8; 6],
-}
 
 /// A library: a changer at LUN 0 and drives from LUN 1.
 ///
@@ -259,8 +248,10 @@ impl Library {
 
     /// A logical unit that is not there answers three commands (SPC-4 6.6, 6.33, 6.39).
     fn execute_nowhere(&self, cdb: &[u8; 16]) -> Outcome {
-        let [code, _, _, high, low, ..] = *cdb;
+        let [code, evpd, page_code, high, low, ..] = *cdb;
         match code {
+            // It has no pages.
+            0x12 if (evpd, page_code) != (0, 0) => Err(Refusal::invalid_field()),
             // PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
             0x12 => {
                 let mut data = vec![0x7f, 0, 0x06, 2, 31];

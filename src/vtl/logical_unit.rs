@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::library::{InitiatorPort, NexusId};
 use super::mode::{ModePages, Selection};
+use super::nexus::{InitiatorPort, NexusId};
 use super::operation::{Access, Command};
 use super::persistent_reservation::PersistentReservations;
 use super::reply::Refusal;

@@ -10,17 +10,20 @@
 //!
 //! Below those: the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
 //! `persistent_reservation`, `unit_attention`, `log`, and `primary` for the commands), the changer (`changer`) and the
-//! drive (`drive`, `density`, and `tape_motion` for what moves the tape).
+//! drive (`drive`, `density`, and `tape_motion` for what moves the tape); who sends a command (`nexus`), and what a
+//! cartridge is called (`barcode`).
 //!
 //! A command is executed at once and in full; nothing but the listener waits, and the only other I/O is that of the
 //! cartridges' files.
 
+mod barcode;
 mod changer;
 mod density;
 mod drive;
 mod log;
 mod logical_unit;
 mod mode;
+mod nexus;
 mod operation;
 mod persistent_reservation;
 mod primary;
@@ -34,8 +37,9 @@ pub mod fault;
 pub mod library;
 pub mod listener;
 
-pub use cartridge::{Barcode, Media};
-pub use configuration::{DriveType, LibraryConfiguration, LibraryError};
+pub use barcode::{Barcode, BarcodeError};
+pub use configuration::{DriveType, LibraryConfiguration, LibraryError, Media};
 pub use fault::{Faults, LibraryFaults, TransportFaults};
-pub use library::{InitiatorPort, Library, NexusId};
+pub use library::Library;
+pub use nexus::{InitiatorPort, NexusId};
 pub use reply::ScsiReply;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::library::InitiatorPort;
+use super::nexus::InitiatorPort;
 use super::operation::Access;
 use super::reply::Refusal;
 use crate::scsi::reader::Reader;

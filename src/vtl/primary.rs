@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::library::NexusId;
 use super::logical_unit::{Call, LogicalUnit};
+use super::nexus::NexusId;
 use super::operation::{Command, Operation};
 use super::reply::{Outcome, Refusal, up_to};
 use crate::scsi::{SenseData, SenseKey, Status};

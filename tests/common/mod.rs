@@ -9,11 +9,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_iscsiswiconfig");
+/// Returns the binary under test.
+pub fn binary() -> &'static Path {
+    cargo_bin!("iscsiswiconfig")
+}
 
 /// No run of the binary may last longer; one that does is killed and fails its test.
 const LONGEST_RUN: Duration = Duration::from_secs(60);
@@ -57,15 +60,13 @@ impl TestEnvironment {
     /// Returns a command for the binary in this environment, with no argument yet.
     #[must_use]
     pub fn command(&self) -> Command {
-        self.command_of(Path::new(BINARY))
+        self.command_of(binary())
     }
 
     /// Returns a command for another program in this environment, the binary being first on its `PATH`.
     #[must_use]
     pub fn command_of(&self, program: &Path) -> Command {
-        let directory = Path::new(BINARY)
-            .parent()
-            .expect("the binary is in a directory");
+        let directory = binary().parent().expect("the binary is in a directory");
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -90,7 +91,7 @@ impl TestEnvironment {
     pub fn run_behind(&self, prefix: &[String], arguments: &[&str]) -> Output {
         let mut command = self.command_of(Path::new(&prefix[0]));
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        command.args(&prefix[1..]).arg(BINARY).args(arguments);
+        command.args(&prefix[1..]).arg(binary()).args(arguments);
         self.finish(command)
     }
 

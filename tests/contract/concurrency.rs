@@ -84,7 +84,7 @@ fn a_lock_that_is_not_free_in_time_is_an_error_and_nothing_is_written() {
     ] {
         let output = environment.run(&with(&SHORT, words));
         assert!(
-            output.elapsed < Duration::from_secs(3),
+            output.elapsed < Duration::from_secs(6),
             "{words:?} waited {:?}",
             output.elapsed
         );
@@ -115,7 +115,7 @@ fn readers_take_no_lock() {
         &["-help"],
     ] {
         let output = environment.run(&with(&SHORT, words));
-        assert!(output.elapsed < Duration::from_secs(1), "{words:?} waited");
+        assert!(output.elapsed < Duration::from_secs(5), "{words:?} waited");
         output.assert_status(0);
     }
 }
@@ -270,7 +270,7 @@ fn a_re_ipl_that_is_interrupted_leaves_the_active_configuration_as_it_was() {
         rustix::process::kill_process(process, signal).unwrap();
         let output = running.wait().expect("a signal ends a re-IPL");
         assert!(
-            output.elapsed < Duration::from_secs(2),
+            output.elapsed < Duration::from_secs(5),
             "{signal:?} took {:?}",
             output.elapsed
         );

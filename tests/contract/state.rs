@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::add;
-use crate::common::{BINARY, TestEnvironment};
+use crate::common::{TestEnvironment, binary};
 
 const FILES: [&str; 3] = ["config.json", "active.json", "devices.json"];
 
@@ -246,12 +246,12 @@ fn a_user_who_is_not_root_uses_his_own_state_and_roots_but_no_third_ones() {
     for (owner, status) in [(NOBODY, 0), (65533, 3)] {
         let environment = TestEnvironment::new();
         // The user must be able to reach the binary, wherever it was built.
-        let binary = environment.home().join("iscsiswiconfig");
+        let copy = environment.home().join("iscsiswiconfig");
         // Another process copies, for a file that this one had open for writing could not be run while a child of
         // another test still has it open.
         let copied = Command::new("cp")
-            .arg(BINARY)
-            .arg(&binary)
+            .arg(binary())
+            .arg(&copy)
             .status()
             .unwrap();
         assert!(copied.success());
@@ -261,7 +261,7 @@ fn a_user_who_is_not_root_uses_his_own_state_and_roots_but_no_third_ones() {
             .expect("chown: run the tests as root");
         chown(environment.state(), Some(owner), Some(owner)).unwrap();
         for words in [&["-dumptargets"][..], &["-setport", "-targetport", "5"]] {
-            let mut command = environment.command_of(&binary);
+            let mut command = environment.command_of(&copy);
             command.args(words).uid(NOBODY).gid(NOBODY);
             environment.finish(command).assert_status(status);
         }

@@ -11,17 +11,20 @@ use super::{SECRET, transcripts};
 use crate::common::TestEnvironment;
 
 /// The enums that hold what can be wrong, and the files that they are in.
-const ENUMS: [(&str, &str); 10] = [
+const ENUMS: [(&str, &str); 13] = [
     ("UsageError", "src/cli/usage.rs"),
     ("WordFault", "src/cli/usage.rs"),
-    ("SecondsError", "src/cli/host.rs"),
+    ("SecondsError", "src/cli/host/mod.rs"),
+    ("SizeError", "src/cli/host/vtl.rs"),
     ("ValueError", "src/values/error.rs"),
     ("Form", "src/values/error.rs"),
     ("ValueWarning", "src/values/error.rs"),
     ("ConfigurationError", "src/config/mod.rs"),
     ("EditWarning", "src/config/mod.rs"),
-    ("StateError", "src/state/store.rs"),
+    ("PartitionError", "src/config/partition.rs"),
+    ("StateError", "src/state/error.rs"),
     ("ReIplError", "src/reipl/mod.rs"),
+    ("ListenError", "src/vtl/listener/mod.rs"),
 ];
 
 /// Each variant, and a line of a transcript that shows it.
@@ -287,6 +290,38 @@ const SHOWN: &[(&str, &str)] = &[
         "! iscsiswiconfig: $HOME/state/config.json has schema 2, and this version knows 1",
     ),
     (
+        "ConfigurationError::KeystoreNotUsed",
+        "! iscsiswiconfig: release 7.5 does not use the Platform KeyStore for CHAP, and PLATFORM accepts nothing else",
+    ),
+    (
+        "ConfigurationError::NoGeneratedName",
+        "! iscsiswiconfig: this partition has no UUID to generate an initiator name from, as on POWER7 and before",
+    ),
+    (
+        "ConfigurationError::StagedSecretNotHere",
+        "! iscsiswiconfig: the staged CHAP secret is not in this machine's Platform KeyStore",
+    ),
+    (
+        "StateError::Sealed",
+        "! iscsiswiconfig: the Platform KeyStore $HOME/keystore/keystore-<uuid>.json cannot be opened: it was damaged, or sealed on another machine",
+    ),
+    (
+        "StateError::SecretMissing",
+        "! iscsiswiconfig: the Platform KeyStore $HOME/keystore/keystore-<uuid>.json cannot be opened: $HOME/keystore/machine.json is not there",
+    ),
+    (
+        "StateError::KeystoreFull",
+        "! iscsiswiconfig: the Platform KeyStore is full: 0 of 40 bytes are used, and 45 are needed",
+    ),
+    (
+        "PartitionError::InUse",
+        "! iscsiswiconfig: the Platform KeyStore holds 45 bytes of CHAP credentials, and 0 are to remain: a at 10.1.1.5 port 3260",
+    ),
+    (
+        "PartitionError::Demanded",
+        "! iscsiswiconfig: PLATFORM demands the Platform KeyStore for a at 10.1.1.5 port 3260",
+    ),
+    (
         "StateError::Locked",
         "! iscsiswiconfig: $HOME/state/config.lock is locked by process 4711",
     ),
@@ -297,6 +332,22 @@ const SHOWN: &[(&str, &str)] = &[
     (
         "ReIplError::Network",
         "! iscsiswiconfig: cannot set up the network input and output: Too many open files (os error 24)",
+    ),
+    (
+        "SizeError::Malformed",
+        "! iscsiswiconfig: invalid value '1.5GiB' for '--cartridge-size <SIZE>': not a size such as 1GiB, 512MiB or 100MB",
+    ),
+    (
+        "SizeError::OutOfRange",
+        "! iscsiswiconfig: invalid value '0MiB' for '--cartridge-size <SIZE>': not a size from 1 byte to 8 EiB",
+    ),
+    (
+        "ListenError::Bind",
+        "! iscsiswiconfig: cannot listen on 192.0.2.1:3260: Cannot assign requested address (os error 99)",
+    ),
+    (
+        "ListenError::Resources",
+        "! iscsiswiconfig: cannot set up what a listener needs: Too many open files (os error 24)",
     ),
 ];
 
@@ -319,8 +370,16 @@ const WARNINGS: &[(&str, &str)] = &[
         "! iscsiswiconfig: warning: the configuration has changed since the last re-IPL; -reipliscsiop makes it the active one",
     ),
     (
+        "dump.rs",
+        "! iscsiswiconfig: warning: the CHAP secret is not in this machine's Platform KeyStore, which storage replication does not copy, of a at 10.1.1.5 port 3260. Recreate the CHAP configuration here with -changetarget -initiatorchapsecret, or store it as plain text by adding -chapkeystore NONE, or remove CHAP with -removetarget and -addtarget without it.",
+    ),
+    (
         "mod.rs",
         "! iscsiswiconfig: warning: the CHAP secret was changed to upper case; the VTL must hold it in upper case",
+    ),
+    (
+        "partition.rs",
+        "! iscsiswiconfig: warning: 1 CHAP credential(s) went to disk, in plain text",
     ),
     (
         "reipl.rs",
@@ -333,6 +392,10 @@ const WARNINGS: &[(&str, &str)] = &[
     (
         "stage.rs",
         "! iscsiswiconfig: warning: several parameters on one -newname are not accepted everywhere; a portable script gives one",
+    ),
+    (
+        "vtl.rs",
+        "! iscsiswiconfig: warning: the CHAP secret is shorter than 12 characters; initiators may refuse to use it",
     ),
 ];
 

@@ -71,7 +71,7 @@ fn a_name_service_that_does_not_answer_is_given_up() {
         .run_behind(&prefix, &["--json", "--timeout", TIMEOUT, "-reipliscsiop"])
         .assert_status(4);
     assert!(
-        output.elapsed < Duration::from_secs(2),
+        output.elapsed < Duration::from_secs(5),
         "{:?}",
         output.elapsed
     );

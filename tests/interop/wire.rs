@@ -339,9 +339,9 @@ fn fail(port: u16) -> Value {
     let environment = TestEnvironment::new();
     environment.add(NAME, "127.0.0.1", port);
     let output = environment.run(&["--json", "--timeout", "0.5", "-reipliscsiop"]);
-    // Four times the timeout is all that a target is given.
+    // Four times the timeout is all that a target is given; the rest is for a busy machine.
     assert!(
-        output.elapsed < Duration::from_millis(2800),
+        output.elapsed < Duration::from_secs(5),
         "took {:?}",
         output.elapsed
     );

@@ -87,7 +87,8 @@ fn a_cartridge_remembers_where_it_came_from() {
 fn moves_that_cannot_be_are_refused_with_their_reason() {
     let mut desk = Desk::new();
     desk.move_medium(1025, 1026).is(5, 0x3b, 0x0d);
-    desk.move_medium(1025, 1025).is(5, 0x3b, 0x0d);
+    // Full, but not in the way: nothing has to move.
+    desk.move_medium(1025, 1025).good();
     desk.move_medium(1040, 257).is(5, 0x3b, 0x0e);
     desk.move_medium(257, 1040).is(5, 0x3b, 0x0e);
     desk.move_medium(1, 1040).is(5, 0x3b, 0x0e);

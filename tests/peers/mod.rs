@@ -8,7 +8,11 @@ pub mod namespace;
 pub mod raw_initiator;
 /// A TCP relay that counts, delays, cuts and captures.
 pub mod relay;
+/// Our own session on a blocking socket, for commands that the binary never sends.
+pub mod tape_initiator;
 /// The target: tgtd with virtual tape libraries in memory.
 pub mod tgtd;
+/// The target: the binary's own virtual tape library.
+pub mod vtl;
 
 mod proof;

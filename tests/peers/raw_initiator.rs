@@ -2,7 +2,7 @@
 //!
 //! It shares no line with the initiator under test, and fixtures need it because tgtd moves media only for an initiator.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
@@ -69,6 +69,19 @@ impl RawInitiator {
         let mut header = self.header(LOGOUT_REQUEST, 0x80);
         header[24..28].copy_from_slice(&self.cmd_sn.to_be_bytes());
         let _ = self.exchange(header, &[]);
+    }
+
+    /// Returns the header of the next PDU that comes without being asked for, or nothing when the connection is closed.
+    pub fn hear(&mut self) -> Option<[u8; 48]> {
+        let mut header = [0; 48];
+        match self.stream.read_exact(&mut header) {
+            Ok(()) => Some(header),
+            Err(error) => {
+                let closed = [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset];
+                assert!(closed.contains(&error.kind()), "{error}");
+                None
+            }
+        }
     }
 
     fn command(&mut self, lun: u16, cdb: [u8; 16]) -> u8 {

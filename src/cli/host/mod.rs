@@ -19,7 +19,6 @@ pub use partition::{PartitionAction, PartitionOptions};
 pub use vtl::{SizeError, VtlOptions};
 
 use super::usage::{Shown, UsageError};
-use super::{complete, man};
 use crate::values::characters::escape;
 
 /// The environment variable that names the state directory when `--state-dir` does not.
@@ -188,18 +187,6 @@ pub(super) fn is_command(word: &str) -> bool {
     definition()
         .get_subcommands()
         .any(|command| command.get_name() == word)
-}
-
-impl Artifact {
-    /// Returns the file's text.
-    pub fn text(self) -> String {
-        match self {
-            Self::Man => man::page(),
-            Self::Bash => complete::bash(),
-            Self::Zsh => complete::zsh(),
-            Self::Fish => complete::fish(),
-        }
-    }
 }
 
 impl NameKind {
@@ -563,9 +550,17 @@ mod tests {
     #[test]
     fn every_command_of_the_definition_is_known() {
         for command in definition().get_subcommands() {
-            let what = command.get_positionals().next();
-            for value in what.into_iter().flat_map(Arg::get_possible_values) {
-                let parsed = line(&[command.get_name(), value.get_name(), "--json"]);
+            let values: Vec<String> = match command.get_positionals().next() {
+                Some(what) => what
+                    .get_possible_values()
+                    .iter()
+                    .map(|value| value.get_name().to_owned())
+                    .collect(),
+                None => vec!["-q".to_owned()],
+            };
+            assert!(!values.is_empty());
+            for value in values {
+                let parsed = line(&[command.get_name(), &value, "--json"]);
                 assert!(matches!(
                     parsed,
                     Ok(Parsed::Line(HostOptions { json: true, .. }, Some(_)))

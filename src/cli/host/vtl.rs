@@ -38,9 +38,9 @@ pub struct VtlOptions {
     pub chap_secret_file: Option<PathBuf>,
     /// `--allow`: the initiators that may log in; all of them when it is empty.
     pub allow: Vec<String>,
-    /// `--header-digest`: None and CRC32C in the order of preference.
+    /// `--header-digest`: what is accepted, None, CRC32C or both.
     pub header_digest: Vec<String>,
-    /// `--data-digest`: None and CRC32C in the order of preference.
+    /// `--data-digest`: what is accepted, None, CRC32C or both.
     pub data_digest: Vec<String>,
     /// `--max-sessions`: how many sessions at a time.
     pub max_sessions: u16,
@@ -140,7 +140,7 @@ fn arguments() -> Vec<Arg> {
         option(
             name,
             "LIST",
-            format!("Agree on {what} in this order of preference [default: None,CRC32C]"),
+            format!("Accept these {what}: None, CRC32C or both [default: None,CRC32C]"),
         )
         .value_delimiter(',')
         .value_parser(PossibleValuesParser::new(["None", "CRC32C"]))

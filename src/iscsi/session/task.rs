@@ -117,7 +117,7 @@ impl ActiveTask {
     /// Ends the task and returns the data that was read.
     pub(super) fn into_data(self) -> Bytes {
         match self.transfer {
-            ActiveTransfer::Read(read) => read.data.freeze(),
+            ActiveTransfer::Read(read) => read.data.into_bytes(),
             ActiveTransfer::None | ActiveTransfer::Write(_) => Bytes::new(),
         }
     }
@@ -128,8 +128,8 @@ impl ActiveTask {
 pub(super) struct ReadTransfer {
     expected: u32,
     next_data_sn: DataSn,
-    /// What came so far; never longer than `expected`, and allocated only as it comes.
-    data: BytesMut,
+    /// What came so far; never longer than `expected`.
+    data: Received,
 }
 
 impl ReadTransfer {
@@ -137,7 +137,7 @@ impl ReadTransfer {
         Self {
             expected,
             next_data_sn: DataSn(0),
-            data: BytesMut::new(),
+            data: Received::Copied(BytesMut::new()),
         }
     }
 
@@ -171,8 +171,49 @@ impl ReadTransfer {
             });
         }
         self.next_data_sn = self.next_data_sn.next();
-        self.data.extend_from_slice(&pdu.data);
+        self.data.push(&pdu.data);
         Ok(())
+    }
+}
+
+/// Data-In put together, memory taken only as it comes: a long piece that is all there is stays as it came.
+#[derive(Debug)]
+enum Received {
+    Whole(Bytes),
+    Copied(BytesMut),
+}
+
+/// A piece below this length is copied, so that it does not keep a whole receive buffer alive.
+const KEPT_AS_IT_CAME: usize = 16 * 1024;
+
+impl Received {
+    fn len(&self) -> usize {
+        match self {
+            Self::Whole(data) => data.len(),
+            Self::Copied(data) => data.len(),
+        }
+    }
+
+    fn push(&mut self, piece: &Bytes) {
+        match self {
+            Self::Copied(data) if data.is_empty() && piece.len() >= KEPT_AS_IT_CAME => {
+                *self = Self::Whole(piece.clone());
+            }
+            Self::Copied(data) => data.extend_from_slice(piece),
+            Self::Whole(_) if piece.is_empty() => {}
+            Self::Whole(first) => {
+                let mut data = BytesMut::from(&**first);
+                data.extend_from_slice(piece);
+                *self = Self::Copied(data);
+            }
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Whole(data) => data,
+            Self::Copied(data) => data.freeze(),
+        }
     }
 }
 

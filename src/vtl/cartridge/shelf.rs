@@ -12,9 +12,9 @@ use std::sync::Arc;
 use fs2::FileExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::super::configuration::LibraryError;
+use super::super::barcode::Barcode;
+use super::super::configuration::{LibraryError, Media};
 use super::tape::{Budget, Tape};
-use super::{Barcode, Media};
 
 const LOCK: &str = "lock";
 const CONTENTS: &str = "library.json";

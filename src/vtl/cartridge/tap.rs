@@ -23,7 +23,7 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::tape::{Kind, Record};
+use super::record::{Kind, Record};
 
 /// The most records that a file may have, which bounds memory.
 const MAX_RECORDS: usize = 1 << 26;

@@ -8,32 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::RECORD_COST;
+use super::record::{Kind, RECORD_COST, Record};
 use super::tap::TapFile;
-
-/// A block or a filemark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Record {
-    /// Where it begins in its file; of no meaning in memory.
-    pub(super) offset: u64,
-    /// Length of a block in bytes, 0 for a filemark.
-    pub(in super::super) length: u32,
-    pub(in super::super) kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Kind {
-    Block,
-    /// A block whose data is lost.
-    Unreadable,
-    Filemark,
-}
-
-impl Record {
-    fn cost(self) -> u64 {
-        u64::from(self.length).saturating_add(RECORD_COST)
-    }
-}
 
 /// Why a record could not be read or written.
 #[derive(Debug, Error)]

@@ -13,7 +13,7 @@ use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Notice, Observer};
+use super::{MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
 use crate::iscsi::codec::{CodecError, Decoder, EncodeError, Encoder};
 use crate::iscsi::operational::{Digest, OperationalParameters};
 use crate::iscsi::pdu::Pdu;
@@ -22,13 +22,12 @@ use crate::vtl::fault::{DigestKind, TransportFaults};
 /// The longest data segment before the login has settled another length (RFC 7143 13.12).
 const LOGIN_DATA_SEGMENT_LENGTH: u32 = 8192;
 
-/// How much room there is for what is read at once, in the login and after it. The latter is more than a PDU with the
-/// largest data segment that is negotiated, so that a PDU is seldom moved once it has been read.
+/// The size of the buffers that are read into, in the login and after it.
+///
+/// The latter holds the largest data segment that is negotiated with its header, and a little of what follows. So blocks of a
+/// power of two fill a buffer but for that little, which is all that has to be moved to the next one.
 const LOGIN_READ_SIZE: usize = 16 * 1024;
-const READ_SIZE: usize = 1024 * 1024;
-
-/// A read with less room than this is not worth a system call.
-const LEAST_READ: usize = 64 * 1024;
+const READ_SIZE: usize = MAX_DATA_SEGMENT_LENGTH as usize + 4096;
 
 /// How much may wait to be sent before nothing more is read or executed: an initiator that takes nothing in must not have
 /// answers piled up for it.
@@ -147,7 +146,7 @@ impl Connection {
         reached(self.sent, self.faults.drop_after)
     }
 
-    /// Queues a PDU, its data not copied when it is long; [`Connection::transfer`] writes it.
+    /// Queues a PDU, its data not copied when it is long; [`Connection::poll_transfer`] writes it.
     pub(super) fn send(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
         if self.is_to_be_dropped() || reached(self.sent, self.faults.stall_after) {
             return Ok(());
@@ -238,9 +237,11 @@ impl Connection {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        let room = self.received.capacity().saturating_sub(self.received.len());
-        if room < LEAST_READ.min(self.read_size) {
-            self.received.reserve(self.read_size);
+        // The decoder has made room already for the rest of a PDU that has begun to come.
+        if self.received.len() == self.received.capacity() {
+            let rest = self.received.len();
+            self.received
+                .reserve(self.read_size.saturating_sub(rest).max(1));
         }
         loop {
             match self.stream.poll_read_ready(context) {

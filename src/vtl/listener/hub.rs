@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::{ListenerSettings, Notice, Observer};
+use super::{ListenerSettings, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
 use crate::iscsi::acceptor::{
     Accepted, AcceptorSession, AcceptorSettings, Candidate, Decision, ForcedOutcome, LiveSession,
     LoginPolicy, TargetRecord,
@@ -17,7 +17,14 @@ use crate::iscsi::chap::ChapChallenge;
 use crate::iscsi::ids::{LoginStatus, Lun, Tsih};
 use crate::iscsi::login::TargetAddress;
 use crate::iscsi::operational::SessionType;
-use crate::vtl::library::{InitiatorPort, Library, NexusId};
+use crate::vtl::library::Library;
+use crate::vtl::nexus::{InitiatorPort, NexusId};
+
+/// How many commands an initiator may have under way at a time.
+pub(super) const COMMAND_WINDOW: u32 = 32;
+
+/// What a target answers that can take no more sessions (RFC 7143 11.13.5).
+pub(super) const OUT_OF_RESOURCES: LoginStatus = LoginStatus::new(3, 2);
 
 /// The only portal group.
 const PORTAL_GROUP_TAG: u16 = 1;
@@ -25,9 +32,11 @@ const PORTAL_GROUP_TAG: u16 = 1;
 /// The most discovery sessions at a time: they are short, and count for nothing in the limit that the user sets.
 const MAX_DISCOVERY_SESSIONS: usize = 64;
 
-/// The most bytes that one command may bring, and all commands of a session at a time: a WRITE of 16 MiB, or a full window of
-/// first bursts.
+/// The most bytes that one command may bring.
 const MAX_DATA_OUT: u32 = 16 << 20;
+
+/// The most bytes that all commands of a session may bring at a time: a full window of first bursts.
+const WRITE_BUFFER: u64 = MAX_DATA_SEGMENT_LENGTH as u64 * COMMAND_WINDOW as u64;
 
 /// What all connections share.
 pub(super) struct Hub {
@@ -98,7 +107,7 @@ impl Hub {
     ) -> Decision {
         let live = self.live();
         if self.is_full_for(candidate, &live) {
-            return Decision::Refuse(super::login::OUT_OF_RESOURCES);
+            return Decision::Refuse(OUT_OF_RESOURCES);
         }
         self.policy(portal)
             .decide(candidate, &live, self.free_tsih(), challenge)
@@ -131,7 +140,7 @@ impl Hub {
             self.policy(portal).visible_targets(&accepted.candidate),
         );
         settings.max_data_out_length = MAX_DATA_OUT;
-        settings.write_buffer = MAX_DATA_OUT.into();
+        settings.write_buffer = WRITE_BUFFER;
         settings.ping = self.settings.ping;
         let nexus = NexusId(self.next_nexus.get());
         self.next_nexus.set(nexus.0.saturating_add(1));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::connection::{Connection, ConnectionError};
-use super::hub::{Hub, Membership};
+use super::hub::{COMMAND_WINDOW, Hub, Membership, OUT_OF_RESOURCES};
 use super::{LoginAttempt, LoginOutcome, Notice};
 use crate::iscsi::acceptor::{
     Accepted, Candidate, Decision, LoginAcceptor, LoginFailure, LoginStep, Question, Refusal,
@@ -16,14 +16,10 @@ use crate::iscsi::chap::{CHALLENGE_LENGTH, ChapChallenge};
 use crate::iscsi::ids::{LoginStatus, Tsih};
 use crate::iscsi::pdu::{LoginResponse, Pdu, Stage};
 
-/// How many commands an initiator may have under way at a time.
-const COMMAND_WINDOW: u32 = 32;
-
 /// How long a login may take.
 const LOGIN_TIME: Duration = Duration::from_secs(15);
 
 const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
-pub(super) const OUT_OF_RESOURCES: LoginStatus = LoginStatus::new(3, 2);
 
 /// Lets an initiator log in, and tells of it. Returns the connection with its membership, or nothing when it came to no
 /// session; the connection is closed then.

@@ -44,8 +44,9 @@ use crate::iscsi::pdu::Pdu;
 
 pub use connection::ConnectionError;
 
-/// The most connections whose login is under way at a time; more wait in the system's queue.
-const MAX_PENDING_LOGINS: usize = 64;
+/// The most connections whose login is under way at a time; more wait in the system's queue. Each takes some 16 KiB, and
+/// some who connect and say nothing must not keep the others out.
+const MAX_PENDING_LOGINS: usize = 256;
 
 /// How long initiators have to log out when the listener stops, in seconds.
 const GRACE: u16 = 2;
@@ -55,6 +56,10 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How long to wait when no connection can be accepted, because too many files are open, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The most that one PDU may bring, in bytes, and all that a command may bring unasked: a tape block of the largest size, so
+/// that an initiator that is able to sends it whole, and it stays where it was received.
+const MAX_DATA_SEGMENT_LENGTH: u32 = 1 << 20;
 
 /// Where a library is served, and to whom.
 #[derive(Clone, Debug)]
@@ -97,7 +102,11 @@ impl ListenerSettings {
             own_chap: None,
             algorithms: ChapAlgorithm::ALL.to_vec(),
             max_sessions: 64,
-            offer: OperationalOffer::default(),
+            offer: OperationalOffer {
+                max_recv_data_segment_length: MAX_DATA_SEGMENT_LENGTH,
+                first_burst_length: MAX_DATA_SEGMENT_LENGTH,
+                ..OperationalOffer::default()
+            },
             ping: None,
             faults: TransportFaults::default(),
         }

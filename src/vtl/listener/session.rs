@@ -14,10 +14,6 @@ use crate::iscsi::acceptor::{Command, Event, ScsiReply, TaskManagement};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::scsi::spc::LogicalUnitNumber;
 
-/// A read command may find more than the initiator takes, and the initiator is told how much. It is not told more than this,
-/// so that no command takes more memory.
-const MAX_DATA_IN: u32 = 16 << 20;
-
 /// Serves a session until it ends, and tells of its end.
 pub(super) async fn serve(mut connection: Connection, membership: Membership) {
     let end = talk(&mut connection, &membership).await;
@@ -29,9 +25,8 @@ pub(super) async fn serve(mut connection: Connection, membership: Membership) {
     // The place is free before the initiator can know that the session is over.
     drop(membership);
     match end {
-        SessionEnd::LoggedOut | SessionEnd::Closed => connection.close().await,
+        SessionEnd::LoggedOut | SessionEnd::Closed | SessionEnd::Fault => connection.close().await,
         SessionEnd::Reinstated | SessionEnd::Silent(_) | SessionEnd::Lost(_) => {}
-        SessionEnd::Fault => {}
     }
 }
 
@@ -151,7 +146,9 @@ fn execute(membership: &Membership, command: &Command) {
             lun,
             &command.cdb,
             &command.data_out,
-            command.expected_data_in_length.max(MAX_DATA_IN),
+            // The session cuts what the initiator does not take, and tells how much that is; the library has bounds of its
+            // own for what it reads.
+            u32::MAX,
         );
         ScsiReply {
             status: reply.status.0,

@@ -1,4 +1,5 @@
 //! The table that is printed, a line as soon as it is known.
+#![allow(dead_code, reason = "each bench has lines of its own kinds")]
 
 /// Prints the head.
 pub fn begin() {
@@ -11,6 +12,13 @@ pub fn ratio(what: &str, ours: &str, peer: &str, ratio: f64, aim: f64) {
     let ratio_text = format!("{ratio:.2}");
     let aim_text = format!("<= {aim:.2}");
     line(what, ours, peer, &ratio_text, &aim_text, met(ratio <= aim));
+}
+
+/// Prints a comparison: ours was `share` times as fast as the peer, and at least `aim` times is aimed at.
+pub fn share(what: &str, ours: &str, peer: &str, share: f64, aim: f64) {
+    let share_text = format!("{share:.2}");
+    let aim_text = format!(">= {aim:.2}");
+    line(what, ours, peer, &share_text, &aim_text, met(share >= aim));
 }
 
 /// Prints what was measured of us alone.

@@ -1,0 +1,46 @@
+//! A plain copy over TCP, what every protocol on top of it is measured by.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A connection over loopback that lasts, as a session's does.
+pub struct Copy {
+    sender: TcpStream,
+    receiver: TcpStream,
+}
+
+impl Copy {
+    /// Makes the connection.
+    pub fn connect() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind 127.0.0.1:0");
+        let address = listener.local_addr().expect("the bound address");
+        let sender = TcpStream::connect(address).expect("a connection");
+        let (receiver, _) = listener.accept().expect("a connection");
+        sender.set_nodelay(true).expect("TCP_NODELAY");
+        Self { sender, receiver }
+    }
+
+    /// Sends so many bytes in blocks from one thread to another, and returns how long it took until all had come.
+    pub fn run(&mut self, bytes: usize, block: usize) -> Duration {
+        let Self { sender, receiver } = self;
+        let data = vec![0x5a; block];
+        let mut buffer = vec![0; block];
+        let started = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..bytes / block {
+                    sender.write_all(&data).expect("the receiver takes it");
+                }
+            });
+            let mut received = 0;
+            while received < bytes {
+                let count = receiver.read(&mut buffer).expect("bytes");
+                assert_ne!(count, 0, "the sender closed the connection");
+                received += count;
+            }
+            started.elapsed()
+        })
+    }
+}
