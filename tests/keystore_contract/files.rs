@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::search;
 use super::system::{SECRETS, System, USUAL_SIZE, add_words, copy, mode, set_mode, vtl, words};
-use crate::common::{BINARY, TestEnvironment};
+use crate::common::{TestEnvironment, binary};
 use crate::peers::namespace::Namespace;
 use crate::peers::tgtd::{Target, Tgtd};
 
@@ -22,8 +22,8 @@ fn sealed() -> (System, Tgtd) {
     (system, tgtd)
 }
 
-/// Fails unless the file is refused by what reads a secret, by what writes one and by what shows the KeyStore, and stays
-/// as it is.
+/// Fails unless the file is refused by what reads a secret, by what writes one and by what shows the KeyStore,
+/// and stays as it is.
 #[track_caller]
 fn assert_refused(system: &System, tgtd: &Tgtd, path: &Path, context: &str) {
     let before = fs::read(path).ok();
@@ -471,7 +471,8 @@ fn the_fourth_documented_example_works_with_the_keystore_enabled() {
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
         .args(&prefix[1..])
-        .args([BINARY, "-reiplscsiop"]);
+        .arg(binary())
+        .arg("-reiplscsiop");
     system.finish(command).assert_status(0);
 
     let dump = system.run(&["--json", "-dumptargets"]).assert_status(0);

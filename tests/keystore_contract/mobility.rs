@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::search;
 use super::system::{SECRETS, System, mode, vtl, words};
-use crate::common::{Output, text};
+use crate::common::{Output, binary, text};
 use crate::peers::tgtd::Tgtd;
 
 const PASSPHRASE: &[u8] = b"correct horse battery staple\n";
@@ -420,7 +420,9 @@ fn a_passphrase_is_needed_and_one_line_end_at_its_end_does_not_count() {
     let mut command = system.environment().command_of(Path::new("setsid"));
     command
         .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
-        .args(["--wait", crate::common::BINARY, "partition", "export", file]);
+        .arg("--wait")
+        .arg(binary())
+        .args(["partition", "export", file]);
     let output = system.finish(command);
     assert!(matches!(output.status.code(), Some(1..=3)), "{output}");
     assert!(output.stderr.contains("--passphrase-file"), "{output}");
@@ -440,6 +442,10 @@ fn a_passphrase_is_needed_and_one_line_end_at_its_end_does_not_count() {
     other.assert_connects();
 }
 
+/// Types the two lines of a file on a terminal of its own, after the prompts.
+const TYPED: &str = "(sleep 1; head -n 1 \"$0\"; sleep 1; tail -n 1 \"$0\"; sleep 3) \
+    | script -qec \"$1\" /dev/null";
+
 #[test]
 fn a_passphrase_can_be_typed_on_a_terminal() {
     let (system, _tgtd) = original();
@@ -448,9 +454,9 @@ fn a_passphrase_can_be_typed_on_a_terminal() {
         let mut command = system.environment().command_of(Path::new("sh"));
         command
             .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
-            .args(["-c", "(sleep 1; head -n 1 \"$0\"; sleep 1; tail -n 1 \"$0\"; sleep 3) | script -qec \"$1\" /dev/null"])
+            .args(["-c", TYPED])
             .arg(&answers)
-            .arg(format!("{} {words}", crate::common::BINARY));
+            .arg(format!("{} {words}", binary().display()));
         system.finish(command)
     };
     let output = typed("partition export moved.age");

@@ -453,8 +453,8 @@ fn writers_at_the_same_time_lose_nothing_and_leave_nothing_in_plain_text() {
     assert!(system.found().is_empty(), "{:?}", system.found());
 }
 
-/// A system with one credential in the KeyStore, and a VTL that knows the old name with the old secret and the new name with
-/// the new one: a mixture does not connect.
+/// A system with one credential in the KeyStore, and a VTL that knows the old name with the old secret and the new
+/// name with the new one: a mixture does not connect.
 fn either_of_two() -> (System, Tgtd) {
     let system = System::enabled();
     let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);

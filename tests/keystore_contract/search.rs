@@ -61,8 +61,8 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Returns in which form the bytes hold the secret, or at least half of it in one piece; `None` when they do not.
 ///
-/// A staged secret may be built from pieces, so each half of a long one counts as the whole; half of a short one may well be
-/// part of a name.
+/// A staged secret may be built from pieces, so each half of a long one counts as the whole; half of a short one may
+/// well be part of a name.
 pub fn form_of(secret: &str, bytes: &[u8]) -> Option<&'static str> {
     let (front, back) = match secret.len() {
         16.. => secret.split_at(8),

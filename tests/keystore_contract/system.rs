@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::search;
-use crate::common::{Asserted, BINARY, Output, TestEnvironment, text};
+use crate::common::{Asserted, Output, TestEnvironment, binary, text};
 use crate::peers::tgtd::{Target, Tgtd};
 
 /// Secrets of the right length that nothing else looks like, a half of one neither.
@@ -93,7 +93,7 @@ impl System {
                     .args(["--mount", "--propagation", "private", "sh", "-c"])
                     .arg("mount --bind \"$0\" /etc/machine-id && exec \"$@\"")
                     .arg(id)
-                    .arg(BINARY);
+                    .arg(binary());
                 command
             }
         };
