@@ -28,6 +28,8 @@ mod house;
 mod interop;
 /// The Platform KeyStore: faults and kills at every disk operation, damage, and what the binary says of it.
 mod keystore;
+/// The Platform KeyStore and the partition: what is sealed, moved, refused, lost and carried along.
+mod keystore_contract;
 /// The embedded library, command by command, without a network.
 mod library;
 /// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.

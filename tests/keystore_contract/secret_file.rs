@@ -1,0 +1,235 @@
+//! Secrets from a file or from standard input.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use super::system::{SECRETS, System, set_mode, vtl, words};
+
+/// The words of an -addtarget whose secret stands without a value, at the end or in the middle.
+fn add_without<'a>(source: &'a str, port: &'a str, in_the_middle: bool) -> Vec<&'a str> {
+    let mut all = vec!["--secret-file", source];
+    all.extend(words("-addtarget", port, "iqn.lab:a"));
+    if in_the_middle {
+        all.extend(["-initiatorchapsecret", "-initiatorchapname", "iqn.lab:a"]);
+    } else {
+        all.extend(["-initiatorchapname", "iqn.lab:a", "-initiatorchapsecret"]);
+    }
+    all
+}
+
+#[test]
+fn a_file_gives_the_secret_and_one_line_end_is_dropped() {
+    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = tgtd.port().to_string();
+    for (end, in_the_middle) in [("", false), ("\n", false), ("\r\n", false), ("\n", true)] {
+        let system = System::enabled();
+        system.seal(SECRETS[0]);
+        let file = system.private_file("secret", format!("{}{end}", SECRETS[0]).as_bytes());
+        system
+            .run(&add_without(&file, &port, in_the_middle))
+            .assert_status(0);
+        system.assert_connects();
+        let system = System::enabled();
+        system.seal(SECRETS[0]);
+        system
+            .run_with_input(
+                &add_without("-", &port, in_the_middle),
+                format!("{}{end}", SECRETS[0]).as_bytes(),
+            )
+            .assert_status(0);
+        system.assert_connects();
+    }
+}
+
+#[test]
+fn it_works_with_every_option_that_takes_a_secret() {
+    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = tgtd.port().to_string();
+    let system = System::enabled();
+    system.seal(SECRETS[0]);
+    let front = system.private_file("front", &SECRETS[0].as_bytes()[..8]);
+    let back = system.private_file("back", format!("{}\n", &SECRETS[0][8..]).as_bytes());
+    for line in [
+        &["--secret-file", &front, "-newname", "-initiatorchapsecret"][..],
+        &[
+            "--secret-file",
+            &back,
+            "-appendname",
+            "-initiatorchapsecret",
+        ],
+        &["-newname", "-targetname", "iqn.lab:a"],
+        &["-newname", "-targethostname", "127.0.0.1"],
+        &["-newname", "-initiatorchapname", "iqn.lab:a"],
+        &["-setport", "-targetport", &port],
+        &["-commit"],
+    ] {
+        system.run(line).assert_status(0);
+    }
+    system.assert_connects();
+
+    system
+        .change_at(
+            tgtd.port(),
+            "iqn.lab:a",
+            &["-initiatorchapsecret", SECRETS[1]],
+        )
+        .assert_status(0);
+    system.run(&["-reipliscsiop"]).assert_status(4);
+    let file = system.private_file("whole", SECRETS[0].as_bytes());
+    let change = words("-changetarget", &port, "iqn.lab:a");
+    system
+        .run(
+            &[
+                &["--secret-file", &file],
+                &change[..],
+                &["-initiatorchapsecret"],
+            ]
+            .concat(),
+        )
+        .assert_status(0);
+    system.assert_connects();
+}
+
+#[test]
+fn a_lower_case_secret_is_folded_as_a_typed_one_is() {
+    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = tgtd.port().to_string();
+    let system = System::enabled();
+    system.seal(SECRETS[0]);
+    let file = system.private_file("secret", SECRETS[0].to_ascii_lowercase().as_bytes());
+    system
+        .run(&add_without(&file, &port, false))
+        .assert_status(0)
+        .warns(&["upper"]);
+    system.assert_connects();
+}
+
+#[test]
+fn without_a_place_for_it_or_with_a_value_as_well_it_is_a_usage_error() {
+    let system = System::new();
+    let file = system.private_file("secret", SECRETS[0].as_bytes());
+    let given = ["--secret-file", file.as_str()];
+    let add = words("-addtarget", "1", "iqn.lab:a");
+    let name = ["-initiatorchapname", "NAME"];
+    let both = [
+        &given[..],
+        &add,
+        &name,
+        &["-initiatorchapsecret", SECRETS[1]],
+    ]
+    .concat();
+    for line in [
+        &[&given[..], &add].concat()[..],
+        &[&given[..], &add, &name].concat(),
+        &both,
+        &[&given[..], &["-dumptargets"]].concat(),
+        &[&given[..], &["-commit"]].concat(),
+        &[&given[..], &["-newname", "-targetname", "a"]].concat(),
+        &[
+            &given[..],
+            &["-newname", "-initiatorchapsecret", SECRETS[1]],
+        ]
+        .concat(),
+        &[&given[..], &["partition"]].concat(),
+        // The option without the file, and the file twice.
+        &[&add[..], &name, &["-initiatorchapsecret"]].concat(),
+        &[&given[..], &given, &["-newname", "-initiatorchapsecret"]].concat(),
+    ] {
+        let output = system.run(line);
+        assert_eq!(output.status.code(), Some(2), "{line:?}:\n{output}");
+    }
+    assert!(!system.state().exists(), "nothing was written");
+    let right = [&given[..], &["-newname", "-initiatorchapsecret"]].concat();
+    system.run(&right).assert_status(0);
+}
+
+#[test]
+fn a_file_that_others_can_read_is_refused() {
+    let system = System::new();
+    let file = system.private_file("secret", SECRETS[0].as_bytes());
+    for wrong in [0o644, 0o604, 0o666] {
+        set_mode(Path::new(&file), wrong);
+        let output = system.run(&add_without(&file, "1", false));
+        let refused = matches!(output.status.code(), Some(1..=3));
+        assert!(refused, "mode {wrong:o}:\n{output}");
+        assert!(output.stderr.contains("secret"), "{output}");
+    }
+    assert!(!system.state().exists(), "nothing was written");
+    for right in [0o600, 0o400] {
+        set_mode(Path::new(&file), right);
+        let system = System::new();
+        system.run(&add_without(&file, "1", false)).assert_status(0);
+    }
+}
+
+#[test]
+fn what_is_no_secret_is_refused_and_not_shown() {
+    let system = System::new();
+    let long = vec![b'A'; 1 << 20];
+    let secret = SECRETS[0].as_bytes();
+    for content in [
+        &b""[..],
+        b"\n",
+        b"\r\n",
+        &[secret, b"\n\n"].concat(),
+        &[secret, b"\n", secret].concat(),
+        &[secret, b"\0"].concat(),
+        &[secret, b"\xff"].concat(),
+        &[secret, "\u{e9}".as_bytes()].concat(),
+        &[b"\xef\xbb\xbf", secret].concat(),
+        &long,
+    ] {
+        let file = system.private_file("secret", content);
+        let output = system.run(&add_without(&file, "1", false));
+        let shown = String::from_utf8_lossy(&content[..content.len().min(20)]);
+        assert_eq!(output.status.code(), Some(2), "{shown:?}:\n{output}");
+        let output = system.run_with_input(&add_without("-", "1", false), content);
+        assert_eq!(output.status.code(), Some(2), "{shown:?}:\n{output}");
+    }
+    for wrong in ["/nonexistent/secret", "/", ""] {
+        let output = system.run(&add_without(wrong, "1", false));
+        let refused = matches!(output.status.code(), Some(1..=3));
+        assert!(refused, "{wrong:?}:\n{output}");
+    }
+    assert!(!system.state().exists(), "nothing was written");
+    system
+        .run_with_input(&add_without("-", "1", false), secret)
+        .assert_status(0);
+}
+
+#[test]
+fn a_pipe_without_an_end_is_given_up() {
+    let system = System::new();
+    system
+        .run_with_input(&add_without("-", "2", false), SECRETS[0].as_bytes())
+        .assert_status(0);
+    let mut command = system.command(&add_without("-", "1", false));
+    command.stdin(Stdio::from(std::fs::File::open("/dev/zero").unwrap()));
+    let output = system.finish(command);
+    assert_eq!(output.status.code(), Some(2), "{output}");
+}
+
+#[test]
+fn a_password_manager_can_give_it_through_the_shell() {
+    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = tgtd.port().to_string();
+    let add = words("-addtarget", &port, "iqn.lab:a")
+        .join(" ")
+        .replace('*', "'*'");
+    let chap = "-initiatorchapname iqn.lab:a -initiatorchapsecret";
+    for script in [
+        format!("cat secret | iscsiswiconfig --secret-file - {add} {chap}"),
+        format!("iscsiswiconfig --secret-file <(cat secret) {add} {chap}"),
+    ] {
+        let system = System::enabled();
+        system.seal(SECRETS[0]);
+        system.private_file("secret", format!("{}\n", SECRETS[0]).as_bytes());
+        let mut shell = system.environment().command_of(Path::new("/bin/bash"));
+        shell
+            .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
+            .args(["-c", &script]);
+        let output = system.finish(shell);
+        assert_eq!(output.status.code(), Some(0), "{script}\n{output}");
+        system.assert_connects();
+    }
+}
