@@ -132,6 +132,7 @@ fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
         ConfigurationError::NoGeneratedName => {
             "give an initiator name of your own, or the partition a UUID with partition set --uuid"
         }
+        ConfigurationError::SecretNotHere(_) => "give -initiatorchapsecret as well",
         ConfigurationError::StagedSecretNotHere => {
             "stage it again with -newname -initiatorchapsecret SECRET"
         }
@@ -217,6 +218,9 @@ impl From<PartitionError> for CommandError {
         let hint = match &error {
             PartitionError::InUse { .. } => {
                 "--move-to-disk moves what is AVAIL to disk, in plain text"
+            }
+            PartitionError::NotHere(_) => {
+                "give the secret again with -changetarget -initiatorchapsecret, or let go of the target with -removetarget"
             }
             PartitionError::Demanded { .. } => {
                 "-changetarget -chapkeystore AVAIL or NONE, or -removetarget, lets go of it; -commit or -clearconfig of what is staged"

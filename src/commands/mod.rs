@@ -67,6 +67,9 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         // A list that is none is a usage error with whatever it stands, not only where it is used.
         reipl::chap_algorithms(&line.host)?;
     }
+    if let Request::Host(_) = line.request {
+        secret_file::refuse(&line.host)?;
+    }
     match line.request {
         Request::Help(topic) => terminal.print(&topic.text())?,
         Request::Version => {

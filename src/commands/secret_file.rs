@@ -25,12 +25,7 @@ pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<()
         .iter_mut()
         .find(|(parameter, value)| parameter.spec().secret && value.is_empty());
     let Some((_, value)) = missing else {
-        return Err(CommandError::usage(
-            "--secret-file gives the value of an -initiatorchapsecret that stands without one, and there is none",
-            vec![
-                "give -initiatorchapsecret without a value, or leave --secret-file out".to_owned(),
-            ],
-        ));
+        return Err(no_place());
     };
     *value = if path.as_os_str() == "-" {
         let mut bytes = buffer();
@@ -55,6 +50,21 @@ pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<()
         ));
     }
     Ok(())
+}
+
+/// Refuses `--secret-file` with a command of the host side, where no secret can stand.
+pub(super) fn refuse(host: &HostOptions) -> Result<(), CommandError> {
+    match host.secret_file {
+        Some(_) => Err(no_place()),
+        None => Ok(()),
+    }
+}
+
+fn no_place() -> CommandError {
+    CommandError::usage(
+        "--secret-file gives the value of an -initiatorchapsecret that stands without one, and there is none",
+        vec!["give -initiatorchapsecret without a value, or leave --secret-file out".to_owned()],
+    )
 }
 
 /// Reads a secret from a file that only its owner can read, one line end at its end dropped.

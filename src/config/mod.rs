@@ -181,6 +181,11 @@ pub enum ConfigurationError {
         "this partition has no UUID to generate an initiator name from, as on POWER7 and before"
     )]
     NoGeneratedName,
+    /// A CHAP secret that is to move to disk is in a Platform KeyStore that is not here.
+    #[error(
+        "the CHAP secret of {0} is not in this machine's Platform KeyStore, so it cannot move to disk"
+    )]
+    SecretNotHere(TargetIdentity),
     /// The staged CHAP secret is in a Platform KeyStore that is not here.
     #[error("the staged CHAP secret is not in this machine's Platform KeyStore")]
     StagedSecretNotHere,
@@ -282,6 +287,9 @@ impl Configuration {
             .map(|old| (old.name, old.secret))
             .unzip();
         let secret = chap.secret.map(StoredSecret::Plain).or(old_secret);
+        if keystore == KeystoreChoice::None && matches!(secret, Some(StoredSecret::Sealed(_))) {
+            return Err(ConfigurationError::SecretNotHere(identity.clone()));
+        }
         target.chap = match (chap.name.or(old_name), secret) {
             (Some(name), Some(secret)) => Some(ChapCredentials { name, secret }),
             (None, None) => None,

@@ -116,13 +116,15 @@ impl From<UuidChoice> for String {
     }
 }
 
-/// Returns the 32 digits of a UUID in lower case, with or without hyphens; none for what is no UUID.
+/// Returns the 32 digits of a UUID in lower case, with hyphens in their four places (RFC 9562 section 4) or without any;
+/// none for what is no UUID.
 pub fn plain_uuid(text: &str) -> Option<String> {
-    let digits: String = text
-        .chars()
-        .filter(|&character| character != '-')
-        .map(|character| character.to_ascii_lowercase())
-        .collect();
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    if !matches!(lengths.as_slice(), [32] | [8, 4, 4, 4, 12]) {
+        return None;
+    }
+    let digits = groups.concat().to_ascii_lowercase();
     (digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(digits)
 }
 
@@ -203,6 +205,12 @@ pub enum PartitionError {
         /// Whether the staged set is among them.
         staged: bool,
     },
+    /// Credentials that are to move are not in this machine's KeyStore.
+    #[error(
+        "the CHAP secret is not in this machine's Platform KeyStore, so it cannot move: {}",
+        list(_0, false)
+    )]
+    NotHere(Vec<TargetIdentity>),
     /// Targets whose credentials must not be anywhere else would lose their place.
     #[error("PLATFORM demands the Platform KeyStore for {}", list(targets, *staged))]
     Demanded {
@@ -293,6 +301,14 @@ impl Configuration {
         if kept.is_empty() && staged == 0 {
             return Ok(0);
         }
+        let absent: Vec<_> = kept
+            .iter()
+            .copied()
+            .filter(|target| target.lacks_secret())
+            .collect();
+        if !absent.is_empty() {
+            return Err(PartitionError::NotHere(identities(absent)));
+        }
         if !move_to_disk {
             return Err(PartitionError::InUse {
                 used,
@@ -368,7 +384,14 @@ mod tests {
         let given = UuidChoice::Given(digits.to_owned());
         assert_eq!("4520920E-FDC3-454D-B06B-96A56D912AA5".parse(), Ok(given));
         assert_eq!("none".parse(), Ok(UuidChoice::None));
-        for wrong in ["", "None", &digits[1..], "x520920efdc3454db06b96a56d912aa5"] {
+        for wrong in [
+            "",
+            "None",
+            &digits[1..],
+            "x520920efdc3454db06b96a56d912aa5",
+            "4-520920efdc3454db06b96a56d912aa5",
+            "4520920e-fdc3-454db06b-96a5-6d912aa5",
+        ] {
             assert_eq!(wrong.parse::<UuidChoice>(), Err(WrongUuid), "{wrong}");
         }
     }

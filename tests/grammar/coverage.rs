@@ -298,6 +298,14 @@ const SHOWN: &[(&str, &str)] = &[
         "! iscsiswiconfig: this partition has no UUID to generate an initiator name from, as on POWER7 and before",
     ),
     (
+        "ConfigurationError::SecretNotHere",
+        "! iscsiswiconfig: the CHAP secret of a at 10.1.1.5 port 3260 is not in this machine's Platform KeyStore, so it cannot move to disk",
+    ),
+    (
+        "PartitionError::NotHere",
+        "! iscsiswiconfig: the CHAP secret is not in this machine's Platform KeyStore, so it cannot move: a at 10.1.1.5 port 3260",
+    ),
+    (
         "ConfigurationError::StagedSecretNotHere",
         "! iscsiswiconfig: the staged CHAP secret is not in this machine's Platform KeyStore",
     ),
