@@ -1,19 +1,16 @@
 //! `vtl`: serves a virtual tape library, and lists who logs in.
 
-use std::fs::File;
-use std::io::Read;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::{Context, anyhow};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::secret_file;
 use super::terminal::{Lines, Notes, Terminal};
 use crate::cli::{HostOptions, VtlOptions};
-use crate::error::{CommandError, ErrorKind};
+use crate::error::CommandError;
 use crate::iscsi::acceptor::LoginFailure;
 use crate::iscsi::chap::ChapCredentials;
 use crate::iscsi::describe::describe;
@@ -28,9 +25,6 @@ use crate::vtl::{Barcode, DriveType, Library, LibraryConfiguration, LibraryFault
 
 /// The most bytes that the cartridges in memory take together.
 const MEMORY_LIMIT: u64 = 4 << 30;
-
-/// The most bytes that are read of a secret file: more than any secret has.
-const SECRET_FILE_LIMIT: u64 = 4096;
 
 /// `vtl`; returns when it was interrupted.
 pub(super) fn run(
@@ -121,44 +115,12 @@ fn settings(options: &VtlOptions, terminal: &Terminal) -> Result<ListenerSetting
 
 /// Reads a CHAP secret from its file, as it stands there but for one line end.
 fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, CommandError> {
-    let failed = |error: anyhow::Error, hint: &str| CommandError {
-        kind: ErrorKind::State,
-        error,
-        hints: vec![hint.to_owned()],
-    };
-    let shown = path.display();
-    let read = || -> std::io::Result<(u32, Zeroizing<Vec<u8>>)> {
-        let file = File::open(path)?;
-        let mode = file.metadata()?.permissions().mode();
-        // The buffer never grows, so that no copy of the secret is left behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(8192));
-        file.take(SECRET_FILE_LIMIT).read_to_end(&mut bytes)?;
-        Ok((mode, bytes))
-    };
-    let (mode, mut bytes) = read()
-        .with_context(|| format!("cannot read the CHAP secret from {shown}"))
-        .map_err(|error| failed(error, "name a file that holds the secret and nothing else"))?;
-    if mode & 0o077 != 0 {
-        let error = anyhow!(
-            "{shown} has mode {:04o}: group or others can read or change the CHAP secret",
-            mode & 0o7777
-        );
-        return Err(failed(error, &format!("chmod 600 {shown}")));
-    }
-    for end in [&b"\n"[..], b"\r"] {
-        if bytes.ends_with(end) {
-            bytes.pop();
-        } else {
-            break;
-        }
-    }
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| invalid("chap-secret-file", "the secret is not text in ASCII"))?;
+    let text = secret_file::read(path, "the CHAP secret")?;
     if text.is_empty() {
         return Err(invalid("chap-secret-file", "the file holds no secret"));
     }
-    Subject::ChapSecret.check_piece(text)?;
-    Ok(bytes)
+    Subject::ChapSecret.check_piece(&text)?;
+    Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 fn configuration(options: &VtlOptions) -> Result<LibraryConfiguration, CommandError> {
@@ -324,6 +286,8 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::io;
     use std::time::{Duration, SystemTime};
+
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::iscsi::ids::LoginStatus;
