@@ -15,7 +15,7 @@ use super::error::StateError;
 use super::writer::PieceWriter;
 
 /// The schema of every record that this version writes, and the newest that it reads.
-pub(super) const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 1;
 
 /// The pause between two attempts at a lock that somebody else holds: long enough to leave the holder the processor, short
 /// against the fsync that it waits for.
@@ -223,9 +223,11 @@ fn parse<T: DeserializeOwned>(path: PathBuf, contents: &Contents) -> Result<T, S
         Err(error) => Some(error),
     };
     match serde_json::from_slice::<SchemaOnly>(&contents.bytes) {
-        Ok(SchemaOnly { schema }) if schema > u64::from(SCHEMA) => {
-            Err(StateError::NewerSchema { path, schema })
-        }
+        Ok(SchemaOnly { schema }) if schema > u64::from(SCHEMA) => Err(StateError::NewerSchema {
+            path,
+            schema,
+            known: SCHEMA,
+        }),
         _ => Err(StateError::Malformed {
             path,
             line: error.as_ref().map_or(1, serde_json::Error::line),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::directory::SCHEMA;
 use crate::keystore::UnsealError;
 
 /// Why the state cannot be locked, read or written. No text holds what a file held.
@@ -67,12 +66,14 @@ pub enum StateError {
         column: usize,
     },
     /// A record was written by a newer version.
-    #[error("{} has schema {schema}, and this version knows {SCHEMA}", path.display())]
+    #[error("{} has schema {schema}, and this version knows {known}", path.display())]
     NewerSchema {
         /// The record.
         path: PathBuf,
         /// Its schema number.
         schema: u64,
+        /// The newest schema number that this version reads.
+        known: u32,
     },
     /// A sealed KeyStore does not open.
     #[error("the Platform KeyStore {} cannot be opened", path.display())]
