@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 use iscsiswiconfig::config::{
-    ChapParameters, Partition, PartitionChange, PartitionError, PartitionRecord, StagedParameter,
+    ChapParameters, Partition, PartitionChange, PartitionError, PartitionRecord, Scope,
+    StagedParameter,
 };
 use iscsiswiconfig::state::{StateError, Store};
 use iscsiswiconfig::values::{ChapName, ChapSecret, IscsiName, KeystoreChoice, Subject};
@@ -92,7 +93,7 @@ impl Operation {
             Self::ToDisk => change(chap(None, Some(KeystoreChoice::None))),
             Self::ToKeystore => change(chap(None, Some(KeystoreChoice::Avail))),
             Self::NewSecret => change(chap(Some(NEW_SECRET), None)),
-            Self::Stage => store.edit(|configuration| {
+            Self::Stage => store.edit(Scope::All, |configuration, _| {
                 let staged = &mut configuration.staged;
                 staged
                     .replace(StagedParameter::ChapSecret, NEW_SECRET)
@@ -109,7 +110,7 @@ impl Operation {
     fn judge(self, home: &Path, context: &str) {
         let store = store(home);
         let configuration = store.revealed_configuration().unwrap();
-        match configuration.targets.first() {
+        match configuration.targets.iter().next() {
             None => assert_eq!(self, Self::Remove, "{context}"),
             Some(target) => {
                 let secret = target
@@ -135,7 +136,7 @@ impl Operation {
             "{context}: leftovers"
         );
         let text = fs::read_to_string(home.join("state/config.json")).unwrap();
-        let plain = match after.targets.first() {
+        let plain = match after.targets.iter().next() {
             None => false,
             Some(target) => partition.keystore_size == 0 || target.keystore == KeystoreChoice::None,
         };
@@ -145,7 +146,7 @@ impl Operation {
     /// The next writer, whatever it writes.
     fn mend(self, store: &Store) {
         store
-            .edit(|configuration| -> Result<(), StateError> {
+            .edit(Scope::All, |configuration, _| -> Result<(), StateError> {
                 configuration.staged = Default::default();
                 Ok(())
             })

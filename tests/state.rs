@@ -11,11 +11,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use iscsiswiconfig::config::{
-    ChapParameters, Configuration, KeystoreUse, Partition, StagedParameter, TargetIdentity,
+    ChapParameters, Configuration, KeystoreUse, Partition, Scope, StagedParameter, TargetIdentity,
 };
 use iscsiswiconfig::devices::names::{DeviceKey, DeviceKind};
 use iscsiswiconfig::state::{
-    ActiveConfiguration, Contents, Disk, Ownership, StateError, Store, SystemDisk,
+    ActiveConfiguration, Disk, OpenFile, Ownership, StateError, Store, SystemDisk,
 };
 use iscsiswiconfig::values::{ChapName, ChapSecret, InitiatorName, IscsiName, Port, Subject};
 use tempfile::TempDir;
@@ -87,8 +87,13 @@ impl Disk for FaultyDisk {
         self.step(path, || (), || SystemDisk.inspect_directory(path))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Option<Contents>> {
-        self.step(path, || (), || SystemDisk.read(path))
+    fn open(&self, path: &Path) -> io::Result<Option<OpenFile>> {
+        self.step(path, || (), || SystemDisk.open(path))
+    }
+
+    fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let read = || SystemDisk.read_at(file, bytes, offset);
+        self.step(&self.directory, || (), read)
     }
 
     fn read_machine_file(&self, _: &Path) -> io::Result<String> {
@@ -199,7 +204,7 @@ fn add(configuration: &mut Configuration, name: &str) {
 
 /// The edit under test: it touches the targets and the staged set.
 fn edit(store: &Store) -> Result<(), StateError> {
-    store.edit(|configuration| {
+    store.edit(Scope::All, |configuration, _| {
         add(configuration, "iqn.new");
         configuration
             .staged
@@ -225,7 +230,7 @@ fn record(store: &Store) -> Result<(), StateError> {
 fn directory_with_one_target() -> TempDir {
     let home = tempfile::tempdir().unwrap();
     store(&home.path().join("state"))
-        .edit(|configuration| -> Result<(), StateError> {
+        .edit(Scope::All, |configuration, _| -> Result<(), StateError> {
             add(configuration, "iqn.old");
             Ok(())
         })

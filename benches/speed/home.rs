@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use iscsiswiconfig::config::{
-    ChapParameters, Configuration, KeystoreUse, Partition, TargetIdentity,
+    ChapParameters, Configuration, KeystoreUse, Partition, Scope, TargetIdentity,
 };
 use iscsiswiconfig::state::{StateError, Store};
 use iscsiswiconfig::values::{InitiatorName, IscsiName, Subject};
@@ -118,7 +118,7 @@ impl Home {
             generated_name: generated_name.as_ref(),
             keystore: KeystoreUse::NotEnabled,
         };
-        let edited = store.edit(|configuration| -> Result<(), StateError> {
+        let edited = store.edit(Scope::All, |configuration, _| -> Result<(), StateError> {
             change(configuration, partition);
             Ok(())
         });

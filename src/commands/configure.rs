@@ -4,7 +4,9 @@ use super::document::{EditedOn, EditedTarget};
 use super::terminal::Terminal;
 use super::{edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
-use crate::config::{ChapParameters, ConfigurationError, EditWarning, Target, TargetIdentity};
+use crate::config::{
+    ChapParameters, ConfigurationError, EditWarning, Scope, Target, TargetIdentity,
+};
 use crate::error::{CommandError, ErrorKind};
 use crate::values::{
     ChapName, ChapSecret, HostName, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
@@ -26,7 +28,9 @@ pub(super) fn add(
             ..ConfigurationError::HalfChap(half).into()
         });
     }
-    let (on, (target, warnings)) = edit(host, |configuration, partition| {
+    let name = identity.target_name.clone();
+    let scope = Scope::Named(&name);
+    let (on, (target, warnings)) = edit(host, scope, |configuration, partition| {
         configuration.add(identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
@@ -52,7 +56,8 @@ pub(super) fn change(
         ));
     }
     let secret_warnings = chap.secret.as_ref().map(ChapSecret::warnings);
-    let (on, target) = edit(host, |configuration, partition| {
+    let scope = Scope::Named(&identity.target_name);
+    let (on, target) = edit(host, scope, |configuration, partition| {
         configuration.change(&identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
@@ -74,7 +79,8 @@ pub(super) fn remove(
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     let identity = identity(invocation)?;
-    let (on, target) = edit(host, |configuration, partition| {
+    let scope = Scope::Named(&identity.target_name);
+    let (on, target) = edit(host, scope, |configuration, partition| {
         configuration.remove(&identity, partition)
     })?;
     print_edit(
@@ -91,11 +97,14 @@ pub(super) fn clear(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let removed = open_store(host)?.edit(|configuration| -> Result<_, CommandError> {
-        let removed = configuration.targets.len();
-        configuration.clear();
-        Ok(removed)
-    })?;
+    let removed = open_store(host)?.edit(
+        Scope::Staged,
+        |configuration, _| -> Result<_, CommandError> {
+            let removed = configuration.targets.len();
+            configuration.clear();
+            Ok(removed)
+        },
+    )?;
     let targets = if removed == 1 { "target" } else { "targets" };
     print_edit(
         terminal,

@@ -28,7 +28,7 @@ use crate::cli::host::{KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
 use crate::cli::{
     self, CommandLine, HostCommand, HostOptions, Invocation, MacroOption, Parameter, Request, help,
 };
-use crate::config::{Configuration, ConfigurationError, Partition};
+use crate::config::{Configuration, ConfigurationError, Partition, Scope};
 use crate::error::{CommandError, ErrorKind};
 use crate::state::Store;
 use document::{EditDocument, EditedOn, EditedTarget, ErrorDocument};
@@ -156,11 +156,12 @@ fn named(option: &Option<PathBuf>, variable: &str) -> Option<PathBuf> {
 /// returned.
 fn edit<T>(
     host: &HostOptions,
+    scope: Scope<'_>,
     rule: impl FnOnce(&mut Configuration, Partition<'_>) -> Result<T, ConfigurationError>,
 ) -> Result<(EditedOn, T), CommandError> {
     let store = open_store(host)?;
     let generated_name = store.generated_name()?;
-    store.edit_partition(|configuration, record, _| {
+    store.edit(scope, |configuration, record| {
         let keystore = record.keystore_use();
         let partition = Partition {
             generated_name: generated_name.as_ref(),

@@ -3,7 +3,7 @@
 use super::terminal::Terminal;
 use super::{configure, edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
-use crate::config::StagedParameter;
+use crate::config::{Scope, StagedParameter};
 use crate::error::CommandError;
 use crate::values::{KeystoreChoice, Port};
 
@@ -13,13 +13,16 @@ pub(super) fn new_name(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    open_store(host)?.edit(|configuration| -> Result<(), CommandError> {
-        // A line with one bad piece stages none: nothing is written then.
-        for (parameter, piece) in pieces(invocation) {
-            configuration.staged.replace(parameter, piece)?;
-        }
-        Ok(())
-    })?;
+    open_store(host)?.edit(
+        Scope::Staged,
+        |configuration, _| -> Result<(), CommandError> {
+            // A line with one bad piece stages none: nothing is written then.
+            for (parameter, piece) in pieces(invocation) {
+                configuration.staged.replace(parameter, piece)?;
+            }
+            Ok(())
+        },
+    )?;
     warn_of_folding(invocation, terminal);
     if invocation.arguments.len() > 1 {
         terminal.warn(
@@ -36,13 +39,16 @@ pub(super) fn append_name(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let appended = open_store(host)?.edit(|configuration| -> Result<bool, CommandError> {
-        let mut appended = true;
-        for (parameter, piece) in pieces(invocation) {
-            appended &= configuration.staged.append(parameter, piece)?;
-        }
-        Ok(appended)
-    })?;
+    let appended = open_store(host)?.edit(
+        Scope::Staged,
+        |configuration, _| -> Result<bool, CommandError> {
+            let mut appended = true;
+            for (parameter, piece) in pieces(invocation) {
+                appended &= configuration.staged.append(parameter, piece)?;
+            }
+            Ok(appended)
+        },
+    )?;
     warn_of_folding(invocation, terminal);
     if !appended {
         terminal.warn(&format!(
@@ -63,10 +69,13 @@ pub(super) fn set_port(
         .value(Parameter::TargetPort)
         .unwrap_or_default()
         .parse::<Port>()?;
-    open_store(host)?.edit(|configuration| -> Result<(), CommandError> {
-        configuration.staged.set_port(port);
-        Ok(())
-    })?;
+    open_store(host)?.edit(
+        Scope::Staged,
+        |configuration, _| -> Result<(), CommandError> {
+            configuration.staged.set_port(port);
+            Ok(())
+        },
+    )?;
     print_staged(invocation, terminal, "Staged")
 }
 
@@ -80,10 +89,13 @@ pub(super) fn set_keystore(
         .value(Parameter::ChapKeystore)
         .unwrap_or_default()
         .parse::<KeystoreChoice>()?;
-    open_store(host)?.edit(|configuration| -> Result<(), CommandError> {
-        configuration.staged.set_keystore(keystore);
-        Ok(())
-    })?;
+    open_store(host)?.edit(
+        Scope::Staged,
+        |configuration, _| -> Result<(), CommandError> {
+            configuration.staged.set_keystore(keystore);
+            Ok(())
+        },
+    )?;
     print_staged(invocation, terminal, "Staged")
 }
 
@@ -93,7 +105,7 @@ pub(super) fn commit(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let (on, (target, warnings)) = edit(host, |configuration, partition| {
+    let (on, (target, warnings)) = edit(host, Scope::StagedName, |configuration, partition| {
         configuration.commit(partition)
     })?;
     configure::warn_of_target(&target, &warnings, &on, terminal);

@@ -142,7 +142,7 @@ impl Configuration {
         mut new_id: impl FnMut() -> Result<EntryId, E>,
     ) -> Result<Keystore, E> {
         let mut held = Keystore::default();
-        for target in &mut self.targets {
+        for target in self.targets.iter_mut() {
             let Some(chap) = &mut target.chap else {
                 continue;
             };

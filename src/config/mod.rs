@@ -15,6 +15,7 @@ use crate::values::{
 mod credentials;
 mod partition;
 mod staged;
+mod targets;
 
 pub use credentials::{ChapCredentials, StoredSecret};
 pub use partition::{
@@ -22,6 +23,7 @@ pub use partition::{
     WrongRelease, WrongUuid, plain_uuid,
 };
 pub use staged::{StagedParameter, StagedTarget};
+pub use targets::{Run, Scope, Slot, Targets};
 
 /// What an edit has to know of the partition that it is made on.
 #[derive(Clone, Copy, Debug)]
@@ -39,10 +41,10 @@ pub struct TargetIdentity {
     /// The initiator to log in as.
     #[serde(default, skip_serializing_if = "InitiatorName::is_generated")]
     pub initiator_name: InitiatorName,
-    /// The host to connect to.
-    pub target_host_name: HostName,
     /// The target to log in to.
     pub target_name: IscsiName,
+    /// The host to connect to.
+    pub target_host_name: HostName,
     /// The port to connect to.
     #[serde(default, skip_serializing_if = "is_default")]
     pub target_port: Port,
@@ -80,15 +82,15 @@ impl fmt::Display for TargetIdentity {
 pub struct Target {
     /// Which target it is.
     pub identity: TargetIdentity,
-    /// The credentials, when the target is to be logged in to with CHAP.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chap: Option<ChapCredentials>,
-    /// Where the credentials may be kept; held for later while there are none.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub keystore: KeystoreChoice,
     /// Grows with every edit of the configuration, so that a target that was changed or made anew can be told from the one
     /// that the last re-IPL used without looking at its secret.
     pub revision: u64,
+    /// Where the credentials may be kept; held for later while there are none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keystore: KeystoreChoice,
+    /// The credentials, when the target is to be logged in to with CHAP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chap: Option<ChapCredentials>,
 }
 
 /// The CHAP parameters of one command line: what is not given is none.
@@ -128,16 +130,16 @@ impl ChapParameters {
 }
 
 /// The configured targets and the staged one: `config.json`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
     /// The revision that was given last; never reset, so that no two targets ever share one.
     pub last_revision: u64,
-    /// The configured targets in the order in which they were added.
-    pub targets: Vec<Target>,
     /// The one target that is being put together across command lines.
-    #[serde(default, skip_serializing_if = "StagedTarget::is_empty")]
+    #[serde(default)]
     pub staged: StagedTarget,
+    /// The configured targets.
+    pub targets: Targets,
 }
 
 /// Why an edit is refused. Nothing has changed then.
@@ -312,14 +314,9 @@ impl Configuration {
         partition: Partition<'_>,
     ) -> Result<Target, ConfigurationError> {
         let generated = partition.generated_name;
-        match self
-            .targets
-            .iter()
-            .position(|target| identity.same(&target.identity, generated))
-        {
-            Some(index) => Ok(self.targets.remove(index)),
-            None => Err(self.no_such_target(identity)),
-        }
+        self.targets
+            .remove(|target| identity.same(&target.identity, generated))
+            .ok_or_else(|| self.no_such_target(identity))
     }
 
     /// Configures the staged target by the rules of [`Configuration::add`]; the staged set is gone then.
@@ -386,8 +383,8 @@ impl Configuration {
         let generated = partition.generated_name;
         let name = identity.initiator_name.resolve(generated)?;
         self.targets
-            .iter()
-            .filter_map(|target| target.identity.initiator_name.resolve(generated))
+            .initiator_names()
+            .filter_map(|other| other.resolve(generated))
             .find(|other| *other != name)
             .map(|other| EditWarning::SecondInitiator {
                 other: other.clone(),

@@ -333,7 +333,7 @@ impl Configuration {
             });
         }
         let mut moved = 0;
-        for target in &mut self.targets {
+        for target in self.targets.iter_mut() {
             if target.chap.is_some() && target.keystore == KeystoreChoice::Avail {
                 target.keystore = KeystoreChoice::None;
                 moved += 1;

@@ -70,7 +70,8 @@ pub fn run(
 ) -> Result<Outcome, ReIplError> {
     let generated = store.generated_name()?;
     let re_ipl = store.begin_re_ipl()?;
-    let targets = store.revealed_configuration()?.targets;
+    let configuration = store.revealed_configuration()?;
+    let targets: Vec<&Target> = configuration.targets.iter().collect();
     let ipl_time = rfc_3339(SystemTime::now());
 
     let attempts: Vec<Result<Attachment<EnumerationInquiry>, Failure>> = targets
@@ -81,7 +82,7 @@ pub fn run(
         .iter()
         .zip(&attempts)
         .filter(|(_, attempt)| attempt.is_ok())
-        .map(|(target, _)| target)
+        .map(|(target, _)| *target)
         .collect();
     let observer = (!tried.is_empty()).then(|| observe(&tried));
     let mut attachments = Vec::with_capacity(tried.len());
@@ -208,7 +209,7 @@ type AttachOutcome = Result<Attached<EnumerationInquiry>, AttachError>;
 
 /// Turns what became of the targets into their reports, and names the devices.
 fn report(
-    targets: &[Target],
+    targets: &[&Target],
     outcomes: Vec<Result<AttachOutcome, Failure>>,
     generated: Option<&IscsiName>,
     device_names: &mut DeviceNames,

@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::disk::{Contents, Disk};
+use super::disk::{Disk, OpenFile};
 use super::error::StateError;
 use super::writer::PieceWriter;
 
 /// The schema of every record that this version writes, and the newest that it reads.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// The pause between two attempts at a lock that somebody else holds: long enough to leave the holder the processor, short
 /// against the fsync that it waits for.
@@ -35,9 +36,12 @@ pub(super) struct Directory {
 /// The envelope of a record.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Envelope<T> {
-    schema: u32,
-    record: T,
+pub(super) struct Envelope<T> {
+    pub(super) schema: u32,
+    pub(super) record: T,
+    /// What [`super::configuration`] knows its own text by; nothing that a reader of the whole has to check.
+    #[serde(default, rename = "crc32c", skip_serializing)]
+    _crc32c: Option<IgnoredAny>,
 }
 
 impl Directory {
@@ -129,41 +133,78 @@ impl Directory {
     }
 
     fn holder_of(&self, lock: &Path) -> Option<u32> {
-        let contents = self.disk.read(lock).ok()??;
-        std::str::from_utf8(&contents.bytes)
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
+        let file = self.disk.open(lock).ok()??;
+        let text = self.contents(&file).ok()?;
+        std::str::from_utf8(&text).ok()?.trim().parse().ok()
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+        match self.open(name)? {
+            Some(file) => self.parse(name, &file).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a record, and refuses one that others could have read or put there.
+    pub(super) fn open(&self, name: &str) -> Result<Option<OpenFile>, StateError> {
         let path = self.path.join(name);
-        let contents = match self.disk.read(&path) {
-            Ok(Some(contents)) => contents,
+        let file = match self.disk.open(&path) {
+            Ok(Some(file)) => file,
             Ok(None) => return Ok(None),
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
                 return Err(StateError::SymbolicLink { path });
             }
             Err(source) => return Err(self.failed("read", &path)(source)),
         };
-        if contents.ownership.permissions & 0o077 != 0 {
+        if file.ownership.permissions & 0o077 != 0 {
             return Err(StateError::OpenRecord {
                 path,
-                permissions: contents.ownership.permissions,
+                permissions: file.ownership.permissions,
             });
         }
-        parse(path, &contents).map(Some)
+        Ok(Some(file))
+    }
+
+    /// Reads a record that was opened.
+    pub(super) fn parse<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        file: &OpenFile,
+    ) -> Result<T, StateError> {
+        let path = self.path.join(name);
+        let contents = self.contents(file).map_err(self.failed("read", &path))?;
+        parse(path, &contents)
+    }
+
+    /// Returns what a file holds, wiped when dropped.
+    fn contents(&self, file: &OpenFile) -> io::Result<Zeroizing<Vec<u8>>> {
+        // Filled in one piece: a buffer that grew would leave unwiped copies behind.
+        let length = usize::try_from(file.length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let mut bytes = Zeroizing::new(vec![0; length]);
+        self.disk.read_at(&file.file, &mut bytes, 0)?;
+        Ok(bytes)
     }
 
     pub(super) fn replace<T: Serialize>(&self, name: &str, record: &T) -> Result<(), StateError> {
-        let path = self.path.join(name);
-        let temporary = self.path.join(format!("{name}.new"));
         let envelope = Envelope {
             schema: SCHEMA,
             record,
+            _crc32c: None,
         };
+        self.replace_by(name, |writer| {
+            serde_json::to_writer(&mut *writer, &envelope)?;
+            writer.write_all(b"\n")
+        })
+    }
 
+    /// Replaces a record by what `write` writes.
+    pub(super) fn replace_by(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut PieceWriter<'_>) -> io::Result<()>,
+    ) -> Result<(), StateError> {
+        let path = self.path.join(name);
+        let temporary = self.path.join(format!("{name}.new"));
         let disk = self.disk.as_ref();
         // What a killed writer left behind; nobody else can be writing it, the lock is ours.
         disk.remove(&temporary)
@@ -172,8 +213,7 @@ impl Directory {
             .create_new(&temporary)
             .and_then(|file| {
                 let mut writer = PieceWriter::new(disk, &file);
-                serde_json::to_writer(&mut writer, &envelope)?;
-                writer.write_all(b"\n")?;
+                write(&mut writer)?;
                 writer.flush()?;
                 disk.sync(&file)
             })
@@ -206,23 +246,23 @@ impl Directory {
 }
 
 /// Serde's own messages quote what they stumble over, which may be a secret: only the place is told.
-fn parse<T: DeserializeOwned>(path: PathBuf, contents: &Contents) -> Result<T, StateError> {
+fn parse<T: DeserializeOwned>(path: PathBuf, contents: &[u8]) -> Result<T, StateError> {
     #[derive(Deserialize)]
     struct SchemaOnly {
         schema: u64,
     }
 
     // Text that is known to be UTF-8 is not checked again string by string.
-    let parsed = match std::str::from_utf8(&contents.bytes) {
+    let parsed = match std::str::from_utf8(contents) {
         Ok(text) => serde_json::from_str::<Envelope<T>>(text),
-        Err(_) => serde_json::from_slice(&contents.bytes),
+        Err(_) => serde_json::from_slice(contents),
     };
     let error = match parsed {
         Ok(envelope) if envelope.schema == SCHEMA => return Ok(envelope.record),
         Ok(_) => None,
         Err(error) => Some(error),
     };
-    match serde_json::from_slice::<SchemaOnly>(&contents.bytes) {
+    match serde_json::from_slice::<SchemaOnly>(contents) {
         Ok(SchemaOnly { schema }) if schema > u64::from(SCHEMA) => Err(StateError::NewerSchema {
             path,
             schema,

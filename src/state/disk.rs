@@ -2,13 +2,12 @@
 //! operations and fail, or die at, each in turn.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use fs2::FileExt as _;
 use rustix::fs::OFlags;
-use zeroize::Zeroizing;
 
 /// Who owns a file or directory, and what it allows whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +27,15 @@ impl Ownership {
     }
 }
 
-/// What a file holds, wiped when dropped.
+/// A file that is open for reading.
 #[derive(Debug)]
-pub struct Contents {
-    /// Owner and permissions at the moment of reading.
+pub struct OpenFile {
+    /// Owner and permissions at the moment of opening.
     pub ownership: Ownership,
-    /// The bytes.
-    pub bytes: Zeroizing<Vec<u8>>,
+    /// How many bytes it holds. A record is replaced, never written to, so its length stands.
+    pub length: u64,
+    /// The file.
+    pub file: File,
 }
 
 /// The operations that the state makes on the disk. Each is one step: after a failure or a kill it has happened or it has
@@ -52,12 +53,18 @@ pub trait Disk {
     /// Those of stat(2); `NotADirectory` for something else.
     fn inspect_directory(&self, path: &Path) -> io::Result<Option<Ownership>>;
 
-    /// Returns what a file holds, or none when it does not exist; a symbolic link is not followed.
+    /// Opens a file for reading, or returns none when it does not exist; a symbolic link is not followed.
     ///
     /// # Errors
-    /// Those of open(2) and read(2); `ELOOP` for a symbolic link, `InvalidInput` for anything but a regular file,
-    /// `FileTooLarge` for one beyond 64 MiB.
-    fn read(&self, path: &Path) -> io::Result<Option<Contents>>;
+    /// Those of open(2); `ELOOP` for a symbolic link, `InvalidInput` for anything but a regular file, `FileTooLarge` for one
+    /// beyond 64 MiB.
+    fn open(&self, path: &Path) -> io::Result<Option<OpenFile>>;
+
+    /// Reads from an offset on until the buffer is full.
+    ///
+    /// # Errors
+    /// Those of read(2); `UnexpectedEof` for a file that ends before.
+    fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Returns a file of the machine, not of the state, as text; symbolic links are followed.
     ///
@@ -121,7 +128,7 @@ pub trait Disk {
 }
 
 /// The longest file that is read, in bytes: many times what the largest record takes.
-const MAX_LENGTH: usize = 64 * 1024 * 1024;
+const MAX_LENGTH: u64 = 64 * 1024 * 1024;
 
 /// The disk of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,10 +150,10 @@ impl Disk for SystemDisk {
         }
     }
 
-    fn read(&self, path: &Path) -> io::Result<Option<Contents>> {
+    fn open(&self, path: &Path) -> io::Result<Option<OpenFile>> {
         // NONBLOCK: a named pipe in the file's place must not hang the open.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-        let mut file = match OpenOptions::new()
+        let file = match OpenOptions::new()
             .read(true)
             .custom_flags(flags.cast_signed())
             .open(path)
@@ -162,18 +169,18 @@ impl Disk for SystemDisk {
                 "not a regular file",
             ));
         }
-        // Filled in one piece: a buffer that grew would leave unwiped copies behind. A record is replaced, never written to,
-        // so its length stands.
-        let length = usize::try_from(metadata.len())
-            .ok()
-            .filter(|length| *length <= MAX_LENGTH)
-            .ok_or(io::ErrorKind::FileTooLarge)?;
-        let mut bytes = Zeroizing::new(vec![0; length]);
-        file.read_exact(&mut bytes)?;
-        Ok(Some(Contents {
+        if metadata.len() > MAX_LENGTH {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(Some(OpenFile {
             ownership: Ownership::of(&metadata),
-            bytes,
+            length: metadata.len(),
+            file,
         }))
+    }
+
+    fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        file.read_exact_at(bytes, offset)
     }
 
     fn read_machine_file(&self, path: &Path) -> io::Result<String> {

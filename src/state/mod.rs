@@ -16,6 +16,7 @@
 //! `config.lock` while it talks to the network.
 
 mod active;
+mod configuration;
 mod directory;
 mod disk;
 mod error;
@@ -25,7 +26,7 @@ mod store;
 mod writer;
 
 pub use active::{ActiveConfiguration, ActiveTarget};
-pub use disk::{Contents, Disk, Ownership, SystemDisk};
+pub use disk::{Disk, OpenFile, Ownership, SystemDisk};
 pub use error::StateError;
 pub use identity::{Identity, UuidSource};
 pub use store::{ReIpl, Store};

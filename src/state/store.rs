@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::active::ActiveConfiguration;
+use super::configuration;
 use super::directory::Directory;
-use super::disk::{Disk, SystemDisk};
+use super::disk::{Disk, OpenFile, SystemDisk};
 use super::error::StateError;
-use crate::config::{Configuration, PartitionRecord};
+use crate::config::{Configuration, PartitionRecord, Scope};
 use crate::devices::names::DeviceNames;
 use crate::keystore::Keystore;
 
@@ -126,16 +127,19 @@ impl Store {
         Ok(self.state.read(ACTIVE)?.unwrap_or_default())
     }
 
-    /// Changes the configuration under its lock; when `change` fails, nothing is written. `change` sees the secrets of the
-    /// Platform KeyStore as far as it holds them.
+    /// Changes the configuration under its lock; when `change` fails, nothing is written. `change` sees the targets in
+    /// scope, with the secrets of the Platform KeyStore as far as it holds them, and what is set of the partition.
     ///
     /// # Errors
     /// [`StateError`], as the caller's error type, or what `change` returned.
     pub fn edit<T, E: From<StateError>>(
         &self,
-        change: impl FnOnce(&mut Configuration) -> Result<T, E>,
+        scope: Scope<'_>,
+        change: impl FnOnce(&mut Configuration, &PartitionRecord) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.edit_partition(|configuration, _, _| change(configuration))
+        self.edit_in(scope, |configuration, partition, _| {
+            change(configuration, partition)
+        })
     }
 
     /// Changes the configuration and the partition, and brings entries into its Platform KeyStore; when `change` fails,
@@ -147,10 +151,26 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Configuration, &mut PartitionRecord, &mut Keystore) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.edit_in(Scope::All, change)
+    }
+
+    fn edit_in<T, E: From<StateError>>(
+        &self,
+        scope: Scope<'_>,
+        change: impl FnOnce(&mut Configuration, &mut PartitionRecord, &mut Keystore) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.state.prepare()?;
         let _lock = self.state.lock(CONFIGURATION_LOCK)?;
         let old_partition: PartitionRecord = self.state.read(PARTITION)?.unwrap_or_default();
-        let mut configuration = self.read_configuration()?;
+        let old_configuration = self.state.open(CONFIGURATION)?;
+        let mut configuration = match &old_configuration {
+            Some(file) => {
+                let secrets_stay =
+                    old_partition.keystore.is_none() && old_partition.keystore_size == 0;
+                self.read_in(scope, file, secrets_stay)?
+            }
+            None => self.next_configuration()?,
+        };
         let _keystore_lock = match old_partition.keystore {
             Some(_) => Some(self.lock_keystore()?),
             None => None,
@@ -193,7 +213,9 @@ impl Store {
         if both != on_disk {
             self.write_keystore(&partition, &both)?;
         }
-        self.state.replace(CONFIGURATION, &configuration)?;
+        self.state.replace_by(CONFIGURATION, |writer| {
+            configuration::write(writer, &configuration, old_configuration.as_ref())
+        })?;
         if both != new {
             self.write_keystore(&partition, &new)?;
         }
@@ -225,9 +247,29 @@ impl Store {
     }
 
     fn read_configuration(&self) -> Result<Configuration, StateError> {
-        if let Some(configuration) = self.state.read(CONFIGURATION)? {
-            return Ok(configuration);
+        match self.state.read(CONFIGURATION)? {
+            Some(configuration) => Ok(configuration),
+            None => self.next_configuration(),
         }
+    }
+
+    /// Reads the configuration in a scope, or all of it where that cannot be done.
+    fn read_in(
+        &self,
+        scope: Scope<'_>,
+        file: &OpenFile,
+        secrets_stay: bool,
+    ) -> Result<Configuration, StateError> {
+        let path = self.state.path.join(CONFIGURATION);
+        let in_scope = configuration::read(self.state.disk.as_ref(), file, scope, secrets_stay);
+        match in_scope.map_err(self.state.failed("read", &path))? {
+            Some(configuration) => Ok(configuration),
+            None => self.state.parse(CONFIGURATION, file),
+        }
+    }
+
+    /// Returns the configuration of a system that has none yet, or whose own has gone.
+    fn next_configuration(&self) -> Result<Configuration, StateError> {
         let active: ActiveConfiguration = match self.state.read(ACTIVE) {
             Ok(active) => active.unwrap_or_default(),
             Err(error @ StateError::Io { .. }) => return Err(error),

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::time::Duration;
 
 use iscsiswiconfig::cli;
+use iscsiswiconfig::config::{Configuration, Scope};
 use iscsiswiconfig::state::{StateError, Store};
 use iscsiswiconfig::values::{IscsiName, Subject};
 use proptest::prelude::*;
@@ -52,13 +53,21 @@ fn word() -> impl Strategy<Value = OsString> {
 }
 
 /// A record as the binary writes it.
-fn record(name: &str) -> &'static str {
-    match name {
-        "config.json" => concat!(
-            r#"{"schema":1,"record":{"last_revision":1,"targets":[{"identity":{"initiator_name":"*GENERATE","#,
-            r#""target_host_name":"127.0.0.1","target_name":"iqn.a:b","target_port":9},"#,
-            r#""chap":{"name":"ABC","secret":"ABCDEFABCDEF"},"keystore":"AVAIL","revision":1}]}}"#
-        ),
+fn record(name: &str) -> String {
+    let text = match name {
+        "config.json" => {
+            let covered = concat!(
+                r#"{"schema":1,"record":{"last_revision":3,"staged":{"target_port":9},"targets":["#,
+                "\n",
+                r#"{"identity":{"target_name":"iqn.a:b","target_host_name":"127.0.0.1"},"revision":1},"#,
+                "\n",
+                r#"{"identity":{"initiator_name":"iqn.a:i","target_name":"iqn.a:b","target_host_name":"127.0.0.1","#,
+                r#""target_port":9},"revision":3,"keystore":"NONE","chap":{"name":"ABC","secret":"ABCDEFABCDEF"}}"#,
+                "\n]}",
+            );
+            let crc = crc32c::crc32c(covered.as_bytes());
+            return format!("{covered},\"crc32c\":\"{crc:08x}\"}}\n");
+        }
         "active.json" => concat!(
             r#"{"schema":1,"record":{"ipl_time":"2026-11-22T05:31:00Z","ipl_count":1,"targets":[{"revision":1,"#,
             r#""generated":true,"report":{"target_name":"iqn.a:b","target_host_name":"h","target_port":9,"#,
@@ -69,7 +78,8 @@ fn record(name: &str) -> &'static str {
             r#"{"schema":1,"record":{"libraries":{"TAPMLB01":{"serial":"0000078A12340401"}},"#,
             r#""drives":{"TAP01":{"designator":"3:50"},"TAP02":{"target":"iqn.a:b","lun":3}}}}"#
         ),
-    }
+    };
+    text.to_owned()
 }
 
 /// Any bytes, or a record with a part of it replaced.
@@ -90,12 +100,21 @@ fn contents() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
             if whole {
                 return (name, part);
             }
-            let mut bytes = record(name).as_bytes().to_vec();
+            let mut bytes = record(name).into_bytes();
             let start = at.index(bytes.len());
             let end = (start + length).min(bytes.len());
             bytes.splice(start..end, part);
             (name, bytes)
         })
+}
+
+/// Returns the secrets of a configuration, which its debug form does not show.
+fn secrets(configuration: &Configuration) -> Vec<&str> {
+    let targets = configuration.targets.iter();
+    targets
+        .filter_map(|target| target.chap.as_ref()?.secret())
+        .map(|secret| secret.reveal())
+        .collect()
 }
 
 fn told(error: &StateError) -> bool {
@@ -126,17 +145,20 @@ proptest! {
         let store = Store::new(directory.path().to_owned(), Duration::ZERO);
         match store.configuration() {
             Ok(configuration) => {
-                for target in &configuration.targets {
+                for target in configuration.targets.iter() {
                     let name = target.identity.target_name.as_str();
                     prop_assert!(IscsiName::parse(Subject::TargetName, name).is_ok());
                 }
-                store.edit(|_| Ok::<_, StateError>(())).unwrap();
-                prop_assert_eq!(
-                    serde_json::to_string(&store.configuration().unwrap()).unwrap(),
-                    serde_json::to_string(&configuration).unwrap()
-                );
+                store.edit(Scope::Staged, |_, _| Ok::<_, StateError>(())).unwrap();
+                let edited = store.configuration().unwrap();
+                prop_assert_eq!(format!("{edited:?}"), format!("{configuration:?}"));
+                prop_assert_eq!(secrets(&edited), secrets(&configuration));
             }
-            Err(error) => prop_assert!(name == "config.json" && told(&error), "{error}"),
+            Err(error) => {
+                prop_assert!(name == "config.json" && told(&error), "{error}");
+                let edited = store.edit(Scope::Staged, |_, _| Ok::<_, StateError>(()));
+                prop_assert!(told(&edited.unwrap_err()));
+            }
         }
         if let Err(error) = store.active() {
             prop_assert!(name == "active.json" && told(&error), "{error}");

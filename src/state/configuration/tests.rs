@@ -1,0 +1,350 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{
+    ChapParameters, ConfigurationError, KeystoreUse, Partition, PartitionRecord, StagedParameter,
+    TargetIdentity,
+};
+use crate::state::{StateError, Store, SystemDisk};
+use crate::values::{ChapName, ChapSecret, InitiatorName, IscsiName, Port, Subject};
+
+/// Names that differ in nothing, in letter case, by what JSON escapes, and by what stands behind.
+const NAMES: [&str; 8] = [
+    "iqn.x:vtl",
+    "IQN.X:VTL",
+    "iqn.x:vtl2",
+    "iqn.x:vt",
+    "iqn.x:\"\\",
+    "iqn.x:\"",
+    "a",
+    "\",\"target_host_name\":\"",
+];
+
+fn name(name: &str) -> IscsiName {
+    IscsiName::parse(Subject::TargetName, name).unwrap()
+}
+
+/// What one command line would do.
+#[derive(Clone, Debug)]
+enum Edit {
+    Add(TargetIdentity, bool),
+    Change(TargetIdentity),
+    Remove(TargetIdentity),
+    Stage(&'static str),
+    Commit,
+    Clear,
+}
+
+impl Edit {
+    fn scope(&self) -> Scope<'_> {
+        match self {
+            Self::Add(identity, _) | Self::Change(identity) | Self::Remove(identity) => {
+                Scope::Named(&identity.target_name)
+            }
+            Self::Stage(_) | Self::Clear => Scope::Staged,
+            Self::Commit => Scope::StagedName,
+        }
+    }
+
+    /// Makes the edit and returns what its user is told.
+    fn make(self, configuration: &mut Configuration) -> Result<String, ConfigurationError> {
+        let generated = name("iqn.generated");
+        let partition = Partition {
+            generated_name: Some(&generated),
+            keystore: KeystoreUse::NotEnabled,
+        };
+        let chap = |given: bool| ChapParameters {
+            name: given.then(|| ChapName::parse("NAME\"").unwrap()),
+            secret: given.then(|| ChapSecret::parse("SECRET\\SECRET").unwrap()),
+            keystore: None,
+        };
+        Ok(match self {
+            Self::Add(identity, with_chap) => {
+                format!(
+                    "{:?}",
+                    configuration.add(identity, chap(with_chap), partition)?
+                )
+            }
+            Self::Change(identity) => {
+                format!(
+                    "{:?}",
+                    configuration.change(&identity, chap(true), partition)?
+                )
+            }
+            Self::Remove(identity) => {
+                format!("{:?}", configuration.remove(&identity, partition)?)
+            }
+            Self::Stage(piece) => {
+                configuration
+                    .staged
+                    .replace(StagedParameter::TargetName, piece)?;
+                configuration
+                    .staged
+                    .replace(StagedParameter::TargetHostName, "staged")?;
+                String::new()
+            }
+            Self::Commit => format!("{:?}", configuration.commit(partition)?),
+            Self::Clear => {
+                let removed = configuration.targets.len();
+                configuration.clear();
+                removed.to_string()
+            }
+        })
+    }
+}
+
+fn identities() -> impl Strategy<Value = TargetIdentity> {
+    (0..NAMES.len(), any::<bool>(), 0..3_u16, any::<bool>()).prop_map(
+        |(index, own_name, host, port)| TargetIdentity {
+            initiator_name: match own_name {
+                true => InitiatorName::Named(name("iqn.own")),
+                false => InitiatorName::Generated,
+            },
+            target_name: name(NAMES[index]),
+            target_host_name: format!("10.1.1.{host}").parse().unwrap(),
+            target_port: if port {
+                "860".parse().unwrap()
+            } else {
+                Port::DEFAULT
+            },
+        },
+    )
+}
+
+fn edits() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        6 => (identities(), any::<bool>()).prop_map(|(identity, chap)| Edit::Add(identity, chap)),
+        2 => identities().prop_map(Edit::Change),
+        2 => identities().prop_map(Edit::Remove),
+        1 => (0..NAMES.len()).prop_map(|index| Edit::Stage(NAMES[index])),
+        1 => Just(Edit::Commit),
+        1 => Just(Edit::Clear),
+    ]
+}
+
+/// A state directory.
+struct Home {
+    directory: TempDir,
+    store: Store,
+}
+
+impl Home {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().join("state"), Duration::ZERO);
+        Self { directory, store }
+    }
+
+    fn with_targets(count: usize) -> Self {
+        let home = Self::new();
+        let added = home.store.edit(Scope::All, |configuration, _| {
+            for number in 0..count {
+                Edit::Add(numbered(number), number % 7 == 3)
+                    .make(configuration)
+                    .unwrap();
+            }
+            Ok::<_, StateError>(())
+        });
+        added.unwrap();
+        home
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("state/config.json")
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.path()).unwrap_or_default()
+    }
+
+    /// Returns what is read in a scope while the Platform KeyStore is not enabled.
+    fn read(&self, scope: Scope<'_>) -> Option<Configuration> {
+        read_file(&self.path(), scope, true)
+    }
+}
+
+fn numbered(number: usize) -> TargetIdentity {
+    TargetIdentity {
+        initiator_name: InitiatorName::Generated,
+        target_name: name(&format!("iqn.2000-03.com.example:vtl.site-{number:05}")),
+        target_host_name: "10.1.1.5".parse().unwrap(),
+        target_port: Port::DEFAULT,
+    }
+}
+
+fn read_file(path: &Path, scope: Scope<'_>, secrets_stay: bool) -> Option<Configuration> {
+    let file = SystemDisk.open(path).unwrap().unwrap();
+    read(&SystemDisk, &file, scope, secrets_stay).unwrap()
+}
+
+fn edit(store: &Store, scope: Scope<'_>, edit: Edit) -> Result<Result<String, String>, StateError> {
+    // A refused edit is an edit that changes nothing: the text is written once more.
+    store.edit(scope, |configuration, _: &PartitionRecord| {
+        Ok(edit
+            .make(configuration)
+            .map_err(|error| format!("{error:?}")))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn an_edit_in_its_scope_does_what_an_edit_of_all_does(
+        edits in proptest::collection::vec(edits(), 1..24)
+    ) {
+        let (whole, scoped) = (Home::new(), Home::new());
+        for made in edits {
+            let of_all = edit(&whole.store, Scope::All, made.clone()).unwrap();
+            let in_scope = edit(&scoped.store, made.scope(), made.clone()).unwrap();
+            prop_assert_eq!(of_all, in_scope, "{:?}", made);
+            prop_assert_eq!(whole.text(), scoped.text(), "{:?}", made);
+        }
+    }
+}
+
+#[test]
+fn the_text_is_a_line_for_each_target_with_a_checksum_of_what_stands_before() {
+    let home = Home::with_targets(2);
+    let stage = Edit::Stage("vtl.");
+    edit(&home.store, stage.scope(), stage.clone())
+        .unwrap()
+        .unwrap();
+    let text = home.text();
+    let (covered, _) = text.split_once(",\"crc32c\"").unwrap();
+    let expected = format!(
+        "{{\"schema\":1,\"record\":{{\"last_revision\":2,\
+         \"staged\":{{\"target_host_name\":\"staged\",\"target_name\":\"vtl.\"}},\"targets\":[\n\
+         {{\"identity\":{{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00000\",\
+         \"target_host_name\":\"10.1.1.5\"}},\"revision\":1}},\n\
+         {{\"identity\":{{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00001\",\
+         \"target_host_name\":\"10.1.1.5\"}},\"revision\":2}}\n\
+         ]}},\"crc32c\":\"{:08x}\"}}\n",
+        crc32c::crc32c(covered.as_bytes())
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn what_an_edit_does_not_ask_for_stays_unread_whatever_its_size() {
+    // Several pieces of text, and runs that end within one.
+    let home = Home::with_targets(2000);
+    assert!(home.text().len() > 3 * PIECE);
+    let unread = home.read(Scope::Staged).unwrap().targets;
+    assert_eq!(unread.len(), 2000);
+    assert_eq!(unread.slots().len(), 1);
+    let wanted = numbered(1234);
+    let targets = home
+        .read(Scope::Named(&wanted.target_name))
+        .unwrap()
+        .targets;
+    let counts: Vec<_> = targets
+        .slots()
+        .iter()
+        .map(|slot| match slot {
+            Slot::Target(target) => {
+                assert_eq!(target.identity.target_name, wanted.target_name);
+                1
+            }
+            Slot::Unread(run) => run.count,
+        })
+        .collect();
+    assert_eq!(counts, [1234, 1, 765]);
+
+    let before = home.text();
+    let remove = Edit::Remove(wanted);
+    edit(&home.store, remove.scope(), remove.clone())
+        .unwrap()
+        .unwrap();
+    let line = before.lines().nth(1 + 1234).unwrap();
+    let expected = before.replace(&format!("{line}\n"), "");
+    let covered = |text: &str| text.split_once(",\"crc32c\"").unwrap().0.to_owned();
+    assert_eq!(covered(&home.text()), covered(&expected));
+}
+
+#[test]
+fn secrets_that_may_move_are_read_whatever_the_scope() {
+    let home = Home::with_targets(20);
+    let targets = read_file(&home.path(), Scope::Staged, false)
+        .unwrap()
+        .targets;
+    assert_eq!(targets.len(), 20);
+    assert_eq!(
+        targets
+            .iter()
+            .filter(|target| target.chap.is_some())
+            .count(),
+        3
+    );
+    assert!(targets.iter().all(|target| target.chap.is_some()));
+}
+
+#[test]
+fn text_that_is_damaged_anywhere_is_not_taken_for_ours() {
+    let home = Home::with_targets(5);
+    let text = fs::read(home.path()).unwrap();
+    let copy = home.directory.path().join("copy");
+    let taken = |text: &[u8]| {
+        fs::write(&copy, text).unwrap();
+        read_file(&copy, Scope::Staged, true).is_some()
+    };
+    assert!(taken(&text));
+    for at in 0..text.len() {
+        for flipped in [0x01, 0x20, 0x80] {
+            let mut damaged = text.clone();
+            damaged[at] ^= flipped;
+            assert!(!taken(&damaged), "byte {at} flipped by {flipped:#04x}");
+        }
+        assert!(!taken(&text[..at]), "cut off at {at}");
+    }
+    for behind in [&b"\n"[..], b"}", b" ", &text] {
+        assert!(!taken(&[&text[..], behind].concat()));
+    }
+}
+
+#[test]
+fn text_of_an_editor_is_parsed_as_a_whole_and_written_in_our_form_again() {
+    let home = Home::with_targets(3);
+    let ours = home.text();
+    let value: serde_json::Value = serde_json::from_str(&ours).unwrap();
+    let without_checksum = ours
+        .replace(ours.split_once(",\"crc32c\"").unwrap().1, "")
+        .replace(",\"crc32c\"", "}\n");
+    let long_line = ours.replace("\n{", &format!("\n{}{{", " ".repeat(2 * PIECE)));
+    for edited in [
+        serde_json::to_string_pretty(&value).unwrap(),
+        serde_json::to_string(&value).unwrap(),
+        without_checksum,
+        long_line,
+        ours.replace('\n', "\r\n"),
+        ours.replace(":[\n", ":[\n\n"),
+    ] {
+        fs::write(home.path(), &edited).unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o600)).unwrap();
+        let scope = numbered(1).target_name;
+        assert!(home.read(Scope::Named(&scope)).is_none(), "{edited}");
+        let refused = Edit::Add(numbered(1), false);
+        let told = edit(&home.store, refused.scope(), refused.clone()).unwrap();
+        assert!(told.unwrap_err().starts_with("Exists"));
+        assert_eq!(home.text(), ours, "{edited}");
+    }
+}
+
+#[test]
+fn an_edit_of_text_that_does_not_parse_names_the_line_of_the_target() {
+    let home = Home::with_targets(5);
+    let damaged = home.text().replace("site-00003\"", "site-00003");
+    fs::write(home.path(), &damaged).unwrap();
+    let add = Edit::Add(numbered(9), false);
+    match edit(&home.store, add.scope(), add.clone()) {
+        Err(StateError::Malformed { line: 5, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(home.text(), damaged);
+}
