@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --passphrase-file)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --passphrase-file)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -49,7 +49,7 @@ _iscsiswiconfig() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --chap-secret-file)
+        --chap-secret-file | --target-chap-secret-file)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -67,7 +67,7 @@ _iscsiswiconfig() {
             case ${command:-$option} in
                 '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl partition generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
                 demo) candidates=(--state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                vtl) candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                vtl) candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 partition) candidates=(set export import --uuid --release --keystore-size --move-to-disk --passphrase-file --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 generate) candidates=(man bash zsh fish --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 -dumpinitiators) parameters='' ;;

@@ -21,7 +21,7 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --passphrase-file
+            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --passphrase-file
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
@@ -37,7 +37,7 @@ function __iscsiswiconfig_candidates
     switch "$value_of"
         case --state-dir --media-dir
             __fish_complete_directories $current
-        case --chap-secret-file
+        case --chap-secret-file --target-chap-secret-file
             __fish_complete_path $current
         case -initiatorname
             echo '*GENERATE'
@@ -119,6 +119,8 @@ function __iscsiswiconfig_candidates
                     echo --media-dir\t'Keep the cartridges in DIR, as SIMH .tap files, instead of in memory'
                     echo --chap-name\t'Let in only who proves this CHAP name; needs --chap-secret-file'
                     echo --chap-secret-file\t'File with the CHAP secret, readable by its owner only; needs --chap-name'
+                    echo --target-chap-name\t'Prove this CHAP name to who asks for mutual CHAP; needs --target-chap-secret-file and --chap-name'
+                    echo --target-chap-secret-file\t'File with the target\'s own CHAP secret, readable by its owner only; needs --target-chap-name'
                     echo --allow\t'Let in only this initiator name; may be repeated'
                     echo --header-digest\t'Accept these header digests: None, CRC32C or both [default: None,CRC32C]'
                     echo --data-digest\t'Accept these data digests: None, CRC32C or both [default: None,CRC32C]'

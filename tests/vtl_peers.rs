@@ -23,6 +23,9 @@ mod faults;
 /// Identity and inventory byte for byte, as libiscsi gets them.
 #[path = "vtl_peers/identity.rs"]
 mod identity;
+/// Mutual CHAP with libiscsi, and what it says on the wire.
+#[path = "vtl_peers/mutual_chap.rs"]
+mod mutual_chap;
 /// A tape written and read back by a program on libiscsi, and its bytes on the medium.
 #[path = "vtl_peers/tape.rs"]
 mod tape;

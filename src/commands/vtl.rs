@@ -17,7 +17,7 @@ use crate::iscsi::describe::describe;
 use crate::iscsi::operational::{Digest, SessionType};
 use crate::reipl::rfc_3339;
 use crate::values::characters::escape;
-use crate::values::{IscsiName, Subject};
+use crate::values::{IscsiName, Subject, ValueError};
 use crate::vtl::listener::{
     ListenError, Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice, SessionEnd,
 };
@@ -95,32 +95,88 @@ fn settings(options: &VtlOptions, terminal: &Terminal) -> Result<ListenerSetting
     settings.offer.header_digest = digests(&options.header_digest);
     settings.offer.data_digest = digests(&options.data_digest);
     if let (Some(name), Some(file)) = (&options.chap_name, &options.chap_secret_file) {
-        if name.is_empty() {
-            return Err(invalid("chap-name", "it is empty"));
-        }
-        Subject::ChapName.check_piece(name)?;
-        let secret = secret(file)?;
-        if secret.len() < 12 {
-            terminal.warn(
-                "the CHAP secret is shorter than 12 characters; initiators may refuse to use it",
-            );
-        }
-        settings.chap = Some(ChapCredentials {
-            name: name.clone(),
-            secret,
-        });
+        settings.chap = Some(INITIATOR_CHAP.credentials(name, file, terminal)?);
+    }
+    if let (Some(name), Some(file)) = (&options.target_chap_name, &options.target_chap_secret_file)
+    {
+        settings.own_chap = Some(TARGET_CHAP.credentials(name, file, terminal)?);
+    }
+    if let (Some(initiator), Some(own)) = (&settings.chap, &settings.own_chap)
+        && initiator.secret == own.secret
+    {
+        return Err(CommandError::usage(
+            format!(
+                "{} and {} are the same",
+                INITIATOR_CHAP.secret, TARGET_CHAP.secret
+            ),
+            vec![format!(
+                "give another file with --{}: whoever knows a secret that proves both sides can pass for either \
+                 (RFC 7143, 9.2.1)",
+                TARGET_CHAP.file_option
+            )],
+        ));
     }
     Ok(settings)
 }
 
-/// Reads a CHAP secret from its file, as it stands there but for one line end.
-fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, CommandError> {
-    let text = secret_file::read(path, "the CHAP secret")?;
-    if text.is_empty() {
-        return Err(invalid("chap-secret-file", "the file holds no secret"));
+/// The options that give the CHAP credentials of one side.
+struct ChapSide {
+    name_option: &'static str,
+    file_option: &'static str,
+    /// What its secret is called.
+    secret: &'static str,
+}
+
+const INITIATOR_CHAP: ChapSide = ChapSide {
+    name_option: "chap-name",
+    file_option: "chap-secret-file",
+    secret: "the CHAP secret",
+};
+
+const TARGET_CHAP: ChapSide = ChapSide {
+    name_option: "target-chap-name",
+    file_option: "target-chap-secret-file",
+    secret: "the target's CHAP secret",
+};
+
+impl ChapSide {
+    /// Reads credentials, and warns of a secret that an initiator may not like.
+    fn credentials(
+        &self,
+        name: &str,
+        file: &Path,
+        terminal: &Terminal,
+    ) -> Result<ChapCredentials, CommandError> {
+        if name.is_empty() {
+            return Err(invalid(self.name_option, "it is empty"));
+        }
+        Subject::ChapName
+            .check_piece(name)
+            .map_err(|error| invalid_value(self.name_option, error))?;
+        let secret = self.secret(file)?;
+        if secret.len() < 12 {
+            terminal.warn(&format!(
+                "{} is shorter than 12 characters; initiators may refuse to use it",
+                self.secret
+            ));
+        }
+        Ok(ChapCredentials {
+            name: name.to_owned(),
+            secret,
+        })
     }
-    Subject::ChapSecret.check_piece(&text)?;
-    Ok(Zeroizing::new(text.as_bytes().to_vec()))
+
+    /// Reads a secret from its file, as it stands there but for one line end.
+    fn secret(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+        let text = secret_file::read(path, self.secret)?;
+        if text.is_empty() {
+            return Err(invalid(self.file_option, "the file holds no secret"));
+        }
+        Subject::ChapSecret
+            .check_piece(&text)
+            .map_err(|error| invalid_value(self.file_option, error))?;
+        Ok(Zeroizing::new(text.as_bytes().to_vec()))
+    }
 }
 
 fn configuration(options: &VtlOptions) -> Result<LibraryConfiguration, CommandError> {
@@ -156,6 +212,17 @@ fn invalid(option: &str, why: &str) -> CommandError {
         format!("invalid value for '--{option}': {why}"),
         vec!["see iscsiswiconfig vtl --help".to_owned()],
     )
+}
+
+/// Says which option has the value that is wrong.
+fn invalid_value(option: &str, error: ValueError) -> CommandError {
+    let error = CommandError::from(error);
+    CommandError {
+        error: error
+            .error
+            .context(format!("invalid value for '--{option}'")),
+        ..error
+    }
 }
 
 /// Lists logins on stdout, and on stderr what else is asked for.
@@ -230,7 +297,10 @@ fn result_words(attempt: &LoginAttempt) -> String {
     match &attempt.outcome {
         LoginOutcome::LoggedIn { chap, reinstated } => {
             let chap = chap
-                .map(|chap| format!(" with CHAP {}", chap.algorithm))
+                .map(|chap| {
+                    let mutual = if chap.mutual { "mutual " } else { "" };
+                    format!(" with {mutual}CHAP {}", chap.algorithm)
+                })
                 .unwrap_or_default();
             let reinstated = if *reinstated {
                 ", in place of its earlier session"
@@ -290,6 +360,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::iscsi::chap::{ChapAlgorithm, ChapOutcome};
     use crate::iscsi::ids::LoginStatus;
 
     fn console(json: bool) -> Console {
@@ -348,7 +420,9 @@ mod tests {
         let read = |text: &[u8]| {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-            let secret = secret(&path).map_err(|error| format!("{:#}", error.error))?;
+            let secret = TARGET_CHAP
+                .secret(&path)
+                .map_err(|error| format!("{:#}", error.error))?;
             Ok::<_, String>(String::from_utf8(secret.to_vec()).unwrap())
         };
         for text in [
@@ -365,6 +439,78 @@ mod tests {
         for bad in [&b"ab\0cd"[..], "g\u{e4}nsehaut".as_bytes(), b"\xff\xfe"] {
             let error = read(bad).unwrap_err();
             assert!(!error.contains("cd") && !error.contains("haut"), "{error}");
+            assert!(error.contains("target"), "{error}");
         }
+    }
+
+    /// Returns the settings of a library with secrets of its own and of the initiator.
+    fn with_secrets(initiator: &str, own: Option<&str>) -> Result<ListenerSettings, CommandError> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, secret: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, secret).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            path
+        };
+        let options = VtlOptions {
+            chap_name: Some("VTLUSER".to_owned()),
+            chap_secret_file: Some(file("initiator", initiator)),
+            target_chap_name: own.map(|_| "TGTUSER".to_owned()),
+            target_chap_secret_file: own.map(|own| file("target", own)),
+            ..VtlOptions::default()
+        };
+        let terminal = Terminal::new(Box::new(io::sink()), Box::new(io::sink()));
+        settings(&options, &terminal)
+    }
+
+    #[test]
+    fn each_side_has_the_credentials_of_its_options() {
+        let settings = with_secrets("SECRETFORVTL1", Some("TARGETSECRET1234\n")).unwrap();
+        let shown = format!("{settings:?}");
+        assert!(!shown.contains("SECRET"), "{shown}");
+        let (initiator, own) = (settings.chap.unwrap(), settings.own_chap.unwrap());
+        assert_eq!(initiator.name, "VTLUSER");
+        assert_eq!(*initiator.secret, b"SECRETFORVTL1");
+        assert_eq!(own.name, "TGTUSER");
+        assert_eq!(*own.secret, b"TARGETSECRET1234");
+
+        let one_way = with_secrets("SECRETFORVTL1", None).unwrap();
+        assert!(one_way.chap.is_some() && one_way.own_chap.is_none());
+    }
+
+    #[test]
+    fn one_secret_for_both_sides_is_refused_and_not_shown() {
+        for own in ["SECRETFORVTL1", "SECRETFORVTL1\r\n"] {
+            let error = with_secrets("SECRETFORVTL1\n", Some(own)).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Usage);
+            let said = format!("{:#} {}", error.error, error.hints.concat());
+            assert!(
+                said.contains("are the same") && said.contains("--target-chap-secret-file"),
+                "{said}"
+            );
+            assert!(!said.contains("SECRETFORVTL1"), "{said}");
+        }
+        // Letter case counts: the secrets are used as they stand.
+        assert!(with_secrets("SECRETFORVTL1", Some("secretforvtl1")).is_ok());
+    }
+
+    #[test]
+    fn the_console_tells_who_was_proved_to_whom() {
+        let words = |mutual, reinstated| {
+            let chap = Some(ChapOutcome {
+                algorithm: ChapAlgorithm::Md5,
+                mutual,
+            });
+            result_words(&attempt(
+                Some("iqn.a"),
+                LoginOutcome::LoggedIn { chap, reinstated },
+            ))
+        };
+        assert_eq!(words(false, false), "logged in with CHAP MD5");
+        assert_eq!(words(true, false), "logged in with mutual CHAP MD5");
+        assert_eq!(
+            words(true, true),
+            "logged in with mutual CHAP MD5, in place of its earlier session"
+        );
     }
 }

@@ -36,6 +36,10 @@ pub struct VtlOptions {
     pub chap_name: Option<String>,
     /// `--chap-secret-file`: the file with the CHAP secret.
     pub chap_secret_file: Option<PathBuf>,
+    /// `--target-chap-name`: the CHAP name that the target proves to an initiator that asks for it.
+    pub target_chap_name: Option<String>,
+    /// `--target-chap-secret-file`: the file with the target's own CHAP secret.
+    pub target_chap_secret_file: Option<PathBuf>,
     /// `--allow`: the initiators that may log in; all of them when it is empty.
     pub allow: Vec<String>,
     /// `--header-digest`: what is accepted, None, CRC32C or both.
@@ -74,6 +78,8 @@ impl Default for VtlOptions {
             media_dir: None,
             chap_name: None,
             chap_secret_file: None,
+            target_chap_name: None,
+            target_chap_secret_file: None,
             allow: Vec::new(),
             header_digest: digests(),
             data_digest: digests(),
@@ -108,6 +114,8 @@ impl VtlOptions {
             media_dir: path("media-dir"),
             chap_name: text("chap-name"),
             chap_secret_file: path("chap-secret-file"),
+            target_chap_name: text("target-chap-name"),
+            target_chap_secret_file: path("target-chap-secret-file"),
             allow: texts("allow").unwrap_or_default(),
             header_digest: texts("header-digest").unwrap_or(default.header_digest),
             data_digest: texts("data-digest").unwrap_or(default.data_digest),
@@ -226,6 +234,20 @@ fn arguments() -> Vec<Arg> {
         )
         .value_parser(value_parser!(PathBuf))
         .requires("chap-name"),
+        // A target proves itself only in answer to an initiator that has done so (RFC 7143 12.1.3).
+        option(
+            "target-chap-name",
+            "NAME",
+            "Prove this CHAP name to who asks for mutual CHAP; needs --target-chap-secret-file and --chap-name".to_owned(),
+        )
+        .requires_all(["target-chap-secret-file", "chap-name"]),
+        option(
+            "target-chap-secret-file",
+            "FILE",
+            "File with the target's own CHAP secret, readable by its owner only; needs --target-chap-name".to_owned(),
+        )
+        .value_parser(value_parser!(PathBuf))
+        .requires("target-chap-name"),
         option(
             "allow",
             "INITIATOR",
@@ -322,6 +344,10 @@ mod tests {
             "Name",
             "--chap-secret-file",
             "/secret",
+            "--target-chap-name",
+            "TargetName",
+            "--target-chap-secret-file",
+            "/target-secret",
             "--allow",
             "iqn.a",
             "--allow",
@@ -347,6 +373,8 @@ mod tests {
             media_dir: Some(PathBuf::from("/media")),
             chap_name: Some("Name".to_owned()),
             chap_secret_file: Some(PathBuf::from("/secret")),
+            target_chap_name: Some("TargetName".to_owned()),
+            target_chap_secret_file: Some(PathBuf::from("/target-secret")),
             allow: vec!["iqn.a".to_owned(), "iqn.b".to_owned()],
             header_digest: vec!["CRC32C".to_owned(), "None".to_owned()],
             data_digest: vec!["CRC32C".to_owned()],
@@ -359,6 +387,25 @@ mod tests {
     fn a_chap_name_and_its_secret_come_together() {
         assert!(options(&["--chap-name", "NAME"]).is_err());
         assert!(options(&["--chap-secret-file", "/secret"]).is_err());
+    }
+
+    #[test]
+    fn credentials_of_the_target_come_whole_and_with_those_of_the_initiator() {
+        let all = [
+            "--chap-name=NAME",
+            "--chap-secret-file=/secret",
+            "--target-chap-name=TARGET",
+            "--target-chap-secret-file=/target-secret",
+        ];
+        let one_way = [all[0], all[1]];
+        assert!(options(&all).is_ok());
+        assert!(options(&one_way).is_ok());
+        assert!(options(&all[2..]).is_err());
+        for lone in &all[2..] {
+            assert!(options(&[lone]).is_err(), "{lone}");
+            let with_initiator = [&one_way[..], &[lone]].concat();
+            assert!(options(&with_initiator).is_err(), "{with_initiator:?}");
+        }
     }
 
     #[test]

@@ -221,7 +221,9 @@ pub enum ChapError {
     #[error("CHAP_C is this side's own challenge")]
     ChallengeReflected,
     /// The peer's response is one that this side made or would make (9.2.1): an attack, or one secret for both.
-    #[error("CHAP_R is a response of this side's own")]
+    #[error(
+        "CHAP_R is made with this side's own secret: the secrets are swapped or the same, or it was sent back"
+    )]
     ResponseReflected,
     /// One secret is configured for both directions, which 9.2.1 forbids; this side's fault.
     #[error("the same CHAP secret is configured for initiator and target")]
@@ -238,7 +240,9 @@ pub enum ChapError {
     #[error("CHAP_R does not match the secret that is configured for the other side")]
     WrongResponse,
     /// The initiator asks for authentication of the target, which has no credentials.
-    #[error("the initiator asks the target to authenticate, but no credentials are configured")]
+    #[error(
+        "the initiator asks for mutual CHAP, and the target has no CHAP name and secret of its own"
+    )]
     NoOwnCredentials,
 }
 
