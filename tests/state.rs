@@ -114,10 +114,6 @@ impl Disk for FaultyDisk {
         taken
     }
 
-    fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()> {
-        self.step(&self.directory, || (), || SystemDisk.note_holder(lock, pid))
-    }
-
     fn create_new(&self, path: &Path) -> io::Result<File> {
         self.step(path, || (), || SystemDisk.create_new(path))
     }

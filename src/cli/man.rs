@@ -321,7 +321,7 @@ fn files(page: &mut Roff) {
         ),
         (
             "config.lock, reipl.lock",
-            "Locks, with the process id of the last holder. They are never removed.",
+            "Locks. They are empty and never removed.",
         ),
     ];
 

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::disk::{Disk, OpenFile};
 use super::error::StateError;
+use super::holder::{LOCKS, holder_of};
 use super::writer::PieceWriter;
 
 /// The schema of every record that this version writes, and the newest that it reads.
@@ -119,23 +120,19 @@ impl Directory {
             let waited = started.elapsed();
             if waited >= self.lock_timeout {
                 return Err(StateError::Locked {
-                    pid: self.holder_of(&path),
+                    pid: self.holder_of(&lock),
                     path,
                     waited,
                 });
             }
             std::thread::sleep(LOCK_PAUSE.min(self.lock_timeout - waited));
         }
-        self.disk
-            .note_holder(&lock, std::process::id())
-            .map_err(self.failed("write", &path))?;
         Ok(lock)
     }
 
-    fn holder_of(&self, lock: &Path) -> Option<u32> {
-        let file = self.disk.open(lock).ok()??;
-        let text = self.contents(&file).ok()?;
-        std::str::from_utf8(&text).ok()?.trim().parse().ok()
+    fn holder_of(&self, lock: &File) -> Option<u32> {
+        let locks = self.disk.read_machine_file(Path::new(LOCKS)).ok()?;
+        holder_of(lock, &locks)
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
@@ -206,11 +203,16 @@ impl Directory {
         let path = self.path.join(name);
         let temporary = self.path.join(format!("{name}.new"));
         let disk = self.disk.as_ref();
-        // What a killed writer left behind; nobody else can be writing it, the lock is ours.
-        disk.remove(&temporary)
-            .map_err(self.failed("remove", &temporary))?;
-        let written = disk
-            .create_new(&temporary)
+        let file = match disk.create_new(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // What a killed writer left behind; nobody else can be writing it, the lock is ours.
+                disk.remove(&temporary)
+                    .map_err(self.failed("remove", &temporary))?;
+                disk.create_new(&temporary)
+            }
+            created => created,
+        };
+        let written = file
             .and_then(|file| {
                 let mut writer = PieceWriter::new(disk, &file);
                 write(&mut writer)?;

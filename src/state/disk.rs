@@ -84,12 +84,6 @@ pub trait Disk {
     /// Those of flock(2).
     fn try_lock(&self, lock: &File) -> io::Result<bool>;
 
-    /// Notes the holder's process id in a lock file that is held.
-    ///
-    /// # Errors
-    /// Those of write(2).
-    fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()>;
-
     /// Creates a file that does not exist yet, mode 0600 whatever the umask.
     ///
     /// # Errors
@@ -214,18 +208,15 @@ impl Disk for SystemDisk {
         }
     }
 
-    fn note_holder(&self, lock: &File, pid: u32) -> io::Result<()> {
-        // Of fixed length, so that a longer one before it leaves nothing over.
-        lock.write_all_at(format!("{pid:<10}\n").as_bytes(), 0)
-    }
-
     fn create_new(&self, path: &Path) -> io::Result<File> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(path)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
+        if Ownership::of(&file.metadata()?).permissions != 0o600 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
         Ok(file)
     }
 

@@ -108,7 +108,7 @@ pub enum StateError {
     Locked {
         /// The lock file.
         path: PathBuf,
-        /// The process that holds it, as it noted itself.
+        /// The process that holds it, where the kernel tells.
         pid: Option<u32>,
         /// How long was waited.
         waited: Duration,

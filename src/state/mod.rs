@@ -20,6 +20,7 @@ mod configuration;
 mod directory;
 mod disk;
 mod error;
+mod holder;
 mod identity;
 mod keystore;
 mod store;
