@@ -31,8 +31,11 @@ const CHECKSUM: &[u8] = b",\"crc32c\":\"";
 /// The line of a target that logs in as `*GENERATE`: another name would stand first.
 const GENERATED: &[u8] = b"{\"identity\":{\"target_name\":\"";
 
+/// How many bytes one edit adds to the text at the most, in all but rare cases.
+pub(super) const MOST_ADDED: u64 = 1024;
+
 /// How much is read at a time; no line is longer.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 32 * 1024;
 
 /// Writes a configuration; `old` is the file that its unread targets were read from.
 pub(super) fn write(
@@ -169,20 +172,22 @@ struct Lines<'a> {
     offset: u64,
     /// Where the next line begins in the piece.
     next: usize,
+    /// How much of the piece has been read.
+    filled: usize,
     /// CRC32C of all bytes before the piece.
     crc: u32,
 }
 
 impl<'a> Lines<'a> {
     fn new(disk: &'a dyn Disk, file: &'a OpenFile) -> Self {
+        let length = usize::try_from(file.length).unwrap_or(PIECE);
         Self {
             disk,
             file,
-            piece: Zeroizing::new(Vec::with_capacity(
-                usize::try_from(file.length).unwrap_or(PIECE).min(PIECE),
-            )),
+            piece: Zeroizing::new(vec![0; length.min(PIECE)]),
             offset: 0,
             next: 0,
+            filled: 0,
             crc: 0,
         }
     }
@@ -190,8 +195,8 @@ impl<'a> Lines<'a> {
     /// Returns the next line; none at the end, and for what is no line: it has no end, or is longer than a piece.
     fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
-            let rest = self.piece.get(self.next..).unwrap_or_default();
-            if let Some(length) = memchr::memchr(b'\n', rest) {
+            let read = self.piece.get(self.next..self.filled).unwrap_or_default();
+            if let Some(length) = memchr::memchr(b'\n', read) {
                 let start = self.next;
                 self.next += length + 1;
                 return Ok(Some(Line {
@@ -209,17 +214,18 @@ impl<'a> Lines<'a> {
     fn read_on(&mut self) -> io::Result<bool> {
         self.crc = self.crc_before(self.offset + self.next as u64);
         self.offset += self.next as u64;
-        self.piece.drain(..self.next);
+        self.piece.copy_within(self.next..self.filled, 0);
+        self.filled -= self.next;
         self.next = 0;
-        let held = self.piece.len();
-        let left = self.file.length - self.offset - held as u64;
-        let room = self.piece.capacity() - held;
-        let more = usize::try_from(left).unwrap_or(room).min(room);
-        self.piece.resize(held + more, 0);
-        let space = self.piece.get_mut(held..).unwrap_or_default();
-        self.disk
-            .read_at(&self.file.file, space, self.offset + held as u64)?;
-        Ok(more > 0)
+        let from = self.offset + self.filled as u64;
+        let room = self.piece.get_mut(self.filled..).unwrap_or_default();
+        let count = usize::try_from(self.file.length - from)
+            .unwrap_or(usize::MAX)
+            .min(room.len());
+        let (space, _) = room.split_at_mut(count);
+        self.disk.read_at(&self.file.file, space, from)?;
+        self.filled += count;
+        Ok(count > 0)
     }
 
     /// Returns the CRC32C of all bytes before a place in the piece.

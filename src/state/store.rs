@@ -213,8 +213,10 @@ impl Store {
         if both != on_disk {
             self.write_keystore(&partition, &both)?;
         }
-        self.state.replace_by(CONFIGURATION, |writer| {
-            configuration::write(writer, &configuration, old_configuration.as_ref())
+        let old = old_configuration.as_ref();
+        let length = old.map_or(0, |old| old.length) + configuration::MOST_ADDED;
+        self.state.replace_by(CONFIGURATION, length, |writer| {
+            configuration::write(writer, &configuration, old)
         })?;
         if both != new {
             self.write_keystore(&partition, &new)?;

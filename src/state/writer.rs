@@ -10,92 +10,89 @@ use super::disk::{Disk, OpenFile};
 
 /// How much goes to the disk at once. A record of any size takes no more memory than this.
 const PIECE: usize = 64 * 1024;
-/// How much goes there first: all of a small record, which is spared the memory for more.
-const FIRST_PIECE: usize = 4 * 1024;
+/// The smallest piece: all of a small record, which is spared the memory for more.
+const SMALLEST_PIECE: usize = 4 * 1024;
 
 /// Collects what a serializer writes into pieces for a file.
 pub(super) struct PieceWriter<'a> {
     disk: &'a dyn Disk,
     file: &'a File,
-    /// Never grows beyond its capacity, since a vector that did would free its old block unwiped.
+    /// Never grows, since a vector that did would free its old block unwiped.
     piece: Zeroizing<Vec<u8>>,
-    /// CRC32C of what has gone to the disk.
+    /// How much of the piece waits to go to the disk.
+    filled: usize,
+    /// CRC32C of what has gone there.
     crc: u32,
 }
 
 impl<'a> PieceWriter<'a> {
-    pub(super) fn new(disk: &'a dyn Disk, file: &'a File) -> Self {
+    /// Starts to write to a file that will probably hold so many bytes.
+    pub(super) fn new(disk: &'a dyn Disk, file: &'a File, length: u64) -> Self {
+        let length = usize::try_from(length).unwrap_or(PIECE);
         Self {
             disk,
             file,
-            piece: Zeroizing::new(Vec::with_capacity(FIRST_PIECE)),
+            piece: Zeroizing::new(vec![0; length.clamp(SMALLEST_PIECE, PIECE)]),
+            filled: 0,
             crc: 0,
         }
     }
 
     /// Returns the CRC32C of all that was written so far.
     pub(super) fn crc(&self) -> u32 {
-        crc32c::crc32c_append(self.crc, &self.piece)
+        crc32c::crc32c_append(self.crc, self.waiting())
     }
 
     /// Writes what stands at a place of another file.
     pub(super) fn copy(&mut self, from: &OpenFile, place: Range<u64>) -> io::Result<()> {
+        let disk = self.disk;
         let mut offset = place.start;
         while offset < place.end {
-            let start = self.piece.len();
             let left = usize::try_from(place.end - offset).unwrap_or(usize::MAX);
-            let count = left.min(self.piece.capacity() - start);
-            self.piece.resize(start + count, 0);
-            let space = self.piece.get_mut(start..).unwrap_or_default();
-            if let Err(error) = self.disk.read_at(&from.file, space, offset) {
-                self.piece.truncate(start);
-                return Err(error);
-            }
+            let room = self.room()?;
+            let count = left.min(room.len());
+            let (space, _) = room.split_at_mut(count);
+            disk.read_at(&from.file, space, offset)?;
+            self.filled += count;
             offset += count as u64;
-            if count < left {
-                self.make_room()?;
-            }
         }
         Ok(())
     }
 
-    /// Sends a piece that is full to the disk.
-    fn make_room(&mut self) -> io::Result<()> {
-        self.flush()?;
-        if self.piece.capacity() < PIECE {
-            self.piece = Zeroizing::new(Vec::with_capacity(PIECE));
+    fn waiting(&self) -> &[u8] {
+        self.piece.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Returns where the next bytes go, which is never empty: a piece that is full goes to the disk.
+    #[inline]
+    fn room(&mut self) -> io::Result<&mut [u8]> {
+        if self.filled == self.piece.len() {
+            self.flush()?;
+            if self.piece.len() < PIECE {
+                self.piece = Zeroizing::new(vec![0; PIECE]);
+            }
         }
-        Ok(())
+        Ok(self.piece.get_mut(self.filled..).unwrap_or_default())
     }
 }
 
 impl Write for PieceWriter<'_> {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_all(bytes)?;
-        Ok(bytes.len())
-    }
-
     // A serializer writes a few bytes at a time.
     #[inline]
-    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while let Some((fitting, rest)) =
-            bytes.split_at_checked(self.piece.capacity() - self.piece.len())
-            && !rest.is_empty()
-        {
-            self.piece.extend_from_slice(fitting);
-            bytes = rest;
-            self.make_room()?;
-        }
-        self.piece.extend_from_slice(bytes);
-        Ok(())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.room()?;
+        let count = bytes.len().min(room.len());
+        let (to, from) = (room.split_at_mut(count).0, bytes.split_at(count).0);
+        to.copy_from_slice(from);
+        self.filled += count;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.piece.is_empty() {
-            self.disk.write(self.file, &self.piece)?;
+        if self.filled > 0 {
+            self.disk.write(self.file, self.waiting())?;
             self.crc = self.crc();
-            self.piece.clear();
+            self.filled = 0;
         }
         Ok(())
     }
@@ -118,8 +115,8 @@ mod tests {
 
         let mut file = tempfile::tempfile().unwrap();
         let mut expected = Vec::new();
-        let mut writer = PieceWriter::new(&SystemDisk, &file);
-        let first = FIRST_PIECE;
+        let mut writer = PieceWriter::new(&SystemDisk, &file, 0);
+        let first = SMALLEST_PIECE;
         for (length, byte) in [1, first, 1, PIECE - 1, 1, 0, PIECE, PIECE + 1, 7]
             .into_iter()
             .zip(b'a'..)
@@ -133,6 +130,7 @@ mod tests {
                 .unwrap();
             expected.extend(&other[place]);
             assert!(writer.piece.capacity() <= PIECE);
+            assert!(writer.piece.len() == writer.piece.capacity());
             assert_eq!(writer.crc(), crc32c::crc32c(&expected));
         }
         writer.flush().unwrap();
@@ -151,8 +149,8 @@ mod tests {
         std::fs::write(&path, b"short").unwrap();
         let short = SystemDisk.open(&path).unwrap().unwrap();
         let file = tempfile::tempfile().unwrap();
-        let mut writer = PieceWriter::new(&SystemDisk, &file);
+        let mut writer = PieceWriter::new(&SystemDisk, &file, 0);
         assert!(writer.copy(&short, 1..6).is_err());
-        assert!(writer.piece.is_empty());
+        assert!(writer.waiting().is_empty());
     }
 }
