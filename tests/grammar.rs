@@ -146,6 +146,7 @@ fn run(line: &str, environment: &TestEnvironment, vtl: Option<&Tgtd>) -> String 
         shown = replace(&shown, &port, "$VTL_PORT");
     }
     let shown = replace(&shown, &"h".repeat(32), "<uuid>");
+    let shown = without_number_behind(&shown, "locked by process ", "<pid>");
     replace(&shown, "dddd-dd-ddTdd:dd:ddZ", "<time>")
 }
 
@@ -195,6 +196,17 @@ fn replace(text: &str, shape: &str, placeholder: &str) -> String {
         }
     }
     replaced
+}
+
+/// Replaces each number that stands behind a text.
+fn without_number_behind(text: &str, before: &str, placeholder: &str) -> String {
+    let mut parts = text.split(before);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| {
+        let rest = part.trim_start_matches(|character: char| character.is_ascii_digit());
+        assert_ne!(rest, part, "no number behind {before}");
+        shown + before + placeholder + rest
+    })
 }
 
 /// Returns the commands whose output differs, with the lines that do. Both sides hold the same commands.

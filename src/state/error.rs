@@ -119,3 +119,19 @@ fn holder(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" by process {pid}"))
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_named_where_it_is_known() {
+        let locked = |pid| {
+            let path = PathBuf::from("config.lock");
+            let waited = Duration::ZERO;
+            StateError::Locked { path, pid, waited }.to_string()
+        };
+        assert_eq!(locked(Some(47)), "config.lock is locked by process 47");
+        assert_eq!(locked(None), "config.lock is locked");
+    }
+}

@@ -331,11 +331,11 @@ const SHOWN: &[(&str, &str)] = &[
     ),
     (
         "StateError::Locked",
-        "! iscsiswiconfig: $HOME/state/config.lock is locked by process 4711",
+        "! iscsiswiconfig: $HOME/state/config.lock is locked by process <pid>",
     ),
     (
         "ReIplError::State",
-        "! iscsiswiconfig: $HOME/state/reipl.lock is locked by process 4712",
+        "! iscsiswiconfig: $HOME/state/reipl.lock is locked by process <pid>",
     ),
     (
         "ReIplError::Network",
