@@ -211,15 +211,16 @@ fn macro_line(
     at: usize,
 ) -> Result<CommandLine, UsageError> {
     // The definition is only built when there is something for it to parse.
-    let line = match before {
-        [] => CommandLine::new(Request::NoArguments),
-        words => host_line(words)?,
+    let host = match before {
+        [] => HostOptions::default(),
+        words => host::parse_options(words)?,
     };
     if behind.is_empty() {
-        return Ok(line);
+        let request = Request::NoArguments;
+        return Ok(CommandLine { host, request });
     }
     let words = text(behind, at)?;
-    let secret_elsewhere = line.host.secret_file.is_some();
+    let secret_elsewhere = host.secret_file.is_some();
     let request = match parse::parse_with(&words, secret_elsewhere) {
         Ok(MacroRequest::Call(invocation)) => Request::Macro(invocation),
         Ok(MacroRequest::Help(option)) => {
@@ -235,10 +236,7 @@ fn macro_line(
         }
         Err(error) => return Err(error),
     };
-    Ok(CommandLine {
-        host: line.host,
-        request,
-    })
+    Ok(CommandLine { host, request })
 }
 
 /// Returns whether the first word begins with a dash of any kind.

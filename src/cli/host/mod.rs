@@ -124,6 +124,16 @@ impl Default for HostOptions {
 
 /// Returns clap's definition of the host options and commands.
 pub fn definition() -> Command {
+    options_only()
+        .subcommand(demo_command())
+        .subcommand(vtl::command())
+        .subcommand(partition::command())
+        .subcommand(generate_command())
+        .subcommand(complete_command())
+}
+
+/// Returns clap's definition of the host options alone: all that can stand before a macro option, and less to build.
+fn options_only() -> Command {
     Command::new("iscsiswiconfig")
         .disable_help_subcommand(true)
         .disable_version_flag(true)
@@ -132,11 +142,6 @@ pub fn definition() -> Command {
             // In the help of a command its own options come first.
             option.display_order(100 + index)
         }))
-        .subcommand(demo_command())
-        .subcommand(vtl::command())
-        .subcommand(partition::command())
-        .subcommand(generate_command())
-        .subcommand(complete_command())
 }
 
 /// Parses a line of the host side: options, and then a command with its arguments or nothing.
@@ -145,8 +150,24 @@ pub fn definition() -> Command {
 ///
 /// What clap found wrong, in its words; help that was asked for comes back as `Ok(Parsed::Help)`.
 pub(super) fn parse(words: &[OsString]) -> Result<Parsed, UsageError> {
+    parse_by(definition(), words)
+}
+
+/// Parses the host options before a macro option.
+///
+/// # Errors
+///
+/// What clap found wrong, in its words.
+pub(super) fn parse_options(words: &[OsString]) -> Result<HostOptions, UsageError> {
+    match parse_by(options_only(), words)? {
+        Parsed::Line(options, _) => Ok(options),
+        // Asked for before anything else, help is given before clap is asked.
+        Parsed::Help(_) => Ok(HostOptions::default()),
+    }
+}
+
+fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, UsageError> {
     let program = OsString::from("iscsiswiconfig");
-    let mut definition = definition();
     let line = std::iter::once(&program).chain(words);
     let matches = match definition.try_get_matches_from_mut(line) {
         Ok(matches) => matches,
