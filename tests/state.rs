@@ -198,9 +198,10 @@ fn add(configuration: &mut Configuration, name: &str) {
     configuration.add(identity(name), chap, partition).unwrap();
 }
 
-/// The edit under test: it touches the targets and the staged set.
+/// The edit under test: it touches the targets and the staged set, and leaves one target unread.
 fn edit(store: &Store) -> Result<(), StateError> {
-    store.edit(Scope::All, |configuration, _| {
+    let name = identity("iqn.new").target_name;
+    store.edit(Scope::Named(&name), |configuration, _| {
         add(configuration, "iqn.new");
         configuration
             .staged
@@ -297,6 +298,31 @@ fn a_failure_before_the_rename_changes_nothing_and_one_behind_it_is_told() {
     // Only the fsync of the directory comes behind the rename.
     let (last, others) = outcomes.split_last().unwrap();
     assert!(*last && others.iter().all(|new| !new), "{outcomes:?}");
+}
+
+#[test]
+fn what_an_edit_asks_of_the_disk_grows_by_the_pieces_of_the_text_only() {
+    let home = directory_with_one_target();
+    let directory = home.path().join("state");
+    let operations_with = |targets: usize| {
+        let filled = store(&directory).edit(Scope::All, |configuration, _| {
+            configuration.clear();
+            (0..targets).for_each(|number| add(configuration, &format!("iqn.old:{number}")));
+            Ok::<_, StateError>(())
+        });
+        filled.unwrap();
+        let length = fs::metadata(directory.join("config.json")).unwrap().len();
+        let (store, operations) = faulty(&directory, None);
+        edit(&store).unwrap();
+        (operations.get(), length)
+    };
+    let (few, _) = operations_with(1);
+    assert_eq!(operations_with(100).0, few);
+    let (many, length) = operations_with(2_000);
+    let pieces = |size: u64| usize::try_from(length.div_ceil(size)).unwrap();
+    // It is read in pieces, and read once more and written in longer ones.
+    let most = pieces(32 * 1024) + 2 * pieces(64 * 1024) + 4;
+    assert!(many - few <= most, "{few}, then {many} for {length} bytes");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! | file | record | who writes it |
 //! |---|---|---|
-//! | `config.json` | [`Configuration`](crate::config::Configuration): configured and staged | [`Store::edit`], under `config.lock` |
+//! | `config.json` | [`Configuration`](crate::config::Configuration): configured and staged, a line for each target | [`Store::edit`], under `config.lock` |
 //! | `active.json` | [`ActiveConfiguration`]: what the IOP runs since the last re-IPL | [`ReIpl::record`], under `reipl.lock` |
 //! | `devices.json` | [`DeviceNames`](crate::devices::names::DeviceNames): which name stands for which serial number | [`ReIpl::record`] |
 //! | `partition.json` | [`PartitionRecord`](crate::config::PartitionRecord): what is set of the partition | [`Store::edit_partition`], under `config.lock` |
