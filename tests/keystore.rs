@@ -93,7 +93,7 @@ impl Operation {
             Self::ToDisk => change(chap(None, Some(KeystoreChoice::None))),
             Self::ToKeystore => change(chap(None, Some(KeystoreChoice::Avail))),
             Self::NewSecret => change(chap(Some(NEW_SECRET), None)),
-            Self::Stage => store.edit(Scope::All, |configuration, _| {
+            Self::Stage => store.edit(Scope::Staged, |configuration, _| {
                 let staged = &mut configuration.staged;
                 staged
                     .replace(StagedParameter::ChapSecret, NEW_SECRET)
@@ -146,10 +146,13 @@ impl Operation {
     /// The next writer, whatever it writes.
     fn mend(self, store: &Store) {
         store
-            .edit(Scope::All, |configuration, _| -> Result<(), StateError> {
-                configuration.staged = Default::default();
-                Ok(())
-            })
+            .edit(
+                Scope::Staged,
+                |configuration, _| -> Result<(), StateError> {
+                    configuration.staged = Default::default();
+                    Ok(())
+                },
+            )
             .unwrap();
     }
 
@@ -174,14 +177,18 @@ fn edit(
     change: impl FnOnce(&mut iscsiswiconfig::config::Configuration, Partition<'_>),
 ) -> Result<(), StateError> {
     let generated = IscsiName::parse(Subject::InitiatorName, "iqn.generated").unwrap();
-    store.edit_partition(|configuration, record: &mut PartitionRecord, _| {
-        let partition = Partition {
-            generated_name: Some(&generated),
-            keystore: record.keystore_use(),
-        };
-        change(configuration, partition);
-        Ok(())
-    })
+    let name = identity(TARGET).target_name;
+    store.edit(
+        Scope::Named(&name),
+        |configuration, record: &PartitionRecord| {
+            let partition = Partition {
+                generated_name: Some(&generated),
+                keystore: record.keystore_use(),
+            };
+            change(configuration, partition);
+            Ok(())
+        },
+    )
 }
 
 fn resize(store: &Store, size: u64) -> Result<(), StateError> {
