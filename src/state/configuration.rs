@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! {"schema":1,"record":{"last_revision":2,"staged":{"target_name":"vtl."},"targets":[
-//! {"identity":{"target_name":"iqn.2000-03.com.xyz:vtl.demo-39","target_host_name":"10.1.1.5"},"revision":1},
-//! {"identity":{"target_name":"inftst22","target_host_name":"10.1.1.6"},"revision":2,"chap":{"name":"N","secret":"S"}}
+//! {"identity":{"target_name":"iqn.2000-03.com.xyz:vtl.demo-39","target_host_name":"10.1.1.5"},"revision":1}
+//! ,{"identity":{"target_name":"inftst22","target_host_name":"10.1.1.6"},"revision":2,"chap":{"name":"N","secret":"S"}}
 //! ]},"crc32c":"0c7d1a5e"}
 //! ```
 //!
-//! A line holds a target, and the checksum is that of all bytes before it. Text that bears it was written by [`write`] and is
-//! not damaged, so [`read`] need not parse what is out of scope, and [`write`] copies it. Any other text, such as that of an
-//! editor, is for the caller to parse as a whole: that is also how damage gets its error.
+//! A line holds a target; the comma between two stands before the second, so that a line is the same whatever follows it. The
+//! checksum is that of all bytes before it. Text that bears it was written by [`write`] and is not damaged, so [`read`] need
+//! not parse what is out of scope, and [`write`] copies it. Any other text, such as that of an editor, is for the caller to
+//! parse as a whole: that is also how damage gets its error.
 
 use std::io::{self, Write};
 
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 use super::directory::{Envelope, SCHEMA};
 use super::disk::{Disk, OpenFile};
 use super::writer::PieceWriter;
-use crate::config::{Configuration, Run, Scope, Slot};
+use crate::config::{Configuration, Run, Scope, Slot, Target};
 
 /// The end of the first line.
 const TARGETS: &[u8] = b"\"targets\":[";
@@ -30,9 +31,6 @@ const END: &[u8] = b"]}";
 const CHECKSUM: &[u8] = b",\"crc32c\":\"";
 /// The line of a target that logs in as `*GENERATE`: another name would stand first.
 const GENERATED: &[u8] = b"{\"identity\":{\"target_name\":\"";
-
-/// How many bytes one edit adds to the text at the most, in all but rare cases.
-pub(super) const MOST_ADDED: u64 = 1024;
 
 /// How much is read at a time; no line is longer.
 const PIECE: usize = 32 * 1024;
@@ -54,15 +52,20 @@ pub(super) fn write(
         writer.write_all(b",")?;
     }
     writer.write_all(TARGETS)?;
+    writer.write_all(b"\n")?;
     for (index, slot) in configuration.targets.slots().iter().enumerate() {
-        writer.write_all(if index > 0 { b",\n" } else { b"\n" })?;
+        if index > 0 {
+            writer.write_all(b",")?;
+        }
         match (slot, old) {
-            (Slot::Target(target), _) => serde_json::to_writer(&mut *writer, target)?,
-            (Slot::Unread(run), Some(old)) => writer.copy(old, run.text.clone())?,
+            (Slot::Target(target), _) => {
+                serde_json::to_writer(&mut *writer, target)?;
+                writer.write_all(b"\n")?;
+            }
+            (Slot::Unread(run), Some(old)) => writer.copy(old, run.text.clone(), run.crc32c)?,
             (Slot::Unread(_), None) => return Err(io::ErrorKind::NotFound.into()),
         }
     }
-    writer.write_all(b"\n")?;
     writer.write_all(END)?;
     let crc = writer.crc();
     writer.write_all(CHECKSUM)?;
@@ -94,36 +97,64 @@ pub(super) fn read(
     };
     let wanted = name.map(json_text_behind_quote).transpose()?;
     let mut slots = Vec::new();
+    // Where the text of the targets begins that were passed over last, and how many they are.
+    let mut passed_over: Option<(u64, usize)> = None;
     while let Some(Line { start, text }) = lines.next()? {
-        if let Some(checksum) = text.strip_prefix(END) {
-            let is_last = start + text.len() as u64 + 1 == file.length;
-            let checksum = checksum.to_vec();
-            let crc = lines.crc_before(start + END.len() as u64);
-            let expected = [CHECKSUM, format!("{crc:08x}\"}}").as_bytes()].concat();
-            configuration.targets = slots.into_iter().collect();
-            return Ok((checksum == expected && is_last).then_some(configuration));
-        }
-        let text = text.strip_suffix(b",").unwrap_or(text);
-        if !is_out_of_scope(text, wanted.as_deref(), secrets_stay) {
-            match serde_json::from_slice(text) {
-                Ok(target) => slots.push(Slot::Target(target)),
+        let next_start = start + text.len() as u64 + 1;
+        let is_first = slots.is_empty() && passed_over.is_none();
+        let target = match text.strip_prefix(b",") {
+            Some(target) if !is_first => target,
+            None if is_first || text.starts_with(END) => text,
+            _ => return Ok(None),
+        };
+        let target_start = next_start - 1 - target.len() as u64;
+        let found = if let Some(checksum) = target.strip_prefix(END) {
+            Found::End(checksum.to_vec())
+        } else if is_out_of_scope(target, wanted.as_deref(), secrets_stay) {
+            Found::OutOfScope
+        } else {
+            match serde_json::from_slice(target) {
+                Ok(target) => Found::Target(target),
                 Err(_) => return Ok(None),
             }
+        };
+        if let Found::OutOfScope = found {
+            let (_, count) = passed_over.get_or_insert_with(|| {
+                lines.mark(target_start);
+                (target_start, 0)
+            });
+            *count += 1;
             continue;
         }
-        let end = start + text.len() as u64;
-        match slots.last_mut() {
-            Some(Slot::Unread(run)) => {
-                run.text.end = end;
-                run.count += 1;
+        if let Some((run_start, count)) = passed_over.take() {
+            let (text, crc32c) = (run_start..start, lines.mark(start));
+            slots.push(Slot::Unread(Run {
+                text,
+                crc32c,
+                count,
+            }));
+        }
+        match found {
+            Found::Target(target) => slots.push(Slot::Target(target)),
+            Found::End(checksum) => {
+                lines.mark(start + END.len() as u64);
+                let expected = [CHECKSUM, format!("{:08x}\"}}", lines.whole).as_bytes()].concat();
+                let is_ours = checksum == expected && next_start == file.length;
+                configuration.targets = slots.into_iter().collect();
+                return Ok(is_ours.then_some(configuration));
             }
-            _ => slots.push(Slot::Unread(Run {
-                text: start..end,
-                count: 1,
-            })),
+            Found::OutOfScope => {}
         }
     }
     Ok(None)
+}
+
+/// What a line behind the first is.
+enum Found {
+    Target(Box<Target>),
+    OutOfScope,
+    /// The last line, with what stands behind [`END`].
+    End(Vec<u8>),
 }
 
 /// Reads the first line, which tells everything but the targets.
@@ -153,7 +184,7 @@ fn is_out_of_scope(line: &[u8], wanted: Option<&[u8]>, secrets_stay: bool) -> bo
     });
     // Without keystore and CHAP the revision comes last.
     let has_no_secret = matches!(line, [.., b'0'..=b'9', b'}']);
-    !is_wanted && (secrets_stay || has_no_secret)
+    !is_wanted && line.ends_with(b"}") && (secrets_stay || has_no_secret)
 }
 
 /// A line of a file, its end left out.
@@ -174,7 +205,11 @@ struct Lines<'a> {
     next: usize,
     /// How much of the piece has been read.
     filled: usize,
-    /// CRC32C of all bytes before the piece.
+    /// CRC32C of all bytes before the last mark.
+    whole: u32,
+    /// Where the last mark is in the file.
+    marked: u64,
+    /// CRC32C of the bytes from there to the piece.
     crc: u32,
 }
 
@@ -188,6 +223,8 @@ impl<'a> Lines<'a> {
             offset: 0,
             next: 0,
             filled: 0,
+            whole: 0,
+            marked: 0,
             crc: 0,
         }
     }
@@ -212,8 +249,9 @@ impl<'a> Lines<'a> {
 
     /// Puts the next bytes of the file behind those that are no line yet. Returns false when there are none, or no room.
     fn read_on(&mut self) -> io::Result<bool> {
-        self.crc = self.crc_before(self.offset + self.next as u64);
-        self.offset += self.next as u64;
+        let place = self.offset + self.next as u64;
+        self.crc = self.crc_up_to(place);
+        self.offset = place;
         self.piece.copy_within(self.next..self.filled, 0);
         self.filled -= self.next;
         self.next = 0;
@@ -228,10 +266,21 @@ impl<'a> Lines<'a> {
         Ok(count > 0)
     }
 
-    /// Returns the CRC32C of all bytes before a place in the piece.
-    fn crc_before(&self, place: u64) -> u32 {
-        let length = usize::try_from(place - self.offset).unwrap_or(usize::MAX);
-        crc32c::crc32c_append(self.crc, self.piece.get(..length).unwrap_or_default())
+    /// Returns the CRC32C of the bytes from the last mark to a place in the line that was returned last, and marks that.
+    fn mark(&mut self, place: u64) -> u32 {
+        let crc = self.crc_up_to(place);
+        let length = usize::try_from(place - self.marked).unwrap_or(usize::MAX);
+        self.whole = crc32c::crc32c_combine(self.whole, crc, length);
+        self.marked = place;
+        self.crc = 0;
+        crc
+    }
+
+    /// Returns the CRC32C of the bytes from the last mark to a place in the piece.
+    fn crc_up_to(&self, place: u64) -> u32 {
+        let in_piece = |place: u64| usize::try_from(place - self.offset).unwrap_or(usize::MAX);
+        let bytes = in_piece(self.marked.max(self.offset))..in_piece(place);
+        crc32c::crc32c_append(self.crc, self.piece.get(bytes).unwrap_or_default())
     }
 }
 

@@ -188,17 +188,16 @@ impl Directory {
             record,
             _crc32c: None,
         };
-        self.replace_by(name, 0, |writer| {
+        self.replace_by(name, |writer| {
             serde_json::to_writer(&mut *writer, &envelope)?;
             writer.write_all(b"\n")
         })
     }
 
-    /// Replaces a record by what `write` writes, probably so many bytes.
+    /// Replaces a record by what `write` writes.
     pub(super) fn replace_by(
         &self,
         name: &str,
-        length: u64,
         write: impl FnOnce(&mut PieceWriter<'_>) -> io::Result<()>,
     ) -> Result<(), StateError> {
         let path = self.path.join(name);
@@ -215,7 +214,7 @@ impl Directory {
         };
         let written = file
             .and_then(|file| {
-                let mut writer = PieceWriter::new(disk, &file, length);
+                let mut writer = PieceWriter::new(disk, &file);
                 write(&mut writer)?;
                 writer.flush()?;
                 disk.sync(&file)

@@ -2,7 +2,8 @@
 //! operations and fail, or die at, each in turn.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -65,6 +66,12 @@ pub trait Disk {
     /// # Errors
     /// Those of read(2); `UnexpectedEof` for a file that ends before.
     fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes what stands at a place of one file behind what was written to another one before.
+    ///
+    /// # Errors
+    /// Those of copy_file_range(2); `UnexpectedEof` for a file that ends before.
+    fn copy(&self, from: &File, place: Range<u64>, to: &File) -> io::Result<()>;
 
     /// Returns a file of the machine, not of the state, as text; symbolic links are followed.
     ///
@@ -175,6 +182,16 @@ impl Disk for SystemDisk {
 
     fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         file.read_exact_at(bytes, offset)
+    }
+
+    fn copy(&self, mut from: &File, place: Range<u64>, mut to: &File) -> io::Result<()> {
+        let length = place.end - place.start;
+        from.seek(SeekFrom::Start(place.start))?;
+        // In the kernel, where it can do so.
+        if io::copy(&mut from.take(length), &mut to)? < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
     }
 
     fn read_machine_file(&self, path: &Path) -> io::Result<String> {

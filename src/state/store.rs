@@ -214,8 +214,7 @@ impl Store {
             self.write_keystore(&partition, &both)?;
         }
         let old = old_configuration.as_ref();
-        let length = old.map_or(0, |old| old.length) + configuration::MOST_ADDED;
-        self.state.replace_by(CONFIGURATION, length, |writer| {
+        self.state.replace_by(CONFIGURATION, |writer| {
             configuration::write(writer, &configuration, old)
         })?;
         if both != new {

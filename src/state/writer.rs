@@ -10,8 +10,8 @@ use super::disk::{Disk, OpenFile};
 
 /// How much goes to the disk at once. A record of any size takes no more memory than this.
 const PIECE: usize = 64 * 1024;
-/// The smallest piece: all of a small record, which is spared the memory for more.
-const SMALLEST_PIECE: usize = 4 * 1024;
+/// How much goes there first: all of a small record, which is spared the memory for more.
+const FIRST_PIECE: usize = 4 * 1024;
 
 /// Collects what a serializer writes into pieces for a file.
 pub(super) struct PieceWriter<'a> {
@@ -26,13 +26,11 @@ pub(super) struct PieceWriter<'a> {
 }
 
 impl<'a> PieceWriter<'a> {
-    /// Starts to write to a file that will probably hold so many bytes.
-    pub(super) fn new(disk: &'a dyn Disk, file: &'a File, length: u64) -> Self {
-        let length = usize::try_from(length).unwrap_or(PIECE);
+    pub(super) fn new(disk: &'a dyn Disk, file: &'a File) -> Self {
         Self {
             disk,
             file,
-            piece: Zeroizing::new(vec![0; length.clamp(SMALLEST_PIECE, PIECE)]),
+            piece: Zeroizing::new(vec![0; FIRST_PIECE]),
             filled: 0,
             crc: 0,
         }
@@ -43,19 +41,17 @@ impl<'a> PieceWriter<'a> {
         crc32c::crc32c_append(self.crc, self.waiting())
     }
 
-    /// Writes what stands at a place of another file.
-    pub(super) fn copy(&mut self, from: &OpenFile, place: Range<u64>) -> io::Result<()> {
-        let disk = self.disk;
-        let mut offset = place.start;
-        while offset < place.end {
-            let left = usize::try_from(place.end - offset).unwrap_or(usize::MAX);
-            let room = self.room()?;
-            let count = left.min(room.len());
-            let (space, _) = room.split_at_mut(count);
-            disk.read_at(&from.file, space, offset)?;
-            self.filled += count;
-            offset += count as u64;
-        }
+    /// Writes what stands at a place of another file, whose CRC32C is known: it comes into no memory of this program.
+    pub(super) fn copy(
+        &mut self,
+        from: &OpenFile,
+        place: Range<u64>,
+        crc32c: u32,
+    ) -> io::Result<()> {
+        self.flush()?;
+        let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
+        self.disk.copy(&from.file, place, self.file)?;
+        self.crc = crc32c::crc32c_combine(self.crc, crc32c, length);
         Ok(())
     }
 
@@ -115,8 +111,8 @@ mod tests {
 
         let mut file = tempfile::tempfile().unwrap();
         let mut expected = Vec::new();
-        let mut writer = PieceWriter::new(&SystemDisk, &file, 0);
-        let first = SMALLEST_PIECE;
+        let mut writer = PieceWriter::new(&SystemDisk, &file);
+        let first = FIRST_PIECE;
         for (length, byte) in [1, first, 1, PIECE - 1, 1, 0, PIECE, PIECE + 1, 7]
             .into_iter()
             .zip(b'a'..)
@@ -125,14 +121,20 @@ mod tests {
             writer.write_all(&bytes).unwrap();
             expected.extend(bytes);
             let place = byte as usize..byte as usize + length * 2;
+            let copied = &other[place.clone()];
             writer
-                .copy(&other_file, place.start as u64..place.end as u64)
+                .copy(
+                    &other_file,
+                    place.start as u64..place.end as u64,
+                    crc32c::crc32c(copied),
+                )
                 .unwrap();
-            expected.extend(&other[place]);
+            expected.extend(copied);
             assert!(writer.piece.capacity() <= PIECE);
-            assert!(writer.piece.len() == writer.piece.capacity());
             assert_eq!(writer.crc(), crc32c::crc32c(&expected));
         }
+        writer.write_all(b"end").unwrap();
+        expected.extend(b"end");
         writer.flush().unwrap();
         assert_eq!(writer.crc(), crc32c::crc32c(&expected));
         drop(writer);
@@ -143,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_to_be_copied_is_an_error_and_not_written() {
+    fn what_ends_before_it_is_copied_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("short");
         std::fs::write(&path, b"short").unwrap();
         let short = SystemDisk.open(&path).unwrap().unwrap();
         let file = tempfile::tempfile().unwrap();
-        let mut writer = PieceWriter::new(&SystemDisk, &file, 0);
-        assert!(writer.copy(&short, 1..6).is_err());
-        assert!(writer.waiting().is_empty());
+        let mut writer = PieceWriter::new(&SystemDisk, &file);
+        let error = writer.copy(&short, 1..6, 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -59,9 +59,9 @@ fn record(name: &str) -> String {
             let covered = concat!(
                 r#"{"schema":1,"record":{"last_revision":3,"staged":{"target_port":9},"targets":["#,
                 "\n",
-                r#"{"identity":{"target_name":"iqn.a:b","target_host_name":"127.0.0.1"},"revision":1},"#,
+                r#"{"identity":{"target_name":"iqn.a:b","target_host_name":"127.0.0.1"},"revision":1}"#,
                 "\n",
-                r#"{"identity":{"initiator_name":"iqn.a:i","target_name":"iqn.a:b","target_host_name":"127.0.0.1","#,
+                r#",{"identity":{"initiator_name":"iqn.a:i","target_name":"iqn.a:b","target_host_name":"127.0.0.1","#,
                 r#""target_port":9},"revision":3,"keystore":"NONE","chap":{"name":"ABC","secret":"ABCDEFABCDEF"}}"#,
                 "\n]}",
             );

@@ -222,8 +222,8 @@ fn the_text_is_a_line_for_each_target_with_a_checksum_of_what_stands_before() {
         "{{\"schema\":1,\"record\":{{\"last_revision\":2,\
          \"staged\":{{\"target_host_name\":\"staged\",\"target_name\":\"vtl.\"}},\"targets\":[\n\
          {{\"identity\":{{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00000\",\
-         \"target_host_name\":\"10.1.1.5\"}},\"revision\":1}},\n\
-         {{\"identity\":{{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00001\",\
+         \"target_host_name\":\"10.1.1.5\"}},\"revision\":1}}\n\
+         ,{{\"identity\":{{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00001\",\
          \"target_host_name\":\"10.1.1.5\"}},\"revision\":2}}\n\
          ]}},\"crc32c\":\"{:08x}\"}}\n",
         crc32c::crc32c(covered.as_bytes())
@@ -305,6 +305,24 @@ fn text_that_is_damaged_anywhere_is_not_taken_for_ours() {
     }
     for behind in [&b"\n"[..], b"}", b" ", &text] {
         assert!(!taken(&[&text[..], behind].concat()));
+    }
+}
+
+#[test]
+fn text_in_another_form_is_not_taken_for_ours_even_with_a_checksum() {
+    let home = Home::with_targets(3);
+    let text = home.text();
+    let (covered, _) = text.split_once(",\"crc32c\"").unwrap();
+    let copy = home.directory.path().join("copy");
+    let taken = |covered: &str| {
+        let crc = crc32c::crc32c(covered.as_bytes());
+        fs::write(&copy, format!("{covered},\"crc32c\":\"{crc:08x}\"}}\n")).unwrap();
+        read_file(&copy, Scope::Staged, true).is_some()
+    };
+    assert!(taken(covered));
+    for (from, to) in [("}\n,", "},\n"), ("[\n{", "[\n,{"), ("\n,{", "\n{")] {
+        assert!(covered.contains(from));
+        assert!(!taken(&covered.replace(from, to)), "{to:?} for {from:?}");
     }
 }
 
