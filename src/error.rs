@@ -372,9 +372,13 @@ fn state_hint(error: &StateError) -> String {
         StateError::KeystoreFull { .. } => {
             "give it more with partition set --keystore-size BYTES, or the credential -chapkeystore NONE".to_owned()
         }
-        StateError::Locked { waited, .. } => format!(
-            "waited {:.1} s: wait for that process to end, or give a longer --lock-timeout",
-            waited.as_secs_f64()
+        StateError::Locked { pid, waited, .. } => format!(
+            "waited {:.1} s: {}, or give a longer --lock-timeout",
+            waited.as_secs_f64(),
+            match pid {
+                Some(_) => "wait for that process to end",
+                None => "wait until whoever holds it lets go",
+            }
         ),
     }
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::disk::{Disk, OpenFile};
 use super::error::StateError;
-use super::holder::{LOCKS, holder_of};
+use super::holder::holder_of;
 use super::writer::PieceWriter;
 
 /// The schema of every record that this version writes, and the newest that it reads.
@@ -120,7 +120,7 @@ impl Directory {
             let waited = started.elapsed();
             if waited >= self.lock_timeout {
                 return Err(StateError::Locked {
-                    pid: self.holder_of(&lock),
+                    pid: holder_of(&lock),
                     path,
                     waited,
                 });
@@ -128,11 +128,6 @@ impl Directory {
             std::thread::sleep(LOCK_PAUSE.min(self.lock_timeout - waited));
         }
         Ok(lock)
-    }
-
-    fn holder_of(&self, lock: &File) -> Option<u32> {
-        let locks = self.disk.read_machine_file(Path::new(LOCKS)).ok()?;
-        holder_of(lock, &locks)
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
