@@ -248,7 +248,11 @@ fn report(
         .collect();
     let descriptions = devices::describe(&found, device_names);
 
-    let mut remarks = Vec::new();
+    let mut remarks: Vec<(String, String)> = reports
+        .iter()
+        .filter(|active| is_unproved(&active.report))
+        .map(|active| (active.report.target_name.clone(), NOT_PROVED.to_owned()))
+        .collect();
     for (index, description) in inventories.keys().zip(descriptions) {
         if let Some(active) = reports.get_mut(*index) {
             remarks.extend(
@@ -323,6 +327,18 @@ fn session_report(login: &net::Login) -> SessionReport {
         target_alias: result.target_alias.as_deref().map(failure::printable),
         target_portal_group_tag: result.target_portal_group_tag,
     }
+}
+
+/// What is said of a target that let the initiator in without the CHAP that is configured.
+const NOT_PROVED: &str = "it asked for no authentication, so the configured CHAP name and secret were not used: have the VTL demand CHAP, or \
+     drop it here";
+
+fn is_unproved(report: &TargetReport) -> bool {
+    let authenticated = report
+        .session
+        .as_ref()
+        .is_none_or(|session| session.chap_algorithm.is_some());
+    report.chap.is_some() && !authenticated
 }
 
 fn remarks_on(description: &Description) -> Vec<String> {
