@@ -12,6 +12,10 @@ const COLON: usize = 40;
 pub fn initiators(document: &ActiveDocument<'_>) -> String {
     let mut page = Page::default();
     page.iop(&document.iop);
+    if document.initiators.is_empty() {
+        page.0
+            .push_str("\nNo iSCSI initiator is active, and this partition has no UUID to generate a name from.\n");
+    }
     for initiator in &document.initiators {
         page.heading("iSCSI initiator");
         page.line("Initiator index", initiator.index);
