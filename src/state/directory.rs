@@ -110,7 +110,7 @@ impl Directory {
         let lock = self
             .disk
             .open_lock(&path)
-            .map_err(self.failed("open", &path))?;
+            .map_err(|error| self.not_opened("open", &path, error))?;
         let started = Instant::now();
         while !self
             .disk
@@ -140,13 +140,9 @@ impl Directory {
     /// Opens a record, and refuses one that others could have read or put there.
     pub(super) fn open(&self, name: &str) -> Result<Option<OpenFile>, StateError> {
         let path = self.path.join(name);
-        let file = match self.disk.open(&path) {
-            Ok(Some(file)) => file,
-            Ok(None) => return Ok(None),
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-                return Err(StateError::SymbolicLink { path });
-            }
-            Err(source) => return Err(self.failed("read", &path)(source)),
+        let opened = self.disk.open(&path);
+        let Some(file) = opened.map_err(|error| self.not_opened("read", &path, error))? else {
+            return Ok(None);
         };
         if file.ownership.permissions & 0o077 != 0 {
             return Err(StateError::OpenRecord {
@@ -226,6 +222,16 @@ impl Directory {
         }
         disk.sync_directory(&self.path)
             .map_err(self.failed("sync", &self.path))
+    }
+
+    /// Tells a symbolic link from other reasons why a file cannot be opened.
+    fn not_opened(&self, operation: &'static str, path: &Path, error: io::Error) -> StateError {
+        if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+            return StateError::SymbolicLink {
+                path: path.to_owned(),
+            };
+        }
+        self.failed(operation, path)(error)
     }
 
     pub(super) fn failed(
