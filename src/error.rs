@@ -115,10 +115,13 @@ fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
             } else {
                 ""
             };
-            return vec![format!(
-                "give {option}-chapkeystore AVAIL or NONE: the credentials are then stored as plain text, \
-                 readable by this user only{stays}"
-            )];
+            return vec![
+                "enable it: iscsiswiconfig partition set --keystore-size 4096".to_owned(),
+                format!(
+                    "or give {option}-chapkeystore AVAIL or NONE: the credentials are then stored as plain text, \
+                     readable by this user only{stays}"
+                ),
+            ];
         }
         ConfigurationError::KeystoreNotUsed { staged, .. } => {
             let (option, stays) = match staged {
