@@ -353,6 +353,15 @@ impl Configuration {
         self.staged = StagedTarget::default();
     }
 
+    /// Returns the configuration with a last revision that no target is ahead of, whatever an editor made of it: no target
+    /// may ever be given one that another had.
+    #[must_use]
+    pub fn with_last_revision(mut self) -> Self {
+        let revisions = self.targets.iter().map(|target| target.revision);
+        self.last_revision = revisions.fold(self.last_revision, u64::max);
+        self
+    }
+
     /// Refuses an identity that exists, and a second portal for an initiator and target that are joined already.
     fn admit(
         &self,

@@ -321,3 +321,13 @@ fn staged_chap_pieces_are_folded_and_not_shown() {
     );
     assert!(!format!("{staged:?}").contains("GEHEIM"));
 }
+
+#[test]
+fn a_last_revision_that_an_editor_set_back_gives_no_revision_twice() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    configuration.last_revision = 0;
+    assert_eq!(configuration.clone().with_last_revision().last_revision, 1);
+    configuration.last_revision = 7;
+    assert_eq!(configuration.with_last_revision().last_revision, 7);
+}

@@ -248,8 +248,8 @@ impl Store {
     }
 
     fn read_configuration(&self) -> Result<Configuration, StateError> {
-        match self.state.read(CONFIGURATION)? {
-            Some(configuration) => Ok(configuration),
+        match self.state.open(CONFIGURATION)? {
+            Some(file) => self.read_in(Scope::All, &file, false),
             None => self.next_configuration(),
         }
     }
@@ -265,7 +265,10 @@ impl Store {
         let in_scope = configuration::read(self.state.disk.as_ref(), file, scope, secrets_stay);
         match in_scope.map_err(self.state.failed("read", &path))? {
             Some(configuration) => Ok(configuration),
-            None => self.state.parse(CONFIGURATION, file),
+            None => {
+                let whole: Configuration = self.state.parse(CONFIGURATION, file)?;
+                Ok(whole.with_last_revision())
+            }
         }
     }
 
