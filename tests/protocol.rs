@@ -286,6 +286,6 @@ const CDB: &str = "cdb=ee 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00";
 
 fn write_command(flags: &str, rest: &str) -> String {
     format!(
-        "-> SCSI Command {flags} itt=0x1 lun=1 cmdsn=1 expstatsn=10 attr=simple edtl=20 {CDB}{rest}"
+        "SCSI Command {flags} itt=0x1 lun=1 cmdsn=1 expstatsn=10 attr=simple edtl=20 {CDB}{rest}"
     )
 }

@@ -662,7 +662,7 @@ fn the_demonstration_does_the_main_job_and_leaves_nothing_behind() {
 
 #[test]
 fn an_interrupted_demonstration_cleans_up() {
-    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let environment = TestEnvironment::new();
         let (mut command, temporary) = demo(&environment);
         // A pipe that is full but for a page holds the demonstration up in the middle.

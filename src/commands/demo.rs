@@ -47,6 +47,7 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
         // As a shell tells of a signal.
         Stopped::Interrupted => 130,
         Stopped::Terminated => 143,
+        Stopped::HungUp => 129,
     })
 }
 
@@ -121,6 +122,11 @@ impl Script<'_> {
         self.terminal
             .print(&format!("$ iscsiswiconfig {}\n", words.join(" ")))?;
         let mut arguments: Vec<OsString> = vec!["--state-dir".into(), self.state.into()];
+        let timeout = self.host.timeout.as_secs_f64();
+        arguments.extend(["--timeout".into(), timeout.to_string().into()]);
+        if let Some(list) = &self.host.chap_algorithms {
+            arguments.extend(["--chap-algorithms".into(), list.into()]);
+        }
         arguments.extend(self.host.quiet.then(|| "-q".into()));
         arguments.extend((0..self.host.verbose).map(|_| "-v".into()));
         arguments.extend(words.into_iter().map(OsString::from));
@@ -147,6 +153,7 @@ impl Vtl {
         });
         let mut listener = Listener::bind(settings)?;
         listener.heed_signals()?;
+        listener.heed_hangup()?;
         let (portal, stopper) = (listener.portal(), listener.stopper());
         let serve = move || {
             let library = Library::new(LibraryConfiguration::default())?;

@@ -8,6 +8,7 @@ use super::document::ActiveDocument;
 use super::terminal::{Notes, Terminal};
 use super::{NOT_ALL_CONNECTED, dump, open_store, text};
 use crate::cli::HostOptions;
+use crate::cli::host::DEFAULT_CHAP_ALGORITHMS;
 use crate::config::Target;
 use crate::error::CommandError;
 use crate::iscsi::chap::ChapAlgorithm;
@@ -49,7 +50,10 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
 
 /// Returns the CHAP algorithms to offer, in their order.
 pub(super) fn chap_algorithms(host: &HostOptions) -> Result<Vec<ChapAlgorithm>, CommandError> {
-    let list = &host.chap_algorithms;
+    let list = host
+        .chap_algorithms
+        .as_deref()
+        .unwrap_or(DEFAULT_CHAP_ALGORITHMS);
     let algorithms: Result<Vec<ChapAlgorithm>, _> =
         list.split(',').map(|word| word.trim().parse()).collect();
     algorithms.map_err(|error| {
@@ -110,9 +114,8 @@ impl Narrator {
 
     fn words(&self, step: &Step<'_>) -> Option<String> {
         match step {
-            Step::Sent(pdu) | Step::Received(pdu) if self.verbosity >= 2 => {
-                Some(describe(pdu).to_string())
-            }
+            Step::Sent(pdu) if self.verbosity >= 2 => Some(format!("-> {}", describe(pdu))),
+            Step::Received(pdu) if self.verbosity >= 2 => Some(format!("<- {}", describe(pdu))),
             Step::Sent(_) | Step::Received(_) | Step::Finished => None,
             _ if self.verbosity == 0 => None,
             Step::Resolving => Some("resolving the host name".to_owned()),

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::secret_file;
 use super::terminal::{Lines, Notes, Terminal};
+use super::{reipl, secret_file};
 use crate::cli::{HostOptions, VtlOptions};
 use crate::error::CommandError;
 use crate::iscsi::acceptor::LoginFailure;
@@ -32,7 +32,11 @@ pub(super) fn run(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let settings = settings(options, terminal)?;
+    let mut settings = settings(options, terminal)?;
+    settings.login_time = host.timeout;
+    if host.chap_algorithms.is_some() {
+        settings.algorithms = reipl::chap_algorithms(host)?;
+    }
     let configuration = configuration(options)?;
     let library = Library::new(configuration)?;
     let target_name = settings.target_name.clone();
@@ -237,8 +241,12 @@ impl Console {
     fn show(&self, notice: Notice<'_>) {
         match notice {
             Notice::Login(attempt) => self.lines.print(self.line(attempt)),
-            Notice::Received { peer, pdu } | Notice::Sent { peer, pdu } if self.verbosity >= 2 => {
-                self.notes.line(&format!("{peer}: {}", describe(pdu)));
+            // As on the other side: from the initiator, and from the target.
+            Notice::Received { peer, pdu } if self.verbosity >= 2 => {
+                self.notes.line(&format!("{peer}: -> {}", describe(pdu)));
+            }
+            Notice::Sent { peer, pdu } if self.verbosity >= 2 => {
+                self.notes.line(&format!("{peer}: <- {}", describe(pdu)));
             }
             Notice::Received { .. } | Notice::Sent { .. } => {}
             Notice::Ended {

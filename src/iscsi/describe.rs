@@ -1,6 +1,6 @@
 //! A PDU as one line for people, as `-vv` prints it.
 //!
-//! `->` is from the initiator, `<-` from the target. Flags stand as the standard's letters, fields under the standard's
+//! Flags stand as the standard's letters, fields under the standard's
 //! names in lower case. Data is told by its length; only keys, CDBs and sense data are shown. What could be a CHAP
 //! response is masked, and every byte that is not printable ASCII is escaped.
 
@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 use super::ids::{InitiatorTaskTag, TargetTransferTag};
 use super::pdu::{
     AsyncMessage, DataIn, DataOut, LoginRequest, LoginResponse, LogoutRequest, LogoutResponse,
-    NopIn, NopOut, Opcode, Pdu, R2t, Reject, Residual, ScsiCommand, ScsiResponse, ServiceResponse,
+    NopIn, NopOut, Pdu, R2t, Reject, Residual, ScsiCommand, ScsiResponse, ServiceResponse,
     SnackRequest, Stage, TaskManagementRequest, TaskManagementResponse, TextRequest, TextResponse,
 };
 
@@ -44,13 +44,7 @@ struct Description<'a>(&'a Pdu);
 
 impl Display for Description<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let opcode = self.0.opcode();
-        let arrow = if opcode.0 < Opcode::NOP_IN.0 {
-            "->"
-        } else {
-            "<-"
-        };
-        write!(f, "{arrow} {opcode}")?;
+        write!(f, "{}", self.0.opcode())?;
         match self.0 {
             Pdu::NopOut(pdu) => nop_out(pdu, f),
             Pdu::ScsiCommand(pdu) => scsi_command(pdu, f),
@@ -475,7 +469,7 @@ mod tests {
         });
         assert_eq!(
             describe(&pdu).to_string(),
-            "-> SCSI Command F W itt=0x10 lun=1 cmdsn=5 expstatsn=7 attr=simple edtl=5 \
+            "SCSI Command F W itt=0x10 lun=1 cmdsn=5 expstatsn=7 attr=simple edtl=5 \
              cdb=12 01 80 00 ff 00 00 00 00 00 00 00 00 00 00 00 data=5 bytes"
         );
     }
@@ -500,7 +494,7 @@ mod tests {
         });
         assert_eq!(
             describe(&pdu).to_string(),
-            "<- Login Response T csg=1 nsg=3 itt=0x1 isid=0x800000000001 tsih=0x9 statsn=3 expcmdsn=1 \
+            "Login Response T csg=1 nsg=3 itt=0x1 isid=0x800000000001 tsih=0x9 statsn=3 expcmdsn=1 \
              maxcmdsn=2 status=0x0000 keys: A=b, C=d"
         );
     }
@@ -560,7 +554,7 @@ mod tests {
         });
         assert_eq!(
             describe(&pdu).to_string(),
-            "<- Reject reason=command not supported statsn=1 expcmdsn=2 maxcmdsn=3 of SCSI Command itt=0x7"
+            "Reject reason=command not supported statsn=1 expcmdsn=2 maxcmdsn=3 of SCSI Command itt=0x7"
         );
     }
 
@@ -574,7 +568,7 @@ mod tests {
         let pdu = Decoder::new(64).decode(&mut bytes).unwrap().unwrap();
         assert_eq!(
             describe(&pdu).to_string(),
-            "<- SCSI Response itt=0x0 status=0x02 statsn=0 expcmdsn=0 maxcmdsn=0 expdatasn=0 underflow=9 \
+            "SCSI Response itt=0x0 status=0x02 statsn=0 expcmdsn=0 maxcmdsn=0 expdatasn=0 underflow=9 \
              sense=70 00 05"
         );
     }

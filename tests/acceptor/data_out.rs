@@ -20,7 +20,7 @@ fn fails_with(peer: &mut Peer, sense: &str) {
     let sent = peer.sent();
     let last = sent.last().expect("a response");
     assert!(
-        last.starts_with("<- SCSI Response itt=0x1 status=0x02") && last.contains(sense),
+        last.starts_with("SCSI Response itt=0x1 status=0x02") && last.contains(sense),
         "{sent:#?}"
     );
     assert!(peer.session.is_idle());
@@ -35,7 +35,7 @@ fn initial_r2t_asks_for_everything_burst_by_burst() {
     peer.give_command(write);
     assert_eq!(
         peer.sent_one(),
-        "<- Ready To Transfer itt=0x1 ttt=0x1 lun=1 statsn=10 expcmdsn=2 maxcmdsn=4 r2tsn=0 offset=0 length=12"
+        "Ready To Transfer itt=0x1 ttt=0x1 lun=1 statsn=10 expcmdsn=2 maxcmdsn=4 r2tsn=0 offset=0 length=12"
     );
     assert_eq!(peer.session.buffered(), 12);
     let first = DataOut {
@@ -71,7 +71,7 @@ fn initial_r2t_asks_for_everything_burst_by_burst() {
     peer.good(command.id);
     assert_eq!(
         peer.sent_one(),
-        "<- SCSI Response itt=0x1 status=0x00 statsn=10 expcmdsn=2 maxcmdsn=5 expdatasn=0"
+        "SCSI Response itt=0x1 status=0x00 statsn=10 expcmdsn=2 maxcmdsn=5 expdatasn=0"
     );
     assert_eq!(peer.session.buffered(), 0);
 }

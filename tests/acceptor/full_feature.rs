@@ -24,7 +24,7 @@ fn a_command_without_data_is_answered_by_a_response() {
     peer.good(command.id);
     assert_eq!(
         peer.sent_one(),
-        "<- SCSI Response itt=0x11 status=0x00 statsn=10 expcmdsn=2 maxcmdsn=5 expdatasn=0"
+        "SCSI Response itt=0x11 status=0x00 statsn=10 expcmdsn=2 maxcmdsn=5 expdatasn=0"
     );
     assert!(peer.session.is_idle());
 }
@@ -50,9 +50,9 @@ fn data_in_keeps_to_segments_and_bursts_and_brings_a_good_status() {
     assert_eq!(
         lines,
         [
-            "<- SCSI Data-In itt=0x1 expcmdsn=2 maxcmdsn=4 datasn=0 offset=0 data=8 bytes",
-            "<- SCSI Data-In F itt=0x1 expcmdsn=2 maxcmdsn=4 datasn=1 offset=8 data=4 bytes",
-            "<- SCSI Data-In F S itt=0x1 status=0x00 statsn=10 expcmdsn=2 maxcmdsn=5 datasn=2 offset=12 data=8 bytes",
+            "SCSI Data-In itt=0x1 expcmdsn=2 maxcmdsn=4 datasn=0 offset=0 data=8 bytes",
+            "SCSI Data-In F itt=0x1 expcmdsn=2 maxcmdsn=4 datasn=1 offset=8 data=4 bytes",
+            "SCSI Data-In F S itt=0x1 status=0x00 statsn=10 expcmdsn=2 maxcmdsn=5 datasn=2 offset=12 data=8 bytes",
         ]
     );
 }
@@ -72,8 +72,8 @@ fn an_error_behind_data_comes_in_a_response_with_its_sense_data() {
     assert_eq!(
         peer.sent(),
         [
-            "<- SCSI Data-In F itt=0x1 expcmdsn=2 maxcmdsn=4 datasn=0 offset=0 data=8 bytes",
-            "<- SCSI Response itt=0x1 status=0x02 statsn=10 expcmdsn=2 maxcmdsn=5 expdatasn=1 sense=70 00 80",
+            "SCSI Data-In F itt=0x1 expcmdsn=2 maxcmdsn=4 datasn=0 offset=0 data=8 bytes",
+            "SCSI Response itt=0x1 status=0x02 statsn=10 expcmdsn=2 maxcmdsn=5 expdatasn=1 sense=70 00 80",
         ]
     );
 }

@@ -56,7 +56,7 @@ fn an_aborted_task_gets_no_answer() {
     assert!(!peer.session.respond_to_management(management.id, done));
     assert_eq!(
         peer.sent_one(),
-        "<- Task Management Function Response itt=0x50 response=function complete statsn=10 expcmdsn=2 maxcmdsn=5"
+        "Task Management Function Response itt=0x50 response=function complete statsn=10 expcmdsn=2 maxcmdsn=5"
     );
 }
 
@@ -295,7 +295,7 @@ fn a_logout_ends_what_has_no_answer_and_is_the_last_to_be_sent() {
     assert!(sent[0].contains("itt=0x1 status=0x00 statsn=10"));
     assert_eq!(
         sent[1],
-        "<- Logout Response itt=0x99 response=connection or session closed successfully statsn=11 expcmdsn=3 maxcmdsn=6 time2wait=0 time2retain=0"
+        "Logout Response itt=0x99 response=connection or session closed successfully statsn=11 expcmdsn=3 maxcmdsn=6 time2wait=0 time2retain=0"
     );
     assert!(peer.session.is_ended());
 }
@@ -364,7 +364,7 @@ fn a_silent_initiator_is_pinged_and_given_up() {
     // StatSN is not advanced by a ping (11.19.2).
     assert_eq!(
         peer.sent_one(),
-        "<- NOP-In ttt=0x1 lun=0 statsn=10 expcmdsn=1 maxcmdsn=4"
+        "NOP-In ttt=0x1 lun=0 statsn=10 expcmdsn=1 maxcmdsn=4"
     );
     peer.wait(4);
     peer.session.handle_timeout(peer.now).unwrap();

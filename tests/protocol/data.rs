@@ -12,8 +12,8 @@ fn initial_r2t_and_no_immediate_data_send_a_bare_command() {
     assert_eq!(
         peer.sent(),
         [
-            "-> SCSI Data-Out itt=0x1 ttt=0xa0 expstatsn=10 datasn=0 offset=0 data=8 bytes",
-            "-> SCSI Data-Out F itt=0x1 ttt=0xa0 expstatsn=10 datasn=1 offset=8 data=4 bytes",
+            "SCSI Data-Out itt=0x1 ttt=0xa0 expstatsn=10 datasn=0 offset=0 data=8 bytes",
+            "SCSI Data-Out F itt=0x1 ttt=0xa0 expstatsn=10 datasn=1 offset=8 data=4 bytes",
         ]
     );
     peer.give_r2t(tag, 1, 12, 8).unwrap();
@@ -43,8 +43,8 @@ fn initial_r2t_with_immediate_data_sends_what_one_pdu_takes() {
     assert_eq!(
         peer.sent(),
         [
-            "-> SCSI Data-Out itt=0x1 ttt=0xa0 expstatsn=10 datasn=0 offset=8 data=8 bytes",
-            "-> SCSI Data-Out F itt=0x1 ttt=0xa0 expstatsn=10 datasn=1 offset=16 data=4 bytes",
+            "SCSI Data-Out itt=0x1 ttt=0xa0 expstatsn=10 datasn=0 offset=8 data=8 bytes",
+            "SCSI Data-Out F itt=0x1 ttt=0xa0 expstatsn=10 datasn=1 offset=16 data=4 bytes",
         ]
     );
 }
@@ -61,14 +61,14 @@ fn no_initial_r2t_sends_a_first_burst_unasked() {
         peer.sent(),
         [
             write_command("W", ""),
-            "-> SCSI Data-Out itt=0x1 expstatsn=10 datasn=0 offset=0 data=8 bytes".to_owned(),
-            "-> SCSI Data-Out F itt=0x1 expstatsn=10 datasn=1 offset=8 data=4 bytes".to_owned(),
+            "SCSI Data-Out itt=0x1 expstatsn=10 datasn=0 offset=0 data=8 bytes".to_owned(),
+            "SCSI Data-Out F itt=0x1 expstatsn=10 datasn=1 offset=8 data=4 bytes".to_owned(),
         ]
     );
     peer.give_r2t(tag, 0, 12, 8).unwrap();
     assert_eq!(
         peer.sent(),
-        ["-> SCSI Data-Out F itt=0x1 ttt=0xa0 expstatsn=10 datasn=0 offset=12 data=8 bytes"]
+        ["SCSI Data-Out F itt=0x1 ttt=0xa0 expstatsn=10 datasn=0 offset=12 data=8 bytes"]
     );
 }
 
@@ -88,7 +88,7 @@ fn no_initial_r2t_with_immediate_data_counts_it_in_the_first_burst() {
         lines,
         [
             write_command("W", " data=8 bytes"),
-            "-> SCSI Data-Out F itt=0x1 expstatsn=10 datasn=0 offset=8 data=4 bytes".to_owned(),
+            "SCSI Data-Out F itt=0x1 expstatsn=10 datasn=0 offset=8 data=4 bytes".to_owned(),
         ]
     );
     let Pdu::DataOut(data_out) = &sent[1] else {
@@ -115,7 +115,7 @@ fn a_write_that_fits_the_command_has_the_f_bit_and_nothing_behind_it() {
     peer.submit(Transfer::Write(Bytes::from_static(b"12345678")));
     let sent = peer.sent();
     assert_eq!(sent.len(), 1);
-    assert!(sent[0].starts_with("-> SCSI Command F W ") && sent[0].ends_with("data=8 bytes"));
+    assert!(sent[0].starts_with("SCSI Command F W ") && sent[0].ends_with("data=8 bytes"));
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn outstanding_r2ts_are_answered_in_their_order() {
     assert_eq!(
         peer.sent(),
         [
-            "-> SCSI Data-Out F itt=0x1 ttt=0xa0 expstatsn=10 datasn=0 offset=0 data=8 bytes",
-            "-> SCSI Data-Out F itt=0x1 ttt=0xa1 expstatsn=10 datasn=0 offset=8 data=8 bytes",
+            "SCSI Data-Out F itt=0x1 ttt=0xa0 expstatsn=10 datasn=0 offset=0 data=8 bytes",
+            "SCSI Data-Out F itt=0x1 ttt=0xa1 expstatsn=10 datasn=0 offset=8 data=8 bytes",
         ]
     );
 }
@@ -300,7 +300,7 @@ fn a_read_is_put_together_and_ends_with_the_status_in_the_last_data_in() {
     assert_eq!(
         peer.sent(),
         [format!(
-            "-> SCSI Command F R itt=0x1 lun=1 cmdsn=1 expstatsn=10 attr=simple edtl=20 {CDB}"
+            "SCSI Command F R itt=0x1 lun=1 cmdsn=1 expstatsn=10 attr=simple edtl=20 {CDB}"
         )]
     );
     let first = peer.data_in(tag, 0, 0, b"hello ");

@@ -101,7 +101,7 @@ fn a_ping_of_the_target_is_answered_with_its_tag_and_lun() {
     assert_eq!(peer.give(&ping), Ok(vec![]));
     assert_eq!(
         peer.sent(),
-        ["-> NOP-Out I ttt=0x77 lun=1 cmdsn=1 expstatsn=10"]
+        ["NOP-Out I ttt=0x77 lun=1 cmdsn=1 expstatsn=10"]
     );
     let quiet = peer.nop_in(RESERVED_ITT, RESERVED_TTT, peer.stat_sn);
     peer.give(&quiet).unwrap();
@@ -115,7 +115,7 @@ fn a_ping_of_the_initiator_takes_a_stat_sn_and_no_cmd_sn() {
     let tag = peer.session.ping().unwrap();
     assert_eq!(
         peer.sent(),
-        ["-> NOP-Out I itt=0x1 lun=0 cmdsn=1 expstatsn=10"]
+        ["NOP-Out I itt=0x1 lun=0 cmdsn=1 expstatsn=10"]
     );
     let stat_sn = peer.take_stat_sn();
     let pong = peer.nop_in(tag, RESERVED_TTT, stat_sn);
@@ -215,7 +215,7 @@ fn a_logout_closes_the_session_and_nothing_follows_it() {
     let tag = peer.session.logout().unwrap();
     assert_eq!(
         peer.sent(),
-        ["-> Logout Request I itt=0x3 reason=close the session cid=0 cmdsn=2 expstatsn=10"]
+        ["Logout Request I itt=0x3 reason=close the session cid=0 cmdsn=2 expstatsn=10"]
     );
     peer.max_cmd_sn = CmdSn(9);
     let ping = peer.nop_in(RESERVED_ITT, TargetTransferTag(7), peer.stat_sn);
@@ -285,7 +285,7 @@ fn abort_task_names_the_task_and_ends_it_when_performed() {
     assert_eq!(
         peer.sent(),
         [
-            "-> Task Management Function Request I itt=0x2 function=ABORT TASK lun=1 task=0x1 \
+            "Task Management Function Request I itt=0x2 function=ABORT TASK lun=1 task=0x1 \
           refcmdsn=1 cmdsn=2 expstatsn=10"
         ]
     );
@@ -356,7 +356,7 @@ fn a_logical_unit_reset_ends_the_tasks_sent_before_it_to_that_unit() {
     let later = peer.submit(Transfer::None);
     assert_eq!(
         peer.sent()[0],
-        "-> Task Management Function Request I itt=0x3 function=LOGICAL UNIT RESET lun=1 \
+        "Task Management Function Request I itt=0x3 function=LOGICAL UNIT RESET lun=1 \
          task=0xffffffff refcmdsn=0 cmdsn=3 expstatsn=10"
     );
     let response = peer.task_management_response(reset, TaskManagementOutcome::FUNCTION_COMPLETE);

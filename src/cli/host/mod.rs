@@ -27,6 +27,9 @@ pub const STATE_DIR_VARIABLE: &str = "ISCSISWICONFIG_STATE_DIR";
 /// The environment variable that names the keystore directory when `--keystore-dir` does not.
 pub const KEYSTORE_DIR_VARIABLE: &str = "ISCSISWICONFIG_KEYSTORE_DIR";
 
+/// The CHAP algorithms that the initiator offers when `--chap-algorithms` does not say: some targets refuse any other list.
+pub const DEFAULT_CHAP_ALGORITHMS: &str = "5";
+
 /// The largest value of `--keystore-size`, in bytes.
 pub const MAX_KEYSTORE_SIZE: u64 = 1 << 20;
 
@@ -45,8 +48,8 @@ pub struct HostOptions {
     pub timeout: Duration,
     /// `--lock-timeout`: the longest to wait for a lock; zero for not at all.
     pub lock_timeout: Duration,
-    /// `--chap-algorithms`: the list of CHAP algorithms to offer, not looked at yet.
-    pub chap_algorithms: String,
+    /// `--chap-algorithms`: the list of CHAP algorithms to offer, or to accept, not looked at yet.
+    pub chap_algorithms: Option<String>,
     /// `-q`, `--quiet`: no progress and no warnings.
     pub quiet: bool,
     /// `-v`, `--verbose`: how often it was given; 2 shows every PDU.
@@ -115,7 +118,7 @@ impl Default for HostOptions {
             json: false,
             timeout: Duration::from_secs(15),
             lock_timeout: Duration::from_secs(10),
-            chap_algorithms: "5".to_owned(),
+            chap_algorithms: None,
             quiet: false,
             verbose: 0,
         }
@@ -232,10 +235,7 @@ impl HostOptions {
             json: matches.get_flag("json"),
             timeout: duration("timeout").unwrap_or(default.timeout),
             lock_timeout: duration("lock-timeout").unwrap_or(default.lock_timeout),
-            chap_algorithms: matches
-                .get_one::<String>("chap-algorithms")
-                .cloned()
-                .unwrap_or(default.chap_algorithms),
+            chap_algorithms: matches.get_one::<String>("chap-algorithms").cloned(),
             quiet: matches.get_flag("quiet"),
             verbose: matches.get_count("verbose"),
         }
@@ -312,10 +312,10 @@ fn options() -> Vec<Arg> {
             .long("chap-algorithms")
             .value_name("LIST")
             .global(true)
-            .help(format!("Offer these CHAP algorithms, in this order [default: {}]", default.chap_algorithms))
+            .help(format!("Offer these CHAP algorithms, in this order [default: {DEFAULT_CHAP_ALGORITHMS}]"))
             .long_help(
                 "Numbers or names with commas between them: 5 or MD5, 6 or SHA1, 7 or SHA-256, 8 or SHA3-256. \
-                 Some targets refuse any list but 5.",
+                 Some targets refuse any list but 5. The library that vtl serves accepts these, and all four without the option.",
             ),
         Arg::new("quiet")
             .short('q')
@@ -508,7 +508,7 @@ mod tests {
             json: true,
             timeout: Duration::from_millis(500),
             lock_timeout: Duration::ZERO,
-            chap_algorithms: "7,5".to_owned(),
+            chap_algorithms: Some("7,5".to_owned()),
             quiet: true,
             verbose: 2,
         };

@@ -4,6 +4,7 @@ use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -237,6 +238,11 @@ impl Hub {
         }
         self.left.notify_one();
         Some(entry)
+    }
+
+    /// Returns how long a login may take.
+    pub(super) fn login_time(&self) -> Duration {
+        self.settings.login_time
     }
 
     fn policy(&self, portal: SocketAddr) -> LoginPolicy {

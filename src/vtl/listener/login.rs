@@ -1,7 +1,7 @@
 //! The login phase of a connection: who may come in.
 
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -16,9 +16,6 @@ use crate::iscsi::chap::{CHALLENGE_LENGTH, ChapChallenge};
 use crate::iscsi::ids::{LoginStatus, Tsih};
 use crate::iscsi::pdu::{LoginResponse, Pdu, Stage};
 
-/// How long a login may take.
-const LOGIN_TIME: Duration = Duration::from_secs(15);
-
 const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
 
 /// Lets an initiator log in, and tells of it. Returns the connection with its membership, or nothing when it came to no
@@ -29,7 +26,8 @@ pub(super) async fn log_in(
 ) -> Option<(Connection, Membership)> {
     let mut candidate = None;
     let talk = talk(&mut connection, hub, &mut candidate);
-    let outcome = match timeout(LOGIN_TIME, talk).await {
+    let login_time = hub.login_time();
+    let outcome = match timeout(login_time, talk).await {
         Ok(ended) => ended,
         Err(_) => Ended::Abandoned(Abandonment::TooSlow),
     };
@@ -70,7 +68,7 @@ pub(super) async fn log_in(
         // Somebody who only looked whether the port is open has not attempted a login.
         Ended::Abandoned(Abandonment::Silent) => None,
         Ended::Abandoned(Abandonment::TooSlow) => {
-            tell(candidate.as_ref(), LoginOutcome::TimedOut(LOGIN_TIME));
+            tell(candidate.as_ref(), LoginOutcome::TimedOut(login_time));
             None
         }
         Ended::Abandoned(Abandonment::Lost(error)) => {

@@ -80,6 +80,8 @@ pub struct ListenerSettings {
     pub algorithms: Vec<ChapAlgorithm>,
     /// The most normal sessions at a time; one more is refused with status 0302.
     pub max_sessions: usize,
+    /// How long a login may take.
+    pub login_time: Duration,
     /// The operational keys as the target prefers them.
     pub offer: OperationalOffer,
     /// When to ping an initiator; `None` for never. The system's own keepalive finds peers that are gone in any case, and a
@@ -102,6 +104,7 @@ impl ListenerSettings {
             own_chap: None,
             algorithms: ChapAlgorithm::ALL.to_vec(),
             max_sessions: 64,
+            login_time: Duration::from_secs(15),
             offer: OperationalOffer {
                 max_recv_data_segment_length: MAX_DATA_SEGMENT_LENGTH,
                 first_burst_length: MAX_DATA_SEGMENT_LENGTH,
@@ -226,6 +229,8 @@ pub enum Stopped {
     Interrupted,
     /// SIGTERM came.
     Terminated,
+    /// SIGHUP came.
+    HungUp,
 }
 
 /// Stops a listener from anywhere.
@@ -246,12 +251,7 @@ pub struct Listener {
     portal: SocketAddr,
     settings: ListenerSettings,
     stop: Arc<Notify>,
-    signals: Option<Signals>,
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
+    signals: Vec<(Signal, Stopped)>,
 }
 
 impl Listener {
@@ -279,7 +279,7 @@ impl Listener {
             portal,
             settings,
             stop: Arc::new(Notify::new()),
-            signals: None,
+            signals: Vec::new(),
         })
     }
 
@@ -288,11 +288,21 @@ impl Listener {
     /// # Errors
     /// [`ListenError::Resources`] when the system refuses.
     pub fn heed_signals(&mut self) -> Result<(), ListenError> {
+        self.heed(SignalKind::interrupt(), Stopped::Interrupted)?;
+        self.heed(SignalKind::terminate(), Stopped::Terminated)
+    }
+
+    /// Makes SIGHUP stop the listener too, even where the process was started to ignore it.
+    ///
+    /// # Errors
+    /// [`ListenError::Resources`] when the system refuses.
+    pub fn heed_hangup(&mut self) -> Result<(), ListenError> {
+        self.heed(SignalKind::hangup(), Stopped::HungUp)
+    }
+
+    fn heed(&mut self, kind: SignalKind, stopped: Stopped) -> Result<(), ListenError> {
         let _inside = self.runtime.enter();
-        self.signals = Some(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        });
+        self.signals.push((signal(kind)?, stopped));
         Ok(())
     }
 
@@ -326,12 +336,12 @@ impl Listener {
         let tasks = LocalSet::new();
         let stopped = tasks.block_on(&runtime, async {
             let mut connections = JoinSet::new();
-            let mut stopping: Stopping<'_> = Box::pin(stopped(&stop, signals.as_mut()));
+            let mut stopping: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
             let why = accept(&listener, &hub, &mut connections, &mut stopping).await;
             drop(stopping);
             drop(listener);
             let grace = end_sessions(&hub, &mut connections);
-            let mut again: Stopping<'_> = Box::pin(stopped(&stop, signals.as_mut()));
+            let mut again: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
             // Whichever comes first.
             let _ = unless(&mut again, grace).await;
             why
@@ -345,16 +355,12 @@ impl Listener {
 
 type Stopping<'a> = Pin<Box<dyn Future<Output = Stopped> + 'a>>;
 
-async fn stopped(stop: &Notify, signals: Option<&mut Signals>) -> Stopped {
+async fn stopped(stop: &Notify, signals: &mut [(Signal, Stopped)]) -> Stopped {
     let mut asked = pin!(stop.notified());
-    let mut signals = signals;
     poll_fn(|context| {
-        if let Some(signals) = &mut signals {
-            if signals.interrupt.poll_recv(context).is_ready() {
-                return Poll::Ready(Stopped::Interrupted);
-            }
-            if signals.terminate.poll_recv(context).is_ready() {
-                return Poll::Ready(Stopped::Terminated);
+        for (signal, stopped) in signals.iter_mut() {
+            if signal.poll_recv(context).is_ready() {
+                return Poll::Ready(*stopped);
             }
         }
         asked.as_mut().poll(context).map(|()| Stopped::Asked)
