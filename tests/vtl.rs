@@ -240,6 +240,26 @@ fn the_secret_is_used_as_typed_as_on_the_console_of_a_vtl() {
 }
 
 #[test]
+fn the_host_options_set_the_algorithms_that_are_accepted_and_the_time_for_a_login() {
+    let environment = TestEnvironment::new();
+    let secret = "SECRET1234567890";
+    let options = ["--chap-algorithms", "SHA1", "--timeout", "0.5"];
+    let vtl = start_with_chap(&environment, secret, &options);
+    let configured = configured(vtl.portal(), INITIATOR, Some(secret));
+    reipl(&configured, &[], 4);
+    assert!(vtl.login_line().contains("refused"));
+    let target = reipl(&configured, &["--chap-algorithms", "5,6"], 0);
+    assert_eq!(target["session"]["chap_algorithm"], "SHA1");
+    assert!(vtl.login_line().ends_with("logged in with CHAP SHA1"));
+
+    let mut slow = TcpStream::connect(vtl.portal()).unwrap();
+    slow.write_all(&[0x43]).unwrap();
+    let line = vtl.login_line();
+    assert!(line.ends_with("given up: no login within 0.5 s"), "{line}");
+    vtl.stop();
+}
+
+#[test]
 fn only_the_initiators_that_are_allowed_come_in() {
     let environment = TestEnvironment::new();
     let allow = ["--allow", "iqn.test:one", "--allow", "iqn.Test:TWO"];

@@ -334,7 +334,7 @@ fn result_words(attempt: &LoginAttempt) -> String {
             format!("refused{kind}, status {status} ({name}){why}")
         }
         LoginOutcome::TimedOut(after) => {
-            format!("given up{kind}: no login within {} s", after.as_secs())
+            format!("given up{kind}: no login within {} s", after.as_secs_f64())
         }
         LoginOutcome::Abandoned(error) => format!("given up{kind}: {error}"),
     }
