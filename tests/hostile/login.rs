@@ -63,6 +63,20 @@ fn what_is_no_iscsi_target_is_reported() {
 }
 
 #[test]
+fn what_a_target_sends_is_shown_as_received_whatever_its_opcode() {
+    let target = Target::start(|peer| {
+        peer.receive()?;
+        // A NOP-Out, which only an initiator may send.
+        peer.stream.write_all(&[0; 48])?;
+        peer.stay_silent()
+    });
+    let environment = attached(&target);
+    let output = environment.run(&["-vv", "--timeout", "0.5", "-reipliscsiop"]);
+    assert!(output.stderr.contains(": -> Login Request"), "{output}");
+    assert!(output.stderr.contains(": <- NOP-Out"), "{output}");
+}
+
+#[test]
 fn a_response_that_trickles_ends_with_its_phase() {
     let words = fails(|peer| {
         let request = peer.login_request()?;
