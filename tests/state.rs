@@ -97,7 +97,7 @@ impl Disk for FaultyDisk {
         self.step(&self.directory, || (), read)
     }
 
-    fn copy(&self, from: &File, place: Range<u64>, to: &File) -> io::Result<()> {
+    fn copy(&self, from: &OpenFile, place: Range<u64>, to: &File) -> io::Result<()> {
         let half = place.start..place.start.midpoint(place.end);
         let halfway = || SystemDisk.copy(from, half, to).unwrap();
         let copy = || SystemDisk.copy(from, place, to);

@@ -29,11 +29,13 @@ const NO_TARGETS: &[u8] = b"\"targets\":[]}}";
 const END: &[u8] = b"]}";
 /// What stands between that and the eight digits of the checksum.
 const CHECKSUM: &[u8] = b",\"crc32c\":\"";
+/// How long the text behind [`END`] is: that, the digits, a quote and a brace.
+const CHECKSUM_LENGTH: usize = CHECKSUM.len() + 10;
 /// The line of a target that logs in as `*GENERATE`: another name would stand first.
 const GENERATED: &[u8] = b"{\"identity\":{\"target_name\":\"";
 
 /// How much is read at a time; no line is longer.
-const PIECE: usize = 32 * 1024;
+const READ_PIECE: usize = 32 * 1024;
 
 /// Writes a configuration; `old` is the file that its unread targets were read from.
 pub(super) fn write(
@@ -109,7 +111,7 @@ pub(super) fn read(
         };
         let target_start = next_start - 1 - target.len() as u64;
         let found = if let Some(checksum) = target.strip_prefix(END) {
-            Found::End(checksum.to_vec())
+            Found::End(checksum.try_into().ok())
         } else if is_out_of_scope(target, wanted.as_deref(), secrets_stay) {
             Found::OutOfScope
         } else {
@@ -139,7 +141,8 @@ pub(super) fn read(
             Found::End(checksum) => {
                 lines.mark(start + END.len() as u64);
                 let expected = [CHECKSUM, format!("{:08x}\"}}", lines.whole).as_bytes()].concat();
-                let is_ours = checksum == expected && next_start == file.length;
+                let is_whole = checksum.is_some_and(|checksum| checksum == *expected);
+                let is_ours = is_whole && next_start == file.length;
                 configuration.targets = slots.into_iter().collect();
                 return Ok(is_ours.then_some(configuration));
             }
@@ -153,8 +156,8 @@ pub(super) fn read(
 enum Found {
     Target(Box<Target>),
     OutOfScope,
-    /// The last line, with what stands behind [`END`].
-    End(Vec<u8>),
+    /// The last line, with what stands behind [`END`] where that can be a checksum.
+    End(Option<[u8; CHECKSUM_LENGTH]>),
 }
 
 /// Reads the first line, which tells everything but the targets.
@@ -182,9 +185,9 @@ fn is_out_of_scope(line: &[u8], wanted: Option<&[u8]>, secrets_stay: bool) -> bo
         name.get(..wanted.len())
             .is_some_and(|name| name.eq_ignore_ascii_case(wanted))
     });
-    // Without keystore and CHAP the revision comes last.
-    let has_no_secret = matches!(line, [.., b'0'..=b'9', b'}']);
-    !is_wanted && line.ends_with(b"}") && (secrets_stay || has_no_secret)
+    // Credentials come last.
+    let has_secret = line.ends_with(b"}}");
+    !is_wanted && line.ends_with(b"}") && (secrets_stay || !has_secret)
 }
 
 /// A line of a file, its end left out.
@@ -215,11 +218,11 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     fn new(disk: &'a dyn Disk, file: &'a OpenFile) -> Self {
-        let length = usize::try_from(file.length).unwrap_or(PIECE);
+        let length = usize::try_from(file.length).unwrap_or(READ_PIECE);
         Self {
             disk,
             file,
-            piece: Zeroizing::new(vec![0; length.min(PIECE)]),
+            piece: Zeroizing::new(vec![0; length.min(READ_PIECE)]),
             offset: 0,
             next: 0,
             filled: 0,

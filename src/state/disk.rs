@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 use fs2::FileExt as _;
 use rustix::fs::OFlags;
@@ -35,6 +36,8 @@ pub struct OpenFile {
     pub ownership: Ownership,
     /// How many bytes it holds. A record is replaced, never written to, so its length stands.
     pub length: u64,
+    /// When it was written to last.
+    pub modified: SystemTime,
     /// The file.
     pub file: File,
 }
@@ -70,8 +73,8 @@ pub trait Disk {
     /// Writes what stands at a place of one file behind what was written to another one before.
     ///
     /// # Errors
-    /// Those of copy_file_range(2); `UnexpectedEof` for a file that ends before.
-    fn copy(&self, from: &File, place: Range<u64>, to: &File) -> io::Result<()>;
+    /// Those of copy_file_range(2); `InvalidData` for a file that was written to since it was opened, as an editor may do.
+    fn copy(&self, from: &OpenFile, place: Range<u64>, to: &File) -> io::Result<()>;
 
     /// Returns a file of the machine, not of the state, as text; symbolic links are followed.
     ///
@@ -176,6 +179,7 @@ impl Disk for SystemDisk {
         Ok(Some(OpenFile {
             ownership: Ownership::of(&metadata),
             length: metadata.len(),
+            modified: metadata.modified()?,
             file,
         }))
     }
@@ -184,12 +188,19 @@ impl Disk for SystemDisk {
         file.read_exact_at(bytes, offset)
     }
 
-    fn copy(&self, mut from: &File, place: Range<u64>, mut to: &File) -> io::Result<()> {
+    fn copy(&self, from: &OpenFile, place: Range<u64>, mut to: &File) -> io::Result<()> {
         let length = place.end - place.start;
-        from.seek(SeekFrom::Start(place.start))?;
+        let mut file = &from.file;
+        file.seek(SeekFrom::Start(place.start))?;
         // In the kernel, where it can do so.
-        if io::copy(&mut from.take(length), &mut to)? < length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let copied = io::copy(&mut file.take(length), &mut to)?;
+        let metadata = file.metadata()?;
+        if copied < length || metadata.len() != from.length || metadata.modified()? != from.modified
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "somebody has written to the old file meanwhile",
+            ));
         }
         Ok(())
     }

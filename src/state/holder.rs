@@ -62,7 +62,8 @@ fn locker_of(line: &str, place: Option<&str>) -> Option<u32> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     match words[..] {
         [_, "FLOCK", _, _, pid, at, ..] if place.is_none_or(|place| place == at) => {
-            pid.parse().ok()
+            // Some kernels call a process that cannot be seen from here 0.
+            pid.parse().ok().filter(|pid| *pid > 0)
         }
         _ => None,
     }
@@ -140,6 +141,7 @@ mod tests {
             ("3: FLOCK  ADVISORY  WRITE 13 fe:00:778 0 EOF", None),
             ("4: FLOCK  ADVISORY  WRITE 14 fe:00:77 0 EOF", Some(14)),
             ("4: -> FLOCK  ADVISORY  WRITE 15 fe:00:77 0 EOF", None),
+            ("5: FLOCK  ADVISORY  WRITE 0 fe:00:77 0 EOF", None),
             ("", None),
         ] {
             assert_eq!(locker_of(line, place), expected, "{line}");

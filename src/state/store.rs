@@ -162,6 +162,10 @@ impl Store {
         self.state.prepare()?;
         let _lock = self.state.lock(CONFIGURATION_LOCK)?;
         let old_partition: PartitionRecord = self.state.read(PARTITION)?.unwrap_or_default();
+        let _keystore_lock = match old_partition.keystore {
+            Some(_) => Some(self.lock_keystore()?),
+            None => None,
+        };
         let old_configuration = self.state.open(CONFIGURATION)?;
         let mut configuration = match &old_configuration {
             Some(file) => {
@@ -170,10 +174,6 @@ impl Store {
                 self.read_in(scope, file, secrets_stay)?
             }
             None => self.next_configuration()?,
-        };
-        let _keystore_lock = match old_partition.keystore {
-            Some(_) => Some(self.lock_keystore()?),
-            None => None,
         };
         let on_disk = self.open_keystore(&old_partition)?;
         let mut partition = old_partition.clone();

@@ -50,7 +50,7 @@ impl<'a> PieceWriter<'a> {
     ) -> io::Result<()> {
         self.flush()?;
         let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
-        self.disk.copy(&from.file, place, self.file)?;
+        self.disk.copy(from, place, self.file)?;
         self.crc = crc32c::crc32c_combine(self.crc, crc32c, length);
         Ok(())
     }
@@ -153,6 +153,6 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let mut writer = PieceWriter::new(&SystemDisk, &file);
         let error = writer.copy(&short, 1..6, 0).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -232,10 +232,16 @@ fn the_text_is_a_line_for_each_target_with_a_checksum_of_what_stands_before() {
 }
 
 #[test]
+fn nothing_staged_takes_no_place_in_the_text() {
+    let text = Home::with_targets(1).text();
+    assert!(text.starts_with("{\"schema\":1,\"record\":{\"last_revision\":1,\"targets\":[\n"));
+}
+
+#[test]
 fn what_an_edit_does_not_ask_for_stays_unread_whatever_its_size() {
     // Several pieces of text, and runs that end within one.
     let home = Home::with_targets(2000);
-    assert!(home.text().len() > 3 * PIECE);
+    assert!(home.text().len() > 3 * READ_PIECE);
     let unread = home.read(Scope::Staged).unwrap().targets;
     assert_eq!(unread.len(), 2000);
     assert_eq!(unread.slots().len(), 1);
@@ -309,6 +315,45 @@ fn text_that_is_damaged_anywhere_is_not_taken_for_ours() {
 }
 
 #[test]
+fn a_newer_schema_in_our_form_is_refused_and_kept() {
+    let home = Home::with_targets(3);
+    let text = home.text().replace("\"schema\":1", "\"schema\":2");
+    let (covered, _) = text.split_once(",\"crc32c\"").unwrap();
+    let crc = crc32c::crc32c(covered.as_bytes());
+    let newer = format!("{covered},\"crc32c\":\"{crc:08x}\"}}\n");
+    fs::write(home.path(), &newer).unwrap();
+    let stage = Edit::Stage("vtl.");
+    match edit(&home.store, stage.scope(), stage.clone()) {
+        Err(StateError::NewerSchema { schema: 2, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(home.text(), newer);
+}
+
+#[test]
+fn unread_targets_without_the_file_that_they_were_read_from_are_not_written() {
+    let home = Home::with_targets(3);
+    let configuration = home.read(Scope::Staged).unwrap();
+    assert!(!configuration.targets.is_empty());
+    let file = tempfile::tempfile().unwrap();
+    let mut writer = PieceWriter::new(&SystemDisk, &file);
+    assert!(write(&mut writer, &configuration, None).is_err());
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_made_the_configuration() {
+    let home = Home::with_targets(3);
+    let edited = home.text().replace("site-00000", "site-00000-of-an-editor");
+    let outcome = home.store.edit(Scope::Staged, |_, _| {
+        // As an editor does that writes into the file.
+        fs::write(home.path(), &edited).unwrap();
+        Ok::<_, StateError>(())
+    });
+    assert!(matches!(outcome, Err(StateError::Io { .. })), "{outcome:?}");
+    assert_eq!(home.text(), edited);
+}
+
+#[test]
 fn text_in_another_form_is_not_taken_for_ours_even_with_a_checksum() {
     let home = Home::with_targets(3);
     let text = home.text();
@@ -331,14 +376,19 @@ fn text_of_an_editor_is_parsed_as_a_whole_and_written_in_our_form_again() {
     let home = Home::with_targets(3);
     let ours = home.text();
     let value: serde_json::Value = serde_json::from_str(&ours).unwrap();
+    let checksum_of_another_kind = {
+        let (covered, _) = ours.split_once(",\"crc32c\"").unwrap();
+        format!("{covered},\"crc32c\":7}}\n")
+    };
     let without_checksum = ours
         .replace(ours.split_once(",\"crc32c\"").unwrap().1, "")
         .replace(",\"crc32c\"", "}\n");
-    let long_line = ours.replace("\n{", &format!("\n{}{{", " ".repeat(2 * PIECE)));
+    let long_line = ours.replace("\n{", &format!("\n{}{{", " ".repeat(2 * READ_PIECE)));
     for edited in [
         serde_json::to_string_pretty(&value).unwrap(),
         serde_json::to_string(&value).unwrap(),
         without_checksum,
+        checksum_of_another_kind,
         long_line,
         ours.replace('\n', "\r\n"),
         ours.replace(":[\n", ":[\n\n"),
