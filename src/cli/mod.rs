@@ -195,13 +195,17 @@ fn host_option(word: &str) -> Option<bool> {
 }
 
 fn host_line(words: &[OsString]) -> Result<CommandLine, UsageError> {
-    Ok(match host::parse(words)? {
+    host::parse(words).map(parsed)
+}
+
+fn parsed(parsed: host::Parsed) -> CommandLine {
+    match parsed {
         host::Parsed::Help(text) => CommandLine::new(Request::Help(Help::Command(text))),
         host::Parsed::Line(host, command) => {
             let request = command.map_or(Request::NoArguments, Request::Host);
             CommandLine { host, request }
         }
-    })
+    }
 }
 
 /// Parses host options and the macro's words behind them; `at` is how many words stand before those.
@@ -211,16 +215,15 @@ fn macro_line(
     at: usize,
 ) -> Result<CommandLine, UsageError> {
     // The definition is only built when there is something for it to parse.
-    let host = match before {
-        [] => HostOptions::default(),
-        words => host::parse_options(words)?,
+    let line = match before {
+        [] => CommandLine::new(Request::NoArguments),
+        words => parsed(host::parse_options(words)?),
     };
-    if behind.is_empty() {
-        let request = Request::NoArguments;
-        return Ok(CommandLine { host, request });
+    if behind.is_empty() || line.request != Request::NoArguments {
+        return Ok(line);
     }
     let words = text(behind, at)?;
-    let secret_elsewhere = host.secret_file.is_some();
+    let secret_elsewhere = line.host.secret_file.is_some();
     let request = match parse::parse_with(&words, secret_elsewhere) {
         Ok(MacroRequest::Call(invocation)) => Request::Macro(invocation),
         Ok(MacroRequest::Help(option)) => {
@@ -236,7 +239,10 @@ fn macro_line(
         }
         Err(error) => return Err(error),
     };
-    Ok(CommandLine { host, request })
+    Ok(CommandLine {
+        host: line.host,
+        request,
+    })
 }
 
 /// Returns whether the first word begins with a dash of any kind.

@@ -3,7 +3,7 @@
 use super::terminal::Terminal;
 use super::{configure, edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
-use crate::config::{Scope, StagedParameter};
+use crate::config::{ConfigurationError, Scope, StagedParameter, StagedTarget};
 use crate::error::CommandError;
 use crate::values::{KeystoreChoice, Port};
 
@@ -13,16 +13,10 @@ pub(super) fn new_name(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    open_store(host)?.edit(
-        Scope::Staged,
-        |configuration, _| -> Result<(), CommandError> {
-            // A line with one bad piece stages none: nothing is written then.
-            for (parameter, piece) in pieces(invocation) {
-                configuration.staged.replace(parameter, piece)?;
-            }
-            Ok(())
-        },
-    )?;
+    edit_staged(host, |staged| {
+        // A line with one bad piece stages none: nothing is written then.
+        pieces(invocation).try_for_each(|(parameter, piece)| staged.replace(parameter, piece))
+    })?;
     warn_of_folding(invocation, terminal);
     if invocation.arguments.len() > 1 {
         terminal.warn(
@@ -39,16 +33,13 @@ pub(super) fn append_name(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let appended = open_store(host)?.edit(
-        Scope::Staged,
-        |configuration, _| -> Result<bool, CommandError> {
-            let mut appended = true;
-            for (parameter, piece) in pieces(invocation) {
-                appended &= configuration.staged.append(parameter, piece)?;
-            }
-            Ok(appended)
-        },
-    )?;
+    let appended = edit_staged(host, |staged| {
+        let mut appended = true;
+        for (parameter, piece) in pieces(invocation) {
+            appended &= staged.append(parameter, piece)?;
+        }
+        Ok(appended)
+    })?;
     warn_of_folding(invocation, terminal);
     if !appended {
         terminal.warn(&format!(
@@ -69,13 +60,10 @@ pub(super) fn set_port(
         .value(Parameter::TargetPort)
         .unwrap_or_default()
         .parse::<Port>()?;
-    open_store(host)?.edit(
-        Scope::Staged,
-        |configuration, _| -> Result<(), CommandError> {
-            configuration.staged.set_port(port);
-            Ok(())
-        },
-    )?;
+    edit_staged(host, |staged| {
+        staged.set_port(port);
+        Ok(())
+    })?;
     print_staged(invocation, terminal, "Staged")
 }
 
@@ -89,13 +77,10 @@ pub(super) fn set_keystore(
         .value(Parameter::ChapKeystore)
         .unwrap_or_default()
         .parse::<KeystoreChoice>()?;
-    open_store(host)?.edit(
-        Scope::Staged,
-        |configuration, _| -> Result<(), CommandError> {
-            configuration.staged.set_keystore(keystore);
-            Ok(())
-        },
-    )?;
+    edit_staged(host, |staged| {
+        staged.set_keystore(keystore);
+        Ok(())
+    })?;
     print_staged(invocation, terminal, "Staged")
 }
 
@@ -110,6 +95,16 @@ pub(super) fn commit(
     })?;
     configure::warn_of_target(&target, &warnings, &on, terminal);
     configure::print_added(invocation, &target, &on, terminal)
+}
+
+/// Edits what is staged, and nothing else.
+fn edit_staged<T>(
+    host: &HostOptions,
+    change: impl FnOnce(&mut StagedTarget) -> Result<T, ConfigurationError>,
+) -> Result<T, CommandError> {
+    open_store(host)?.edit(Scope::Staged, |configuration, _| {
+        Ok(change(&mut configuration.staged)?)
+    })
 }
 
 /// Returns the staged parameters that a line names, in its order.

@@ -232,7 +232,7 @@ pub enum EditWarning {
 }
 
 impl Configuration {
-    /// Adds a target, and returns it with what is to be warned of.
+    /// Adds a target, and returns it with what is to be warned of. The targets of that name must be in scope.
     ///
     /// # Errors
     /// [`ConfigurationError`] when the identity exists, the target has another portal for this initiator, CHAP is only half
@@ -261,7 +261,8 @@ impl Configuration {
         Ok((target, warnings.into_iter().collect()))
     }
 
-    /// Changes the CHAP parameters of a target: those given replace the old ones, the others stay.
+    /// Changes the CHAP parameters of a target: those given replace the old ones, the others stay. The targets of that name
+    /// must be in scope.
     ///
     /// # Errors
     /// [`ConfigurationError`] when there is no such target, the result would have only half of CHAP, or `PLATFORM` is asked
@@ -304,7 +305,7 @@ impl Configuration {
         Ok(target.clone())
     }
 
-    /// Removes a target with its credentials, and returns it.
+    /// Removes a target with its credentials, and returns it. The targets of that name must be in scope.
     ///
     /// # Errors
     /// [`ConfigurationError::NoSuchTarget`].
@@ -319,7 +320,8 @@ impl Configuration {
             .ok_or_else(|| self.no_such_target(identity))
     }
 
-    /// Configures the staged target by the rules of [`Configuration::add`]; the staged set is gone then.
+    /// Configures the staged target by the rules of [`Configuration::add`]; the staged set is gone then. The targets of the
+    /// staged name must be in scope.
     ///
     /// # Errors
     /// [`ConfigurationError`] when nothing or not enough is staged, a piece is not a value, or for a reason of

@@ -161,12 +161,8 @@ pub(super) fn parse(words: &[OsString]) -> Result<Parsed, UsageError> {
 /// # Errors
 ///
 /// What clap found wrong, in its words.
-pub(super) fn parse_options(words: &[OsString]) -> Result<HostOptions, UsageError> {
-    match parse_by(options_only(), words)? {
-        Parsed::Line(options, _) => Ok(options),
-        // Asked for before anything else, help is given before clap is asked.
-        Parsed::Help(_) => Ok(HostOptions::default()),
-    }
+pub(super) fn parse_options(words: &[OsString]) -> Result<Parsed, UsageError> {
+    parse_by(options_only(), words)
 }
 
 fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, UsageError> {
