@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{
-    ChapParameters, ConfigurationError, KeystoreUse, Partition, PartitionRecord, StagedParameter,
-    TargetIdentity,
+    ChapParameters, ConfigurationError, KeystoreUse, Partition, PartitionChange, PartitionRecord,
+    StagedParameter, TargetIdentity,
 };
 use crate::state::{StateError, Store, SystemDisk};
 use crate::values::{ChapName, ChapSecret, InitiatorName, IscsiName, Port, Subject};
@@ -54,10 +54,18 @@ impl Edit {
 
     /// Makes the edit and returns what its user is told.
     fn make(self, configuration: &mut Configuration) -> Result<String, ConfigurationError> {
+        self.make_on(configuration, KeystoreUse::NotEnabled)
+    }
+
+    fn make_on(
+        self,
+        configuration: &mut Configuration,
+        keystore: KeystoreUse,
+    ) -> Result<String, ConfigurationError> {
         let generated = name("iqn.generated");
         let partition = Partition {
             generated_name: Some(&generated),
-            keystore: KeystoreUse::NotEnabled,
+            keystore,
         };
         let chap = |given: bool| ChapParameters {
             name: given.then(|| ChapName::parse("NAME\"").unwrap()),
@@ -137,7 +145,8 @@ struct Home {
 impl Home {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::new(directory.path().join("state"), Duration::ZERO);
+        let store = Store::new(directory.path().join("state"), Duration::ZERO)
+            .with_keystore(directory.path().join("keystore"));
         Self { directory, store }
     }
 
@@ -192,8 +201,112 @@ fn edit(store: &Store, scope: Scope<'_>, edit: Edit) -> Result<Result<String, St
     })
 }
 
+/// An edit with the Platform KeyStore about.
+#[derive(Clone, Debug)]
+enum KeystoreEdit {
+    Edit(Edit),
+    StageSecret,
+    /// Sets the size of the KeyStore, zero for none.
+    Resize(u64),
+    /// Leaves the record as a kill between two writes does: a size, and no KeyStore yet.
+    Begin,
+}
+
+impl KeystoreEdit {
+    /// Makes the edit, all of the configuration in scope or only what it asks for, and returns what went wrong.
+    fn make(self, home: &Home, whole: bool) -> Result<(), String> {
+        let told = |error: StateError| format!("{error:?}");
+        let in_scope = |scope| if whole { Scope::All } else { scope };
+        match self {
+            Self::Edit(made) => {
+                let scope = made.clone();
+                let scope = in_scope(scope.scope());
+                let edited = home.store.edit(scope, |configuration, partition| {
+                    let outcome = made.make_on(configuration, partition.keystore_use());
+                    Ok(outcome.map(|_| ()).map_err(|error| error.to_string()))
+                });
+                edited.map_err(told)?
+            }
+            Self::StageSecret => {
+                let scope = in_scope(Scope::Staged);
+                let edited = home.store.edit(scope, |configuration, _| {
+                    let staged = &mut configuration.staged;
+                    let _ = staged.replace(StagedParameter::ChapSecret, "STAGEDSECRET");
+                    let _ = staged.replace(StagedParameter::ChapName, "NAME");
+                    Ok(())
+                });
+                edited.map_err(told)
+            }
+            Self::Resize(size) => {
+                let change = PartitionChange {
+                    keystore_size: Some(size),
+                    move_to_disk: true,
+                    ..PartitionChange::default()
+                };
+                let edited = home.store.edit_partition(|configuration, partition, _| {
+                    let outcome = configuration.repartition(partition, change);
+                    Ok(outcome.map(|_| ()).map_err(|error| error.to_string()))
+                });
+                edited.map_err(told)?
+            }
+            Self::Begin => {
+                let path = home.directory.path().join("state/partition.json");
+                if home.path().exists() && !path.exists() {
+                    let record = r#"{"schema":1,"record":{"release":"7.6","keystore_size":4096}}"#;
+                    fs::write(&path, record).unwrap();
+                    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn keystore_edits() -> impl Strategy<Value = KeystoreEdit> {
+    prop_oneof![
+        12 => edits().prop_map(KeystoreEdit::Edit),
+        1 => Just(KeystoreEdit::StageSecret),
+        2 => prop::sample::select(&[0, 48, 100, 4096][..]).prop_map(KeystoreEdit::Resize),
+        1 => Just(KeystoreEdit::Begin),
+    ]
+}
+
+/// Returns everything that a configuration holds, but for the ids of entries in the KeyStore, which are drawn by lot; the
+/// second part is which secrets rest in plain text.
+fn held(home: &Home) -> (Vec<String>, Vec<bool>) {
+    let configuration = home.store.revealed_configuration().unwrap();
+    let targets = configuration.targets.iter().map(|target| {
+        let secret = target.chap.as_ref().and_then(|chap| chap.secret());
+        let secret = secret.map(|secret| secret.reveal().to_owned());
+        let Target {
+            identity,
+            revision,
+            keystore,
+            ..
+        } = target;
+        format!("{identity:?} {revision} {keystore:?} {secret:?}")
+    });
+    let plain = configuration.targets.iter();
+    let plain = plain.map(|target| target.chap.as_ref().is_some_and(|chap| !chap.is_sealed()));
+    let used = configuration.keystore_used(&home.store.partition().unwrap());
+    (targets.chain([used.to_string()]).collect(), plain.collect())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn an_edit_in_its_scope_moves_the_credentials_that_an_edit_of_all_moves(
+        edits in proptest::collection::vec(keystore_edits(), 1..20)
+    ) {
+        let (whole, scoped) = (Home::new(), Home::new());
+        for made in edits {
+            let of_all = made.clone().make(&whole, true);
+            let in_scope = made.clone().make(&scoped, false);
+            prop_assert_eq!(of_all, in_scope, "{:?}", &made);
+            prop_assert_eq!(held(&whole), held(&scoped), "{:?}", made);
+        }
+    }
 
     #[test]
     fn an_edit_in_its_scope_does_what_an_edit_of_all_does(
