@@ -319,7 +319,8 @@ impl fmt::Display for ValueWarning {
             ),
             Self::SecretLength { length } if *length < 12 => write!(
                 formatter,
-                "the CHAP secret has {length} characters; RFC 7143 wants at least 12"
+                "the CHAP secret has {length} character{}; RFC 7143 wants at least 12",
+                if *length == 1 { "" } else { "s" }
             ),
             Self::SecretLength { length } => write!(
                 formatter,
