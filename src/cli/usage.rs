@@ -144,6 +144,8 @@ pub enum UsageError {
         message: String,
         /// Its advice.
         tip: Option<String>,
+        /// The command that the line is about, where it names one.
+        command: Option<String>,
     },
 }
 
@@ -314,7 +316,13 @@ impl UsageError {
                 vec!["host options stand before the option of the macro".to_owned()]
             }
             Self::MacroNameTwice => vec!["give it once, then the option".to_owned()],
-            Self::Host { tip, .. } => tip.clone().into_iter().chain([ask_for_help(None)]).collect(),
+            Self::Host { tip, command, .. } => {
+                let help = match command {
+                    Some(command) => format!("see iscsiswiconfig {command} --help"),
+                    None => ask_for_help(None),
+                };
+                tip.clone().into_iter().chain([help]).collect()
+            }
         }
     }
 }

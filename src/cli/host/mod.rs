@@ -173,7 +173,13 @@ fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, Usage
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             return Ok(Parsed::Help(error.to_string()));
         }
-        Err(error) => return Err(usage_error(&error)),
+        Err(error) => {
+            let command = words.iter().find_map(|word| {
+                let mut commands = definition.get_subcommands().map(Command::get_name);
+                commands.find(|name| word == name)
+            });
+            return Err(usage_error(&error, command));
+        }
     };
     let command = matches
         .subcommand()
@@ -415,7 +421,7 @@ fn seconds(typed: &str) -> Result<Duration, SecondsError> {
 }
 
 /// Turns clap's report, paragraphs with a prefix each, into a message on one line and a tip.
-fn usage_error(error: &clap::Error) -> UsageError {
+fn usage_error(error: &clap::Error, command: Option<&str>) -> UsageError {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),
@@ -441,6 +447,7 @@ fn usage_error(error: &clap::Error) -> UsageError {
     UsageError::Host {
         message: one_line(message),
         tip: tip.map(one_line),
+        command: command.map(str::to_owned),
     }
 }
 
@@ -466,7 +473,7 @@ mod tests {
 
     fn message(words: &[&str]) -> (String, Option<String>) {
         match line(words) {
-            Err(UsageError::Host { message, tip }) => (message, tip),
+            Err(UsageError::Host { message, tip, .. }) => (message, tip),
             other => panic!("{other:?}"),
         }
     }
