@@ -301,10 +301,10 @@ impl<'a> Link<'a> {
                 Some(wake) => wake.min(deadline),
                 None => deadline,
             };
-            match timeout_at(until, self.exchange()).await {
-                Ok(exchanged) => exchanged?,
-                Err(_) if wake == Some(until) && until < clock.end() => continue,
-                Err(_) => return Err(clock.expired(AttachError::AnswerTimeout)),
+            match self.exchange_until(until).await {
+                Some(exchanged) => exchanged?,
+                None if wake == Some(until) && until < clock.end() => continue,
+                None => return Err(clock.expired(AttachError::AnswerTimeout)),
             }
             while let Some(event) = self.session.poll_event() {
                 let Some(completion) = of_interest(event)? else {
@@ -330,20 +330,25 @@ impl<'a> Link<'a> {
     /// Closes the session. The answer is waited for no longer than a phase; without it the target sees the connection close.
     async fn log_out(&mut self, clock: &Clock) -> Result<(), AttachError> {
         self.session.logout()?;
-        let closed = timeout_at(clock.phase_end(), async {
-            loop {
-                self.exchange().await?;
-                while let Some(event) = self.session.poll_event() {
-                    if let Event::LoggedOut { .. } = event {
-                        return Ok(());
-                    }
+        let until = clock.phase_end();
+        while let Some(exchanged) = self.exchange_until(until).await {
+            exchanged?;
+            while let Some(event) = self.session.poll_event() {
+                if let Event::LoggedOut { .. } = event {
+                    return Ok(());
                 }
             }
-        });
-        match closed.await {
-            Ok(closed) => closed,
-            Err(_) => Err(clock.expired(AttachError::AnswerTimeout)),
         }
+        Err(clock.expired(AttachError::AnswerTimeout))
+    }
+
+    /// As [`Link::exchange`]; none when the time is over. A timeout alone is not heard of while there is always one more PDU
+    /// to take, as from a target that never stops talking.
+    async fn exchange_until(&mut self, until: Instant) -> Option<Result<(), AttachError>> {
+        if Instant::now() >= until {
+            return None;
+        }
+        timeout_at(until, self.exchange()).await.ok()
     }
 
     /// Sends what the session has to send, and takes the next PDU. What that calls for goes out with the next exchange.
