@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A line holds a target; the comma between two stands before the second, so that a line is the same whatever follows it. The
-//! checksum is that of all bytes before it. Text that bears it was written by [`write`] and is not damaged, so [`read`] need
-//! not parse what is out of scope, and [`write`] copies it. Any other text, such as that of an editor, is for the caller to
+//! checksum is that of all bytes before it. Text that bears it was written by [`write()`] and is not damaged, so [`read()`] need
+//! not parse what is out of scope, and [`write()`] copies it. Any other text, such as that of an editor, is for the caller to
 //! parse as a whole: that is also how damage gets its error.
 
 use std::io::{self, Write};
@@ -75,7 +75,7 @@ pub(super) fn write(
 }
 
 /// Reads a configuration in a scope; `secrets_stay` says that no secret moves to or from the Platform KeyStore. Returns none
-/// when the scope is all of it, and when the text is not one that [`write`] wrote.
+/// when the scope is all of it, and when the text is not one that [`write()`] wrote.
 pub(super) fn read(
     disk: &dyn Disk,
     file: &OpenFile,
