@@ -101,6 +101,29 @@ fn set(options: &PartitionOptions, store: &Store, terminal: &Terminal) -> Result
             "{moved} CHAP credential(s) went to disk, in plain text"
         ));
     }
+    if options.uuid.is_some() {
+        warn_of_new_name(store, terminal)?;
+    }
+    Ok(())
+}
+
+/// Warns of what another UUID means for the targets that are configured.
+fn warn_of_new_name(store: &Store, terminal: &Terminal) -> Result<(), CommandError> {
+    let generated = store.generated_name()?;
+    let configuration = store.configuration()?;
+    for identity in configuration.joined_twice(generated.as_ref()) {
+        terminal.warn(&format!(
+            "target {identity} logs in under the same initiator name as another entry for it now, and IBM i has one connection \
+             for both; -removetarget one of them"
+        ));
+    }
+    let mut initiators = configuration.targets.iter();
+    if generated.is_none() && initiators.any(|target| target.identity.initiator_name.is_generated())
+    {
+        terminal.warn(
+            "targets log in as *GENERATE, and this partition has no UUID to generate a name from",
+        );
+    }
     Ok(())
 }
 

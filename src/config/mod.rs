@@ -386,6 +386,18 @@ impl Configuration {
         })
     }
 
+    /// Returns the targets that another one before them joins to the same initiator already. No edit lets that happen, but
+    /// another UUID of the partition does: a name spelled out may be the generated one then.
+    pub fn joined_twice(&self, generated: Option<&IscsiName>) -> Vec<&TargetIdentity> {
+        let identities: Vec<_> = self.targets.iter().map(|target| &target.identity).collect();
+        let is_joined = |(index, identity): &(usize, &&TargetIdentity)| {
+            let mut before = identities.iter().take(*index);
+            before.any(|other| identity.same_nexus(other, generated))
+        };
+        let joined = identities.iter().enumerate().filter(is_joined);
+        joined.map(|(_, identity)| *identity).collect()
+    }
+
     fn second_initiator(
         &self,
         identity: &TargetIdentity,

@@ -331,3 +331,25 @@ fn a_last_revision_that_an_editor_set_back_gives_no_revision_twice() {
     configuration.last_revision = 7;
     assert_eq!(configuration.with_last_revision().last_revision, 7);
 }
+
+#[test]
+fn another_generated_name_can_join_two_targets_to_one_initiator() {
+    let mut configuration = Configuration::default();
+    add(&mut configuration, target()).unwrap();
+    let spelled_out = IscsiName::parse(Subject::InitiatorName, "iqn.spelled:OUT").unwrap();
+    let other = TargetIdentity {
+        initiator_name: InitiatorName::Named(spelled_out),
+        target_port: "860".parse().unwrap(),
+        ..target()
+    };
+    add(&mut configuration, other.clone()).unwrap();
+    let joined = |generated: Option<&str>| {
+        let generated =
+            generated.map(|name| IscsiName::parse(Subject::InitiatorName, name).unwrap());
+        let joined = configuration.joined_twice(generated.as_ref());
+        joined.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(joined(None).is_empty());
+    assert!(joined(Some("iqn.generated")).is_empty());
+    assert_eq!(joined(Some("iqn.spelled:out")), [other.to_string()]);
+}

@@ -390,6 +390,14 @@ const WARNINGS: &[(&str, &str)] = &[
         "! iscsiswiconfig: warning: 1 CHAP credential(s) went to disk, in plain text",
     ),
     (
+        "partition.rs",
+        "! iscsiswiconfig: warning: target iqn.a:b at 10.1.1.6 port 3260 logs in under the same initiator name as another entry for it now, and IBM i has one connection for both; -removetarget one of them",
+    ),
+    (
+        "partition.rs",
+        "! iscsiswiconfig: warning: targets log in as *GENERATE, and this partition has no UUID to generate a name from",
+    ),
+    (
         "reipl.rs",
         "! iscsiswiconfig: warning: iqn.2000-03.com.xyz:vtl.empty: it shows this initiator no tape device: assign a library to this initiator on the VTL",
     ),
