@@ -286,7 +286,9 @@ impl Console {
                 login_status: match &attempt.outcome {
                     LoginOutcome::LoggedIn { .. } => Some("0x0000".to_owned()),
                     LoginOutcome::Refused { status, .. } => status.map(|status| status.to_string()),
-                    LoginOutcome::TimedOut(_) | LoginOutcome::Abandoned(_) => None,
+                    LoginOutcome::TimedOut(_)
+                    | LoginOutcome::Abandoned(_)
+                    | LoginOutcome::Disbelieved => None,
                 },
                 result: &result,
             });
@@ -337,6 +339,10 @@ fn result_words(attempt: &LoginAttempt) -> String {
             format!("given up{kind}: no login within {} s", after.as_secs_f64())
         }
         LoginOutcome::Abandoned(error) => format!("given up{kind}: {error}"),
+        LoginOutcome::Disbelieved => format!(
+            "given up{kind}: the initiator closed the connection on the target's proof; \
+             it may expect another CHAP name or secret of the target"
+        ),
     }
 }
 

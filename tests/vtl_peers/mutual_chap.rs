@@ -151,7 +151,8 @@ fn an_initiator_that_expects_another_name_or_secret_turns_away() {
         assert_not_inquired(&output, why);
         assert_eq!(
             result(&vtl),
-            "given up: the initiator closed the connection"
+            "given up: the initiator closed the connection on the target's proof; \
+             it may expect another CHAP name or secret of the target"
         );
     }
     assert_inquired(inquire(&environment, vtl.port(), INITIATOR, Some(OWN)));

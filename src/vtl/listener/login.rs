@@ -75,6 +75,10 @@ pub(super) async fn log_in(
             tell(candidate.as_ref(), LoginOutcome::Abandoned(error));
             None
         }
+        Ended::Abandoned(Abandonment::Disbelieved) => {
+            tell(candidate.as_ref(), LoginOutcome::Disbelieved);
+            None
+        }
     }
 }
 
@@ -90,6 +94,8 @@ enum Abandonment {
     Silent,
     TooSlow,
     Lost(ConnectionError),
+    /// The initiator hung up on the proof that it had asked for.
+    Disbelieved,
 }
 
 async fn talk(connection: &mut Connection, hub: &Rc<Hub>, asked: &mut Option<Candidate>) -> Ended {
@@ -102,6 +108,9 @@ async fn talk(connection: &mut Connection, hub: &Rc<Hub>, asked: &mut Option<Can
                 if is_first && connection.has_received_nothing() =>
             {
                 return Ended::Abandoned(Abandonment::Silent);
+            }
+            Err(ConnectionError::Closed) if acceptor.chap().is_some_and(|chap| chap.mutual) => {
+                return Ended::Abandoned(Abandonment::Disbelieved);
             }
             Err(error) => return Ended::Abandoned(Abandonment::Lost(error)),
         };

@@ -168,6 +168,8 @@ pub enum LoginOutcome {
     TimedOut(Duration),
     /// The connection ended in the middle.
     Abandoned(ConnectionError),
+    /// The initiator closed the connection when the target had proved itself, as it does when it expects another proof.
+    Disbelieved,
 }
 
 /// How a session ended.

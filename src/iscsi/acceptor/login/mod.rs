@@ -164,6 +164,14 @@ impl LoginAcceptor {
         }
     }
 
+    /// Returns what CHAP came to, once it has: the initiator has proved itself, and when mutual this side has sent its proof.
+    pub const fn chap(&self) -> Option<ChapOutcome> {
+        match &self.state {
+            State::SecurityDone { outcome, .. } | State::Operational { outcome, .. } => *outcome,
+            _ => None,
+        }
+    }
+
     /// Takes a PDU of the initiator.
     pub fn handle(mut self, pdu: Pdu) -> LoginStep {
         let request = match pdu {
