@@ -41,7 +41,7 @@ impl<'a> PieceWriter<'a> {
         crc32c::crc32c_append(self.crc, self.waiting())
     }
 
-    /// Writes what stands at a place of another file, whose CRC32C is known: it comes into no memory of this program.
+    /// Has the kernel write what stands at a place of another file, whose CRC32C is known.
     pub(super) fn copy(
         &mut self,
         from: &OpenFile,
