@@ -104,6 +104,11 @@ impl Disk for FaultyDisk {
         self.step(&self.directory, halfway, copy)
     }
 
+    fn check_unchanged(&self, file: &OpenFile) -> io::Result<()> {
+        let check = || SystemDisk.check_unchanged(file);
+        self.step(&self.directory, || (), check)
+    }
+
     fn read_machine_file(&self, _: &Path) -> io::Result<String> {
         Err(io::ErrorKind::NotFound.into())
     }
@@ -232,34 +237,45 @@ fn record(store: &Store) -> Result<(), StateError> {
     re_ipl.record(&active, &device_names)
 }
 
-fn directory_with_one_target() -> TempDir {
+/// As many targets as have their text copied by the kernel when they are left unread.
+const MANY: usize = 800;
+
+fn directory_with_targets(count: usize) -> TempDir {
     let home = tempfile::tempdir().unwrap();
-    store(&home.path().join("state"))
+    let directory = home.path().join("state");
+    store(&directory)
         .edit(Scope::All, |configuration, _| -> Result<(), StateError> {
-            add(configuration, "iqn.old");
+            (0..count).for_each(|number| add(configuration, &format!("iqn.old:{number}")));
             Ok(())
         })
         .unwrap();
+    let length = fs::metadata(directory.join("config.json")).unwrap().len();
+    assert_eq!(length > 64 * 1024, count == MANY, "{length}");
     home
 }
 
 /// Returns whether the edit has happened; panics when it has happened in part.
-fn is_new(directory: &Path, context: &str) -> bool {
+fn is_new(directory: &Path, old: usize, context: &str) -> bool {
     let configuration = store(directory).configuration().unwrap();
-    let names: Vec<&str> = configuration
-        .targets
-        .iter()
-        .map(|target| target.identity.target_name.as_str())
-        .collect();
-    match (names.as_slice(), configuration.staged.is_empty()) {
-        (["iqn.old"], true) => false,
-        (["iqn.old", "iqn.new"], false) => true,
+    let mut targets = configuration.targets.iter();
+    let mut is_next = |name: &str| {
+        let next = targets.next();
+        next.is_some_and(|next| next.identity.target_name.as_str() == name)
+    };
+    assert!(
+        (0..old).all(|number| is_next(&format!("iqn.old:{number}"))),
+        "{context}: an old target is not as it was"
+    );
+    match (is_next("iqn.new"), configuration.staged.is_empty()) {
+        (false, true) => false,
+        (true, false) => true,
         other => panic!("{context}: between old and new: {other:?}"),
     }
 }
 
-fn count(operation: fn(&Store) -> Result<(), StateError>) -> usize {
-    let home = directory_with_one_target();
+/// Returns how many operations are made with so many targets to begin with.
+fn count(old: usize, operation: fn(&Store) -> Result<(), StateError>) -> usize {
+    let home = directory_with_targets(old);
     let (store, operations) = faulty(&home.path().join("state"), None);
     operation(&store).unwrap();
     operations.get()
@@ -267,15 +283,19 @@ fn count(operation: fn(&Store) -> Result<(), StateError>) -> usize {
 
 #[test]
 fn an_edit_that_fails_at_any_operation_leaves_the_old_state_or_the_new_one() {
-    let total = count(edit);
+    [1, MANY].into_iter().for_each(fails_at_any_operation);
+}
+
+fn fails_at_any_operation(old: usize) {
+    let total = count(old, edit);
     assert!(
         total >= 9,
         "an edit has at least nine operations, not {total}"
     );
     for at in 1..=total {
         for moment in [Moment::Before, Moment::Halfway, Moment::After] {
-            let context = format!("operation {at} of {total}, {moment:?}");
-            let home = directory_with_one_target();
+            let context = format!("operation {at} of {total}, {moment:?}, {old} targets");
+            let home = directory_with_targets(old);
             let directory = home.path().join("state");
             let error = edit(&faulty(&directory, Some((at, moment, Fault::Fails))).0).unwrap_err();
             assert!(matches!(error, StateError::Io { .. }), "{context}: {error}");
@@ -283,7 +303,7 @@ fn an_edit_that_fails_at_any_operation_leaves_the_old_state_or_the_new_one() {
                 std::error::Error::source(&error).is_some(),
                 "{context}: the cause is kept"
             );
-            is_new(&directory, &context);
+            is_new(&directory, old, &context);
             assert!(
                 !directory.join("config.json.new").exists(),
                 "{context}: no temporary file is left behind"
@@ -294,13 +314,13 @@ fn an_edit_that_fails_at_any_operation_leaves_the_old_state_or_the_new_one() {
 
 #[test]
 fn a_failure_before_the_rename_changes_nothing_and_one_behind_it_is_told() {
-    let total = count(edit);
+    let total = count(1, edit);
     let outcomes: Vec<bool> = (1..=total)
         .map(|at| {
-            let home = directory_with_one_target();
+            let home = directory_with_targets(1);
             let directory = home.path().join("state");
             edit(&faulty(&directory, Some((at, Moment::Before, Fault::Fails))).0).unwrap_err();
-            is_new(&directory, &format!("operation {at}"))
+            is_new(&directory, 1, &format!("operation {at}"))
         })
         .collect();
     // Only the fsync of the directory comes behind the rename.
@@ -310,7 +330,7 @@ fn a_failure_before_the_rename_changes_nothing_and_one_behind_it_is_told() {
 
 #[test]
 fn what_an_edit_asks_of_the_disk_grows_by_the_pieces_of_the_text_only() {
-    let home = directory_with_one_target();
+    let home = directory_with_targets(1);
     let directory = home.path().join("state");
     let operations_with = |targets: usize| {
         let filled = store(&directory).edit(Scope::All, |configuration, _| {
@@ -337,7 +357,7 @@ fn what_an_edit_asks_of_the_disk_grows_by_the_pieces_of_the_text_only() {
 
 #[test]
 fn a_re_ipl_that_names_no_new_device_leaves_the_names_alone() {
-    let home = directory_with_one_target();
+    let home = directory_with_targets(1);
     let directory = home.path().join("state");
     record(&store(&directory)).unwrap();
     let inode = || fs::metadata(directory.join("devices.json")).unwrap().ino();
@@ -351,9 +371,9 @@ fn a_re_ipl_that_names_no_new_device_leaves_the_names_alone() {
 
 #[test]
 fn a_re_ipl_that_fails_at_any_operation_leaves_whole_records() {
-    let total = count(record);
+    let total = count(1, record);
     for at in 1..=total {
-        let home = directory_with_one_target();
+        let home = directory_with_targets(1);
         let directory = home.path().join("state");
         record(&store(&directory)).unwrap();
         record(&faulty(&directory, Some((at, Moment::Before, Fault::Fails))).0).unwrap_err();
@@ -416,10 +436,10 @@ const KILL: &str = "ISCSISWICONFIG_TEST_KILL";
 #[test]
 fn killed_child() {
     let Ok(order) = std::env::var(KILL) else {
-        let home = directory_with_one_target();
+        let home = directory_with_targets(1);
         let directory = home.path().join("state");
         edit(&faulty(&directory, None).0).unwrap();
-        assert!(is_new(&directory, "no fault"));
+        assert!(is_new(&directory, 1, "no fault"));
         return;
     };
     let [directory, at, moment] = order.split('|').collect::<Vec<_>>()[..] else {
@@ -436,12 +456,16 @@ fn killed_child() {
 
 #[test]
 fn a_kill_at_any_step_leaves_the_old_state_or_the_new_one_and_no_lock() {
-    let total = count(edit);
+    [1, MANY].into_iter().for_each(killed_at_any_step);
+}
+
+fn killed_at_any_step(old: usize) {
+    let total = count(old, edit);
     let mut outcomes = Vec::new();
     for at in 1..=total {
         for moment in [Moment::Before, Moment::Halfway, Moment::After] {
-            let context = format!("killed at operation {at} of {total}, {moment:?}");
-            let home = directory_with_one_target();
+            let context = format!("killed at operation {at} of {total}, {moment:?}, {old} targets");
+            let home = directory_with_targets(old);
             let directory = home.path().join("state");
             let child = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "state::killed_child"])
@@ -450,12 +474,12 @@ fn a_kill_at_any_step_leaves_the_old_state_or_the_new_one_and_no_lock() {
                 .unwrap();
             assert!(child.status.signal().is_some(), "{context}: {child:?}");
 
-            let new = is_new(&directory, &context);
+            let new = is_new(&directory, old, &context);
             outcomes.push(new);
             // The next writer finds its way free, whatever the dead one left behind.
             if !new {
                 edit(&store(&directory)).unwrap();
-                assert!(is_new(&directory, &context));
+                assert!(is_new(&directory, old, &context));
             }
             let left: Vec<_> = fs::read_dir(&directory)
                 .unwrap()

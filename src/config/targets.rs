@@ -42,8 +42,8 @@ pub enum Slot {
 pub struct Run {
     /// Where their text stands in the record that they were read from, in bytes.
     pub text: Range<u64>,
-    /// CRC32C of that text.
-    pub crc32c: u32,
+    /// The sum of the checksums that the record has of them.
+    pub checksum: u64,
     /// How many they are, never none.
     pub count: usize,
 }

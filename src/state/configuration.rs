@@ -4,38 +4,46 @@
 //! {"schema":1,"record":{"last_revision":2,"staged":{"target_name":"vtl."},"targets":[
 //! {"identity":{"target_name":"iqn.2000-03.com.xyz:vtl.demo-39","target_host_name":"10.1.1.5"},"revision":1}
 //! ,{"identity":{"target_name":"inftst22","target_host_name":"10.1.1.6"},"revision":2,"chap":{"name":"N","secret":"S"}}
-//! ]},"crc32c":"0c7d1a5e"}
+//! ]},"xxh3":"9c1f0e3b5a7d2648"}
 //! ```
 //!
 //! A line holds a target; the comma between two stands before the second, so that a line is the same whatever follows it. The
-//! checksum is that of all bytes before it. Text that bears it was written by [`write()`] and is not damaged, so [`read()`] need
-//! not parse what is out of scope, and [`write()`] copies it. Any other text, such as that of an editor, is for the caller to
-//! parse as a whole: that is also how damage gets its error.
+//! checksum is the sum, modulo 2^64, of those of the lines before the last, without commas and line ends: so an edit that takes
+//! a line out, or puts one in, need not look at the others. Text that bears it was written by [`write()`] and is not damaged, so
+//! [`read()`] need not parse what is out of scope, and [`write()`] copies it. Any other text, such as that of an editor, is for
+//! the caller to parse as a whole: that is also how damage gets its error.
+//!
+//! A line's checksum is XXH3, 64 bits: it needs none of the processor's extensions. To ask the processor for them, as a CRC32C
+//! in hardware has to, takes longer than all of a small file where a hypervisor answers.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 
+use twox_hash::XxHash3_64;
 use zeroize::Zeroizing;
 
 use super::directory::{Envelope, SCHEMA};
 use super::disk::{Disk, OpenFile};
-use super::writer::PieceWriter;
-use crate::config::{Configuration, Run, Scope, Slot, Target};
+use super::writer::{LONGEST_LINE, PieceWriter};
+use crate::config::{Configuration, Run, Scope, Slot};
 
 /// The end of the first line.
 const TARGETS: &[u8] = b"\"targets\":[";
 /// What the first line stands before in a whole text without targets.
 const NO_TARGETS: &[u8] = b"\"targets\":[]}}";
-/// What the last line begins with; the checksum covers it.
+/// What the last line begins with.
 const END: &[u8] = b"]}";
-/// What stands between that and the eight digits of the checksum.
-const CHECKSUM: &[u8] = b",\"crc32c\":\"";
-/// How long the text behind [`END`] is: that, the digits, a quote and a brace.
-const CHECKSUM_LENGTH: usize = CHECKSUM.len() + 10;
 /// The line of a target that logs in as `*GENERATE`: another name would stand first.
 const GENERATED: &[u8] = b"{\"identity\":{\"target_name\":\"";
 
 /// How much is read at a time; no line is longer.
 const READ_PIECE: usize = 32 * 1024;
+
+/// Returns about how long the text of a configuration is that is edited once, in bytes; `old` is the file with its text before.
+pub(super) fn expected_length(old: Option<&OpenFile>) -> usize {
+    let length = old.map_or(0, |old| usize::try_from(old.length).unwrap_or(usize::MAX));
+    // Its first line grows at most to be the longest, and a target is added.
+    length.saturating_add(2 * LONGEST_LINE)
+}
 
 /// Writes a configuration; `old` is the file that its unread targets were read from.
 pub(super) fn write(
@@ -43,35 +51,37 @@ pub(super) fn write(
     configuration: &Configuration,
     old: Option<&OpenFile>,
 ) -> io::Result<()> {
-    let last_revision = configuration.last_revision;
-    write!(
-        writer,
-        "{{\"schema\":{SCHEMA},\"record\":{{\"last_revision\":{last_revision},"
-    )?;
-    if !configuration.staged.is_empty() {
-        writer.write_all(b"\"staged\":")?;
-        serde_json::to_writer(&mut *writer, &configuration.staged)?;
-        writer.write_all(b",")?;
-    }
-    writer.write_all(TARGETS)?;
-    writer.write_all(b"\n")?;
+    let mut sum = writer.line(checksum, |writer| {
+        let last_revision = configuration.last_revision;
+        write!(
+            writer,
+            "{{\"schema\":{SCHEMA},\"record\":{{\"last_revision\":{last_revision},"
+        )?;
+        if !configuration.staged.is_empty() {
+            writer.write_all(b"\"staged\":")?;
+            serde_json::to_writer(&mut *writer, &configuration.staged)?;
+            writer.write_all(b",")?;
+        }
+        writer.write_all(TARGETS)
+    })?;
     for (index, slot) in configuration.targets.slots().iter().enumerate() {
         if index > 0 {
             writer.write_all(b",")?;
         }
-        match (slot, old) {
-            (Slot::Target(target), _) => {
-                serde_json::to_writer(&mut *writer, target)?;
-                writer.write_all(b"\n")?;
+        let checksum = match (slot, old) {
+            (Slot::Target(target), _) => writer.line(checksum, |writer| {
+                Ok(serde_json::to_writer(writer, target)?)
+            })?,
+            (Slot::Unread(run), Some(old)) => {
+                writer.copy(old, run.text.clone())?;
+                run.checksum
             }
-            (Slot::Unread(run), Some(old)) => writer.copy(old, run.text.clone(), run.crc32c)?,
             (Slot::Unread(_), None) => return Err(io::ErrorKind::NotFound.into()),
-        }
+        };
+        sum = sum.wrapping_add(checksum);
     }
-    writer.write_all(END)?;
-    let crc = writer.crc();
-    writer.write_all(CHECKSUM)?;
-    writeln!(writer, "{crc:08x}\"}}")
+    writer.write_all(&last_line(sum))?;
+    writer.write_all(b"\n")
 }
 
 /// Reads a configuration in a scope; `secrets_stay` says that no secret moves to or from the Platform KeyStore. Returns none
@@ -92,6 +102,7 @@ pub(super) fn read(
     let Some(mut configuration) = parse_head(head.text) else {
         return Ok(None);
     };
+    let mut sum = checksum(head.text);
     let name = match scope {
         Scope::All | Scope::Staged => None,
         Scope::Named(name) => Some(name.as_str()),
@@ -99,65 +110,53 @@ pub(super) fn read(
     };
     let wanted = name.map(json_text_behind_quote).transpose()?;
     let mut slots = Vec::new();
-    // Where the text of the targets begins that were passed over last, and how many they are.
-    let mut passed_over: Option<(u64, usize)> = None;
+    // The targets that were passed over last.
+    let mut passed_over: Option<Run> = None;
     while let Some(Line { start, text }) = lines.next()? {
         let next_start = start + text.len() as u64 + 1;
+        if text.starts_with(END) {
+            slots.extend(passed_over.take().map(Slot::Unread));
+            configuration.targets = slots.into_iter().collect();
+            let is_ours = text == last_line(sum) && next_start == file.length;
+            return Ok(is_ours.then_some(configuration));
+        }
         let is_first = slots.is_empty() && passed_over.is_none();
         let target = match text.strip_prefix(b",") {
             Some(target) if !is_first => target,
-            None if is_first || text.starts_with(END) => text,
+            None if is_first => text,
             _ => return Ok(None),
         };
-        let target_start = next_start - 1 - target.len() as u64;
-        let found = if let Some(checksum) = target.strip_prefix(END) {
-            Found::End(checksum.try_into().ok())
-        } else if is_out_of_scope(target, wanted.as_deref(), secrets_stay) {
-            Found::OutOfScope
-        } else {
-            match serde_json::from_slice(target) {
-                Ok(target) => Found::Target(target),
-                Err(_) => return Ok(None),
-            }
-        };
-        if let Found::OutOfScope = found {
-            let (_, count) = passed_over.get_or_insert_with(|| {
-                lines.mark(target_start);
-                (target_start, 0)
+        let checksum = checksum(target);
+        sum = sum.wrapping_add(checksum);
+        if is_out_of_scope(target, wanted.as_deref(), secrets_stay) {
+            let target_start = next_start - 1 - target.len() as u64;
+            let run = passed_over.get_or_insert(Run {
+                text: target_start..target_start,
+                checksum: 0,
+                count: 0,
             });
-            *count += 1;
-            continue;
-        }
-        if let Some((run_start, count)) = passed_over.take() {
-            let (text, crc32c) = (run_start..start, lines.mark(start));
-            slots.push(Slot::Unread(Run {
-                text,
-                crc32c,
-                count,
-            }));
-        }
-        match found {
-            Found::Target(target) => slots.push(Slot::Target(target)),
-            Found::End(checksum) => {
-                lines.mark(start + END.len() as u64);
-                let expected = [CHECKSUM, format!("{:08x}\"}}", lines.whole).as_bytes()].concat();
-                let is_whole = checksum.is_some_and(|checksum| checksum == *expected);
-                let is_ours = is_whole && next_start == file.length;
-                configuration.targets = slots.into_iter().collect();
-                return Ok(is_ours.then_some(configuration));
-            }
-            Found::OutOfScope => {}
+            run.text.end = next_start;
+            run.checksum = run.checksum.wrapping_add(checksum);
+            run.count += 1;
+        } else {
+            let Ok(target) = serde_json::from_slice(target) else {
+                return Ok(None);
+            };
+            slots.extend(passed_over.take().map(Slot::Unread));
+            slots.push(Slot::Target(target));
         }
     }
     Ok(None)
 }
 
-/// What a line behind the first is.
-enum Found {
-    Target(Box<Target>),
-    OutOfScope,
-    /// The last line, with what stands behind [`END`] where that can be a checksum.
-    End(Option<[u8; CHECKSUM_LENGTH]>),
+/// Returns the checksum of a line.
+fn checksum(line: &[u8]) -> u64 {
+    XxHash3_64::oneshot(line)
+}
+
+/// Returns the last line, its end left out, of a text whose other lines have this sum.
+fn last_line(sum: u64) -> Vec<u8> {
+    [END, format!(",\"xxh3\":\"{sum:016x}\"}}").as_bytes()].concat()
 }
 
 /// Reads the first line, which tells everything but the targets.
@@ -208,12 +207,6 @@ struct Lines<'a> {
     next: usize,
     /// How much of the piece has been read.
     filled: usize,
-    /// CRC32C of all bytes before the last mark.
-    whole: u32,
-    /// Where the last mark is in the file.
-    marked: u64,
-    /// CRC32C of the bytes from there to the piece.
-    crc: u32,
 }
 
 impl<'a> Lines<'a> {
@@ -226,22 +219,21 @@ impl<'a> Lines<'a> {
             offset: 0,
             next: 0,
             filled: 0,
-            whole: 0,
-            marked: 0,
-            crc: 0,
         }
     }
 
     /// Returns the next line; none at the end, and for what is no line: it has no end, or is longer than a piece.
     fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
-            let read = self.piece.get(self.next..self.filled).unwrap_or_default();
-            if let Some(length) = memchr::memchr(b'\n', read) {
-                let start = self.next;
-                self.next += length + 1;
+            let (start, read) = (self.next, self.next..self.filled);
+            let mut rest = self.piece.get(read).unwrap_or_default();
+            let end = start + rest.skip_until(b'\n')?;
+            let through_end = self.piece.get(start..end).unwrap_or_default();
+            if through_end.ends_with(b"\n") {
+                self.next = end;
                 return Ok(Some(Line {
                     start: self.offset + start as u64,
-                    text: self.piece.get(start..start + length).unwrap_or_default(),
+                    text: self.piece.get(start..end - 1).unwrap_or_default(),
                 }));
             }
             if !self.read_on()? {
@@ -252,9 +244,7 @@ impl<'a> Lines<'a> {
 
     /// Puts the next bytes of the file behind those that are no line yet. Returns false when there are none, or no room.
     fn read_on(&mut self) -> io::Result<bool> {
-        let place = self.offset + self.next as u64;
-        self.crc = self.crc_up_to(place);
-        self.offset = place;
+        self.offset += self.next as u64;
         self.piece.copy_within(self.next..self.filled, 0);
         self.filled -= self.next;
         self.next = 0;
@@ -267,23 +257,6 @@ impl<'a> Lines<'a> {
         self.disk.read_at(&self.file.file, space, from)?;
         self.filled += count;
         Ok(count > 0)
-    }
-
-    /// Returns the CRC32C of the bytes from the last mark to a place in the line that was returned last, and marks that.
-    fn mark(&mut self, place: u64) -> u32 {
-        let crc = self.crc_up_to(place);
-        let length = usize::try_from(place - self.marked).unwrap_or(usize::MAX);
-        self.whole = crc32c::crc32c_combine(self.whole, crc, length);
-        self.marked = place;
-        self.crc = 0;
-        crc
-    }
-
-    /// Returns the CRC32C of the bytes from the last mark to a place in the piece.
-    fn crc_up_to(&self, place: u64) -> u32 {
-        let in_piece = |place: u64| usize::try_from(place - self.offset).unwrap_or(usize::MAX);
-        let bytes = in_piece(self.marked.max(self.offset))..in_piece(place);
-        crc32c::crc32c_append(self.crc, self.piece.get(bytes).unwrap_or_default())
     }
 }
 

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::disk::{Disk, OpenFile};
 use super::error::StateError;
 use super::holder::holder_of;
-use super::writer::PieceWriter;
+use super::writer::{FIRST_PIECE, PieceWriter};
 
 /// The schema of every record that this version writes, and the newest that it reads.
 pub(super) const SCHEMA: u32 = 1;
@@ -41,8 +41,9 @@ pub(super) struct Envelope<T> {
     pub(super) schema: u32,
     pub(super) record: T,
     /// What [`super::configuration`] knows its own text by; nothing that a reader of the whole has to check.
-    #[serde(default, rename = "crc32c", skip_serializing)]
-    _crc32c: Option<IgnoredAny>,
+    /// Builds before 0.1.0 had a CRC32C there.
+    #[serde(default, rename = "xxh3", alias = "crc32c", skip_serializing)]
+    _checksum: Option<IgnoredAny>,
 }
 
 impl Directory {
@@ -177,18 +178,19 @@ impl Directory {
         let envelope = Envelope {
             schema: SCHEMA,
             record,
-            _crc32c: None,
+            _checksum: None,
         };
-        self.replace_by(name, |writer| {
+        self.replace_by(name, FIRST_PIECE, |writer| {
             serde_json::to_writer(&mut *writer, &envelope)?;
             writer.write_all(b"\n")
         })
     }
 
-    /// Replaces a record by what `write` writes.
+    /// Replaces a record by what `write` writes, which is expected to be of some length in bytes.
     pub(super) fn replace_by(
         &self,
         name: &str,
+        expected_length: usize,
         write: impl FnOnce(&mut PieceWriter<'_>) -> io::Result<()>,
     ) -> Result<(), StateError> {
         let path = self.path.join(name);
@@ -205,7 +207,7 @@ impl Directory {
         };
         let written = file
             .and_then(|file| {
-                let mut writer = PieceWriter::new(disk, &file);
+                let mut writer = PieceWriter::new(disk, &file, expected_length);
                 write(&mut writer)?;
                 writer.flush()?;
                 disk.sync(&file)

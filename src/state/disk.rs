@@ -73,8 +73,14 @@ pub trait Disk {
     /// Writes what stands at a place of one file behind what was written to another one before.
     ///
     /// # Errors
-    /// Those of copy_file_range(2); `InvalidData` for a file that was written to since it was opened, as an editor may do.
+    /// Those of copy_file_range(2); `UnexpectedEof` for a file that ends before.
     fn copy(&self, from: &OpenFile, place: Range<u64>, to: &File) -> io::Result<()>;
+
+    /// Makes sure that what was read of a file is what it held when it was opened.
+    ///
+    /// # Errors
+    /// Those of fstat(2); `InvalidData` for a file that was written to meanwhile, as an editor may do.
+    fn check_unchanged(&self, file: &OpenFile) -> io::Result<()>;
 
     /// Returns a file of the machine, not of the state, as text; symbolic links are followed.
     ///
@@ -194,9 +200,15 @@ impl Disk for SystemDisk {
         file.seek(SeekFrom::Start(place.start))?;
         // In the kernel, where it can do so.
         let copied = io::copy(&mut file.take(length), &mut to)?;
-        let metadata = file.metadata()?;
-        if copied < length || metadata.len() != from.length || metadata.modified()? != from.modified
-        {
+        if copied < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    fn check_unchanged(&self, file: &OpenFile) -> io::Result<()> {
+        let metadata = file.file.metadata()?;
+        if metadata.len() != file.length || metadata.modified()? != file.modified {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "somebody has written to the old file meanwhile",

@@ -214,9 +214,11 @@ impl Store {
             self.write_keystore(&partition, &both)?;
         }
         let old = old_configuration.as_ref();
-        self.state.replace_by(CONFIGURATION, |writer| {
-            configuration::write(writer, &configuration, old)
-        })?;
+        let expected_length = configuration::expected_length(old);
+        self.state
+            .replace_by(CONFIGURATION, expected_length, |writer| {
+                configuration::write(writer, &configuration, old)
+            })?;
         if both != new {
             self.write_keystore(&partition, &new)?;
         }

@@ -10,8 +10,10 @@ use super::disk::{Disk, OpenFile};
 
 /// How much goes to the disk at once. A record of any size takes no more memory than this.
 const PIECE: usize = 64 * 1024;
-/// How much goes there first: all of a small record, which is spared the memory for more.
-const FIRST_PIECE: usize = 4 * 1024;
+/// How much goes there first when nothing is known of a record's length: all of a small one.
+pub(super) const FIRST_PIECE: usize = 4 * 1024;
+/// The longest line, in bytes: a target whose values are as long as they may be takes less.
+pub(super) const LONGEST_LINE: usize = 3 * 1024;
 
 /// Collects what a serializer writes into pieces for a file.
 pub(super) struct PieceWriter<'a> {
@@ -21,53 +23,73 @@ pub(super) struct PieceWriter<'a> {
     piece: Zeroizing<Vec<u8>>,
     /// How much of the piece waits to go to the disk.
     filled: usize,
-    /// CRC32C of what has gone there.
-    crc: u32,
 }
 
 impl<'a> PieceWriter<'a> {
-    pub(super) fn new(disk: &'a dyn Disk, file: &'a File) -> Self {
+    /// Writes to a file what is expected to be of some length in bytes: memory for a whole piece is taken only when it is
+    /// needed.
+    pub(super) fn new(disk: &'a dyn Disk, file: &'a File, expected_length: usize) -> Self {
         Self {
             disk,
             file,
-            piece: Zeroizing::new(vec![0; FIRST_PIECE]),
+            piece: Zeroizing::new(vec![0; expected_length.clamp(1, PIECE)]),
             filled: 0,
-            crc: 0,
         }
     }
 
-    /// Returns the CRC32C of all that was written so far.
-    pub(super) fn crc(&self) -> u32 {
-        crc32c::crc32c_append(self.crc, self.waiting())
+    /// Writes a line that is no longer than [`LONGEST_LINE`], and its end; returns its checksum, taken in one go.
+    pub(super) fn line(
+        &mut self,
+        checksum: impl FnOnce(&[u8]) -> u64,
+        write: impl FnOnce(&mut Self) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        self.reserve(LONGEST_LINE)?;
+        let start = self.filled;
+        write(self)?;
+        let checksum = checksum(self.waiting().get(start..).unwrap_or_default());
+        self.write_all(b"\n")?;
+        Ok(checksum)
     }
 
-    /// Has the kernel write what stands at a place of another file, whose CRC32C is known.
-    pub(super) fn copy(
-        &mut self,
-        from: &OpenFile,
-        place: Range<u64>,
-        crc32c: u32,
-    ) -> io::Result<()> {
-        self.flush()?;
+    /// Writes what stands at a place of another file. When that is long the kernel copies it.
+    pub(super) fn copy(&mut self, from: &OpenFile, place: Range<u64>) -> io::Result<()> {
         let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
-        self.disk.copy(from, place, self.file)?;
-        self.crc = crc32c::crc32c_combine(self.crc, crc32c, length);
-        Ok(())
+        let room = self.piece.get_mut(self.filled..).unwrap_or_default();
+        let copied = match room.split_at_mut_checked(length) {
+            Some((room, _)) => {
+                self.filled += length;
+                self.disk.read_at(&from.file, room, place.start)
+            }
+            None => {
+                self.flush()?;
+                self.disk.copy(from, place, self.file)
+            }
+        };
+        // First, since it says why a file ends before its place.
+        self.disk.check_unchanged(from)?;
+        copied
     }
 
     fn waiting(&self) -> &[u8] {
         self.piece.get(..self.filled).unwrap_or_default()
     }
 
-    /// Returns where the next bytes go, which is never empty: a piece that is full goes to the disk.
+    /// Makes room for some bytes, no more than a piece.
     #[inline]
-    fn room(&mut self) -> io::Result<&mut [u8]> {
-        if self.filled == self.piece.len() {
+    fn reserve(&mut self, count: usize) -> io::Result<()> {
+        if self.piece.len() - self.filled < count {
             self.flush()?;
             if self.piece.len() < PIECE {
                 self.piece = Zeroizing::new(vec![0; PIECE]);
             }
         }
+        Ok(())
+    }
+
+    /// Returns where the next bytes go, which is never empty: a piece that is full goes to the disk.
+    #[inline]
+    fn room(&mut self) -> io::Result<&mut [u8]> {
+        self.reserve(1)?;
         Ok(self.piece.get_mut(self.filled..).unwrap_or_default())
     }
 }
@@ -87,7 +109,6 @@ impl Write for PieceWriter<'_> {
     fn flush(&mut self) -> io::Result<()> {
         if self.filled > 0 {
             self.disk.write(self.file, self.waiting())?;
-            self.crc = self.crc();
             self.filled = 0;
         }
         Ok(())
@@ -108,51 +129,63 @@ mod tests {
         let other: Vec<u8> = (0..3 * PIECE).map(|index| index as u8).collect();
         std::fs::write(&path, &other).unwrap();
         let other_file = SystemDisk.open(&path).unwrap().unwrap();
-
-        let mut file = tempfile::tempfile().unwrap();
-        let mut expected = Vec::new();
-        let mut writer = PieceWriter::new(&SystemDisk, &file);
-        let first = FIRST_PIECE;
-        for (length, byte) in [1, first, 1, PIECE - 1, 1, 0, PIECE, PIECE + 1, 7]
-            .into_iter()
-            .zip(b'a'..)
-        {
-            let bytes = vec![byte; length];
-            writer.write_all(&bytes).unwrap();
-            expected.extend(bytes);
-            let place = byte as usize..byte as usize + length * 2;
-            let copied = &other[place.clone()];
-            writer
-                .copy(
-                    &other_file,
-                    place.start as u64..place.end as u64,
-                    crc32c::crc32c(copied),
-                )
-                .unwrap();
-            expected.extend(copied);
-            assert!(writer.piece.capacity() <= PIECE);
-            assert_eq!(writer.crc(), crc32c::crc32c(&expected));
+        let lengths = [
+            0,
+            1,
+            FIRST_PIECE - 1,
+            FIRST_PIECE,
+            LONGEST_LINE,
+            FIRST_PIECE + 7,
+            PIECE,
+            PIECE - 5,
+            3,
+        ];
+        for expected_length in [0, 1, FIRST_PIECE, 2 * LONGEST_LINE, PIECE, usize::MAX] {
+            let mut file = tempfile::tempfile().unwrap();
+            let mut expected = Vec::new();
+            let mut writer = PieceWriter::new(&SystemDisk, &file, expected_length);
+            for (byte, length) in (b'a'..).zip(lengths) {
+                let bytes = vec![byte; length];
+                writer.write_all(&bytes).unwrap();
+                expected.extend(bytes);
+                let place = byte as usize..byte as usize + length * 2;
+                let copied = &other[place.clone()];
+                writer
+                    .copy(&other_file, place.start as u64..place.end as u64)
+                    .unwrap();
+                expected.extend(copied);
+                let line = vec![byte; length.min(LONGEST_LINE)];
+                let checksum = |bytes: &[u8]| {
+                    assert!(bytes == line);
+                    u64::from(byte)
+                };
+                let checksum = writer.line(checksum, |writer| writer.write_all(&line));
+                assert_eq!(checksum.unwrap(), u64::from(byte));
+                expected.extend(&line);
+                expected.push(b'\n');
+                assert!(writer.piece.capacity() <= PIECE);
+            }
+            writer.flush().unwrap();
+            drop(writer);
+            file.rewind().unwrap();
+            let mut written = Vec::new();
+            file.read_to_end(&mut written).unwrap();
+            assert!(written == expected);
         }
-        writer.write_all(b"end").unwrap();
-        expected.extend(b"end");
-        writer.flush().unwrap();
-        assert_eq!(writer.crc(), crc32c::crc32c(&expected));
-        drop(writer);
-        file.rewind().unwrap();
-        let mut written = Vec::new();
-        file.read_to_end(&mut written).unwrap();
-        assert!(written == expected);
     }
 
     #[test]
     fn what_ends_before_it_is_copied_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("short");
-        std::fs::write(&path, b"short").unwrap();
+        std::fs::write(&path, vec![0; PIECE]).unwrap();
         let short = SystemDisk.open(&path).unwrap().unwrap();
         let file = tempfile::tempfile().unwrap();
-        let mut writer = PieceWriter::new(&SystemDisk, &file);
-        let error = writer.copy(&short, 1..6, 0).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        for length in [PIECE + 1, PIECE - 1] {
+            let mut writer = PieceWriter::new(&SystemDisk, &file, PIECE - 1);
+            let place = 2..2 + length as u64;
+            let error = writer.copy(&short, place).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
     }
 }

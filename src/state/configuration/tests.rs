@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::{
     ChapParameters, ConfigurationError, KeystoreUse, Partition, PartitionChange, PartitionRecord,
-    StagedParameter, TargetIdentity,
+    StagedParameter, Target, TargetIdentity,
 };
 use crate::state::{StateError, Store, SystemDisk};
 use crate::values::{ChapName, ChapSecret, InitiatorName, IscsiName, Port, Subject};
@@ -292,6 +292,21 @@ fn held(home: &Home) -> (Vec<String>, Vec<bool>) {
     (targets.chain([used.to_string()]).collect(), plain.collect())
 }
 
+/// Returns a text without its last line's checksum, which is the part that the checksum covers and the line's begin.
+fn without_checksum(text: &str) -> &str {
+    text.split_once(",\"xxh3\"").unwrap().0
+}
+
+/// Returns a text with the checksum that its lines have.
+fn with_checksum(covered: &str) -> String {
+    let (lines, _) = covered.rsplit_once('\n').unwrap();
+    let sum = lines
+        .split('\n')
+        .map(|line| checksum(line.strip_prefix(',').unwrap_or(line).as_bytes()))
+        .fold(0, u64::wrapping_add);
+    format!("{covered},\"xxh3\":\"{sum:016x}\"}}\n")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -329,25 +344,62 @@ fn the_text_is_a_line_for_each_target_with_a_checksum_of_what_stands_before() {
     edit(&home.store, stage.scope(), stage.clone())
         .unwrap()
         .unwrap();
-    let text = home.text();
-    let (covered, _) = text.split_once(",\"crc32c\"").unwrap();
-    let expected = format!(
-        "{{\"schema\":1,\"record\":{{\"last_revision\":2,\
-         \"staged\":{{\"target_host_name\":\"staged\",\"target_name\":\"vtl.\"}},\"targets\":[\n\
-         {{\"identity\":{{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00000\",\
-         \"target_host_name\":\"10.1.1.5\"}},\"revision\":1}}\n\
-         ,{{\"identity\":{{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00001\",\
-         \"target_host_name\":\"10.1.1.5\"}},\"revision\":2}}\n\
-         ]}},\"crc32c\":\"{:08x}\"}}\n",
-        crc32c::crc32c(covered.as_bytes())
-    );
-    assert_eq!(text, expected);
+    let covered = "{\"schema\":1,\"record\":{\"last_revision\":2,\
+         \"staged\":{\"target_host_name\":\"staged\",\"target_name\":\"vtl.\"},\"targets\":[\n\
+         {\"identity\":{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00000\",\
+         \"target_host_name\":\"10.1.1.5\"},\"revision\":1}\n\
+         ,{\"identity\":{\"target_name\":\"iqn.2000-03.com.example:vtl.site-00001\",\
+         \"target_host_name\":\"10.1.1.5\"},\"revision\":2}\n\
+         ]}";
+    assert_eq!(home.text(), with_checksum(covered));
 }
 
 #[test]
 fn nothing_staged_takes_no_place_in_the_text() {
     let text = Home::with_targets(1).text();
     assert!(text.starts_with("{\"schema\":1,\"record\":{\"last_revision\":1,\"targets\":[\n"));
+}
+
+#[test]
+fn the_longest_values_make_lines_that_are_known_again() {
+    let home = Home::new();
+    // JSON escapes each of these characters.
+    let (name, value) = ("\"".repeat(223), "\\".repeat(255));
+    let identity = TargetIdentity {
+        initiator_name: InitiatorName::Named(self::name(&name)),
+        target_name: self::name(&name),
+        target_host_name: "a.".repeat(126).strip_suffix('.').unwrap().parse().unwrap(),
+        target_port: "65535".parse().unwrap(),
+    };
+    let edited = home.store.edit(Scope::All, |configuration, _| {
+        configuration.last_revision = u64::MAX - 1;
+        for (parameter, value) in [
+            (StagedParameter::InitiatorName, &name),
+            (StagedParameter::TargetName, &name),
+            (StagedParameter::TargetHostName, &"h".repeat(253)),
+            (StagedParameter::ChapName, &value),
+            (StagedParameter::ChapSecret, &value),
+        ] {
+            configuration.staged.replace(parameter, value).unwrap();
+        }
+        let partition = Partition {
+            generated_name: None,
+            keystore: KeystoreUse::NotEnabled,
+        };
+        let chap = ChapParameters {
+            name: Some(ChapName::parse(&value).unwrap()),
+            secret: Some(ChapSecret::parse(&value).unwrap()),
+            keystore: Some("NONE".parse().unwrap()),
+        };
+        configuration
+            .add(identity.clone(), chap, partition)
+            .unwrap();
+        Ok::<_, StateError>(())
+    });
+    edited.unwrap();
+    let longest = home.text().lines().map(str::len).max().unwrap();
+    assert!((2000..LONGEST_LINE).contains(&longest), "{longest}");
+    assert!(home.read(Scope::Staged).is_some());
 }
 
 #[test]
@@ -383,8 +435,7 @@ fn what_an_edit_does_not_ask_for_stays_unread_whatever_its_size() {
         .unwrap();
     let line = before.lines().nth(1 + 1234).unwrap();
     let expected = before.replace(&format!("{line}\n"), "");
-    let covered = |text: &str| text.split_once(",\"crc32c\"").unwrap().0.to_owned();
-    assert_eq!(covered(&home.text()), covered(&expected));
+    assert_eq!(home.text(), with_checksum(without_checksum(&expected)));
 }
 
 #[test]
@@ -431,9 +482,7 @@ fn text_that_is_damaged_anywhere_is_not_taken_for_ours() {
 fn a_newer_schema_in_our_form_is_refused_and_kept() {
     let home = Home::with_targets(3);
     let text = home.text().replace("\"schema\":1", "\"schema\":2");
-    let (covered, _) = text.split_once(",\"crc32c\"").unwrap();
-    let crc = crc32c::crc32c(covered.as_bytes());
-    let newer = format!("{covered},\"crc32c\":\"{crc:08x}\"}}\n");
+    let newer = with_checksum(without_checksum(&text));
     fs::write(home.path(), &newer).unwrap();
     let stage = Edit::Stage("vtl.");
     match edit(&home.store, stage.scope(), stage.clone()) {
@@ -449,7 +498,7 @@ fn unread_targets_without_the_file_that_they_were_read_from_are_not_written() {
     let configuration = home.read(Scope::Staged).unwrap();
     assert!(!configuration.targets.is_empty());
     let file = tempfile::tempfile().unwrap();
-    let mut writer = PieceWriter::new(&SystemDisk, &file);
+    let mut writer = PieceWriter::new(&SystemDisk, &file, 1);
     assert!(write(&mut writer, &configuration, None).is_err());
 }
 
@@ -470,11 +519,10 @@ fn a_file_that_changes_while_it_is_read_is_not_made_the_configuration() {
 fn text_in_another_form_is_not_taken_for_ours_even_with_a_checksum() {
     let home = Home::with_targets(3);
     let text = home.text();
-    let (covered, _) = text.split_once(",\"crc32c\"").unwrap();
+    let covered = without_checksum(&text);
     let copy = home.directory.path().join("copy");
     let taken = |covered: &str| {
-        let crc = crc32c::crc32c(covered.as_bytes());
-        fs::write(&copy, format!("{covered},\"crc32c\":\"{crc:08x}\"}}\n")).unwrap();
+        fs::write(&copy, with_checksum(covered)).unwrap();
         read_file(&copy, Scope::Staged, true).is_some()
     };
     assert!(taken(covered));
@@ -489,19 +537,16 @@ fn text_of_an_editor_is_parsed_as_a_whole_and_written_in_our_form_again() {
     let home = Home::with_targets(3);
     let ours = home.text();
     let value: serde_json::Value = serde_json::from_str(&ours).unwrap();
-    let checksum_of_another_kind = {
-        let (covered, _) = ours.split_once(",\"crc32c\"").unwrap();
-        format!("{covered},\"crc32c\":7}}\n")
-    };
-    let without_checksum = ours
-        .replace(ours.split_once(",\"crc32c\"").unwrap().1, "")
-        .replace(",\"crc32c\"", "}\n");
+    let checksum_of_another_kind = format!("{},\"xxh3\":7}}\n", without_checksum(&ours));
+    let no_checksum = format!("{}}}\n", without_checksum(&ours));
+    let older_checksum = format!("{},\"crc32c\":\"0c7d1a5e\"}}\n", without_checksum(&ours));
     let long_line = ours.replace("\n{", &format!("\n{}{{", " ".repeat(2 * READ_PIECE)));
     for edited in [
         serde_json::to_string_pretty(&value).unwrap(),
         serde_json::to_string(&value).unwrap(),
-        without_checksum,
+        no_checksum,
         checksum_of_another_kind,
+        older_checksum,
         long_line,
         ours.replace('\n', "\r\n"),
         ours.replace(":[\n", ":[\n\n"),
