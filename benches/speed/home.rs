@@ -15,11 +15,15 @@ use tempfile::TempDir;
 
 use crate::measure;
 
+const PROGRAM: &str = "iscsiswiconfig";
+
 /// A directory of a file system that a comparison is made on; both sides keep their files in it.
 pub struct Home {
     /// The file system's type.
     pub file_system: String,
     directory: TempDir,
+    /// The program that is measured, which stays on disk.
+    program: TempDir,
 }
 
 impl Home {
@@ -49,6 +53,7 @@ impl Home {
             // The three have one number between them.
             file_system: file_system.trim().replace("ext2/ext3", "ext4"),
             directory,
+            program: installed(Path::new(env!("CARGO_BIN_EXE_iscsiswiconfig"))),
         }
     }
 
@@ -75,7 +80,7 @@ impl Home {
 
     /// Returns a command line of the program that is measured.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_iscsiswiconfig"));
+        let mut command = Command::new(self.program.path().join(PROGRAM));
         command
             .env("ISCSISWICONFIG_STATE_DIR", self.state())
             .args(arguments);
@@ -124,6 +129,14 @@ impl Home {
         });
         edited.expect("the state");
     }
+}
+
+/// Returns a directory with a copy of the program that was built. The peers are programs that were installed, and start from
+/// large folios of the page cache; one that the linker has just written lies there page by page, and starts an eighth slower.
+fn installed(built: &Path) -> TempDir {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    fs::copy(built, directory.path().join(PROGRAM)).expect("a copy of the program");
+    directory
 }
 
 /// A copy of the configuration.
