@@ -38,6 +38,8 @@ mod peers;
 mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
+/// A terminal: a passphrase that is asked for there, and what it is like afterwards.
+mod terminal;
 /// `vtl` and `demo`: the library that is served, against our own initiator and peers that we did not write.
 mod vtl;
 /// The embedded library against initiators that share no code with it, and its faults against our own.

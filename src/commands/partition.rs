@@ -289,26 +289,33 @@ fn export(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), 
     serde_json::to_writer(&mut *document, &export)
         .map_err(|error| CommandError::output(error.into()))?;
 
-    // Refused before a passphrase is asked for.
+    // Before a passphrase is asked for; the file itself is made only when all of it is there.
+    can_be_made(file).map_err(|error| file_failure(error, "write", file))?;
+    let passphrase = passphrase(options, true)?;
+    let sealed = seal_export(&document, &passphrase, WORK_FACTOR, &salts()?)
+        .map_err(|error| export_failure(error, file))?;
     let mut output = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(file)
         .map_err(|error| file_failure(error, "write", file))?;
-    let written = passphrase(options, true).and_then(|passphrase| {
-        let sealed = seal_export(&document, &passphrase, WORK_FACTOR, &salts()?)
-            .map_err(|error| export_failure(error, file))?;
-        output
-            .write_all(&sealed)
-            .and_then(|()| output.sync_all())
-            .map_err(|error| file_failure(error, "write", file))
-    });
-    if written.is_err() {
+    let written = output.write_all(&sealed).and_then(|()| output.sync_all());
+    written.map_err(|error| {
         // Best effort: the failure that led here is the one to report.
         let _ = std::fs::remove_file(file);
+        file_failure(error, "write", file)
+    })
+}
+
+/// Refuses a file that is there already, and a directory that it cannot be made in.
+fn can_be_made(file: &Path) -> io::Result<()> {
+    if file.symlink_metadata().is_ok() {
+        return Err(rustix::io::Errno::EXIST.into());
     }
-    written
+    let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    Ok(rustix::fs::access(directory, rustix::fs::Access::WRITE_OK)?)
 }
 
 fn import(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), CommandError> {

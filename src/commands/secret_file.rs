@@ -1,12 +1,13 @@
 //! Secrets from files and from the terminal, so that none stands on a command line.
 
 use std::fs::File;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use rustix::termios::{self, LocalModes, OptionalActions};
+use rustix::process::Signal;
+use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex};
 use zeroize::Zeroizing;
 
 use crate::cli::{HostOptions, Invocation};
@@ -28,17 +29,12 @@ pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<()
         return Err(no_place());
     };
     *value = if path.as_os_str() == "-" {
-        let mut bytes = buffer();
-        io::stdin()
-            .lock()
-            .take(LIMIT)
-            .read_to_end(&mut bytes)
-            .map_err(|error| {
-                failed(
-                    anyhow::Error::new(error).context("cannot read the CHAP secret from stdin"),
-                    "",
-                )
-            })?;
+        let bytes = read_stdin(|_| false).map_err(|error| {
+            failed(
+                anyhow::Error::new(error).context("cannot read the CHAP secret from stdin"),
+                "",
+            )
+        })?;
         line_of(&bytes, "the CHAP secret")?
     } else {
         read(path, "the CHAP secret")?
@@ -109,6 +105,8 @@ pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandErro
     Ok(first)
 }
 
+/// While the answer is typed the terminal shows nothing of it and sends no signal, which would leave it so: the keys that
+/// would send one end the line, and the signal is raised once the terminal is as it was.
 fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     let failure = |error: io::Error| {
         failed(
@@ -119,18 +117,68 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     let stdin = io::stdin();
     let shown = termios::tcgetattr(&stdin).map_err(|error| failure(error.into()))?;
     let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden
+        .local_modes
+        .remove(LocalModes::ECHO | LocalModes::ISIG);
     hidden.local_modes.insert(LocalModes::ECHONL);
+    let interrupt = shown.special_codes[SpecialCodeIndex::VINTR];
+    let quit = shown.special_codes[SpecialCodeIndex::VQUIT];
+    hidden.special_codes[SpecialCodeIndex::VEOL] = interrupt;
+    hidden.special_codes[SpecialCodeIndex::VEOL2] = quit;
     termios::tcsetattr(&stdin, OptionalActions::Flush, &hidden)
         .map_err(|error| failure(error.into()))?;
-    let mut line = Zeroizing::new(String::with_capacity(8192));
     let read = io::stderr()
         .write_all(prompt.as_bytes())
-        .and_then(|()| stdin.lock().take(LIMIT).read_line(&mut line));
+        .and_then(|()| read_stdin(|last| [b'\n', interrupt, quit].contains(&last)));
     let restored = termios::tcsetattr(&stdin, OptionalActions::Now, &shown);
-    read.and(restored.map_err(io::Error::from))
+    let line = read
+        .and_then(|line| restored.map(|()| line).map_err(io::Error::from))
         .map_err(failure)?;
-    line_of(line.as_bytes(), "the passphrase")
+    let signal = match line.last() {
+        Some(&last) if last == interrupt => Some(Signal::INT),
+        Some(&last) if last == quit => Some(Signal::QUIT),
+        _ => None,
+    };
+    if let Some(signal) = signal {
+        // Only that key has shown nothing.
+        let _ = io::stderr().write_all(b"\n");
+        rustix::process::kill_process(rustix::process::getpid(), signal)
+            .map_err(|error| failure(error.into()))?;
+    }
+    if line
+        .iter()
+        .any(|byte| byte.is_ascii_control() && !b"\n\r\t".contains(byte))
+    {
+        return Err(CommandError::usage(
+            "the passphrase that was typed has a control character",
+            Vec::new(),
+        ));
+    }
+    line_of(&line, "the passphrase")
+}
+
+/// Reads what stands on stdin, to its end or to a byte that ends it, past the buffer of [`io::Stdin`], which nobody wipes.
+fn read_stdin(ends: impl Fn(u8) -> bool) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = buffer();
+    bytes.resize(LIMIT as usize, 0);
+    let mut filled = 0;
+    while let Some(room) = bytes.get_mut(filled..)
+        && !room.is_empty()
+    {
+        match rustix::io::retry_on_intr(|| rustix::io::read(io::stdin(), &mut *room))? {
+            0 => break,
+            count => filled += count,
+        }
+        if filled
+            .checked_sub(1)
+            .and_then(|last| bytes.get(last))
+            .is_some_and(|last| ends(*last))
+        {
+            break;
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
 }
 
 /// The buffer never grows, so that no copy of a secret is left behind.

@@ -1,0 +1,167 @@
+//! A passphrase asked for on a terminal, which script(1) makes, and what the terminal is like afterwards.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use crate::common::{Output, TestEnvironment, binary};
+
+const PROMPT: &str = "Passphrase: ";
+const AGAIN: &str = "Again: ";
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Runs a command line of the binary on a terminal, and returns what the terminal showed. Each answer is xyzzy once the
+/// terminal shows what it answers; behind the call it shows the exit status and its own settings.
+fn type_answers(environment: &TestEnvironment, call: &str, answers: &[(&str, &str)]) -> String {
+    let shell = format!("'{}' {call}; echo status=$?; stty -a", binary().display());
+    let mut command = environment.command_of(Path::new("script"));
+    command
+        .env("SHELL", "/bin/sh")
+        .args(["-qec", &shell, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().expect("script, of Debian's bsdutils");
+    let mut keyboard = child.stdin.take().unwrap();
+    let mut screen = child.stdout.take().unwrap();
+    let (pieces, shown) = mpsc::channel();
+    thread::spawn(move || {
+        let mut piece = [0; 1024];
+        while let Ok(count @ 1..) = screen.read(&mut piece) {
+            if pieces.send(piece[..count].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    let mut text = String::new();
+    let mut answered = 0;
+    let mut answers = answers.iter();
+    let mut next = answers.next();
+    loop {
+        match shown.recv_timeout(LONGEST_WAIT) {
+            Ok(piece) => text.push_str(&String::from_utf8_lossy(&piece)),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                let _ = child.kill();
+                panic!("nothing more was shown: {text}");
+            }
+        }
+        while let Some((prompt, answer)) = next
+            && let Some(at) = text[answered..].find(prompt)
+        {
+            answered += at + prompt.len();
+            keyboard.write_all(answer.as_bytes()).unwrap();
+            next = answers.next();
+        }
+    }
+    drop(keyboard);
+    assert!(child.wait().unwrap().success(), "{text}");
+    assert!(next.is_none(), "not all was asked for: {text}");
+    text
+}
+
+/// Expects a terminal that shows what is typed and sends signals, as it did before.
+fn assert_restored(text: &str) {
+    let (_, settings) = text.split_once("status=").unwrap();
+    let words: Vec<_> = settings.split_whitespace().collect();
+    let settings = words.join(" ");
+    for setting in ["isig", "echo", "-echonl"] {
+        assert!(words.contains(&setting), "{setting} in {text}");
+    }
+    for setting in ["eol = <undef>;", "eol2 = <undef>;"] {
+        assert!(settings.contains(setting), "{setting} in {text}");
+    }
+}
+
+fn with_a_target() -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    environment.add("iqn.2000-03.com.example:vtl", "10.1.1.5", 3260);
+    environment
+}
+
+/// Imports an export elsewhere with the passphrase in a file.
+fn import(from: &TestEnvironment, passphrase: &str) -> Output {
+    let elsewhere = TestEnvironment::new();
+    let file = elsewhere.home().join("passphrase");
+    fs::write(&file, passphrase).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&file, mode).unwrap();
+    let export = from.home().join("x.age");
+    let [export, file] = [&export, &file].map(|path| path.to_str().unwrap());
+    elsewhere.run(&["partition", "import", export, "--passphrase-file", file])
+}
+
+#[test]
+fn a_passphrase_is_asked_for_twice_and_not_shown() {
+    let environment = with_a_target();
+    let answers = [
+        (PROMPT, "pass phrase\txyzzy\n"),
+        (AGAIN, "pass phrase\txyzzy\n"),
+    ];
+    let text = type_answers(&environment, "partition export x.age", &answers);
+    assert!(text.contains("status=0"), "{text}");
+    assert!(!text.contains("xyzzy"), "{text}");
+    assert_restored(&text);
+    import(&environment, "pass phrase\txyzzy\n").assert_status(0);
+}
+
+#[test]
+fn two_passphrases_that_differ_export_nothing() {
+    let environment = with_a_target();
+    let answers = [(PROMPT, "xyzzy once\n"), (AGAIN, "xyzzy twice\n")];
+    let text = type_answers(&environment, "partition export x.age", &answers);
+    assert!(text.contains("the two passphrases differ"), "{text}");
+    assert!(
+        text.contains("status=2") && !text.contains("xyzzy"),
+        "{text}"
+    );
+    assert_restored(&text);
+    assert!(!environment.home().join("x.age").exists());
+}
+
+#[test]
+fn a_call_that_is_interrupted_while_it_asks_leaves_the_terminal_as_it_was() {
+    // Ctrl-C and Ctrl-\, and the signals that a shell tells of.
+    for (key, status) in [("\u{3}", "status=130"), ("\u{1c}", "status=131")] {
+        let environment = with_a_target();
+        let answers = [(PROMPT, &*format!("xyzzy{key}"))];
+        let text = type_answers(&environment, "partition export x.age", &answers);
+        assert!(text.contains(status) && !text.contains("xyzzy"), "{text}");
+        assert_restored(&text);
+        assert!(!environment.home().join("x.age").exists());
+    }
+}
+
+#[test]
+fn a_key_that_the_terminal_would_have_taken_is_no_part_of_a_passphrase() {
+    let environment = with_a_target();
+    let text = type_answers(
+        &environment,
+        "partition export x.age",
+        &[(PROMPT, "xyzzy\u{1a}\n")],
+    );
+    assert!(text.contains("has a control character"), "{text}");
+    assert!(
+        text.contains("status=2") && !text.contains("xyzzy"),
+        "{text}"
+    );
+    assert_restored(&text);
+}
+
+#[test]
+fn an_end_of_file_is_an_empty_passphrase() {
+    let environment = with_a_target();
+    let text = type_answers(
+        &environment,
+        "partition export x.age",
+        &[(PROMPT, "\u{4}"), (AGAIN, "\u{4}")],
+    );
+    assert!(
+        text.contains("the passphrase is empty") && text.contains("status=2"),
+        "{text}"
+    );
+    assert_restored(&text);
+}
