@@ -11,6 +11,7 @@ use iscsiswiconfig::state::{StateError, Store};
 use iscsiswiconfig::values::{IscsiName, Subject};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use twox_hash::XxHash3_64;
 
 use super::target::{NAME, Target, library};
 use super::{assert_failed, configure, re_ipl};
@@ -56,17 +57,18 @@ fn word() -> impl Strategy<Value = OsString> {
 fn record(name: &str) -> String {
     let text = match name {
         "config.json" => {
-            let covered = concat!(
+            let lines = [
                 r#"{"schema":1,"record":{"last_revision":3,"staged":{"target_port":9},"targets":["#,
-                "\n",
                 r#"{"identity":{"target_name":"iqn.a:b","target_host_name":"127.0.0.1"},"revision":1}"#,
-                "\n",
-                r#",{"identity":{"initiator_name":"iqn.a:i","target_name":"iqn.a:b","target_host_name":"127.0.0.1","#,
-                r#""target_port":9},"revision":3,"keystore":"NONE","chap":{"name":"ABC","secret":"ABCDEFABCDEF"}}"#,
-                "\n]}",
-            );
-            let crc = crc32c::crc32c(covered.as_bytes());
-            return format!("{covered},\"crc32c\":\"{crc:08x}\"}}\n");
+                concat!(
+                    r#"{"identity":{"initiator_name":"iqn.a:i","target_name":"iqn.a:b","target_host_name":"127.0.0.1","#,
+                    r#""target_port":9},"revision":3,"keystore":"NONE","chap":{"name":"ABC","secret":"ABCDEFABCDEF"}}"#
+                ),
+            ];
+            let checksums = lines.map(|line| XxHash3_64::oneshot(line.as_bytes()));
+            let sum = checksums.into_iter().fold(0, u64::wrapping_add);
+            let [head, first, second] = lines;
+            return format!("{head}\n{first}\n,{second}\n]}},\"xxh3\":\"{sum:016x}\"}}\n");
         }
         "active.json" => concat!(
             r#"{"schema":1,"record":{"ipl_time":"2026-11-22T05:31:00Z","ipl_count":1,"targets":[{"revision":1,"#,
@@ -80,6 +82,18 @@ fn record(name: &str) -> String {
         ),
     };
     text.to_owned()
+}
+
+#[test]
+fn the_record_that_is_damaged_is_one_that_the_binary_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.json");
+    fs::write(&file, record("config.json")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let store = Store::new(directory.path().to_owned(), Duration::ZERO);
+    let edited = store.edit(Scope::Staged, |_, _| Ok::<_, StateError>(()));
+    edited.unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), record("config.json"));
 }
 
 /// Any bytes, or a record with a part of it replaced.
