@@ -7,6 +7,7 @@ mod demo;
 mod document;
 mod dump;
 mod partition;
+mod prompt;
 mod reipl;
 mod secret_file;
 mod stage;

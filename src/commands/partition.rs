@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::terminal::Terminal;
 use super::text::Page;
-use super::{open_store, secret_file};
+use super::{open_store, prompt, secret_file};
 use crate::cli::{HostOptions, PartitionAction, PartitionOptions};
 use crate::config::{Configuration, PartitionChange, PartitionRecord, Release, UuidChoice};
 use crate::error::{CommandError, ErrorKind};
@@ -350,7 +350,7 @@ fn import(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), 
 fn passphrase(options: &PartitionOptions, new: bool) -> Result<Zeroizing<String>, CommandError> {
     let passphrase = match &options.passphrase_file {
         Some(path) => secret_file::read(path, "the passphrase")?,
-        None => secret_file::ask_passphrase(new)?,
+        None => prompt::ask_passphrase(new)?,
     };
     if passphrase.is_empty() {
         return Err(usage("the passphrase is empty"));

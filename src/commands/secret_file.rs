@@ -1,13 +1,11 @@
-//! Secrets from files and from the terminal, so that none stands on a command line.
+//! Secrets from files and from standard input, so that none stands on a command line.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use rustix::process::Signal;
-use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex};
 use zeroize::Zeroizing;
 
 use crate::cli::{HostOptions, Invocation};
@@ -86,79 +84,8 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, Command
     line_of(&bytes, what)
 }
 
-/// Asks on the terminal for a passphrase, twice when it is a new one, without showing it.
-pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandError> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return Err(CommandError::usage(
-            "there is no terminal to ask for the passphrase on",
-            vec!["name a file that holds it with --passphrase-file".to_owned()],
-        ));
-    }
-    let first = ask("Passphrase: ")?;
-    if new && *ask("Again: ")? != *first {
-        return Err(CommandError::usage(
-            "the two passphrases differ",
-            Vec::new(),
-        ));
-    }
-    Ok(first)
-}
-
-/// While the answer is typed the terminal shows nothing of it and sends no signal, which would leave it so: the keys that
-/// would send one end the line, and the signal is raised once the terminal is as it was.
-fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
-    let failure = |error: io::Error| {
-        failed(
-            anyhow::Error::new(error).context("cannot ask for the passphrase"),
-            "name a file that holds it with --passphrase-file",
-        )
-    };
-    let stdin = io::stdin();
-    let shown = termios::tcgetattr(&stdin).map_err(|error| failure(error.into()))?;
-    let mut hidden = shown.clone();
-    hidden
-        .local_modes
-        .remove(LocalModes::ECHO | LocalModes::ISIG);
-    hidden.local_modes.insert(LocalModes::ECHONL);
-    let interrupt = shown.special_codes[SpecialCodeIndex::VINTR];
-    let quit = shown.special_codes[SpecialCodeIndex::VQUIT];
-    hidden.special_codes[SpecialCodeIndex::VEOL] = interrupt;
-    hidden.special_codes[SpecialCodeIndex::VEOL2] = quit;
-    termios::tcsetattr(&stdin, OptionalActions::Flush, &hidden)
-        .map_err(|error| failure(error.into()))?;
-    let read = io::stderr()
-        .write_all(prompt.as_bytes())
-        .and_then(|()| read_stdin(|last| [b'\n', interrupt, quit].contains(&last)));
-    let restored = termios::tcsetattr(&stdin, OptionalActions::Now, &shown);
-    let line = read
-        .and_then(|line| restored.map(|()| line).map_err(io::Error::from))
-        .map_err(failure)?;
-    let signal = match line.last() {
-        Some(&last) if last == interrupt => Some(Signal::INT),
-        Some(&last) if last == quit => Some(Signal::QUIT),
-        _ => None,
-    };
-    if let Some(signal) = signal {
-        // Only that key has shown nothing.
-        let _ = io::stderr().write_all(b"\n");
-        rustix::process::kill_process(rustix::process::getpid(), signal)
-            .map_err(|error| failure(error.into()))?;
-    }
-    if line
-        .iter()
-        .any(|byte| byte.is_ascii_control() && !b"\n\r\t".contains(byte))
-    {
-        return Err(CommandError::usage(
-            "the passphrase that was typed has a control character",
-            Vec::new(),
-        ));
-    }
-    line_of(&line, "the passphrase")
-}
-
 /// Reads what stands on stdin, to its end or to a byte that ends it, past the buffer of [`io::Stdin`], which nobody wipes.
-fn read_stdin(ends: impl Fn(u8) -> bool) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(super) fn read_stdin(ends: impl Fn(u8) -> bool) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = buffer();
     bytes.resize(LIMIT as usize, 0);
     let mut filled = 0;
@@ -186,7 +113,7 @@ fn buffer() -> Zeroizing<Vec<u8>> {
     Zeroizing::new(Vec::with_capacity(8192))
 }
 
-fn line_of(bytes: &[u8], what: &str) -> Result<Zeroizing<String>, CommandError> {
+pub(super) fn line_of(bytes: &[u8], what: &str) -> Result<Zeroizing<String>, CommandError> {
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let line = match bytes.len() {
         length if length == line.len() => line,
@@ -197,7 +124,7 @@ fn line_of(bytes: &[u8], what: &str) -> Result<Zeroizing<String>, CommandError> 
         .map_err(|_| CommandError::usage(format!("{what} is not text"), Vec::new()))
 }
 
-fn failed(error: anyhow::Error, hint: &str) -> CommandError {
+pub(super) fn failed(error: anyhow::Error, hint: &str) -> CommandError {
     CommandError {
         kind: ErrorKind::State,
         error,

@@ -1,0 +1,85 @@
+//! A passphrase asked for on a terminal.
+
+use std::io::{self, IsTerminal, Write};
+
+use rustix::process::Signal;
+use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex};
+use zeroize::Zeroizing;
+
+use super::secret_file::{failed, line_of, read_stdin};
+use crate::error::CommandError;
+
+/// Asks on the terminal for a passphrase, twice when it is a new one, without showing it.
+pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandError> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Err(CommandError::usage(
+            "there is no terminal to ask for the passphrase on",
+            vec!["name a file that holds it with --passphrase-file".to_owned()],
+        ));
+    }
+    let first = ask("Passphrase: ")?;
+    if new && *ask("Again: ")? != *first {
+        return Err(CommandError::usage(
+            "the two passphrases differ",
+            Vec::new(),
+        ));
+    }
+    Ok(first)
+}
+
+/// While the answer is typed the terminal shows nothing of it and sends no signal, which would leave it so: the keys that
+/// would send one end the line, and the signal is raised once the terminal is as it was.
+fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+    let failure = |error: io::Error| {
+        failed(
+            anyhow::Error::new(error).context("cannot ask for the passphrase"),
+            "name a file that holds it with --passphrase-file",
+        )
+    };
+    let stdin = io::stdin();
+    let shown = termios::tcgetattr(&stdin).map_err(|error| failure(error.into()))?;
+    let mut hidden = shown.clone();
+    hidden
+        .local_modes
+        .remove(LocalModes::ECHO | LocalModes::ISIG);
+    hidden.local_modes.insert(LocalModes::ECHONL);
+    let interrupt = shown.special_codes[SpecialCodeIndex::VINTR];
+    let quit = shown.special_codes[SpecialCodeIndex::VQUIT];
+    hidden.special_codes[SpecialCodeIndex::VEOL] = interrupt;
+    hidden.special_codes[SpecialCodeIndex::VEOL2] = quit;
+    termios::tcsetattr(&stdin, OptionalActions::Flush, &hidden)
+        .map_err(|error| failure(error.into()))?;
+    let read = io::stderr()
+        .write_all(prompt.as_bytes())
+        .and_then(|()| read_stdin(|last| [b'\n', interrupt, quit].contains(&last)));
+    let restored = termios::tcsetattr(&stdin, OptionalActions::Now, &shown);
+    let line = read
+        .and_then(|line| restored.map(|()| line).map_err(io::Error::from))
+        .map_err(failure)?;
+    let signal = match line.last() {
+        Some(&last) if last == interrupt => Some(Signal::INT),
+        Some(&last) if last == quit => Some(Signal::QUIT),
+        _ => None,
+    };
+    if let Some(signal) = signal {
+        // Wiped before the signal, which may leave a core file.
+        drop(line);
+        // The terminal went to a new line for the end of one only.
+        let _ = io::stderr().write_all(b"\n");
+        rustix::process::kill_process(rustix::process::getpid(), signal)
+            .map_err(|error| failure(error.into()))?;
+        // Somebody has the signal ignored.
+        return Err(failure(io::ErrorKind::Interrupted.into()));
+    }
+    if line
+        .iter()
+        .any(|byte| byte.is_ascii_control() && !b"\n\r\t".contains(byte))
+    {
+        return Err(CommandError::usage(
+            "the passphrase that was typed has a control character",
+            vec!["type it again, or name a file that holds it with --passphrase-file".to_owned()],
+        ));
+    }
+    line_of(&line, "the passphrase")
+}
