@@ -4,13 +4,13 @@
 //! {"schema":1,"record":{"last_revision":2,"staged":{"target_name":"vtl."},"targets":[
 //! {"identity":{"target_name":"iqn.2000-03.com.xyz:vtl.demo-39","target_host_name":"10.1.1.5"},"revision":1}
 //! ,{"identity":{"target_name":"inftst22","target_host_name":"10.1.1.6"},"revision":2,"chap":{"name":"N","secret":"S"}}
-//! ]},"xxh3":"9c1f0e3b5a7d2648"}
+//! ]},"xxh3":"5ed738080b41d531"}
 //! ```
 //!
 //! A line holds a target; the comma between two stands before the second, so that a line is the same whatever follows it. The
 //! checksum is the sum, modulo 2^64, of those of the lines before the last, without commas and line ends: so an edit that takes
-//! a line out, or puts one in, need not look at the others. Text that bears it was written by [`write()`] and is not damaged, so
-//! [`read()`] need not parse what is out of scope, and [`write()`] copies it. Any other text, such as that of an editor, is for
+//! a line out, or puts one in, need not look at the others. Text that bears it was written by [`write()`], but for the order of
+//! its targets, and is not damaged, so [`read()`] need not parse what is out of scope, and [`write()`] copies it. Any other text, such as that of an editor, is for
 //! the caller to parse as a whole: that is also how damage gets its error.
 //!
 //! A line's checksum is XXH3, 64 bits: it needs none of the processor's extensions. To ask the processor for them, as a CRC32C
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::directory::{Envelope, SCHEMA};
 use super::disk::{Disk, OpenFile};
-use super::writer::{LONGEST_LINE, PieceWriter};
+use super::writer::PieceWriter;
 use crate::config::{Configuration, Run, Scope, Slot};
 
 /// The end of the first line.
@@ -35,6 +35,9 @@ const END: &[u8] = b"]}";
 /// The line of a target that logs in as `*GENERATE`: another name would stand first.
 const GENERATED: &[u8] = b"{\"identity\":{\"target_name\":\"";
 
+/// The longest line that is written, in bytes: a target whose values are as long as they may be takes less. Only a staged set
+/// that an editor has made longer exceeds it; the checksum is wrong then, and the text is parsed as a whole.
+const LONGEST_LINE: usize = 3 * 1024;
 /// How much is read at a time; no line is longer.
 const READ_PIECE: usize = 32 * 1024;
 
@@ -51,7 +54,7 @@ pub(super) fn write(
     configuration: &Configuration,
     old: Option<&OpenFile>,
 ) -> io::Result<()> {
-    let mut sum = writer.line(checksum, |writer| {
+    let mut sum = writer.line(LONGEST_LINE, checksum, |writer| {
         let last_revision = configuration.last_revision;
         write!(
             writer,
@@ -69,7 +72,7 @@ pub(super) fn write(
             writer.write_all(b",")?;
         }
         let checksum = match (slot, old) {
-            (Slot::Target(target), _) => writer.line(checksum, |writer| {
+            (Slot::Target(target), _) => writer.line(LONGEST_LINE, checksum, |writer| {
                 Ok(serde_json::to_writer(writer, target)?)
             })?,
             (Slot::Unread(run), Some(old)) => {

@@ -41,7 +41,7 @@ pub(super) struct Envelope<T> {
     pub(super) schema: u32,
     pub(super) record: T,
     /// What [`super::configuration`] knows its own text by; nothing that a reader of the whole has to check.
-    /// Builds before 0.1.0 had a CRC32C there.
+    /// Text with a CRC32C there is read as well, like that of an editor.
     #[serde(default, rename = "xxh3", alias = "crc32c", skip_serializing)]
     _checksum: Option<IgnoredAny>,
 }
@@ -180,16 +180,18 @@ impl Directory {
             record,
             _checksum: None,
         };
-        self.replace_by(name, FIRST_PIECE, |writer| {
+        self.replace_by(name, None, FIRST_PIECE, |writer| {
             serde_json::to_writer(&mut *writer, &envelope)?;
             writer.write_all(b"\n")
         })
     }
 
-    /// Replaces a record by what `write` writes, which is expected to be of some length in bytes.
+    /// Replaces a record by what `write` writes, which is expected to be of some length in bytes. `old` is the file that the
+    /// record was read from: one that somebody has written to since stays as it is.
     pub(super) fn replace_by(
         &self,
         name: &str,
+        old: Option<&OpenFile>,
         expected_length: usize,
         write: impl FnOnce(&mut PieceWriter<'_>) -> io::Result<()>,
     ) -> Result<(), StateError> {
@@ -208,9 +210,12 @@ impl Directory {
         let written = file
             .and_then(|file| {
                 let mut writer = PieceWriter::new(disk, &file, expected_length);
-                write(&mut writer)?;
-                writer.flush()?;
-                disk.sync(&file)
+                let written = write(&mut writer)
+                    .and_then(|()| writer.flush())
+                    .and_then(|()| disk.sync(&file));
+                // First, since it may say why the old text could not be read again.
+                old.map_or(Ok(()), |old| disk.check_unchanged(old))?;
+                written
             })
             .map_err(self.failed("write", &temporary))
             .and_then(|()| {

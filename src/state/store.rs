@@ -216,7 +216,7 @@ impl Store {
         let old = old_configuration.as_ref();
         let expected_length = configuration::expected_length(old);
         self.state
-            .replace_by(CONFIGURATION, expected_length, |writer| {
+            .replace_by(CONFIGURATION, old, expected_length, |writer| {
                 configuration::write(writer, &configuration, old)
             })?;
         if both != new {

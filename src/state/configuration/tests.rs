@@ -1,7 +1,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -352,6 +352,8 @@ fn the_text_is_a_line_for_each_target_with_a_checksum_of_what_stands_before() {
          \"target_host_name\":\"10.1.1.5\"},\"revision\":2}\n\
          ]}";
     assert_eq!(home.text(), with_checksum(covered));
+    // By another implementation of XXH3.
+    assert!(home.text().ends_with("\"xxh3\":\"533538a31ee2b044\"}\n"));
 }
 
 #[test]
@@ -475,6 +477,8 @@ fn text_that_is_damaged_anywhere_is_not_taken_for_ours() {
     }
     for behind in [&b"\n"[..], b"}", b" ", &text] {
         assert!(!taken(&[&text[..], behind].concat()));
+        let last_line = text.strip_suffix(b"\n").unwrap();
+        assert!(!taken(&[last_line, behind, b"\n"].concat()));
     }
 }
 
@@ -505,14 +509,33 @@ fn unread_targets_without_the_file_that_they_were_read_from_are_not_written() {
 #[test]
 fn a_file_that_changes_while_it_is_read_is_not_made_the_configuration() {
     let home = Home::with_targets(3);
-    let edited = home.text().replace("site-00000", "site-00000-of-an-editor");
-    let outcome = home.store.edit(Scope::Staged, |_, _| {
-        // As an editor does that writes into the file.
-        fs::write(home.path(), &edited).unwrap();
-        Ok::<_, StateError>(())
-    });
-    assert!(matches!(outcome, Err(StateError::Io { .. })), "{outcome:?}");
-    assert_eq!(home.text(), edited);
+    let (wanted, ours) = (numbered(1).target_name, home.text());
+    let changes = [
+        ours.replace("site-00000", "site-00000-of-an-editor"),
+        ours.replace("site-00000", "site-98765"),
+        ours.replace("vtl.site", "vtl"),
+        String::new(),
+    ];
+    for changed in changes {
+        for scope in [Scope::Staged, Scope::Named(&wanted), Scope::All] {
+            fs::write(home.path(), &ours).unwrap();
+            let outcome = home.store.edit(scope, |_, _| {
+                // As an editor does that writes into the file, at a time that is another one whatever the clock's steps.
+                fs::write(home.path(), &changed).unwrap();
+                let file = fs::File::options().write(true).open(home.path()).unwrap();
+                let later = SystemTime::now() + Duration::from_secs(1);
+                file.set_modified(later).unwrap();
+                Ok::<_, StateError>(())
+            });
+            match outcome {
+                Err(StateError::Io { source, .. }) => {
+                    assert_eq!(source.kind(), io::ErrorKind::InvalidData, "{source}");
+                }
+                other => panic!("{scope:?}: {other:?}"),
+            }
+            assert_eq!(home.text(), changed);
+        }
+    }
 }
 
 #[test]
