@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -17,11 +17,24 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Runs a command line of the binary on a terminal, and returns what the terminal showed. Each answer is xyzzy once the
 /// terminal shows what it answers; behind the call it shows the exit status and its own settings.
 fn type_answers(environment: &TestEnvironment, call: &str, answers: &[(&str, &str)]) -> String {
-    let shell = format!("'{}' {call}; echo status=$?; stty -a", binary().display());
+    // The signal goes to the shell as well, which tells of it nevertheless.
+    let shell = format!(
+        "ulimit -c 0; trap : INT QUIT; '{}' {call}; echo status=$?; stty -a",
+        binary().display()
+    );
+    type_on(environment, &shell, answers).0
+}
+
+/// Runs a line of the shell on a terminal, and returns what the terminal showed and how the shell ended.
+fn type_on(
+    environment: &TestEnvironment,
+    shell: &str,
+    answers: &[(&str, &str)],
+) -> (String, ExitStatus) {
     let mut command = environment.command_of(Path::new("script"));
     command
         .env("SHELL", "/bin/sh")
-        .args(["-qec", &shell, "/dev/null"])
+        .args(["-qec", shell, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut child = command.spawn().expect("script, of Debian's bsdutils");
@@ -58,9 +71,8 @@ fn type_answers(environment: &TestEnvironment, call: &str, answers: &[(&str, &st
         }
     }
     drop(keyboard);
-    assert!(child.wait().unwrap().success(), "{text}");
     assert!(next.is_none(), "not all was asked for: {text}");
-    text
+    (text, child.wait().unwrap())
 }
 
 /// Expects a terminal that shows what is typed and sends signals, as it did before.
@@ -123,6 +135,26 @@ fn two_passphrases_that_differ_export_nothing() {
 }
 
 #[test]
+fn a_file_that_cannot_be_made_is_refused_before_anything_is_asked() {
+    let environment = with_a_target();
+    fs::write(environment.home().join("there"), "").unwrap();
+    for file in [
+        "there",
+        "there/x.age",
+        "x.age/",
+        "none/x.age",
+        "/proc/x.age",
+    ] {
+        let text = type_answers(&environment, &format!("partition export {file}"), &[]);
+        assert!(text.contains(&format!("cannot write {file}")), "{text}");
+        assert!(
+            text.contains("status=3") && !text.contains(PROMPT),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_call_that_is_interrupted_while_it_asks_leaves_the_terminal_as_it_was() {
     // Ctrl-C and Ctrl-\, and the signals that a shell tells of.
     for (key, status) in [("\u{3}", "status=130"), ("\u{1c}", "status=131")] {
@@ -133,6 +165,31 @@ fn a_call_that_is_interrupted_while_it_asks_leaves_the_terminal_as_it_was() {
         assert_restored(&text);
         assert!(!environment.home().join("x.age").exists());
     }
+}
+
+#[test]
+fn the_script_that_asked_is_interrupted_as_well() {
+    for key in ["\u{3}", "\u{1c}"] {
+        let environment = with_a_target();
+        let script = format!(
+            "ulimit -c 0; '{}' partition export x.age; echo went on",
+            binary().display()
+        );
+        let (text, status) = type_on(&environment, &script, &[(PROMPT, key)]);
+        assert!(!status.success() && !text.contains("went on"), "{text}");
+    }
+}
+
+#[test]
+fn a_terminal_without_such_a_key_has_none() {
+    let environment = with_a_target();
+    let call = format!(
+        "stty intr undef quit undef; '{}' partition export x.age; echo status=$?",
+        binary().display()
+    );
+    let (text, _) = type_on(&environment, &call, &[(PROMPT, "xyzzy\0\u{3}\n")]);
+    assert!(text.contains("has a control character"), "{text}");
+    assert!(text.contains("status=2"), "{text}");
 }
 
 #[test]

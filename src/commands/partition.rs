@@ -1,6 +1,6 @@
 //! `partition`: shows and changes the partition and its Platform KeyStore, and carries them to another machine.
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -267,6 +267,14 @@ fn export(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), 
     let identity = store.identity()?;
     // The name that the VTLs know must go with the partition.
     partition.uuid = Some(identity.uuid.map_or(UuidChoice::None, UuidChoice::Given));
+    // What cannot be read or made is refused before a passphrase is asked for. No secret is kept meanwhile, and the file is
+    // there for good only when all of it is.
+    store.open_keystore(&partition)?;
+    make(file)
+        .and_then(|_| fs::remove_file(file))
+        .map_err(|error| file_failure(error, "write", file))?;
+    let passphrase = passphrase(options, true)?;
+
     let entries: Vec<ExportedEntry> = store
         .open_keystore(&partition)?
         .iter()
@@ -288,39 +296,30 @@ fn export(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), 
     };
     serde_json::to_writer(&mut *document, &export)
         .map_err(|error| CommandError::output(error.into()))?;
-
-    // Before a passphrase is asked for; the file itself is made only when all of it is there.
-    can_be_made(file).map_err(|error| file_failure(error, "write", file))?;
-    let passphrase = passphrase(options, true)?;
     let sealed = seal_export(&document, &passphrase, WORK_FACTOR, &salts()?)
         .map_err(|error| export_failure(error, file))?;
-    let mut output = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .map_err(|error| file_failure(error, "write", file))?;
+
+    let mut output = make(file).map_err(|error| file_failure(error, "write", file))?;
     let written = output.write_all(&sealed).and_then(|()| output.sync_all());
     written.map_err(|error| {
         // Best effort: the failure that led here is the one to report.
-        let _ = std::fs::remove_file(file);
+        let _ = fs::remove_file(file);
         file_failure(error, "write", file)
     })
 }
 
-/// Refuses a file that is there already, and a directory that it cannot be made in.
-fn can_be_made(file: &Path) -> io::Result<()> {
-    if file.symlink_metadata().is_ok() {
-        return Err(rustix::io::Errno::EXIST.into());
-    }
-    let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    Ok(rustix::fs::access(directory, rustix::fs::Access::WRITE_OK)?)
+/// Makes the file of an export, which must not be there yet.
+fn make(file: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
 }
 
 fn import(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), CommandError> {
     let mut sealed = Vec::new();
-    std::fs::File::open(file)
+    File::open(file)
         .and_then(|input| input.take(EXPORT_LIMIT).read_to_end(&mut sealed))
         .map_err(|error| file_failure(error, "read", file))?;
     let document = open_export(&sealed, &passphrase(options, false)?)

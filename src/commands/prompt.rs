@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 use super::secret_file::{failed, line_of, read_stdin};
 use crate::error::CommandError;
 
+/// The code of a terminal's key that there is not (`_POSIX_VDISABLE` of Linux).
+const NO_KEY: u8 = 0;
+
 /// Asks on the terminal for a passphrase, twice when it is a new one, without showing it.
 pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandError> {
     let stdin = io::stdin();
@@ -28,8 +31,9 @@ pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandErro
     Ok(first)
 }
 
-/// While the answer is typed the terminal shows nothing of it and sends no signal, which would leave it so: the keys that
-/// would send one end the line, and the signal is raised once the terminal is as it was.
+/// While the answer is typed the terminal shows nothing of it. Its keys send no signal, which would leave it so: they end the
+/// line, and the signal goes to the terminal's processes, as from the key, once the terminal is as it was. A signal from
+/// elsewhere leaves a terminal that shows nothing.
 fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     let failure = |error: io::Error| {
         failed(
@@ -48,18 +52,19 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     let quit = shown.special_codes[SpecialCodeIndex::VQUIT];
     hidden.special_codes[SpecialCodeIndex::VEOL] = interrupt;
     hidden.special_codes[SpecialCodeIndex::VEOL2] = quit;
+    let is_key = |byte: u8, key: u8| byte == key && key != NO_KEY;
     termios::tcsetattr(&stdin, OptionalActions::Flush, &hidden)
         .map_err(|error| failure(error.into()))?;
-    let read = io::stderr()
-        .write_all(prompt.as_bytes())
-        .and_then(|()| read_stdin(|last| [b'\n', interrupt, quit].contains(&last)));
+    let read = io::stderr().write_all(prompt.as_bytes()).and_then(|()| {
+        read_stdin(|last| last == b'\n' || is_key(last, interrupt) || is_key(last, quit))
+    });
     let restored = termios::tcsetattr(&stdin, OptionalActions::Now, &shown);
     let line = read
         .and_then(|line| restored.map(|()| line).map_err(io::Error::from))
         .map_err(failure)?;
     let signal = match line.last() {
-        Some(&last) if last == interrupt => Some(Signal::INT),
-        Some(&last) if last == quit => Some(Signal::QUIT),
+        Some(&last) if is_key(last, interrupt) => Some(Signal::INT),
+        Some(&last) if is_key(last, quit) => Some(Signal::QUIT),
         _ => None,
     };
     if let Some(signal) = signal {
@@ -67,7 +72,7 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
         drop(line);
         // The terminal went to a new line for the end of one only.
         let _ = io::stderr().write_all(b"\n");
-        rustix::process::kill_process(rustix::process::getpid(), signal)
+        rustix::process::kill_current_process_group(signal)
             .map_err(|error| failure(error.into()))?;
         // Somebody has the signal ignored.
         return Err(failure(io::ErrorKind::Interrupted.into()));

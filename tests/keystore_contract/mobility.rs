@@ -412,6 +412,23 @@ fn an_export_never_overwrites_a_file() {
 }
 
 #[test]
+fn an_export_that_there_is_no_room_for_leaves_no_file() {
+    let (system, _tgtd) = original();
+    let passphrase = system.private_file("passphrase", PASSPHRASE);
+    let file = system.home().join("moved.age");
+    let mut command = system.environment().command_of(Path::new("sh"));
+    command
+        .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(binary())
+        .args(["partition", "export", file.to_str().unwrap()])
+        .args(["--passphrase-file", &passphrase]);
+    let output = system.finish(command);
+    output.assert_status(3);
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_passphrase_is_needed_and_one_line_end_at_its_end_does_not_count() {
     let (system, _tgtd) = original();
     let file = system.home().join("moved.age");

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::common::binary;
+
 use super::system::{SECRETS, System, set_mode, vtl, words};
 
 /// The words of an -addtarget whose secret stands without a value, at the end or in the middle.
@@ -39,6 +41,25 @@ fn a_file_gives_the_secret_and_one_line_end_is_dropped() {
             .assert_status(0);
         system.assert_connects();
     }
+}
+
+#[test]
+fn a_secret_may_come_on_standard_input_in_pieces() {
+    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let system = System::enabled();
+    system.seal(SECRETS[0]);
+    let mut command = system.environment().command_of(Path::new("sh"));
+    command
+        .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
+        .env("FRONT", &SECRETS[0][..5])
+        .env("BACK", &SECRETS[0][5..])
+        .arg("-c")
+        .arg("(printf %s \"$FRONT\"; sleep 0.3; printf '%s\\n' \"$BACK\") | \"$@\"")
+        .arg("sh")
+        .arg(binary())
+        .args(add_without("-", &tgtd.port().to_string(), false));
+    system.finish(command).assert_status(0);
+    system.assert_connects();
 }
 
 #[test]
