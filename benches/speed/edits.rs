@@ -5,12 +5,13 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::home::{Address, Home};
-use crate::measure::{self, Summary, in_turn, milliseconds};
+use crate::home::{Address, Home, Saved};
+use crate::measure::{self, in_turn, milliseconds};
 use crate::open_iscsi::{NodeDatabase, answer_for_the_daemon};
 use crate::table;
 
-const SIZES: [usize; 4] = [1, 100, 1_000, 10_000];
+const SMALLEST: usize = 1;
+const SIZES: [usize; 4] = [SMALLEST, 100, 1_000, 10_000];
 const ROUNDS: usize = 31;
 
 /// How many targets there are when what an option takes of the processor and of memory is looked at.
@@ -23,7 +24,8 @@ const MOST_MEMORY_KIB: u64 = 8 * 1024;
 pub fn against_iscsiadm(home: &Home) {
     answer_for_the_daemon();
     let mut database = NodeDatabase::begin(home);
-    let mut smallest = None;
+    home.configure((0..SMALLEST).map(Address::number));
+    let smallest = home.save("smallest.saved");
     for size in SIZES {
         let saved = home.configure((0..size).map(Address::number));
         database.grow(size);
@@ -31,11 +33,13 @@ pub fn against_iscsiadm(home: &Home) {
         let add = [&["-addtarget"], &added.words()[..]].concat();
         let bytes = saved.bytes();
 
-        let mut ours = || {
+        let ours = |saved: &Saved| {
             saved.restore();
             home.settle();
             measure::run(&mut home.command(&add)).wall
         };
+        let mut at_smallest = || ours(&smallest);
+        let mut ours = || ours(&saved);
         let mut theirs = || {
             home.settle();
             let run = measure::run(&mut NodeDatabase::new_record(&added));
@@ -46,7 +50,10 @@ pub fn against_iscsiadm(home: &Home) {
             home.settle();
             replace(&home.path("plain.json"), &bytes)
         };
-        let [ours, theirs, write] = in_turn(ROUNDS, [&mut ours, &mut theirs, &mut write]);
+        let [at_smallest, theirs, write, ours] = in_turn(
+            ROUNDS,
+            [&mut at_smallest, &mut theirs, &mut write, &mut ours],
+        );
         assert_eq!(home.configured(), size + 1, "targets after -addtarget");
 
         table::ratio(
@@ -56,12 +63,11 @@ pub fn against_iscsiadm(home: &Home) {
             ours.ratio(theirs),
             0.5,
         );
-        let smallest: Summary = *smallest.get_or_insert(ours);
         // In memory a write costs next to nothing, so there the growth has nothing to be held to.
-        if size > 1 && home.is_on_disk() {
-            let growth = ours.median.saturating_sub(smallest.median);
+        if size > SMALLEST && home.is_on_disk() {
+            let growth = ours.median.saturating_sub(at_smallest.median);
             table::ratio(
-                &format!("  growth from 1 to {size}"),
+                &format!("  growth from {SMALLEST} to {size}"),
                 &format!("+{}", milliseconds(growth)),
                 &format!("one write of {} KiB {write}", bytes.len() / 1024),
                 growth.as_secs_f64() / write.median.as_secs_f64(),
@@ -105,7 +111,7 @@ pub fn within_limits(home: &Home) {
         "iqn.x:",
     ];
     measure::run(&mut home.command(&staged));
-    let saved = home.save();
+    let saved = home.save("config.saved");
 
     let lines: [Vec<&str>; 11] = [
         vec!["-dumpinitiators"],

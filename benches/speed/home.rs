@@ -97,7 +97,7 @@ impl Home {
                     .expect("a new target");
             }
         });
-        self.save()
+        self.save("config.saved")
     }
 
     /// Returns how many targets are configured.
@@ -106,11 +106,11 @@ impl Home {
         store.configuration().expect("the state").targets.len()
     }
 
-    /// Copies the configuration as it is.
-    pub fn save(&self) -> Saved {
+    /// Copies the configuration as it is, under a name.
+    pub fn save(&self, name: &str) -> Saved {
         let saved = Saved {
             record: self.state().join("config.json"),
-            copy: self.path("config.saved"),
+            copy: self.path(name),
         };
         fs::copy(&saved.record, &saved.copy).expect("copy the record");
         saved
