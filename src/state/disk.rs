@@ -2,8 +2,7 @@
 //! operations and fail, or die at, each in turn.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::ops::Range;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
@@ -69,12 +68,6 @@ pub trait Disk {
     /// # Errors
     /// Those of read(2); `UnexpectedEof` for a file that ends before.
     fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()>;
-
-    /// Writes what stands at a place of one file behind what was written to another one before.
-    ///
-    /// # Errors
-    /// Those of copy_file_range(2); `UnexpectedEof` for a file that ends before.
-    fn copy(&self, from: &OpenFile, place: Range<u64>, to: &File) -> io::Result<()>;
 
     /// Makes sure that what was read of a file is what it held when it was opened.
     ///
@@ -192,18 +185,6 @@ impl Disk for SystemDisk {
 
     fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         file.read_exact_at(bytes, offset)
-    }
-
-    fn copy(&self, from: &OpenFile, place: Range<u64>, mut to: &File) -> io::Result<()> {
-        let length = place.end - place.start;
-        let mut file = &from.file;
-        file.seek(SeekFrom::Start(place.start))?;
-        // In the kernel, where it can do so.
-        let copied = io::copy(&mut file.take(length), &mut to)?;
-        if copied < length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(())
     }
 
     fn check_unchanged(&self, file: &OpenFile) -> io::Result<()> {

@@ -51,17 +51,19 @@ impl<'a> PieceWriter<'a> {
         Ok(checksum)
     }
 
-    /// Writes what stands at a place of another file. When that is long the kernel copies it.
+    /// Writes what stands at a place of another file.
     pub(super) fn copy(&mut self, from: &OpenFile, place: Range<u64>) -> io::Result<()> {
-        let length = usize::try_from(place.end - place.start).unwrap_or(usize::MAX);
-        let room = self.piece.get_mut(self.filled..).unwrap_or_default();
-        if let Some((room, _)) = room.split_at_mut_checked(length) {
-            self.disk.read_at(&from.file, room, place.start)?;
-            self.filled += length;
-            return Ok(());
+        let mut at = place.start;
+        while at < place.end {
+            let disk = self.disk;
+            let left = usize::try_from(place.end - at).unwrap_or(usize::MAX);
+            let room = self.room()?;
+            let count = left.min(room.len());
+            disk.read_at(&from.file, room.split_at_mut(count).0, at)?;
+            self.filled += count;
+            at += count as u64;
         }
-        self.flush()?;
-        self.disk.copy(from, place, self.file)
+        Ok(())
     }
 
     fn waiting(&self) -> &[u8] {
