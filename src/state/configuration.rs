@@ -10,8 +10,8 @@
 //! A line holds a target; the comma between two stands before the second, so that a line is the same whatever follows it. The
 //! checksum is the sum, modulo 2^64, of those of the lines before the last, without commas and line ends: so an edit that takes
 //! a line out, or puts one in, need not look at the others. Text that bears it was written by [`write()`], but for the order of
-//! its targets, and is not damaged, so [`read()`] need not parse what is out of scope, and [`write()`] copies it. Any other text, such as that of an editor, is for
-//! the caller to parse as a whole: that is also how damage gets its error.
+//! its targets, and is not damaged, so [`read()`] need not parse what is out of scope, and [`write()`] copies it. Any other
+//! text, such as that of an editor, is for the caller to parse as a whole: that is also how damage gets its error.
 //!
 //! A line's checksum is XXH3, 64 bits: it needs none of the processor's extensions. To ask the processor for them, as a CRC32C
 //! in hardware has to, takes longer than all of a small file where a hypervisor answers.
