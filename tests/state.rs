@@ -96,9 +96,9 @@ impl Disk for FaultyDisk {
         self.step(&self.directory, || (), read)
     }
 
-    fn check_unchanged(&self, file: &OpenFile) -> io::Result<()> {
-        let check = || SystemDisk.check_unchanged(file);
-        self.step(&self.directory, || (), check)
+    fn check_unchanged(&self, path: &Path, file: &OpenFile) -> io::Result<()> {
+        let check = || SystemDisk.check_unchanged(path, file);
+        self.step(path, || (), check)
     }
 
     fn read_machine_file(&self, _: &Path) -> io::Result<String> {

@@ -214,7 +214,7 @@ impl Directory {
                     .and_then(|()| writer.flush())
                     .and_then(|()| disk.sync(&file));
                 // First, since it may say why the old text could not be read again.
-                old.map_or(Ok(()), |old| disk.check_unchanged(old))?;
+                old.map_or(Ok(()), |old| disk.check_unchanged(&path, old))?;
                 written
             })
             .map_err(self.failed("write", &temporary))

@@ -37,6 +37,8 @@ pub struct OpenFile {
     pub length: u64,
     /// When it was written to last.
     pub modified: SystemTime,
+    /// Which file of its file system it is.
+    pub inode: u64,
     /// The file.
     pub file: File,
 }
@@ -69,11 +71,11 @@ pub trait Disk {
     /// Those of read(2); `UnexpectedEof` for a file that ends before.
     fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Makes sure that what was read of a file is what it held when it was opened.
+    /// Makes sure that a file is still the one that was opened, and holds what it held then.
     ///
     /// # Errors
-    /// Those of fstat(2); `InvalidData` for a file that was written to meanwhile, as an editor may do.
-    fn check_unchanged(&self, file: &OpenFile) -> io::Result<()>;
+    /// Those of lstat(2); `InvalidData` for a file that was written to or replaced meanwhile, as an editor may do.
+    fn check_unchanged(&self, path: &Path, file: &OpenFile) -> io::Result<()>;
 
     /// Returns a file of the machine, not of the state, as text; symbolic links are followed.
     ///
@@ -179,6 +181,7 @@ impl Disk for SystemDisk {
             ownership: Ownership::of(&metadata),
             length: metadata.len(),
             modified: metadata.modified()?,
+            inode: metadata.ino(),
             file,
         }))
     }
@@ -187,9 +190,12 @@ impl Disk for SystemDisk {
         file.read_exact_at(bytes, offset)
     }
 
-    fn check_unchanged(&self, file: &OpenFile) -> io::Result<()> {
-        let metadata = file.file.metadata()?;
-        if metadata.len() != file.length || metadata.modified()? != file.modified {
+    fn check_unchanged(&self, path: &Path, file: &OpenFile) -> io::Result<()> {
+        let metadata = fs::symlink_metadata(path)?;
+        if metadata.ino() != file.inode
+            || metadata.len() != file.length
+            || metadata.modified()? != file.modified
+        {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "somebody has written to the old file meanwhile",

@@ -516,24 +516,43 @@ fn a_file_that_changes_while_it_is_read_is_not_made_the_configuration() {
         ours.replace("vtl.site", "vtl"),
         String::new(),
     ];
+    // As some editors do, at a time that is another one whatever the clock's steps.
+    let write_into = |text: &str| {
+        fs::write(home.path(), text).unwrap();
+        let file = fs::File::options().write(true).open(home.path()).unwrap();
+        let later = SystemTime::now() + Duration::from_secs(1);
+        file.set_modified(later).unwrap();
+    };
+    // As others do, at the same time.
+    let replace = |text: &str| {
+        let (copy, time) = (
+            home.path().with_extension("editor"),
+            fs::metadata(home.path()),
+        );
+        fs::write(&copy, text).unwrap();
+        let file = fs::File::options().write(true).open(&copy).unwrap();
+        file.set_modified(time.unwrap().modified().unwrap())
+            .unwrap();
+        fs::rename(copy, home.path()).unwrap();
+    };
+    let editors: [&dyn Fn(&str); 2] = [&write_into, &replace];
     for changed in changes {
-        for scope in [Scope::Staged, Scope::Named(&wanted), Scope::All] {
-            fs::write(home.path(), &ours).unwrap();
-            let outcome = home.store.edit(scope, |_, _| {
-                // As an editor does that writes into the file, at a time that is another one whatever the clock's steps.
-                fs::write(home.path(), &changed).unwrap();
-                let file = fs::File::options().write(true).open(home.path()).unwrap();
-                let later = SystemTime::now() + Duration::from_secs(1);
-                file.set_modified(later).unwrap();
-                Ok::<_, StateError>(())
-            });
-            match outcome {
-                Err(StateError::Io { source, .. }) => {
-                    assert_eq!(source.kind(), io::ErrorKind::InvalidData, "{source}");
+        for editor in editors {
+            for scope in [Scope::Staged, Scope::Named(&wanted), Scope::All] {
+                fs::write(home.path(), &ours).unwrap();
+                fs::set_permissions(home.path(), Permissions::from_mode(0o600)).unwrap();
+                let outcome = home.store.edit(scope, |_, _| {
+                    editor(&changed);
+                    Ok::<_, StateError>(())
+                });
+                match outcome {
+                    Err(StateError::Io { source, .. }) => {
+                        assert_eq!(source.kind(), io::ErrorKind::InvalidData, "{source}");
+                    }
+                    other => panic!("{scope:?}: {other:?}"),
                 }
-                other => panic!("{scope:?}: {other:?}"),
+                assert_eq!(home.text(), changed);
             }
-            assert_eq!(home.text(), changed);
         }
     }
 }
