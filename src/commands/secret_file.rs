@@ -113,6 +113,7 @@ fn buffer() -> Zeroizing<Vec<u8>> {
     Zeroizing::new(Vec::with_capacity(8192))
 }
 
+/// Returns a secret as text, one line end at its end dropped.
 pub(super) fn line_of(bytes: &[u8], what: &str) -> Result<Zeroizing<String>, CommandError> {
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let line = match bytes.len() {

@@ -42,7 +42,7 @@ pub enum Slot {
 pub struct Run {
     /// Where their text stands in the record that they were read from, in bytes.
     pub text: Range<u64>,
-    /// The sum of the checksums that the record has of them.
+    /// The sum of the checksums of their lines.
     pub checksum: u64,
     /// How many they are, never none.
     pub count: usize,

@@ -459,43 +459,6 @@ fn a_passphrase_is_needed_and_one_line_end_at_its_end_does_not_count() {
     other.assert_connects();
 }
 
-/// Types the two lines of a file on a terminal of its own, after the prompts.
-const TYPED: &str = "(sleep 1; head -n 1 \"$0\"; sleep 1; tail -n 1 \"$0\"; sleep 3) \
-    | script -qec \"$1\" /dev/null";
-
-#[test]
-fn a_passphrase_can_be_typed_on_a_terminal() {
-    let (system, _tgtd) = original();
-    let typed = |words: &str| {
-        let answers = system.private_file("answers", b"correct horse\ncorrect horse\n");
-        let mut command = system.environment().command_of(Path::new("sh"));
-        command
-            .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
-            .args(["-c", TYPED])
-            .arg(&answers)
-            .arg(format!("{} {words}", binary().display()));
-        system.finish(command)
-    };
-    let output = typed("partition export moved.age");
-    assert_eq!(output.status.code(), Some(0), "{output}");
-    let said = output.to_string();
-    assert!(said.to_lowercase().contains("passphrase"), "{said}");
-    assert!(!said.contains("horse"), "it was echoed:\n{said}");
-    let passphrase = system.private_file("passphrase", b"correct horse");
-    let file = system.home().join("moved.age");
-    let other = system.replica(false);
-    other
-        .run(&[
-            "partition",
-            "import",
-            file.to_str().unwrap(),
-            "--passphrase-file",
-            &passphrase,
-        ])
-        .assert_status(0);
-    other.assert_connects();
-}
-
 #[test]
 fn an_import_does_not_lose_the_credentials_that_are_already_here() {
     let (system, _tgtd) = original();
