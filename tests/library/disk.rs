@@ -2,7 +2,6 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use iscsiswiconfig::vtl::LibraryError;
 use proptest::prelude::*;
 
 use super::*;
@@ -139,7 +138,7 @@ fn a_directory_has_one_library_at_a_time_and_its_pid_is_told() {
     let words = format!("is in use by process {}", std::process::id());
     assert!(error.to_string().ends_with(&words), "{error}");
     drop(first);
-    Library::new(configuration).unwrap();
+    open(&configuration).unwrap();
 }
 
 #[test]
@@ -151,10 +150,10 @@ fn contents_that_are_not_ours_are_an_error() {
     };
     let path = directory.path().join("library.json");
     fs::write(&path, "{\"schema\": 2}").unwrap();
-    let error = Library::new(configuration.clone()).unwrap_err();
+    let error = open(&configuration).unwrap_err();
     assert!(matches!(error, LibraryError::NewerSchema { schema: 2, .. }));
     fs::write(&path, "{\"schema\": 1,\n\"cartridges\": [}").unwrap();
-    let error = Library::new(configuration).unwrap_err();
+    let error = open(&configuration).unwrap_err();
     assert!(matches!(error, LibraryError::Malformed { line: 2, .. }));
 }
 

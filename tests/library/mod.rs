@@ -12,18 +12,34 @@ mod primary;
 mod tape;
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use iscsiswiconfig::scsi::spc::LogicalUnitNumber;
 use iscsiswiconfig::scsi::{SenseData, Status};
 use iscsiswiconfig::vtl::{
-    Barcode, InitiatorPort, Library, LibraryConfiguration, Media, NexusId, ScsiReply,
+    Barcode, InitiatorPort, Library, LibraryConfiguration, LibraryError, Media, NexusId, ScsiReply,
 };
 
 const ONE: NexusId = NexusId(1);
 const TWO: NexusId = NexusId(2);
 const CHANGER: u16 = 0;
 const DRIVE: u16 = 1;
+
+/// Opens a library. A process that another test has just forked holds every lock of this one until it has become its own
+/// program, so a directory that a library has just let go of may be in use for a moment.
+fn open(configuration: &LibraryConfiguration) -> Result<Library, LibraryError> {
+    let started = Instant::now();
+    loop {
+        match Library::new(configuration.clone()) {
+            Err(LibraryError::InUse { .. }) if started.elapsed() < Duration::from_secs(10) => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            opened => return opened,
+        }
+    }
+}
 
 /// A library with one initiator that has taken note of every unit attention.
 struct Desk {
@@ -54,7 +70,7 @@ impl Desk {
 
     fn of(configuration: LibraryConfiguration) -> Self {
         let mut desk = Self {
-            library: Library::new(configuration).unwrap(),
+            library: open(&configuration).unwrap(),
         };
         desk.log_in(ONE, "iqn.2026-01.lab:one");
         desk
