@@ -3,9 +3,9 @@
 use std::io;
 
 use crate::cli::{Parameter, UsageFailure, quote};
-use crate::config::{ConfigurationError, PartitionError, TargetIdentity};
-use crate::reipl::ReIplError;
-use crate::state::StateError;
+use crate::iop::config::{ConfigurationError, PartitionError, TargetIdentity};
+use crate::iop::ipl::ReIplError;
+use crate::iop::store::StateError;
 use crate::values::{Form, Subject, ValueError};
 use crate::vtl::LibraryError;
 use crate::vtl::listener::ListenError;

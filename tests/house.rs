@@ -140,8 +140,8 @@ fn the_drawing_has_every_module_of_the_crate_once() {
 }
 
 #[test]
-fn the_network_runtime_is_named_in_net_and_in_the_listener_only() {
-    let rooms = ["src/net", "src/vtl/listener"].map(|room| Path::new(ROOT).join(room));
+fn the_network_runtime_is_named_in_transport_and_in_the_listener_only() {
+    let rooms = ["src/transport", "src/vtl/listener"].map(|room| Path::new(ROOT).join(room));
     for file in sources(&Path::new(ROOT).join("src")) {
         let inside = rooms.iter().any(|room| file.starts_with(room));
         let text = fs::read_to_string(&file).unwrap();
@@ -166,7 +166,14 @@ fn what_does_no_io_names_no_way_to_do_it() {
         "std::process",
     ];
     for module in [
-        "iscsi", "scsi", "values", "config", "keystore", "report", "devices", "cli",
+        "iscsi",
+        "scsi",
+        "values",
+        "iop/config",
+        "iop/keystore",
+        "iop/active",
+        "iop/devices",
+        "cli",
     ] {
         for file in sources(&room(module)) {
             let text = fs::read_to_string(&file).unwrap();
@@ -226,9 +233,9 @@ fn every_dependency_is_used() {
 
 #[test]
 fn an_import_is_found_in_every_form() {
-    let source = "use crate::state::Store;\nuse crate::{\n    config::{self, Target},\n    error,\n};\n// crate::net\nlet x = crate::scsi::Cdb;";
+    let source = "use crate::iop::store::Store;\nuse crate::{\n    cli::{self, Help},\n    error,\n};\n// crate::transport\nlet x = crate::scsi::Cdb;";
     let found: Vec<String> = imported(source).into_iter().collect();
-    assert_eq!(found, ["config", "error", "scsi", "state"]);
+    assert_eq!(found, ["cli", "error", "iop", "scsi"]);
 }
 
 #[test]

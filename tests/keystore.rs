@@ -6,11 +6,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use iscsiswiconfig::config::{
+use iscsiswiconfig::iop::config::{
     ChapParameters, Partition, PartitionChange, PartitionError, PartitionRecord, Scope,
     StagedParameter,
 };
-use iscsiswiconfig::state::{StateError, Store};
+use iscsiswiconfig::iop::store::{StateError, Store};
 use iscsiswiconfig::values::{ChapName, ChapSecret, IscsiName, KeystoreChoice, Subject};
 use tempfile::TempDir;
 
@@ -174,7 +174,7 @@ fn chap(secret: Option<&str>, keystore: Option<KeystoreChoice>) -> ChapParameter
 
 fn edit(
     store: &Store,
-    change: impl FnOnce(&mut iscsiswiconfig::config::Configuration, Partition<'_>),
+    change: impl FnOnce(&mut iscsiswiconfig::iop::config::Configuration, Partition<'_>),
 ) -> Result<(), StateError> {
     let generated = IscsiName::parse(Subject::InitiatorName, "iqn.generated").unwrap();
     let name = identity(TARGET).target_name;

@@ -15,13 +15,13 @@ use iscsiswiconfig::iscsi::describe::describe;
 use iscsiswiconfig::iscsi::ids::{
     CmdSn, DataSn, InitiatorTaskTag, Lun, R2tSn, StatSn, TargetTransferTag,
 };
+use iscsiswiconfig::iscsi::initiator::{
+    Completion, Event, Session, SessionError, SessionParameters, SubmitError, Task, Transfer,
+};
 use iscsiswiconfig::iscsi::pdu::{
     AsyncEvent, AsyncMessage, DataIn, DataInStatus, LogoutOutcome, LogoutResponse, NopIn, NopOut,
     Opcode, Pdu, R2t, Reject, RejectReason, RejectedHeader, Residual, ScsiResponse,
     ServiceResponse, TaskAttribute, TaskManagementOutcome, TaskManagementResponse,
-};
-use iscsiswiconfig::iscsi::session::{
-    Completion, Event, Session, SessionError, SessionParameters, SubmitError, Task, Transfer,
 };
 
 const RESERVED_TTT: TargetTransferTag = TargetTransferTag::RESERVED;

@@ -10,12 +10,12 @@ use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
-use iscsiswiconfig::config::{
+use iscsiswiconfig::iop::config::{
     ChapParameters, Configuration, KeystoreUse, Partition, Scope, StagedParameter, TargetIdentity,
 };
-use iscsiswiconfig::devices::names::{DeviceKey, DeviceKind};
-use iscsiswiconfig::state::{
-    ActiveConfiguration, Disk, OpenFile, Ownership, StateError, Store, SystemDisk,
+use iscsiswiconfig::iop::devices::names::{DeviceKey, DeviceKind};
+use iscsiswiconfig::iop::store::{
+    ActiveConfiguration, FileSystem, OpenFile, Ownership, StateError, Store, SystemFileSystem,
 };
 use iscsiswiconfig::values::{ChapName, ChapSecret, InitiatorName, IscsiName, Port, Subject};
 use tempfile::TempDir;
@@ -78,26 +78,26 @@ impl FaultyDisk {
     }
 }
 
-impl Disk for FaultyDisk {
+impl FileSystem for FaultyDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
-        self.step(path, || (), || SystemDisk.create_directory(path))
+        self.step(path, || (), || SystemFileSystem.create_directory(path))
     }
 
     fn inspect_directory(&self, path: &Path) -> io::Result<Option<Ownership>> {
-        self.step(path, || (), || SystemDisk.inspect_directory(path))
+        self.step(path, || (), || SystemFileSystem.inspect_directory(path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Option<OpenFile>> {
-        self.step(path, || (), || SystemDisk.open(path))
+        self.step(path, || (), || SystemFileSystem.open(path))
     }
 
     fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        let read = || SystemDisk.read_at(file, bytes, offset);
+        let read = || SystemFileSystem.read_at(file, bytes, offset);
         self.step(&self.directory, || (), read)
     }
 
     fn check_unchanged(&self, path: &Path, file: &OpenFile) -> io::Result<()> {
-        let check = || SystemDisk.check_unchanged(path, file);
+        let check = || SystemFileSystem.check_unchanged(path, file);
         self.step(path, || (), check)
     }
 
@@ -106,11 +106,11 @@ impl Disk for FaultyDisk {
     }
 
     fn open_lock(&self, path: &Path) -> io::Result<File> {
-        self.step(path, || (), || SystemDisk.open_lock(path))
+        self.step(path, || (), || SystemFileSystem.open_lock(path))
     }
 
     fn try_lock(&self, lock: &File) -> io::Result<bool> {
-        let taken = self.step(&self.directory, || (), || SystemDisk.try_lock(lock));
+        let taken = self.step(&self.directory, || (), || SystemFileSystem.try_lock(lock));
         // A process that another test has just forked holds every lock of this one until it has become its own program; the
         // attempt is made again then and counts once.
         if let Ok(false) = taken {
@@ -120,29 +120,33 @@ impl Disk for FaultyDisk {
     }
 
     fn create_new(&self, path: &Path) -> io::Result<File> {
-        self.step(path, || (), || SystemDisk.create_new(path))
+        self.step(path, || (), || SystemFileSystem.create_new(path))
     }
 
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-        let halfway = || SystemDisk.write(file, &bytes[..bytes.len() / 2]).unwrap();
-        let write = || SystemDisk.write(file, bytes);
+        let halfway = || {
+            SystemFileSystem
+                .write(file, &bytes[..bytes.len() / 2])
+                .unwrap()
+        };
+        let write = || SystemFileSystem.write(file, bytes);
         self.step(&self.directory, halfway, write)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        self.step(&self.directory, || (), || SystemDisk.sync(file))
+        self.step(&self.directory, || (), || SystemFileSystem.sync(file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.step(to, || (), || SystemDisk.rename(from, to))
+        self.step(to, || (), || SystemFileSystem.rename(from, to))
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        self.step(path, || (), || SystemDisk.sync_directory(path))
+        self.step(path, || (), || SystemFileSystem.sync_directory(path))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.step(path, || (), || SystemDisk.remove(path))
+        self.step(path, || (), || SystemFileSystem.remove(path))
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use iscsiswiconfig::config::{
+use iscsiswiconfig::iop::config::{
     ChapParameters, Configuration, KeystoreUse, Partition, Scope, TargetIdentity,
 };
-use iscsiswiconfig::state::{StateError, Store};
+use iscsiswiconfig::iop::store::{StateError, Store};
 use iscsiswiconfig::values::{InitiatorName, IscsiName, Subject};
 use tempfile::TempDir;
 

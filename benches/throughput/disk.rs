@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::session::Transfer;
+use iscsiswiconfig::iscsi::initiator::Transfer;
 
 use crate::initiator::{Initiator, task};
 use crate::measure::output;
@@ -16,12 +16,12 @@ const LUN: u16 = 1;
 const SECTOR: usize = 512;
 
 /// A disk that tgtd serves, with what makes it fast.
-pub struct Disk {
+pub struct FileSystem {
     tgtd: Tgtd,
     initiator: Initiator,
 }
 
-impl Disk {
+impl FileSystem {
     /// Starts tgtd with a disk whose backing store is null: what is written is dropped, what is read is whatever there is.
     pub fn start() -> Self {
         let settings = [

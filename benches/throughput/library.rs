@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::session::Transfer;
+use iscsiswiconfig::iscsi::initiator::Transfer;
 
 use crate::initiator::{Initiator, task};
 

@@ -27,7 +27,7 @@ mod table;
 use bytes::Bytes;
 
 use copy::Copy;
-use disk::Disk;
+use disk::FileSystem;
 use library::Library;
 use measure::in_turn;
 
@@ -43,7 +43,7 @@ const OF_A_PEER: f64 = 1.0;
 fn main() {
     table::begin();
     let mut library = Library::start(CARTRIDGE_SIZE);
-    let mut disk = Disk::start();
+    let mut disk = FileSystem::start();
     let mut copy = Copy::connect();
     for length in BLOCKS {
         let count = BYTES / length;

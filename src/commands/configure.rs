@@ -4,10 +4,10 @@ use super::document::{EditedOn, EditedTarget};
 use super::terminal::Terminal;
 use super::{edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
-use crate::config::{
+use crate::error::{CommandError, ErrorKind};
+use crate::iop::config::{
     ChapParameters, ConfigurationError, EditWarning, Scope, Target, TargetIdentity,
 };
-use crate::error::{CommandError, ErrorKind};
 use crate::values::{
     ChapName, ChapSecret, HostName, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
     ValueError,

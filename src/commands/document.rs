@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::config::{KeystoreUse, Target};
 use crate::error::CommandError;
-use crate::reipl::chap_report;
-use crate::report::{ChapReport, TargetReport};
-use crate::state::ActiveConfiguration;
+use crate::iop::active::{ChapReport, TargetReport};
+use crate::iop::config::{KeystoreUse, Target};
+use crate::iop::ipl::chap_report;
+use crate::iop::store::ActiveConfiguration;
 use crate::values::IscsiName;
 
 /// The schema number of every document.

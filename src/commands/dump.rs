@@ -3,10 +3,10 @@
 use super::document::ActiveDocument;
 use super::terminal::Terminal;
 use super::text;
-use crate::config::Configuration;
 use crate::error::CommandError;
-use crate::reipl;
-use crate::state::Store;
+use crate::iop::config::Configuration;
+use crate::iop::ipl;
+use crate::iop::store::Store;
 
 /// What turns the document into its text form.
 type Render = fn(&ActiveDocument<'_>) -> String;
@@ -49,7 +49,7 @@ pub(super) fn warn_of_missing_secrets(configuration: &Configuration, terminal: &
         terminal.warn(&format!(
             "the CHAP secret is not in this machine's Platform KeyStore, which storage replication does not copy, of {}. {}",
             missing.join(", "),
-            reipl::REMEDIES
+            ipl::REMEDIES
         ));
     }
 }

@@ -1,5 +1,5 @@
 //! What each option and command does. A file per family; each only translates between the command line, the rules of
-//! [`crate::config`], the state and the network, and says what came of it.
+//! [`crate::iop::config`], the state and the network, and says what came of it.
 
 mod artifacts;
 mod configure;
@@ -29,9 +29,9 @@ use crate::cli::host::{KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
 use crate::cli::{
     self, CommandLine, HostCommand, HostOptions, Invocation, MacroOption, Parameter, Request, help,
 };
-use crate::config::{Configuration, ConfigurationError, Partition, Scope};
 use crate::error::{CommandError, ErrorKind};
-use crate::state::Store;
+use crate::iop::config::{Configuration, ConfigurationError, Partition, Scope};
+use crate::iop::store::Store;
 use document::{EditDocument, EditedOn, EditedTarget, ErrorDocument};
 
 /// The exit status of a re-IPL in which at least one target did not connect.

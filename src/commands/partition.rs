@@ -12,12 +12,12 @@ use super::terminal::Terminal;
 use super::text::Page;
 use super::{open_store, prompt, secret_file};
 use crate::cli::{HostOptions, PartitionAction, PartitionOptions};
-use crate::config::{Configuration, PartitionChange, PartitionRecord, Release, UuidChoice};
 use crate::error::{CommandError, ErrorKind};
-use crate::keystore::{
+use crate::iop::config::{Configuration, PartitionChange, PartitionRecord, Release, UuidChoice};
+use crate::iop::keystore::{
     EntryId, PassphraseError, Salts, WORK_FACTOR, cost, open_export, seal_export,
 };
-use crate::state::{Identity, Store, UuidSource};
+use crate::iop::store::{Identity, Store, UuidSource};
 
 /// The most bytes that are read of an exported file: more than the largest KeyStore takes.
 const EXPORT_LIMIT: u64 = 16 << 20;

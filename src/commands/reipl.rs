@@ -9,13 +9,13 @@ use super::terminal::{Notes, Terminal};
 use super::{NOT_ALL_CONNECTED, dump, open_store, text};
 use crate::cli::HostOptions;
 use crate::cli::host::DEFAULT_CHAP_ALGORITHMS;
-use crate::config::Target;
 use crate::error::CommandError;
+use crate::iop::active::TargetStatus;
+use crate::iop::config::Target;
+use crate::iop::ipl::{self, Settings};
 use crate::iscsi::chap::ChapAlgorithm;
 use crate::iscsi::describe::describe;
-use crate::net::{Observer, Step};
-use crate::reipl::{self, Settings};
-use crate::report::TargetStatus;
+use crate::transport::{Observer, Step};
 use crate::values::characters::escape;
 
 /// `-reipliscsiop`; returns the exit status.
@@ -30,7 +30,7 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
         progress: terminal.interactive && !terminal.quiet,
         verbosity: host.verbose,
     };
-    let outcome = reipl::run(&store, &settings, |targets| narrator.observe(targets))?;
+    let outcome = ipl::run(&store, &settings, |targets| narrator.observe(targets))?;
     for (target, remark) in &outcome.remarks {
         terminal.warn(&format!("{target}: {remark}"));
     }

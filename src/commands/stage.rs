@@ -3,8 +3,8 @@
 use super::terminal::Terminal;
 use super::{configure, edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
-use crate::config::{ConfigurationError, Scope, StagedParameter, StagedTarget};
 use crate::error::CommandError;
+use crate::iop::config::{ConfigurationError, Scope, StagedParameter, StagedTarget};
 use crate::values::{KeystoreChoice, Port};
 
 /// `-newname`

@@ -1,7 +1,7 @@
 //! The text form of the active configuration, in the manner of a 5250 display: labels with dot leaders.
 
 use super::document::{ActiveDocument, Iop};
-use crate::report::{
+use crate::iop::active::{
     Drive, Failure, Library, Phase, SessionReport, StoredIn, TargetReport, TargetStatus,
 };
 

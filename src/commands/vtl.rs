@@ -11,11 +11,11 @@ use super::terminal::{Lines, Notes, Terminal};
 use super::{reipl, secret_file};
 use crate::cli::{HostOptions, VtlOptions};
 use crate::error::CommandError;
-use crate::iscsi::acceptor::LoginFailure;
+use crate::iop::ipl::rfc_3339;
 use crate::iscsi::chap::ChapCredentials;
 use crate::iscsi::describe::describe;
 use crate::iscsi::operational::{Digest, SessionType};
-use crate::reipl::rfc_3339;
+use crate::iscsi::target::LoginFailure;
 use crate::values::characters::escape;
 use crate::values::{IscsiName, Subject, ValueError};
 use crate::vtl::listener::{

@@ -13,19 +13,19 @@
 //! | [`chap`] | CHAP, the side of the initiator and that of the target |
 //! | [`login`] | the login phase of an initiator |
 //! | [`status`] | login statuses in words |
-//! | [`session`] | the initiator's full feature phase |
-//! | [`acceptor`] | the target's side: login, and full feature phase |
+//! | [`initiator`] | the initiator's full feature phase |
+//! | [`target`] | the target's side: login, and full feature phase |
 
-pub mod acceptor;
 pub mod chap;
 pub mod codec;
 pub mod describe;
 pub mod ids;
+pub mod initiator;
 pub mod keys;
 pub mod login;
 pub mod negotiation;
 pub mod operational;
 pub mod pdu;
-pub mod session;
 pub mod status;
+pub mod target;
 pub mod text;

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::cartridge::{Cartridge, Placed, Shelf};
 use super::configuration::LibraryConfiguration;
 use super::drive::Drive;
 use super::log;
 use super::logical_unit::{Call, Identity, LogicalUnit};
+use super::media::{Cartridge, CartridgeStore, Placed};
 use super::mode::{ModeHeader, ModePages};
 use super::operation::Command;
 use super::reply::{Outcome, Refusal, up_to};
@@ -97,7 +97,7 @@ fn vendor_specific(serial: &str) -> [u8; 20] {
 pub(super) struct Elements<'a> {
     pub(super) changer: &'a mut Changer,
     pub(super) drives: &'a mut [Drive],
-    pub(super) shelf: &'a Shelf,
+    pub(super) cartridge_store: &'a CartridgeStore,
 }
 
 /// Where an address leads.
@@ -278,7 +278,7 @@ impl Elements<'_> {
     }
 
     fn record(&self) -> Outcome {
-        match self.shelf.record(self.contents()) {
+        match self.cartridge_store.record(self.contents()) {
             Ok(()) => Ok(Bytes::new()),
             Err(_) => Err(Refusal::check(
                 SenseKey::HARDWARE_ERROR,
@@ -313,7 +313,7 @@ impl Elements<'_> {
         let slot = match self.place(address) {
             Ok(Place::Drive(index)) => match self.drives.get_mut(index) {
                 Some(drive) if drive.cartridge.is_none() => {
-                    return drive.insert(cartridge, self.shelf);
+                    return drive.insert(cartridge, self.cartridge_store);
                 }
                 _ => None,
             },

@@ -24,7 +24,7 @@ pub struct LibraryConfiguration {
     pub import_export: u16,
     /// The cartridges that the library has at least. One that a media directory does not have yet is made, blank.
     pub cartridges: Vec<Barcode>,
-    /// Capacity of every cartridge in bytes. Each block costs its length and [`super::cartridge::RECORD_COST`] bytes,
+    /// Capacity of every cartridge in bytes. Each block costs its length and [`super::media::RECORD_COST`] bytes,
     /// each filemark that cost alone.
     pub cartridge_size: u64,
     /// Cartridges whose write-protect tab is set.

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::cartridge::{Cartridge, Shelf, Tape};
 use super::configuration::{DriveType, LibraryError};
 use super::density;
 use super::fault::LibraryFaults;
 use super::log;
 use super::logical_unit::{Call, Identity, LogicalUnit};
+use super::media::{Cartridge, CartridgeStore, Tape};
 use super::mode::{ModeHeader, ModePages};
 use super::operation::Command;
 use super::reply::{Outcome, Refusal, up_to};
@@ -70,13 +70,13 @@ impl Drive {
     pub(super) fn insert(
         &mut self,
         mut cartridge: Cartridge,
-        shelf: &Shelf,
+        cartridge_store: &CartridgeStore,
     ) -> Result<(), (Cartridge, Refusal)> {
         if density::use_of(&cartridge.volume, self.drive_type).is_none() {
             let refusal = Refusal::illegal(AdditionalSenseCode::INCOMPATIBLE_MEDIUM);
             return Err((cartridge, refusal));
         }
-        if cartridge.open(shelf).is_err() {
+        if cartridge.open(cartridge_store).is_err() {
             let code = AdditionalSenseCode::LOAD_OR_EJECT_FAILED;
             return Err((cartridge, Refusal::check(SenseKey::MEDIUM_ERROR, code)));
         }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::barcode::Barcode;
-use super::cartridge::{Cartridge, Shelf};
 use super::changer::{Changer, Elements};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::drive::Drive;
 use super::fault::LibraryFaults;
 use super::logical_unit::{Call, LogicalUnit};
+use super::media::{Cartridge, CartridgeStore};
 use super::nexus::{InitiatorPort, NexusId};
 use super::operation::{Command, Found, Operation};
 use super::persistent_reservation::PersistentReservations;
@@ -27,7 +27,7 @@ pub struct Library {
     changer: Changer,
     drives: Vec<Drive>,
     nexuses: BTreeMap<NexusId, InitiatorPort>,
-    shelf: Shelf,
+    cartridge_store: CartridgeStore,
     faults: LibraryFaults,
 }
 
@@ -54,7 +54,7 @@ impl Library {
             changer: Changer::new(&serial, &configuration),
             drives,
             nexuses: BTreeMap::new(),
-            shelf: Shelf::open(&configuration.media)?,
+            cartridge_store: CartridgeStore::open(&configuration.media)?,
             faults: configuration.faults.clone(),
         };
         library.stock(&configuration)?;
@@ -186,7 +186,7 @@ impl Library {
             changer,
             drives,
             nexuses,
-            shelf,
+            cartridge_store,
             faults,
         } = self;
         let common = match unit {
@@ -236,7 +236,7 @@ impl Library {
             Unit::Changer => Elements {
                 changer,
                 drives,
-                shelf,
+                cartridge_store,
             }
             .execute(operation.command, &call),
             Unit::Drive(index) => match drives.get_mut(index) {
@@ -280,7 +280,7 @@ impl Library {
                 });
             }
         }
-        let filed = self.shelf.volumes()?;
+        let filed = self.cartridge_store.volumes()?;
         let missing: Vec<Barcode> = configuration
             .cartridges
             .iter()
@@ -295,12 +295,12 @@ impl Library {
                 });
             }
         }
-        self.shelf.create(&missing)?;
-        let places = self.shelf.contents()?;
+        self.cartridge_store.create(&missing)?;
+        let places = self.cartridge_store.contents()?;
         let mut elements = Elements {
             changer: &mut self.changer,
             drives: &mut self.drives,
-            shelf: &self.shelf,
+            cartridge_store: &self.cartridge_store,
         };
         let mut homeless: Vec<&Barcode> = Vec::new();
         let mut placed = BTreeSet::new();
@@ -329,7 +329,7 @@ impl Library {
                 .put(slot, cartridge(volume, configuration))
                 .map_err(|_| no_room())?;
         }
-        self.shelf.record(elements.contents())
+        self.cartridge_store.record(elements.contents())
     }
 
     fn count_down_to_power_cycle(&mut self) {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`library`] | [`Library`]: the whole library as plain data, and the one function that executes a command |
 //! | [`configuration`] | what a library is made of, and what is wrong with such a wish |
-//! | [`cartridge`] | cartridges and what is recorded on them, in memory or as SIMH .tap files |
+//! | [`media`] | cartridges and what is recorded on them, in memory or as SIMH .tap files |
 //! | [`fault`] | failures on demand, for tests of initiators |
 //! | [`listener`] | serves a library over TCP, with tokio |
 //!
@@ -31,11 +31,11 @@ mod reply;
 mod tape_motion;
 mod unit_attention;
 
-pub mod cartridge;
 pub mod configuration;
 pub mod fault;
 pub mod library;
 pub mod listener;
+pub mod media;
 
 pub use barcode::{Barcode, BarcodeError};
 pub use configuration::{DriveType, LibraryConfiguration, LibraryError, Media};

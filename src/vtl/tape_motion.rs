@@ -2,10 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::cartridge::{Kind, TapeError};
 use super::drive::{Drive, LONGEST_BLOCK, LONGEST_TRANSFER, write_error};
 use super::fault::{BlockFault, LibraryFaults};
 use super::logical_unit::Call;
+use super::media::{Kind, TapeError};
 use super::operation::Command;
 use super::reply::{Outcome, Refusal, up_to};
 use crate::scsi::ssc::{self, Destination, Locate, Position, Space, SpaceCode, Transfer};
@@ -230,11 +230,11 @@ impl Drive {
         &mut self,
         block_length: u64,
         records: u32,
-        write: impl FnOnce(&mut super::cartridge::Tape) -> Result<(), TapeError>,
+        write: impl FnOnce(&mut super::media::Tape) -> Result<(), TapeError>,
     ) -> Result<(), TapeError> {
         let capacity = self.capacity;
         let cost = u64::from(records)
-            .saturating_mul(super::cartridge::RECORD_COST)
+            .saturating_mul(super::media::RECORD_COST)
             .saturating_add(block_length);
         let tape = self.ready_mut().map_err(|_| TapeError::Damaged)?;
         if tape.used().saturating_add(cost) > capacity {

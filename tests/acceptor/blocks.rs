@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use iscsiswiconfig::iscsi::acceptor::{
-    AcceptorSession, AcceptorSettings, Command, Event as TargetEvent, ScsiReply,
-};
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::ids::{CmdSn, StatSn};
+use iscsiswiconfig::iscsi::initiator::{
+    Completion, Event, Session, SessionParameters, Task, Transfer,
+};
 use iscsiswiconfig::iscsi::operational::{OperationalOffer, OperationalParameters};
 use iscsiswiconfig::iscsi::pdu::{Pdu, TaskAttribute};
-use iscsiswiconfig::iscsi::session::{
-    Completion, Event, Session, SessionParameters, Task, Transfer,
+use iscsiswiconfig::iscsi::target::{
+    Command, Event as TargetEvent, ScsiReply, TargetSession, TargetSettings,
 };
 use iscsiswiconfig::vtl::listener::ListenerSettings;
 
@@ -41,7 +41,7 @@ fn whole_blocks() -> OperationalOffer {
 /// Both sides of a session between an initiator and the library, PDUs handed over as they are.
 struct Direct {
     initiator: Session,
-    target: AcceptorSession,
+    target: TargetSession,
     pdus: usize,
 }
 
@@ -66,14 +66,14 @@ impl Direct {
             first_burst_length,
             max_outstanding_r2t: parameters.max_outstanding_r2t,
         };
-        let settings = AcceptorSettings {
+        let settings = TargetSettings {
             parameters,
             ..settings()
         };
         let (first, last) = (CmdSn(1), CmdSn(4));
         Self {
             initiator: Session::new(ours, first, StatSn(10), first, last),
-            target: AcceptorSession::new(settings, Instant::now()),
+            target: TargetSession::new(settings, Instant::now()),
             pdus: 0,
         }
     }

@@ -1,9 +1,9 @@
 //! Data-Out in every form, and what is wrong with it.
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::acceptor::{AcceptorSettings, ScsiReply};
 use iscsiswiconfig::iscsi::ids::{DataSn, TargetTransferTag};
 use iscsiswiconfig::iscsi::pdu::{DataOut, Pdu, ScsiCommand};
+use iscsiswiconfig::iscsi::target::{ScsiReply, TargetSettings};
 use proptest::prelude::*;
 
 use super::peer::{Peer, TWENTY, data_out, lun, settings, unsolicited};
@@ -347,7 +347,7 @@ fn residual_counts_tell_what_a_write_did_not_take() {
 
 #[test]
 fn no_more_is_asked_for_than_a_command_may_bring() {
-    let mut peer = Peer::new(AcceptorSettings {
+    let mut peer = Peer::new(TargetSettings {
         max_data_out_length: 12,
         ..settings()
     });
@@ -361,7 +361,7 @@ fn no_more_is_asked_for_than_a_command_may_bring() {
 
 #[test]
 fn the_write_buffer_bounds_what_is_asked_for() {
-    let mut peer = Peer::new(AcceptorSettings {
+    let mut peer = Peer::new(TargetSettings {
         write_buffer: 20,
         ..settings()
     });

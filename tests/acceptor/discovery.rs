@@ -1,10 +1,10 @@
 //! Text Requests: SendTargets, and what may be declared in the full feature phase.
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::acceptor::{AcceptorSettings, ScsiReply, TargetRecord};
 use iscsiswiconfig::iscsi::ids::{InitiatorTaskTag, TargetTransferTag};
 use iscsiswiconfig::iscsi::operational::SessionType;
 use iscsiswiconfig::iscsi::pdu::{LogoutReason, Pdu, TextRequest, TextResponse};
+use iscsiswiconfig::iscsi::target::{ScsiReply, TargetRecord, TargetSettings};
 
 use super::peer::{Peer, TARGET, settings};
 
@@ -16,7 +16,7 @@ fn normal() -> Peer {
 }
 
 fn discovery() -> Peer {
-    let mut settings = AcceptorSettings {
+    let mut settings = TargetSettings {
         session_type: SessionType::Discovery,
         target_name: None,
         ..settings()
@@ -115,7 +115,7 @@ fn a_discovery_session_takes_nothing_but_send_targets_and_logout() {
 #[test]
 fn an_answer_longer_than_the_initiator_takes_is_fetched_in_parts() {
     // 11.10.4, 11.11.2, 11.11.4
-    let mut settings = AcceptorSettings {
+    let mut settings = TargetSettings {
         session_type: SessionType::Discovery,
         ..settings()
     };

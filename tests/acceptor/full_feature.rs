@@ -1,10 +1,10 @@
 //! Commands, their numbers and their answers.
 
 use bytes::{Bytes, BytesMut};
-use iscsiswiconfig::iscsi::acceptor::{AcceptorError, ScsiReply};
 use iscsiswiconfig::iscsi::codec::{CodecError, Decoder};
 use iscsiswiconfig::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
 use iscsiswiconfig::iscsi::pdu::{Opcode, Pdu, RejectReason, ScsiCommand, SnackRequest, SnackType};
+use iscsiswiconfig::iscsi::target::{ScsiReply, TargetSessionError};
 
 use super::peer::{CDB, Peer, TWENTY, lun, settings};
 
@@ -360,7 +360,7 @@ fn bytes_that_are_no_pdu_are_rejected_and_end_the_session() {
         let nop_out = Pdu::NopOut(peer.nop_out(1, u32::MAX, b""));
         assert_eq!(
             peer.session.handle(nop_out, peer.now),
-            Err(AcceptorError::Ended {
+            Err(TargetSessionError::Ended {
                 opcode: Opcode::NOP_OUT
             })
         );

@@ -3,15 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use iscsiswiconfig::iscsi::acceptor::{
-    Accepted, AcceptorSession, AcceptorSettings, Command, Decision, Event as TargetEvent,
-    LoginAcceptor, LoginPolicy, LoginStep as TargetStep, ScsiReply, TargetRecord,
-};
 use iscsiswiconfig::iscsi::chap::{
     CHALLENGE_LENGTH, ChapAlgorithm, ChapChallenge, ChapCredentials, MutualChap,
 };
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid, Lun, Tsih};
+use iscsiswiconfig::iscsi::initiator::{Event, Session, Task, Transfer};
 use iscsiswiconfig::iscsi::login::{
     Login, LoginChap, LoginError, LoginParameters, LoginResult, LoginStep,
 };
@@ -19,7 +16,10 @@ use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer, SessionType};
 use iscsiswiconfig::iscsi::pdu::{
     LogoutOutcome, LogoutReason, Pdu, TaskAttribute, TaskManagementOutcome,
 };
-use iscsiswiconfig::iscsi::session::{Event, Session, Task, Transfer};
+use iscsiswiconfig::iscsi::target::{
+    Accepted, Command, Decision, Event as TargetEvent, LoginPolicy, LoginStep as TargetStep,
+    ScsiReply, TargetLogin, TargetRecord, TargetSession, TargetSettings,
+};
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
@@ -91,7 +91,7 @@ impl Pipe {
 /// Both sides in the full feature phase.
 struct Joined {
     initiator: Session,
-    target: AcceptorSession,
+    target: TargetSession,
     forth: Pipe,
     back: Pipe,
     now: Instant,
@@ -168,7 +168,7 @@ impl Joined {
         let mut forth = Pipe::new(setup.seed);
         let mut back = Pipe::new(setup.seed.wrapping_mul(31));
         forth.send(&Pdu::LoginRequest(request));
-        let mut acceptor = LoginAcceptor::new(setup.command_window);
+        let mut acceptor = TargetLogin::new(setup.command_window);
         let mut accepted = None;
         let result = loop {
             let request = next(&mut forth);
@@ -186,7 +186,7 @@ impl Joined {
                     }
                 };
             }
-            let mut spare = LoginAcceptor::new(1);
+            let mut spare = TargetLogin::new(1);
             match step {
                 TargetStep::Send(next, response) => {
                     spare = *next;
@@ -235,10 +235,10 @@ impl Joined {
                 result.exp_cmd_sn,
                 result.max_cmd_sn,
             ),
-            target: AcceptorSession::new(
-                AcceptorSettings {
+            target: TargetSession::new(
+                TargetSettings {
                     write_buffer: setup.write_buffer,
-                    ..AcceptorSettings::new(&accepted, targets)
+                    ..TargetSettings::new(&accepted, targets)
                 },
                 now,
             ),

@@ -1,10 +1,6 @@
 //! The login phase at the target.
 
 use bytes::{Bytes, BytesMut};
-use iscsiswiconfig::iscsi::acceptor::{
-    Accepted, Admission, LoginAcceptor, LoginFailure, LoginStep, MAX_EXCHANGES, Question, Refusal,
-    RequiredChap,
-};
 use iscsiswiconfig::iscsi::chap::{
     CHALLENGE_LENGTH, ChapAlgorithm, ChapChallenge, ChapCredentials,
 };
@@ -14,6 +10,10 @@ use iscsiswiconfig::iscsi::ids::{
 };
 use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer, SessionType};
 use iscsiswiconfig::iscsi::pdu::{LoginRequest, LoginResponse, NopOut, Pdu, Stage};
+use iscsiswiconfig::iscsi::target::{
+    Accepted, Admission, LoginFailure, LoginStep, MAX_EXCHANGES, Question, Refusal, RequiredChap,
+    TargetLogin,
+};
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
@@ -74,7 +74,7 @@ fn chap() -> RequiredChap {
 
 /// A login under way: what the target answered last.
 struct Exchange {
-    acceptor: LoginAcceptor,
+    acceptor: TargetLogin,
     response: LoginResponse,
 }
 
@@ -93,7 +93,7 @@ fn text(response: &LoginResponse) -> String {
 }
 
 /// Gives the target a request over the wire.
-fn give(acceptor: LoginAcceptor, request: LoginRequest) -> LoginStep {
+fn give(acceptor: TargetLogin, request: LoginRequest) -> LoginStep {
     let mut stream = BytesMut::new();
     Encoder::new()
         .encode(&Pdu::LoginRequest(request), &mut stream)
@@ -102,7 +102,7 @@ fn give(acceptor: LoginAcceptor, request: LoginRequest) -> LoginStep {
 }
 
 fn ask(request: LoginRequest) -> Box<Question> {
-    match give(LoginAcceptor::new(32), request) {
+    match give(TargetLogin::new(32), request) {
         LoginStep::Ask(question) => question,
         other => panic!("{other:?}"),
     }
@@ -228,13 +228,13 @@ fn missing_names_and_unknown_session_types_are_told() {
         ),
     ] {
         let step = give(
-            LoginAcceptor::new(32),
+            TargetLogin::new(32),
             request(OPERATIONAL, Some(FULL_FEATURE), names),
         );
         assert_eq!(status(step), expected, "{names:?}");
     }
     let long = format!("InitiatorName={}\0TargetName=b\0", "a".repeat(224));
-    let step = give(LoginAcceptor::new(32), request(OPERATIONAL, None, &long));
+    let step = give(TargetLogin::new(32), request(OPERATIONAL, None, &long));
     assert_eq!(status(step), "0x0200");
 }
 
@@ -246,7 +246,7 @@ fn a_version_that_is_too_new_is_not_supported() {
     let step = start(new.clone(), None);
     assert_eq!(accepted(step).response.version_active, 0);
     new.version_min = 1;
-    assert_eq!(status(give(LoginAcceptor::new(32), new)), "0x0205");
+    assert_eq!(status(give(TargetLogin::new(32), new)), "0x0205");
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn anything_but_a_login_request_ends_the_login() {
         })
     };
     assert_eq!(
-        refused(LoginAcceptor::new(32).handle(nop_out())).response,
+        refused(TargetLogin::new(32).handle(nop_out())).response,
         None
     );
     let exchange = goes_on(start(security(""), None));
@@ -461,7 +461,7 @@ fn keys_out_of_place_are_initiator_errors() {
 
 /// Starts a login that may fail before the question.
 fn start_any(request: LoginRequest) -> LoginStep {
-    match give(LoginAcceptor::new(32), request) {
+    match give(TargetLogin::new(32), request) {
         LoginStep::Ask(question) => question.admit(admission(None)),
         other => other,
     }
@@ -527,7 +527,7 @@ fn header_fields_stay_as_they_were() {
     accepted(exchange.give(good()));
     let mut beyond = operational("");
     beyond.current_stage = FULL_FEATURE;
-    assert_eq!(status(give(LoginAcceptor::new(32), beyond)), "0x0200");
+    assert_eq!(status(give(TargetLogin::new(32), beyond)), "0x0200");
 }
 
 #[test]
@@ -545,7 +545,7 @@ fn text_of_the_initiator_goes_on_behind_the_c_bit() {
     let (head, tail) = NAMES.split_at(20);
     let mut first = request(OPERATIONAL, None, head);
     first.continues = true;
-    let exchange = goes_on(give(LoginAcceptor::new(32), first.clone()));
+    let exchange = goes_on(give(TargetLogin::new(32), first.clone()));
     assert!(exchange.response.data.is_empty() && !exchange.response.transit);
     let step = exchange.give(request(OPERATIONAL, Some(FULL_FEATURE), tail));
     let LoginStep::Ask(question) = step else {
@@ -556,7 +556,7 @@ fn text_of_the_initiator_goes_on_behind_the_c_bit() {
 
     first.transit = true;
     first.next_stage = FULL_FEATURE;
-    assert_eq!(status(give(LoginAcceptor::new(32), first)), "0x0200");
+    assert_eq!(status(give(TargetLogin::new(32), first)), "0x0200");
 }
 
 #[test]
@@ -564,7 +564,7 @@ fn text_without_an_end_is_refused() {
     // 6.1, 7.12
     let mut endless = request(OPERATIONAL, None, &"x".repeat(8192));
     endless.continues = true;
-    let mut exchange = goes_on(give(LoginAcceptor::new(32), endless.clone()));
+    let mut exchange = goes_on(give(TargetLogin::new(32), endless.clone()));
     for _ in 0..7 {
         exchange = goes_on(exchange.give(endless.clone()));
     }
@@ -585,7 +585,7 @@ fn an_answer_longer_than_a_response_is_fetched_in_parts() {
     let (first, second) = keys.split_at(8000);
     let mut continued = request(OPERATIONAL, None, first);
     continued.continues = true;
-    let exchange = goes_on(give(LoginAcceptor::new(32), continued));
+    let exchange = goes_on(give(TargetLogin::new(32), continued));
     let step = exchange.give(request(OPERATIONAL, Some(FULL_FEATURE), second));
     let LoginStep::Ask(question) = step else {
         panic!("{step:?}")
@@ -626,7 +626,7 @@ proptest! {
             "", NAMES, "AuthMethod=CHAP,None\0", "CHAP_A=5\0", "CHAP_N=x\0CHAP_R=0x00\0",
             "MaxBurstLength=1024\0", "junk", "InitialR2T=No\0", "InitiatorName=a\0TargetName=b\0AuthMethod=CHAP\0",
         ];
-        let mut acceptor = LoginAcceptor::new(1);
+        let mut acceptor = TargetLogin::new(1);
         for (transit, continues, from, to, text, long) in requests {
             let mut request = request(STAGES[from], transit.then_some(STAGES[to]), TEXTS[text]);
             request.continues = continues;

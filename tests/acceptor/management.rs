@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::acceptor::{
-    AcceptorError, AcceptorSettings, Event, PingSettings, ScsiReply, TaskManagement,
-};
 use iscsiswiconfig::iscsi::ids::{CmdSn, InitiatorTaskTag};
 use iscsiswiconfig::iscsi::operational::SessionType;
 use iscsiswiconfig::iscsi::pdu::{
     DataOut, LogoutReason, Pdu, ScsiCommand, TaskManagementFunction, TaskManagementOutcome,
     TaskManagementRequest,
+};
+use iscsiswiconfig::iscsi::target::{
+    Event, PingSettings, ScsiReply, TargetSessionError, TargetSettings, TaskManagement,
 };
 
 use super::peer::{Peer, TWENTY, data_out, lun, settings};
@@ -342,7 +342,7 @@ fn a_ping_of_the_initiator_is_returned_as_far_as_it_takes_data() {
 }
 
 fn pinging() -> Peer {
-    Peer::new(AcceptorSettings {
+    Peer::new(TargetSettings {
         ping: Some(PingSettings {
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
@@ -373,7 +373,7 @@ fn a_silent_initiator_is_pinged_and_given_up() {
     assert_eq!(peer.session.poll_timeout(), Some(peer.now));
     assert_eq!(
         peer.session.handle_timeout(peer.now),
-        Err(AcceptorError::PingTimeout {
+        Err(TargetSessionError::PingTimeout {
             after: Duration::from_secs(5)
         })
     );
@@ -424,7 +424,7 @@ fn a_logout_can_be_asked_for_and_the_connection_dropped() {
 #[test]
 fn a_discovery_session_is_dropped_without_a_message() {
     // 7.4.3
-    let mut peer = Peer::new(AcceptorSettings {
+    let mut peer = Peer::new(TargetSettings {
         session_type: SessionType::Discovery,
         ..settings()
     });

@@ -3,9 +3,6 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use iscsiswiconfig::iscsi::acceptor::{
-    AcceptorSession, AcceptorSettings, Command, Event, ScsiReply, TargetRecord, TaskId,
-};
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::describe::describe;
 use iscsiswiconfig::iscsi::ids::{
@@ -15,6 +12,9 @@ use iscsiswiconfig::iscsi::operational::{OperationalParameters, SessionType};
 use iscsiswiconfig::iscsi::pdu::{
     DataOut, LogoutReason, LogoutRequest, NopOut, Pdu, ScsiCommand, TaskAttribute,
     TaskManagementFunction, TaskManagementRequest, TextRequest,
+};
+use iscsiswiconfig::iscsi::target::{
+    Command, Event, ScsiReply, TargetRecord, TargetSession, TargetSettings, TaskId,
 };
 
 pub const TARGET: &str = "iqn.2026-11.test:vtl";
@@ -35,8 +35,8 @@ pub fn parameters() -> OperationalParameters {
     }
 }
 
-pub fn settings() -> AcceptorSettings {
-    AcceptorSettings {
+pub fn settings() -> TargetSettings {
+    TargetSettings {
         session_type: SessionType::Normal,
         target_name: Some(TARGET.to_owned()),
         targets: vec![TargetRecord {
@@ -57,17 +57,17 @@ pub fn settings() -> AcceptorSettings {
 }
 
 pub struct Peer {
-    pub session: AcceptorSession,
+    pub session: TargetSession,
     pub start: Instant,
     pub now: Instant,
     pub cmd_sn: u32,
 }
 
 impl Peer {
-    pub fn new(settings: AcceptorSettings) -> Self {
+    pub fn new(settings: TargetSettings) -> Self {
         let start = Instant::now();
         Self {
-            session: AcceptorSession::new(settings, start),
+            session: TargetSession::new(settings, start),
             start,
             now: start,
             cmd_sn: 1,

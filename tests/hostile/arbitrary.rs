@@ -6,8 +6,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::time::Duration;
 
 use iscsiswiconfig::cli;
-use iscsiswiconfig::config::{Configuration, Scope};
-use iscsiswiconfig::state::{StateError, Store};
+use iscsiswiconfig::iop::config::{Configuration, Scope};
+use iscsiswiconfig::iop::store::{StateError, Store};
 use iscsiswiconfig::values::{IscsiName, Subject};
 use proptest::prelude::*;
 use proptest::test_runner::Config;

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use iscsiswiconfig::devices;
-use iscsiswiconfig::devices::enumerate::{Enumeration, Reply, Step};
-use iscsiswiconfig::devices::names::DeviceNames;
+use iscsiswiconfig::iop::devices;
+use iscsiswiconfig::iop::devices::enumerate::{Enumeration, Reply, Step};
+use iscsiswiconfig::iop::devices::names::DeviceNames;
 use iscsiswiconfig::vtl::DriveType;
 
 use super::*;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid, Lun};
+use iscsiswiconfig::iscsi::initiator::{Completion, Event, Session, Task, Transfer};
 use iscsiswiconfig::iscsi::login::{Login, LoginParameters, LoginStep};
 use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer, SessionType};
 use iscsiswiconfig::iscsi::pdu::{Pdu, TaskAttribute};
-use iscsiswiconfig::iscsi::session::{Completion, Event, Session, Task, Transfer};
 
 /// One session.
 pub struct TapeInitiator {

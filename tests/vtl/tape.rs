@@ -3,8 +3,8 @@
 use std::fs;
 
 use bytes::Bytes;
+use iscsiswiconfig::iscsi::initiator::Transfer;
 use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer};
-use iscsiswiconfig::iscsi::session::Transfer;
 
 use super::NAME;
 use crate::common::TestEnvironment;

@@ -22,10 +22,10 @@ use bytes::Bytes;
 
 use super::chap::{ChapAlgorithm, ChapCredentials, ChapInitiator, MutualChap};
 use super::ids::{Cid, CmdSn, InitiatorTaskTag, Isid, StatSn, Tsih};
+use super::initiator::SessionParameters;
 use super::negotiation::{Answer, Negotiation, Role};
 use super::operational::{OperationalOffer, OperationalParameters, SessionType};
 use super::pdu::{LoginRequest, LoginResponse, Stage};
-use super::session::SessionParameters;
 use super::text::{MAX_TEXT_LENGTH, TextError, TextPairs};
 
 mod address;

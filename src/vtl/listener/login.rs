@@ -7,14 +7,14 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::connection::{Connection, ConnectionError};
-use super::hub::{COMMAND_WINDOW, Hub, Membership, OUT_OF_RESOURCES};
+use super::registry::{COMMAND_WINDOW, Membership, OUT_OF_RESOURCES, SessionRegistry};
 use super::{LoginAttempt, LoginOutcome, Notice};
-use crate::iscsi::acceptor::{
-    Accepted, Candidate, Decision, LoginAcceptor, LoginFailure, LoginStep, Question, Refusal,
-};
 use crate::iscsi::chap::{CHALLENGE_LENGTH, ChapChallenge};
 use crate::iscsi::ids::{LoginStatus, Tsih};
 use crate::iscsi::pdu::{LoginResponse, Pdu, Stage};
+use crate::iscsi::target::{
+    Accepted, Candidate, Decision, LoginFailure, LoginStep, Question, Refusal, TargetLogin,
+};
 
 const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
 
@@ -22,17 +22,17 @@ const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
 /// session; the connection is closed then.
 pub(super) async fn log_in(
     mut connection: Connection,
-    hub: &Rc<Hub>,
+    registry: &Rc<SessionRegistry>,
 ) -> Option<(Connection, Membership)> {
     let mut candidate = None;
-    let talk = talk(&mut connection, hub, &mut candidate);
-    let login_time = hub.login_time();
+    let talk = talk(&mut connection, registry, &mut candidate);
+    let login_time = registry.login_time();
     let outcome = match timeout(login_time, talk).await {
         Ok(ended) => ended,
         Err(_) => Ended::Abandoned(Abandonment::TooSlow),
     };
     let tell = |candidate: Option<&Candidate>, outcome| {
-        hub.observe(Notice::Login(&LoginAttempt {
+        registry.observe(Notice::Login(&LoginAttempt {
             time: SystemTime::now(),
             peer: connection.peer,
             initiator_name: candidate.map(|candidate| candidate.initiator_name.clone()),
@@ -98,8 +98,12 @@ enum Abandonment {
     Disbelieved,
 }
 
-async fn talk(connection: &mut Connection, hub: &Rc<Hub>, asked: &mut Option<Candidate>) -> Ended {
-    let mut acceptor = LoginAcceptor::new(COMMAND_WINDOW);
+async fn talk(
+    connection: &mut Connection,
+    registry: &Rc<SessionRegistry>,
+    asked: &mut Option<Candidate>,
+) -> Ended {
+    let mut acceptor = TargetLogin::new(COMMAND_WINDOW);
     let mut is_first = true;
     loop {
         let pdu = match connection.receive().await {
@@ -118,7 +122,7 @@ async fn talk(connection: &mut Connection, hub: &Rc<Hub>, asked: &mut Option<Can
         let mut step = acceptor.handle(pdu);
         if let LoginStep::Ask(question) = step {
             *asked = Some(question.candidate().clone());
-            step = answer(*question, connection, hub);
+            step = answer(*question, connection, registry);
         }
         let (response, ended) = match step {
             LoginStep::Send(next, response) => {
@@ -132,7 +136,7 @@ async fn talk(connection: &mut Connection, hub: &Rc<Hub>, asked: &mut Option<Can
                 Some(response) => (response, Ended::Refused(refusal)),
                 None => return Ended::Refused(refusal),
             },
-            LoginStep::Done(accepted) => finish(*accepted, connection, hub),
+            LoginStep::Done(accepted) => finish(*accepted, connection, registry),
             // A question is asked once, and has been answered.
             LoginStep::Ask(_) => return Ended::Abandoned(Abandonment::Silent),
         };
@@ -147,11 +151,11 @@ async fn talk(connection: &mut Connection, hub: &Rc<Hub>, asked: &mut Option<Can
 }
 
 /// Decides about a candidate.
-fn answer(question: Question, connection: &Connection, hub: &Hub) -> LoginStep {
+fn answer(question: Question, connection: &Connection, registry: &SessionRegistry) -> LoginStep {
     let (Some(challenge), Ok(portal)) = (challenge(), connection.local_address()) else {
         return question.refuse(TARGET_ERROR);
     };
-    let decision = hub.decide(question.candidate(), portal, challenge);
+    let decision = registry.decide(question.candidate(), portal, challenge);
     match decision {
         Decision::Admit(admission) => question.admit(*admission),
         Decision::Refuse(status) => question.refuse(status),
@@ -160,11 +164,15 @@ fn answer(question: Question, connection: &Connection, hub: &Hub) -> LoginStep {
 }
 
 /// Makes a session of a login that has succeeded, unless the last place has gone to another one meanwhile.
-fn finish(accepted: Accepted, connection: &Connection, hub: &Rc<Hub>) -> (LoginResponse, Ended) {
+fn finish(
+    accepted: Accepted,
+    connection: &Connection,
+    registry: &Rc<SessionRegistry>,
+) -> (LoginResponse, Ended) {
     let joined = connection
         .local_address()
         .ok()
-        .and_then(|portal| hub.join(&accepted, portal));
+        .and_then(|portal| registry.join(&accepted, portal));
     let chap = accepted.chap;
     match joined {
         Some((membership, reinstated)) => {

@@ -3,16 +3,16 @@
 //! ```text
 //!  Listener::serve --accept--> log_in --Membership--> serve --> close
 //!         |                      |                      |
-//!         |                      \------- Hub ----------/   the library, the sessions, the rules
+//!         |                      \------- SessionRegistry ----------/   the library, the sessions, the rules
 //!         \--stop: Logout Request to every session, a short grace, drop, media synced
 //! ```
 //!
 //! Everything runs on one thread: a command is executed at once and in full, so no two of them ever meet. All protocol
-//! knowledge is in [`crate::iscsi::acceptor`]; this module moves bytes and watches the clock.
+//! knowledge is in [`crate::iscsi::target`]; this module moves bytes and watches the clock.
 
 mod connection;
-mod hub;
 mod login;
+mod registry;
 mod session;
 
 use std::future::{Future, poll_fn};
@@ -32,15 +32,15 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
 use self::connection::Connection;
-use self::hub::Hub;
+use self::registry::SessionRegistry;
 use super::configuration::LibraryError;
 use super::fault::TransportFaults;
 use super::library::Library;
-use crate::iscsi::acceptor::{AcceptorError, LoginFailure, PingSettings};
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials, ChapOutcome};
 use crate::iscsi::ids::LoginStatus;
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::iscsi::pdu::Pdu;
+use crate::iscsi::target::{LoginFailure, PingSettings, TargetSessionError};
 
 pub use connection::ConnectionError;
 
@@ -182,7 +182,7 @@ pub enum SessionEnd {
     /// A login of the same initiator port took its place.
     Reinstated,
     /// The initiator does not answer.
-    Silent(AcceptorError),
+    Silent(TargetSessionError),
     /// The connection was lost.
     Lost(ConnectionError),
     /// A fault that was asked for.
@@ -334,15 +334,15 @@ impl Listener {
             mut signals,
             ..
         } = self;
-        let hub = Hub::new(settings, library, observer);
+        let registry = SessionRegistry::new(settings, library, observer);
         let tasks = LocalSet::new();
         let stopped = tasks.block_on(&runtime, async {
             let mut connections = JoinSet::new();
             let mut stopping: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
-            let why = accept(&listener, &hub, &mut connections, &mut stopping).await;
+            let why = accept(&listener, &registry, &mut connections, &mut stopping).await;
             drop(stopping);
             drop(listener);
-            let grace = end_sessions(&hub, &mut connections);
+            let grace = end_sessions(&registry, &mut connections);
             let mut again: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
             // Whichever comes first.
             let _ = unless(&mut again, grace).await;
@@ -350,7 +350,7 @@ impl Listener {
         });
         // Connections that are left go with their tasks, and their sessions with them.
         drop(tasks);
-        let synced = hub.library().sync();
+        let synced = registry.library().sync();
         synced.map(|()| stopped)
     }
 }
@@ -388,7 +388,7 @@ async fn unless<T>(
 /// Accepts connections until it is told to stop.
 async fn accept(
     listener: &TcpListener,
-    hub: &Rc<Hub>,
+    registry: &Rc<SessionRegistry>,
     connections: &mut JoinSet<()>,
     stopping: &mut Stopping<'_>,
 ) -> Stopped {
@@ -406,9 +406,9 @@ async fn accept(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let hub = Rc::clone(hub);
+                let registry = Rc::clone(registry);
                 connections.spawn_local(async move {
-                    let logged_in = log_in(stream, peer, &hub).await;
+                    let logged_in = log_in(stream, peer, &registry).await;
                     drop(place);
                     if let Some((connection, membership)) = logged_in {
                         session::serve(connection, membership).await;
@@ -428,22 +428,22 @@ async fn accept(
 async fn log_in(
     stream: TcpStream,
     peer: SocketAddr,
-    hub: &Rc<Hub>,
-) -> Option<(Connection, hub::Membership)> {
+    registry: &Rc<SessionRegistry>,
+) -> Option<(Connection, registry::Membership)> {
     // A socket for both families shows an IPv4 peer in its IPv6 form.
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let faults = hub.settings().faults.clone();
-    let connection = Connection::new(stream, peer, faults, hub.observer()).ok()?;
-    login::log_in(connection, hub).await
+    let faults = registry.settings().faults.clone();
+    let connection = Connection::new(stream, peer, faults, registry.observer()).ok()?;
+    login::log_in(connection, registry).await
 }
 
 /// Ends all sessions: asks their initiators to log out, and drops those that do not.
-async fn end_sessions(hub: &Hub, connections: &mut JoinSet<()>) {
-    hub.with_others(None, |session| session.request_logout(GRACE));
+async fn end_sessions(registry: &SessionRegistry, connections: &mut JoinSet<()>) {
+    registry.with_others(None, |session| session.request_logout(GRACE));
     let grace = Duration::from_secs(GRACE.into());
-    if timeout(grace, hub.wait_until_empty()).await.is_err() {
-        hub.with_others(None, |session| session.drop_connection(0));
-        let _ = timeout(LAST_WORDS, hub.wait_until_empty()).await;
+    if timeout(grace, registry.wait_until_empty()).await.is_err() {
+        registry.with_others(None, |session| session.drop_connection(0));
+        let _ = timeout(LAST_WORDS, registry.wait_until_empty()).await;
     }
     // What was said last has to be sent.
     let sent = async { while connections.join_next().await.is_some() {} };

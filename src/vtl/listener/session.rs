@@ -8,16 +8,16 @@ use std::time::Instant;
 use tokio::time::timeout_at;
 
 use super::connection::{Connection, ConnectionError};
-use super::hub::Membership;
+use super::registry::Membership;
 use super::{Notice, SessionEnd};
-use crate::iscsi::acceptor::{Command, Event, ScsiReply, TaskManagement};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
+use crate::iscsi::target::{Command, Event, ScsiReply, TaskManagement};
 use crate::scsi::spc::LogicalUnitNumber;
 
 /// Serves a session until it ends, and tells of its end.
 pub(super) async fn serve(mut connection: Connection, membership: Membership) {
     let end = talk(&mut connection, &membership).await;
-    membership.hub().observe(Notice::Ended {
+    membership.registry().observe(Notice::Ended {
         peer: connection.peer,
         initiator_name: membership.initiator_name(),
         end: &end,
@@ -138,7 +138,7 @@ async fn wait(
 fn execute(membership: &Membership, command: &Command) {
     let lun = LogicalUnitNumber(command.lun.0);
     let reply = {
-        let mut library = membership.hub().library();
+        let mut library = membership.registry().library();
         // What a WRITE wants depends on the block length of this very moment.
         let data_out_length = library.data_out_length(lun, &command.cdb);
         let reply = library.execute(
@@ -162,37 +162,37 @@ fn execute(membership: &Membership, command: &Command) {
 
 /// Performs a task management function; the session's own tasks have been aborted already.
 fn manage(membership: &Membership, management: &TaskManagement) {
-    let hub = membership.hub();
+    let registry = membership.registry();
     let nexus = membership.nexus();
     let lun = LogicalUnitNumber(management.lun.0);
     let mut is_cold_reset = false;
     let outcome = match management.function {
         TaskManagementFunction::ABORT_TASK => TaskManagementOutcome::FUNCTION_COMPLETE,
         TaskManagementFunction::ABORT_TASK_SET | TaskManagementFunction::CLEAR_TASK_SET
-            if !hub.library().logical_units().contains(&lun) =>
+            if !registry.library().logical_units().contains(&lun) =>
         {
             TaskManagementOutcome::LUN_DOES_NOT_EXIST
         }
         TaskManagementFunction::ABORT_TASK_SET => TaskManagementOutcome::FUNCTION_COMPLETE,
         TaskManagementFunction::CLEAR_TASK_SET => {
-            hub.abort_tasks_of_others(nexus, Some(management.lun));
+            registry.abort_tasks_of_others(nexus, Some(management.lun));
             TaskManagementOutcome::FUNCTION_COMPLETE
         }
         TaskManagementFunction::LOGICAL_UNIT_RESET => {
-            if hub.library().logical_unit_reset(lun) {
-                hub.abort_tasks_of_others(nexus, Some(management.lun));
+            if registry.library().logical_unit_reset(lun) {
+                registry.abort_tasks_of_others(nexus, Some(management.lun));
                 TaskManagementOutcome::FUNCTION_COMPLETE
             } else {
                 TaskManagementOutcome::LUN_DOES_NOT_EXIST
             }
         }
         TaskManagementFunction::TARGET_WARM_RESET => {
-            hub.library().target_reset();
-            hub.abort_tasks_of_others(nexus, None);
+            registry.library().target_reset();
+            registry.abort_tasks_of_others(nexus, None);
             TaskManagementOutcome::FUNCTION_COMPLETE
         }
         TaskManagementFunction::TARGET_COLD_RESET => {
-            hub.library().power_cycle();
+            registry.library().power_cycle();
             is_cold_reset = true;
             TaskManagementOutcome::FUNCTION_COMPLETE
         }
@@ -203,6 +203,6 @@ fn manage(membership: &Membership, management: &TaskManagement) {
         .respond_to_management(management.id, outcome);
     if is_cold_reset {
         // It ends every connection of the target (RFC 7143 11.5.1).
-        hub.with_others(None, |session| session.drop_connection(0));
+        registry.with_others(None, |session| session.drop_connection(0));
     }
 }

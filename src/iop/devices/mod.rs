@@ -1,0 +1,317 @@
+//! From what the LUNs of a target answered to libraries and drives with their IBM i names.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`enumerate`] | which commands to send to a target, and what its replies say |
+//! | [`inventory`] | the result: the tape devices of one target |
+//! | [`names`] | which TAPMLBxx and TAPxx stands for which device |
+//! | [`problem`] | what IBM i would stumble over, in sentences |
+//! | [`type_model`] | IBM i types and models |
+
+pub mod enumerate;
+#[cfg(test)]
+mod fake;
+pub mod inventory;
+mod matching;
+pub mod names;
+pub mod problem;
+mod text;
+pub mod type_model;
+
+use std::collections::BTreeMap;
+
+use crate::iop::active::{Drive, Library};
+use inventory::{Changer, DriveElement, Inventory, LogicalUnit};
+use matching::Found;
+use names::{DeviceKey, DeviceKind, DeviceNames};
+use problem::Problem;
+use text::{hex, printable};
+use type_model::{DriveModel, LibraryTypeModel};
+
+/// A target and what its enumeration found.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The target's iSCSI name.
+    pub name: &'a str,
+    /// What it has.
+    pub inventory: &'a Inventory,
+}
+
+/// The devices of one target, as the report has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// Its libraries, by logical unit number, each with its drives.
+    pub libraries: Vec<Library>,
+    /// The drives that no library claims, by logical unit number.
+    pub drives: Vec<Drive>,
+    /// Problems that belong to the target and to none of its libraries alone, a sentence each. With exactly one
+    /// library there are none: they are that library's.
+    pub problems: Vec<String>,
+}
+
+/// Names and describes what was found in one re-IPL; `targets` are those that answered, in the order of the
+/// configuration.
+///
+/// Names go by target, then logical unit number. A device that is seen a second time has the same name, and a
+/// problem.
+pub fn describe(targets: &[Target<'_>], names: &mut DeviceNames) -> Vec<Description> {
+    let mut seen = Seen::new();
+    targets
+        .iter()
+        .map(|target| describe_target(*target, names, &mut seen))
+        .collect()
+}
+
+/// Where a device was first seen in this re-IPL: target name and logical unit number.
+type Seen = BTreeMap<(DeviceKind, DeviceKey), (String, u64)>;
+
+fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen) -> Description {
+    let mut units: Vec<&LogicalUnit> = target.inventory.logical_units.iter().collect();
+    units.sort_by_key(|unit| unit.lun.number());
+    let drive_units: Vec<&LogicalUnit> = units
+        .iter()
+        .copied()
+        .filter(|unit| unit.changer.is_none())
+        .collect();
+    let changers: Vec<(&LogicalUnit, &Changer)> = units
+        .iter()
+        .filter_map(|unit| Some((*unit, unit.changer.as_ref()?)))
+        .collect();
+    let elements: Vec<&[DriveElement]> = changers
+        .iter()
+        .map(|(_, changer)| changer.drives.as_slice())
+        .collect();
+
+    let mut problems = target.inventory.problems.clone();
+    let mut libraries: Vec<(Library, Vec<Problem>)> = changers
+        .iter()
+        .map(|(unit, changer)| {
+            let mut own = unit.problems.clone();
+            let device = name(
+                DeviceKind::Library,
+                unit,
+                target.name,
+                names,
+                seen,
+                &mut own,
+            );
+            own.extend(not_3584(unit, changer));
+            (library(unit, changer, device), own)
+        })
+        .collect();
+    let mut drives: Vec<Option<(Drive, Vec<Problem>)>> = drive_units
+        .iter()
+        .map(|unit| {
+            let mut own = unit.problems.clone();
+            let device = name(DeviceKind::Drive, unit, target.name, names, seen, &mut own);
+            Some((drive(unit, device), own))
+        })
+        .collect();
+    let device_names: Vec<String> = drives
+        .iter()
+        .flatten()
+        .map(|(drive, _)| drive.device.clone())
+        .collect();
+
+    let found = matching::find_drives(&elements, &drive_units);
+    for (((library, own), elements), found) in libraries.iter_mut().zip(&elements).zip(&found) {
+        for (element, found) in elements.iter().zip(found) {
+            own.extend(element_problem(element, found, &device_names));
+            let (Found::Drive(index) | Found::ByPrefix(index)) = found else {
+                continue;
+            };
+            // A drive is in one element at most, so it is still there.
+            if let Some((mut drive, drive_problems)) = drives.get_mut(*index).and_then(Option::take)
+            {
+                drive.element_address = Some(element.address);
+                drive.volume = element.volume.as_deref().map(printable);
+                own.extend(drive_problems);
+                library.drives.push(drive);
+            }
+        }
+        library.drives.sort_by_key(|drive| drive.element_address);
+        own.extend(drive_type_problems(&library.drives));
+    }
+
+    let mut alone = Vec::new();
+    for (drive, drive_problems) in drives.into_iter().flatten() {
+        problems.extend(drive_problems);
+        problems.extend(old_drive(&drive));
+        if !libraries.is_empty() {
+            problems.push(Problem::DriveUnclaimed {
+                device: drive.device.clone(),
+                lun: drive.lun,
+            });
+        }
+        alone.push(drive);
+    }
+    if let [(_, own)] = libraries.as_mut_slice() {
+        own.append(&mut problems);
+    }
+    let sentences = |problems: &[Problem]| problems.iter().map(Problem::to_string).collect();
+    Description {
+        libraries: libraries
+            .into_iter()
+            .map(|(library, own)| Library {
+                problems: sentences(&own),
+                ..library
+            })
+            .collect(),
+        drives: alone,
+        problems: sentences(&problems),
+    }
+}
+
+fn library(unit: &LogicalUnit, changer: &Changer, device: String) -> Library {
+    let LibraryTypeModel { text, derived } =
+        LibraryTypeModel::new(changer.type_model, &unit.inquiry.product);
+    Library {
+        device,
+        type_model: text,
+        derived,
+        vendor: printable(&unit.inquiry.vendor),
+        product: printable(&unit.inquiry.product),
+        revision: printable(&unit.inquiry.revision),
+        serial: printable(&unit.serial),
+        lun: unit.lun.number(),
+        storage_elements: changer.storage_elements,
+        import_export_elements: changer.import_export_elements,
+        transport_elements: changer.transport_elements,
+        drives: Vec::new(),
+        problems: Vec::new(),
+    }
+}
+
+fn not_3584(unit: &LogicalUnit, changer: &Changer) -> Option<Problem> {
+    let type_model = LibraryTypeModel::new(changer.type_model, &unit.inquiry.product);
+    (!type_model.is_3584()).then_some(Problem::Not3584 {
+        type_model: type_model.text,
+    })
+}
+
+fn drive(unit: &LogicalUnit, device: String) -> Drive {
+    Drive {
+        device,
+        type_model: DriveModel::new(&unit.inquiry.product).text(),
+        vendor: printable(&unit.inquiry.vendor),
+        product: printable(&unit.inquiry.product),
+        revision: printable(&unit.inquiry.revision),
+        serial: printable(&unit.serial),
+        lun: unit.lun.number(),
+        element_address: None,
+        volume: None,
+    }
+}
+
+fn name(
+    kind: DeviceKind,
+    unit: &LogicalUnit,
+    target: &str,
+    names: &mut DeviceNames,
+    seen: &mut Seen,
+    problems: &mut Vec<Problem>,
+) -> String {
+    let (key, identity) = key(unit, target);
+    let device = names.name(kind, &key);
+    let lun = unit.lun.number();
+    match seen.get(&(kind, key.clone())) {
+        Some((other_target, other_lun)) => problems.push(Problem::SeenTwice {
+            device: device.clone(),
+            identity,
+            lun,
+            other_lun: *other_lun,
+            other_target: other_target.clone(),
+        }),
+        None => {
+            seen.insert((kind, key), (target.to_owned(), lun));
+        }
+    }
+    device
+}
+
+/// Returns what tells the device from others, and the same in words.
+fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, String) {
+    let serial = printable(&unit.serial);
+    if !serial.is_empty() {
+        let words = format!("serial number {serial}");
+        return (DeviceKey::Serial { serial }, words);
+    }
+    let of_logical_unit = unit
+        .designators
+        .iter()
+        // NAA (3) and EUI-64 (2) are unique by rule, T10 (1) and vendor specific (0) ones by habit.
+        .filter(|designator| designator.designator_type.0 <= 3)
+        .max_by_key(|designator| designator.designator_type.0);
+    if let Some(best) = of_logical_unit {
+        let designator = format!("{}:{}", best.designator_type.0, hex(&best.bytes));
+        let words = format!("designator {designator}");
+        return (DeviceKey::Designator { designator }, words);
+    }
+    let place = DeviceKey::Place {
+        target: target.to_ascii_lowercase(),
+        lun: unit.lun.number(),
+    };
+    (place, "target name and LUN".to_owned())
+}
+
+fn element_problem(element: &DriveElement, found: &Found, devices: &[String]) -> Option<Problem> {
+    let address = element.address;
+    let identifier = element
+        .identifier
+        .as_ref()
+        .map(matching::identifier_text)
+        .unwrap_or_default();
+    let device = |index: &usize| devices.get(*index).cloned().unwrap_or_default();
+    match found {
+        Found::Drive(_) => None,
+        Found::ByPrefix(index) => Some(Problem::DriveByPrefix {
+            address,
+            identifier,
+            device: device(index),
+        }),
+        Found::Twice(index, other) => Some(Problem::DriveNamedTwice {
+            address,
+            device: device(index),
+            other: *other,
+        }),
+        Found::Nothing => Some(Problem::DriveIsNoLun {
+            address,
+            identifier,
+        }),
+        Found::Unnamed => Some(Problem::DriveUnnamed { address }),
+    }
+}
+
+/// Returns what IBM i would not like about the drives of one library.
+fn drive_type_problems(drives: &[Drive]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    // Full and half height drives of one generation are one type; a drive of no known model is one by its product.
+    let types: BTreeMap<&str, &str> = drives
+        .iter()
+        .map(
+            |drive| match DriveModel::new(drive.product.as_bytes()).is_known() {
+                true => (drive.type_model.as_str(), drive.product.as_str()),
+                false => (drive.product.as_str(), drive.product.as_str()),
+            },
+        )
+        .collect();
+    if types.len() > 1 {
+        problems.push(Problem::MixedDrives {
+            products: types.into_values().map(str::to_owned).collect(),
+        });
+    }
+    problems.extend(drives.iter().filter_map(old_drive));
+    problems
+}
+
+fn old_drive(drive: &Drive) -> Option<Problem> {
+    DriveModel::new(drive.product.as_bytes())
+        .is_older_than_lto3()
+        .then(|| Problem::OldDrive {
+            device: drive.device.clone(),
+            product: drive.product.clone(),
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,400 @@
+//! The re-IPL of the IOP: ends what is, connects to every configured target at once, finds and names the devices, and
+//! records what came of it. One function, so that each front end only translates.
+
+mod failure;
+mod inquiry;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::iop::active::{
+    ChapReport, Failure, SessionReport, StoredIn, TargetReport, TargetStatus,
+};
+use crate::iop::config::Target;
+use crate::iop::devices::inventory::Inventory;
+use crate::iop::devices::names::DeviceNames;
+use crate::iop::devices::{self, Description};
+use crate::iop::store::{ActiveConfiguration, ActiveTarget, StateError, Store};
+use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials};
+use crate::iscsi::ids::{Cid, CmdSn, Isid};
+use crate::iscsi::login::{LoginChap, LoginParameters};
+use crate::iscsi::operational::{OperationalOffer, SessionType};
+use crate::transport::{self, AttachError, Attached, Attachment, Deadlines, Observer};
+use crate::values::IscsiName;
+pub use failure::REMEDIES;
+use inquiry::EnumerationInquiry;
+
+/// How a re-IPL talks to the targets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The longest that one phase may take; a target is given up as a whole after four times that.
+    pub timeout: Duration,
+    /// The CHAP algorithms to offer, in the order of preference.
+    pub chap_algorithms: Vec<ChapAlgorithm>,
+}
+
+/// What a re-IPL did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The active configuration that it recorded.
+    pub active: ActiveConfiguration,
+    /// The system generated initiator name; none on a partition without a UUID.
+    pub generated_name: Option<IscsiName>,
+    /// What is to be said of a target beside its report: name and sentence.
+    pub remarks: Vec<(String, String)>,
+}
+
+/// Why there was no re-IPL. A target that fails is no such reason.
+#[derive(Debug, Error)]
+pub enum ReIplError {
+    /// The state could not be locked, read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The system has no resources for the talk with the targets.
+    #[error("cannot set up the network input and output")]
+    Network(#[source] io::Error),
+}
+
+/// Runs a re-IPL. `observer` is told each step, with the number of the configured target, and what it is called.
+///
+/// # Errors
+/// [`ReIplError`]; the active configuration is the old one then.
+pub fn run(
+    store: &Store,
+    settings: &Settings,
+    observe: impl FnOnce(&[&Target]) -> Rc<Observer>,
+) -> Result<Outcome, ReIplError> {
+    let generated = store.generated_name()?;
+    let re_ipl = store.begin_re_ipl()?;
+    let configuration = store.revealed_configuration()?;
+    let targets: Vec<&Target> = configuration.targets.iter().collect();
+    let ipl_time = rfc_3339(SystemTime::now());
+
+    let attempts: Vec<Result<Attachment<EnumerationInquiry>, Failure>> = targets
+        .iter()
+        .map(|target| attachment(target, store, generated.as_ref(), settings))
+        .collect();
+    let tried: Vec<&Target> = targets
+        .iter()
+        .zip(&attempts)
+        .filter(|(_, attempt)| attempt.is_ok())
+        .map(|(target, _)| *target)
+        .collect();
+    let observer = (!tried.is_empty()).then(|| observe(&tried));
+    let mut attachments = Vec::with_capacity(tried.len());
+    let refused: Vec<Option<Failure>> = attempts
+        .into_iter()
+        .map(|attempt| attempt.map(|attachment| attachments.push(attachment)).err())
+        .collect();
+    let attached = match observer {
+        None => Vec::new(),
+        Some(observer) => {
+            let deadlines = Deadlines {
+                phase: settings.timeout,
+                whole: settings.timeout.saturating_mul(4),
+            };
+            transport::attach_all(attachments, deadlines, observer).map_err(ReIplError::Network)?
+        }
+    };
+    let mut attached = attached.into_iter();
+    let outcomes = refused
+        .into_iter()
+        .filter_map(|refused| match refused {
+            Some(failure) => Some(Err(failure)),
+            None => attached.next().map(Ok),
+        })
+        .collect();
+
+    let mut device_names = re_ipl.device_names.clone();
+    let (reports, remarks) = report(&targets, outcomes, generated.as_ref(), &mut device_names);
+    let active = ActiveConfiguration {
+        ipl_time: Some(ipl_time),
+        ipl_count: re_ipl.active.ipl_count.saturating_add(1),
+        targets: reports,
+    };
+    re_ipl.record(&active, &device_names)?;
+    Ok(Outcome {
+        active,
+        generated_name: generated,
+        remarks,
+    })
+}
+
+/// Returns the CHAP parameters of a target without the secret, which rests in the Platform KeyStore when it is `sealed`.
+pub fn chap_report(target: &Target, sealed: bool) -> Option<ChapReport> {
+    target.chap.as_ref().map(|chap| ChapReport {
+        name: chap.name.as_str().to_owned(),
+        keystore: target.keystore.word().to_owned(),
+        stored_in: match sealed {
+            true => StoredIn::Platform,
+            false => StoredIn::Disk,
+        },
+    })
+}
+
+fn attachment(
+    target: &Target,
+    store: &Store,
+    generated: Option<&IscsiName>,
+    settings: &Settings,
+) -> Result<Attachment<EnumerationInquiry>, Failure> {
+    let identity = &target.identity;
+    let Some(initiator_name) = identity.initiator_name.resolve(generated) else {
+        return Err(failure::no_initiator_name());
+    };
+    let initiator_name = initiator_name.as_str();
+    let chap = match &target.chap {
+        None => None,
+        Some(chap) => Some(LoginChap {
+            credentials: ChapCredentials {
+                name: chap.name.as_str().to_owned(),
+                secret: match chap.secret() {
+                    Some(secret) => Zeroizing::new(secret.reveal().as_bytes().to_vec()),
+                    None => return Err(failure::no_secret()),
+                },
+            },
+            algorithms: settings.chap_algorithms.clone(),
+            mutual: None,
+        }),
+    };
+    Ok(Attachment {
+        host: identity.target_host_name.as_str().to_owned(),
+        port: identity.target_port.number(),
+        login: LoginParameters {
+            initiator_name: initiator_name.to_owned(),
+            target_name: Some(identity.target_name.as_str().to_owned()),
+            session_type: SessionType::Normal,
+            isid: isid(store, target, initiator_name),
+            cid: Cid(0),
+            cmd_sn: CmdSn(1),
+            chap,
+            offer: OperationalOffer::default(),
+        },
+        inquiry: EnumerationInquiry::new(settings.timeout),
+    })
+}
+
+/// Returns the same ISID whenever the same state directory logs in to the same target, so that the target reinstates a
+/// session that a killed run left behind instead of keeping both (RFC 7143 section 6.3.5).
+fn isid(store: &Store, target: &Target, initiator_name: &str) -> Isid {
+    let directory = store.directory();
+    let directory = directory
+        .canonicalize()
+        .unwrap_or_else(|_| directory.to_owned());
+    let mut hash = Sha256::new();
+    for part in [
+        initiator_name,
+        target.identity.target_name.as_str(),
+        target.identity.target_host_name.as_str(),
+        &target.identity.target_port.to_string(),
+    ] {
+        hash.update(part.to_ascii_lowercase());
+        hash.update([0]);
+    }
+    hash.update(directory.as_os_str().as_encoded_bytes());
+    let mut random = [0; 5];
+    random
+        .iter_mut()
+        .zip(hash.finalize())
+        .for_each(|(to, from)| *to = from);
+    Isid::random(random)
+}
+
+/// What became of a target that was tried.
+type AttachOutcome = Result<Attached<EnumerationInquiry>, AttachError>;
+
+/// Turns what became of the targets into their reports, and names the devices.
+fn report(
+    targets: &[&Target],
+    outcomes: Vec<Result<AttachOutcome, Failure>>,
+    generated: Option<&IscsiName>,
+    device_names: &mut DeviceNames,
+) -> (Vec<ActiveTarget>, Vec<(String, String)>) {
+    let mut reports: Vec<ActiveTarget> = Vec::with_capacity(targets.len());
+    let mut inventories = BTreeMap::new();
+    for (index, (target, attached)) in targets.iter().zip(outcomes).enumerate() {
+        let mut report = blank_report(target, generated);
+        let (session, inventory) = match attached {
+            Ok(attached) => outcome(attached, &report),
+            Err(failure) => (None, Err(failure)),
+        };
+        report.session = session;
+        match inventory {
+            Ok(inventory) => {
+                report.status = TargetStatus::Connected;
+                inventories.insert(index, inventory);
+            }
+            Err(failure) => report.failure = Some(failure),
+        }
+        reports.push(ActiveTarget {
+            revision: target.revision,
+            generated: target.identity.initiator_name.is_generated(),
+            report,
+        });
+    }
+
+    let found: Vec<devices::Target<'_>> = inventories
+        .iter()
+        .filter_map(|(index, inventory)| {
+            Some(devices::Target {
+                name: targets.get(*index)?.identity.target_name.as_str(),
+                inventory,
+            })
+        })
+        .collect();
+    let descriptions = devices::describe(&found, device_names);
+
+    let mut remarks: Vec<(String, String)> = reports
+        .iter()
+        .filter(|active| is_unproved(&active.report))
+        .map(|active| (active.report.target_name.clone(), NOT_PROVED.to_owned()))
+        .collect();
+    for (index, description) in inventories.keys().zip(descriptions) {
+        if let Some(active) = reports.get_mut(*index) {
+            remarks.extend(
+                remarks_on(&description)
+                    .into_iter()
+                    .map(|remark| (active.report.target_name.clone(), remark)),
+            );
+            active.report.libraries = description.libraries;
+            active.report.drives = description.drives;
+        }
+    }
+    (reports, remarks)
+}
+
+fn outcome(
+    attached: AttachOutcome,
+    target: &TargetReport,
+) -> (Option<SessionReport>, Result<Inventory, Failure>) {
+    let attached = match attached {
+        Ok(attached) => attached,
+        Err(error) => return (None, Err(failure::of_attach(&error, target))),
+    };
+    let inventory = match attached.interrupted {
+        Some(error) => Err(failure::of_attach(&error, target)),
+        None => attached
+            .inquiry
+            .finish()
+            .map_err(|error| failure::of_enumeration(&error)),
+    };
+    (Some(session_report(&attached.login)), inventory)
+}
+
+/// Returns the report of a target of which nothing is known yet.
+fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport {
+    let identity = &target.identity;
+    TargetReport {
+        target_name: identity.target_name.to_string(),
+        target_host_name: identity.target_host_name.to_string(),
+        target_port: identity.target_port.number(),
+        initiator_name: identity.initiator_name.resolved(generated).to_owned(),
+        chap: chap_report(
+            target,
+            target.chap.as_ref().is_some_and(|chap| chap.is_sealed()),
+        ),
+        status: TargetStatus::Failed,
+        failure: None,
+        session: None,
+        libraries: Vec::new(),
+        drives: Vec::new(),
+    }
+}
+
+fn session_report(login: &transport::Login) -> SessionReport {
+    let result = &login.result;
+    let parameters = &result.parameters;
+    SessionReport {
+        portal: login.portal.to_string(),
+        auth_method: result.auth_method.to_string(),
+        chap_algorithm: result
+            .chap_algorithm
+            .map(|algorithm| algorithm.name().to_owned()),
+        header_digest: parameters.header_digest.name().to_owned(),
+        data_digest: parameters.data_digest.name().to_owned(),
+        max_burst_length: parameters.max_burst_length,
+        first_burst_length: parameters.first_burst_length,
+        target_max_recv_data_segment_length: parameters.peer_max_recv_data_segment_length,
+        initiator_max_recv_data_segment_length: parameters.max_recv_data_segment_length,
+        initial_r2t: parameters.initial_r2t,
+        immediate_data: parameters.immediate_data,
+        max_outstanding_r2t: parameters.max_outstanding_r2t,
+        error_recovery_level: parameters.error_recovery_level,
+        target_alias: result.target_alias.as_deref().map(failure::printable),
+        target_portal_group_tag: result.target_portal_group_tag,
+    }
+}
+
+/// What is said of a target that let the initiator in without the CHAP that is configured.
+const NOT_PROVED: &str = "it asked for no authentication, so the configured CHAP name and secret were not used: have the VTL demand CHAP, or \
+     drop it here";
+
+fn is_unproved(report: &TargetReport) -> bool {
+    let authenticated = report
+        .session
+        .as_ref()
+        .is_none_or(|session| session.chap_algorithm.is_some());
+    report.chap.is_some() && !authenticated
+}
+
+fn remarks_on(description: &Description) -> Vec<String> {
+    let mut remarks = description.problems.clone();
+    if description.libraries.is_empty() && description.drives.is_empty() {
+        remarks.push(
+            "it shows this initiator no tape device: assign a library to this initiator on the VTL"
+                .to_owned(),
+        );
+    }
+    remarks
+}
+
+/// Returns a time in the form of RFC 3339, UTC, to the second.
+#[must_use]
+pub fn rfc_3339(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    // Days since 1 March of the year 0, in eras of 400 years: leap days then come last in their year, cycle and era.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_as_rfc_3339_says() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_795_325_460, "2026-11-22T05:31:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(rfc_3339(time), text);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The product's core: what is configured, what the IOP runs, and the operations between them. No words for people, no terminal.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`active`] | what a re-IPL found, as plain data |
+//! | [`config`] | the configured targets and the staged one, the partition, and the rules for editing them |
+//! | [`devices`] | from what the logical units answered to libraries and drives with their IBM i names |
+//! | [`ipl`] | the re-IPL: connects to every configured target, names the devices, records the outcome |
+//! | [`keystore`] | the Platform KeyStore as plain data: capacity, sealing, and the passphrase for the way to another machine |
+//! | [`store`] | the records on disk: locks, durable replacement, permissions |
+
+pub mod active;
+pub mod config;
+pub mod devices;
+pub mod ipl;
+pub mod keystore;
+pub mod store;

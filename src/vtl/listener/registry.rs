@@ -1,0 +1,326 @@
+//! What all connections share: the library, the sessions there are, and the rules for new ones.
+
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::{ListenerSettings, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
+use crate::iscsi::chap::ChapChallenge;
+use crate::iscsi::ids::{LoginStatus, Lun, Tsih};
+use crate::iscsi::login::TargetAddress;
+use crate::iscsi::operational::SessionType;
+use crate::iscsi::target::{
+    Accepted, Candidate, Decision, ForcedOutcome, LiveSession, LoginPolicy, TargetRecord,
+    TargetSession, TargetSettings,
+};
+use crate::vtl::library::Library;
+use crate::vtl::nexus::{InitiatorPort, NexusId};
+
+/// How many commands an initiator may have under way at a time.
+pub(super) const COMMAND_WINDOW: u32 = 32;
+
+/// What a target answers that can take no more sessions (RFC 7143 11.13.5).
+pub(super) const OUT_OF_RESOURCES: LoginStatus = LoginStatus::new(3, 2);
+
+/// The only portal group.
+const PORTAL_GROUP_TAG: u16 = 1;
+
+/// The most discovery sessions at a time: they are short, and count for nothing in the limit that the user sets.
+const MAX_DISCOVERY_SESSIONS: usize = 64;
+
+/// The most bytes that one command may bring.
+const MAX_DATA_OUT: u32 = 16 << 20;
+
+/// The most bytes that all commands of a session may bring at a time: a full window of first bursts.
+const WRITE_BUFFER: u64 = MAX_DATA_SEGMENT_LENGTH as u64 * COMMAND_WINDOW as u64;
+
+/// What all connections share.
+pub(super) struct SessionRegistry {
+    settings: ListenerSettings,
+    library: RefCell<Library>,
+    sessions: RefCell<BTreeMap<NexusId, Entry>>,
+    next_nexus: Cell<u64>,
+    last_tsih: Cell<u16>,
+    observer: Rc<Observer>,
+    /// Is told when a session is gone.
+    left: Notify,
+}
+
+#[derive(Clone)]
+struct Entry {
+    live: LiveSession,
+    session: Rc<RefCell<TargetSession>>,
+    /// Is told when somebody else than its own connection has done something to the session.
+    wake: Rc<Notify>,
+}
+
+/// A session's place among the others; given up when it is dropped, and then the library forgets the session.
+pub(super) struct Membership {
+    registry: Rc<SessionRegistry>,
+    nexus: NexusId,
+    entry: Entry,
+}
+
+impl SessionRegistry {
+    pub(super) fn new(
+        settings: ListenerSettings,
+        library: Library,
+        observer: Rc<Observer>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            settings,
+            library: RefCell::new(library),
+            sessions: RefCell::default(),
+            next_nexus: Cell::new(1),
+            last_tsih: Cell::new(0),
+            observer,
+            left: Notify::new(),
+        })
+    }
+
+    pub(super) fn observe(&self, notice: Notice<'_>) {
+        (self.observer)(notice);
+    }
+
+    pub(super) fn observer(&self) -> Rc<Observer> {
+        Rc::clone(&self.observer)
+    }
+
+    pub(super) fn settings(&self) -> &ListenerSettings {
+        &self.settings
+    }
+
+    pub(super) fn library(&self) -> RefMut<'_, Library> {
+        self.library.borrow_mut()
+    }
+
+    /// Decides about a candidate who came to this address.
+    pub(super) fn decide(
+        &self,
+        candidate: &Candidate,
+        portal: SocketAddr,
+        challenge: ChapChallenge,
+    ) -> Decision {
+        let live = self.live();
+        if self.is_full_for(candidate, &live) {
+            return Decision::Refuse(OUT_OF_RESOURCES);
+        }
+        self.policy(portal)
+            .decide(candidate, &live, self.free_tsih(), challenge)
+    }
+
+    /// Makes a session of a login that has succeeded, in place of one that it reinstates; returns whether there was one.
+    /// Nothing when the last place has gone to another login meanwhile.
+    pub(super) fn join(
+        self: &Rc<Self>,
+        accepted: &Accepted,
+        portal: SocketAddr,
+    ) -> Option<(Membership, bool)> {
+        let candidate = &accepted.candidate;
+        let live = self.live();
+        let others = live
+            .iter()
+            .filter(|session| session.session_type == SessionType::Normal)
+            .filter(|session| !candidate.reinstates(session))
+            .count();
+        let has_room = match candidate.session_type {
+            SessionType::Normal => others < self.settings.max_sessions,
+            SessionType::Discovery => !self.is_full_for(candidate, &live),
+        };
+        if !has_room {
+            return None;
+        }
+        let reinstated = self.end_reinstated(candidate);
+        let mut settings = TargetSettings::new(
+            accepted,
+            self.policy(portal).visible_targets(&accepted.candidate),
+        );
+        settings.max_data_out_length = MAX_DATA_OUT;
+        settings.write_buffer = WRITE_BUFFER;
+        settings.ping = self.settings.ping;
+        let nexus = NexusId(self.next_nexus.get());
+        self.next_nexus.set(nexus.0.saturating_add(1));
+        let entry = Entry {
+            live: LiveSession {
+                initiator_name: candidate.initiator_name.clone(),
+                target_name: candidate.target_name.clone(),
+                session_type: candidate.session_type,
+                isid: candidate.isid,
+                tsih: accepted.tsih,
+            },
+            session: Rc::new(RefCell::new(TargetSession::new(settings, Instant::now()))),
+            wake: Rc::new(Notify::new()),
+        };
+        if candidate.session_type == SessionType::Normal {
+            let port = InitiatorPort {
+                name: candidate.initiator_name.to_ascii_lowercase(),
+                isid: candidate.isid.0,
+            };
+            self.library().nexus_added(nexus, port);
+        }
+        self.sessions.borrow_mut().insert(nexus, entry.clone());
+        let membership = Membership {
+            registry: Rc::clone(self),
+            nexus,
+            entry,
+        };
+        Some((membership, reinstated))
+    }
+
+    /// Does something to every session, all but one when it is named, and wakes its connection.
+    pub(super) fn with_others(
+        &self,
+        except: Option<NexusId>,
+        mut act: impl FnMut(&mut TargetSession),
+    ) {
+        for (nexus, entry) in &*self.sessions.borrow() {
+            if Some(*nexus) != except {
+                act(&mut entry.session.borrow_mut());
+                entry.wake.notify_one();
+            }
+        }
+    }
+
+    /// Aborts the tasks of a logical unit, or all, in every session but one.
+    pub(super) fn abort_tasks_of_others(&self, nexus: NexusId, lun: Option<Lun>) {
+        self.with_others(Some(nexus), |session| {
+            session.abort_tasks(lun);
+        });
+    }
+
+    /// Waits until there is no session.
+    pub(super) async fn wait_until_empty(&self) {
+        while !self.sessions.borrow().is_empty() {
+            self.left.notified().await;
+        }
+    }
+
+    fn live(&self) -> Vec<LiveSession> {
+        let sessions = self.sessions.borrow();
+        sessions.values().map(|entry| entry.live.clone()).collect()
+    }
+
+    fn is_full_for(&self, candidate: &Candidate, live: &[LiveSession]) -> bool {
+        let discoveries = live
+            .iter()
+            .filter(|session| session.session_type == SessionType::Discovery)
+            .count();
+        candidate.session_type == SessionType::Discovery && discoveries >= MAX_DISCOVERY_SESSIONS
+    }
+
+    /// Ends what the candidate's login reinstates (RFC 7143 6.3.5).
+    fn end_reinstated(&self, candidate: &Candidate) -> bool {
+        let old: Vec<NexusId> = self
+            .sessions
+            .borrow()
+            .iter()
+            .filter(|(_, entry)| candidate.reinstates(&entry.live))
+            .map(|(nexus, _)| *nexus)
+            .collect();
+        for nexus in &old {
+            if let Some(entry) = self.leave(*nexus) {
+                entry.session.borrow_mut().end();
+                entry.wake.notify_one();
+            }
+        }
+        !old.is_empty()
+    }
+
+    fn leave(&self, nexus: NexusId) -> Option<Entry> {
+        let entry = self.sessions.borrow_mut().remove(&nexus)?;
+        if entry.live.session_type == SessionType::Normal {
+            self.library().nexus_lost(nexus);
+        }
+        self.left.notify_one();
+        Some(entry)
+    }
+
+    /// Returns how long a login may take.
+    pub(super) fn login_time(&self) -> Duration {
+        self.settings.login_time
+    }
+
+    fn policy(&self, portal: SocketAddr) -> LoginPolicy {
+        let settings = &self.settings;
+        let address = TargetAddress {
+            host: portal.ip().to_canonical().to_string(),
+            port: portal.port(),
+            portal_group_tag: Some(PORTAL_GROUP_TAG),
+        };
+        let refusal = settings.faults.refuse_login;
+        LoginPolicy {
+            targets: vec![TargetRecord {
+                name: settings.target_name.clone(),
+                alias: settings.target_alias.clone(),
+                addresses: vec![address],
+            }],
+            portal_group_tag: PORTAL_GROUP_TAG,
+            allowed_initiators: settings.allowed_initiators.clone(),
+            chap: settings.chap.clone(),
+            own_chap: settings.own_chap.clone(),
+            algorithms: settings.algorithms.clone(),
+            max_sessions: settings.max_sessions,
+            forced: refusal.map(|refusal| {
+                ForcedOutcome::Refuse(LoginStatus::new(refusal.class, refusal.detail))
+            }),
+            offer: settings.offer.clone(),
+        }
+    }
+
+    /// Returns a handle that no session has, and that no login was promised lately.
+    fn free_tsih(&self) -> Tsih {
+        let sessions = self.sessions.borrow();
+        let mut tsih = self.last_tsih.get();
+        // There are fewer sessions than handles, so one is found.
+        for _ in 0..=u16::MAX {
+            tsih = tsih.wrapping_add(1).max(1);
+            if sessions.values().all(|entry| entry.live.tsih.0 != tsih) {
+                break;
+            }
+        }
+        self.last_tsih.set(tsih);
+        Tsih(tsih)
+    }
+}
+
+impl Membership {
+    pub(super) fn registry(&self) -> &SessionRegistry {
+        &self.registry
+    }
+
+    pub(super) fn nexus(&self) -> NexusId {
+        self.nexus
+    }
+
+    pub(super) fn initiator_name(&self) -> &str {
+        &self.entry.live.initiator_name
+    }
+
+    pub(super) fn session(&self) -> Ref<'_, TargetSession> {
+        self.entry.session.borrow()
+    }
+
+    pub(super) fn session_mut(&self) -> RefMut<'_, TargetSession> {
+        self.entry.session.borrow_mut()
+    }
+
+    pub(super) fn wake(&self) -> &Notify {
+        &self.entry.wake
+    }
+
+    /// Returns whether the session has not been reinstated by another.
+    pub(super) fn is_current(&self) -> bool {
+        self.registry.sessions.borrow().contains_key(&self.nexus)
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.registry.leave(self.nexus);
+    }
+}

@@ -1,0 +1,71 @@
+//! Cartridges: write protection, and what is recorded on them.
+
+mod directory;
+mod record;
+mod tap;
+mod tape;
+
+use std::io;
+
+use super::barcode::Barcode;
+pub(super) use directory::{CartridgeStore, Placed};
+pub(super) use record::Kind;
+pub use record::RECORD_COST;
+pub(super) use tape::{Tape, TapeError};
+
+/// A cartridge, wherever it is.
+#[derive(Debug)]
+pub(super) struct Cartridge {
+    pub(super) volume: Barcode,
+    pub(super) write_protected: bool,
+    /// Address of the storage or import/export element that it came from.
+    pub(super) source: Option<u16>,
+    /// What is recorded on it: always there in memory, opened by a drive when it is a file.
+    tape: Option<Box<Tape>>,
+}
+
+impl Cartridge {
+    pub(super) fn new(volume: Barcode, write_protected: bool) -> Self {
+        Self {
+            volume,
+            write_protected,
+            source: None,
+            tape: None,
+        }
+    }
+
+    /// Makes the tape accessible.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub(super) fn open(&mut self, cartridge_store: &CartridgeStore) -> io::Result<()> {
+        if self.tape.is_none() {
+            self.tape = Some(Box::new(cartridge_store.tape(&self.volume)?));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that everything written stays, and closes the file.
+    ///
+    /// # Errors
+    /// When the file cannot be synced; it stays open then.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        self.sync()?;
+        if self.tape.as_deref().is_some_and(Tape::is_file) {
+            self.tape = None;
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.tape.as_deref_mut().map_or(Ok(()), Tape::sync)
+    }
+
+    pub(super) fn tape(&self) -> Option<&Tape> {
+        self.tape.as_deref()
+    }
+
+    pub(super) fn tape_mut(&mut self) -> Option<&mut Tape> {
+        self.tape.as_deref_mut()
+    }
+}
