@@ -112,7 +112,11 @@ impl Drive {
 
     /// Loads and rewinds the cartridge that is there. What was not synced may be lost, as with any power failure.
     pub(super) fn power_on(&mut self) {
-        self.loaded = self.tape().is_some();
+        let readable = self
+            .cartridge
+            .as_mut()
+            .is_some_and(|cartridge| cartridge.reload().is_ok());
+        self.loaded = readable && self.tape().is_some();
         self.position = 0;
     }
 
@@ -286,7 +290,13 @@ impl Drive {
         if !load && prevented {
             return Err(Refusal::illegal(AdditionalSenseCode::REMOVAL_PREVENTED));
         }
-        cartridge.sync().map_err(|_| write_error())?;
+        // A sync that has failed is told once; unloading and loading again is the way out.
+        if !cartridge.has_failed() {
+            cartridge.sync().map_err(|_| write_error())?;
+        }
+        if load && !was_loaded {
+            cartridge.reload().map_err(|_| write_error())?;
+        }
         self.loaded = load;
         self.position = 0;
         if load && !was_loaded {

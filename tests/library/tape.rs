@@ -431,7 +431,7 @@ fn a_faulty_place_cannot_be_read_or_written() {
 }
 
 #[test]
-fn a_large_block_in_memory_is_never_copied() {
+fn a_block_in_memory_is_copied_once_and_read_in_place() {
     let mut desk = Desk::new();
     desk.load();
     let data = Bytes::from(vec![3; 1 << 20]);
@@ -440,8 +440,12 @@ fn a_large_block_in_memory_is_never_copied() {
     cdb[..3].copy_from_slice(&[0x0a, 0, 0x10]);
     let reply = desk.library.execute(ONE, lun, &cdb, &data, 0);
     assert_eq!(reply.status, Status::GOOD);
+    // It may be a part of a receive buffer that is many times as long, so the tape keeps a copy.
+    assert!(data.is_unique());
     desk.rewind();
-    assert_eq!(desk.read(1 << 20).data().as_ptr(), data.as_ptr());
+    let first = desk.read(1 << 20).data();
+    desk.rewind();
+    assert_eq!(desk.read(1 << 20).data().as_ptr(), first.as_ptr());
 }
 
 #[test]

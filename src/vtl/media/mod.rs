@@ -48,9 +48,11 @@ impl Cartridge {
     /// Makes sure that everything written stays, and closes the file.
     ///
     /// # Errors
-    /// When the file cannot be synced; it stays open then.
+    /// When the file cannot be synced; it stays open then. That is told once: the next call closes it.
     pub(super) fn close(&mut self) -> io::Result<()> {
-        self.sync()?;
+        if !self.has_failed() {
+            self.sync()?;
+        }
         if self.tape.as_deref().is_some_and(Tape::is_file) {
             self.tape = None;
         }
@@ -59,6 +61,19 @@ impl Cartridge {
 
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.tape.as_deref_mut().map_or(Ok(()), Tape::sync)
+    }
+
+    /// Returns whether a sync of the tape failed since it was loaded.
+    pub(super) fn has_failed(&self) -> bool {
+        self.tape.as_deref().is_some_and(Tape::has_failed)
+    }
+
+    /// Reads the tape's file again when a sync of it has failed.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub(super) fn reload(&mut self) -> io::Result<()> {
+        self.tape.as_deref_mut().map_or(Ok(()), Tape::reload)
     }
 
     pub(super) fn tape(&self) -> Option<&Tape> {

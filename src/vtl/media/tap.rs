@@ -1,34 +1,45 @@
 //! SIMH .tap files: one cartridge, one file.
 //!
-//! A file is a row of records. Each begins with a 4-byte little-endian word:
+//! A file is a row of objects. Each begins with a 4-byte little-endian word, whose first hex digit is its class:
 //!
 //! | word | meaning |
 //! |---|---|
 //! | 00000000 | a filemark, nothing follows |
 //! | 0nnnnnnn | a block of n bytes: data, a pad byte when n is odd, the word again |
-//! | 8nnnnnnn | the same, of a block that could not be read when the tape was copied |
-//! | FFFFFFFE | a gap, nothing follows |
+//! | 8nnnnnnn | the same, of a block that could not be read when the tape was copied: a medium error |
+//! | 1nnnnnnn to 6nnnnnnn, Ennnnnnn | private records and tape descriptions, framed like blocks: passed over |
+//! | 7nnnnnnn | a private marker, nothing follows: passed over |
+//! | 9nnnnnnn to Dnnnnnnn, other markers of class F | reserved: a medium error |
+//! | FFFFFFFE | an erase gap, nothing follows: passed over |
+//! | FFFEFFFF | half a gap, of which an overwritten record took the rest: the next word begins 2 bytes on |
 //! | FFFFFFFF | the end of the medium |
 //!
-//! Other classes (the first digit) are another program's business and are passed over: 7 and F stand alone, the rest
-//! are framed like blocks.
-//!
-//! A file grows at its end only, each record in one piece, so that what a killed writer leaves behind is the
-//! beginning of a record: a torn tail, which reads as the end of data and is cut off before the next record is
-//! written. A record that is whole but whose two words differ is damage of another kind; it reads as an error, and
-//! nothing is written behind it.
+//! The library writes at the end of a file only, each record in one piece, so what a killed writer leaves behind is the
+//! beginning of a block no longer than the library writes, at the very end: a torn tail. It reads as the end of data
+//! and is cut off before the next record is written. Everything else that does not fit is damage of another origin: it
+//! reads as a medium error, nothing is written behind it, and no write cuts it off but one at the beginning of the tape,
+//! which replaces the cartridge's contents as a whole.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::record::{Kind, Record};
 
 /// The most records that a file may have, which bounds memory.
 const MAX_RECORDS: usize = 1 << 26;
+
+/// The longest block that the library writes (READ BLOCK LIMITS), and so the longest that a killed writer can have begun.
+const LONGEST_TORN_BLOCK: u32 = 8 << 20;
+
+/// How much of a file is read at once while its records are looked for: many short records, or both ends of a long one.
+const WINDOW: usize = 32 * 1024;
+
 const GAP: u32 = 0xffff_fffe;
+const HALF_GAP: u32 = 0xfffe_ffff;
 const END_OF_MEDIUM: u32 = 0xffff_ffff;
+
 /// The part of a record's first word that is a length.
 const LENGTH: u32 = 0x0fff_ffff;
 
@@ -36,14 +47,54 @@ const LENGTH: u32 = 0x0fff_ffff;
 #[derive(Debug)]
 pub(super) struct TapFile {
     file: File,
+    path: PathBuf,
     /// Where the next record goes.
     end: u64,
     /// The file goes on behind `end`, with nothing that counts.
     tail: bool,
-    /// The last record is damaged in a way that no writer here leaves behind.
+    /// The file ends in what no writer here leaves behind.
     damaged: bool,
     /// Something was written since the last sync.
     dirty: bool,
+    /// A sync failed. The kernel may have dropped what was written and reports that once only, so nothing is
+    /// acknowledged any more until the file is opened again.
+    failed: bool,
+}
+
+/// What a word at the beginning of an object means.
+enum Object {
+    Filemark,
+    /// Data and the word again follow.
+    Framed(Framed),
+    /// The object has this many bytes and no meaning here.
+    Passed(u64),
+    /// A marker whose meaning is reserved.
+    Reserved,
+    EndOfMedium,
+}
+
+#[derive(Clone, Copy)]
+enum Framed {
+    Block,
+    Unreadable,
+    /// Another program's record.
+    Foreign,
+}
+
+impl Object {
+    fn new(word: u32) -> Self {
+        match (word, word >> 28) {
+            (0, _) => Self::Filemark,
+            (GAP, _) | (_, 0x7) => Self::Passed(4),
+            (HALF_GAP, _) => Self::Passed(2),
+            (END_OF_MEDIUM, _) => Self::EndOfMedium,
+            (_, 0xf) => Self::Reserved,
+            (_, 0x0) => Self::Framed(Framed::Block),
+            (_, 0x1..=0x6 | 0xe) => Self::Framed(Framed::Foreign),
+            // 8 is a bad block, 9 to D are reserved classes.
+            _ => Self::Framed(Framed::Unreadable),
+        }
+    }
 }
 
 impl TapFile {
@@ -52,50 +103,71 @@ impl TapFile {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let mut tap = Self {
             file,
+            path: path.to_owned(),
             end: 0,
             tail: false,
             damaged: false,
             dirty: false,
+            failed: false,
         };
         let records = tap.scan()?;
         Ok((tap, records))
     }
 
+    /// Opens the file again, as after a cartridge was unloaded: what is in the file now is what counts.
+    pub(super) fn reopen(&self) -> io::Result<(Self, Vec<Record>)> {
+        Self::open(&self.path)
+    }
+
     fn scan(&mut self) -> io::Result<Vec<Record>> {
-        let size = self.file.metadata()?.len();
-        let mut records = Vec::new();
+        let mut words = Words::new(&self.file)?;
+        let size = words.size;
+        let mut records: Vec<Record> = Vec::new();
         let mut offset = 0u64;
-        while let Some(word) = self.word(offset, size)? {
+        while let Some(word) = words.at(offset)? {
             if records.len() >= MAX_RECORDS {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "more records than a cartridge can have",
                 ));
             }
-            let length = word & LENGTH;
-            let kind = match (word, word >> 28) {
-                (0, _) => Some(Kind::Filemark),
-                (END_OF_MEDIUM, _) => break,
-                (GAP, _) | (_, 0x7 | 0xf) => None,
-                (_, class) => {
-                    let framed = framed_length(length);
-                    let next = offset.saturating_add(framed);
-                    if next > size {
+            let unreadable = Record {
+                offset,
+                length: 0,
+                kind: Kind::Unreadable,
+            };
+            match Object::new(word) {
+                Object::EndOfMedium => break,
+                Object::Passed(length) => offset = offset.saturating_add(length),
+                Object::Reserved => {
+                    records.push(unreadable);
+                    offset = offset.saturating_add(4);
+                }
+                Object::Filemark => {
+                    let count = words.zeros_from(offset)?;
+                    records.push(Record {
+                        offset,
+                        length: count,
+                        kind: Kind::Filemark,
+                    });
+                    offset = offset.saturating_add(u64::from(count).saturating_mul(4));
+                }
+                Object::Framed(framed) => {
+                    let length = word & LENGTH;
+                    let next = offset.saturating_add(framed_length(length));
+                    let torn = matches!(framed, Framed::Block) && length <= LONGEST_TORN_BLOCK;
+                    if next > size && torn {
                         break;
                     }
-                    if self.word(next.saturating_sub(4), size)? != Some(word) {
-                        records.push(Record {
-                            offset,
-                            length: 0,
-                            kind: Kind::Unreadable,
-                        });
+                    if next > size || words.at(next.saturating_sub(4))? != Some(word) {
+                        records.push(unreadable);
                         self.damaged = true;
                         break;
                     }
-                    let kind = match class {
-                        0x0 => Some(Kind::Block),
-                        0x8 => Some(Kind::Unreadable),
-                        _ => None,
+                    let kind = match framed {
+                        Framed::Block => Some(Kind::Block),
+                        Framed::Unreadable => Some(Kind::Unreadable),
+                        Framed::Foreign => None,
                     };
                     records.extend(kind.map(|kind| Record {
                         offset,
@@ -103,29 +175,12 @@ impl TapFile {
                         kind,
                     }));
                     offset = next;
-                    continue;
                 }
-            };
-            records.extend(kind.map(|kind| Record {
-                offset,
-                length: 0,
-                kind,
-            }));
-            offset = offset.saturating_add(4);
+            }
         }
         self.end = offset;
         self.tail = offset < size;
         Ok(records)
-    }
-
-    /// Returns the little-endian word at an offset; none when the file ends before it does.
-    fn word(&self, offset: u64, size: u64) -> io::Result<Option<u32>> {
-        if offset.saturating_add(4) > size {
-            return Ok(None);
-        }
-        let mut word = [0; 4];
-        self.file.read_exact_at(&mut word, offset)?;
-        Ok(Some(u32::from_le_bytes(word)))
     }
 
     /// Returns where the next record goes.
@@ -133,9 +188,14 @@ impl TapFile {
         self.end
     }
 
-    /// Returns whether nothing may be written behind the last record.
+    /// Returns whether the file ends in damage.
     pub(super) fn is_damaged(&self) -> bool {
         self.damaged
+    }
+
+    /// Returns whether a sync failed since the file was opened.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Reads `length` bytes of the data of a block.
@@ -162,12 +222,28 @@ impl TapFile {
         ])
     }
 
-    /// Appends filemarks.
-    pub(super) fn append_filemarks(&mut self, count: usize) -> io::Result<()> {
-        self.append(&mut [IoSlice::new(&vec![0; count.saturating_mul(4)])])
+    /// Appends filemarks, all or none.
+    pub(super) fn append_filemarks(&mut self, count: u32) -> io::Result<()> {
+        const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
+        let mut left = usize::try_from(count)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(4);
+        let begin = self.end;
+        while left > 0 {
+            let piece = ZEROS.get(..left).unwrap_or(&ZEROS);
+            if let Err(error) = self.append(&mut [IoSlice::new(piece)]) {
+                self.end = begin;
+                self.tail = true;
+                let _ = self.cut_tail();
+                return Err(error);
+            }
+            left = left.saturating_sub(piece.len());
+        }
+        Ok(())
     }
 
     fn append(&mut self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        self.usable()?;
         self.cut_tail()?;
         let mut offset = self.end;
         // Until all is written, what is behind `end` does not count.
@@ -200,6 +276,7 @@ impl TapFile {
 
     /// Ends the file at a record's beginning.
     pub(super) fn truncate(&mut self, end: u64) -> io::Result<()> {
+        self.usable()?;
         self.file.set_len(end)?;
         self.end = end;
         self.tail = false;
@@ -217,12 +294,23 @@ impl TapFile {
     }
 
     /// Waits until everything written is on the disk.
+    ///
+    /// # Errors
+    /// Whatever fdatasync(2) reports, and from then on at every call.
     pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.usable()?;
         if self.dirty {
-            self.file.sync_data()?;
+            self.file.sync_data().inspect_err(|_| self.failed = true)?;
             self.dirty = false;
         }
         Ok(())
+    }
+
+    fn usable(&self) -> io::Result<()> {
+        match self.failed {
+            true => Err(io::Error::other("an earlier sync failed")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -230,6 +318,58 @@ impl TapFile {
 fn framed_length(length: u32) -> u64 {
     let length = u64::from(length);
     length.saturating_add(length % 2).saturating_add(8)
+}
+
+/// The words of a file, read a window at a time.
+struct Words<'a> {
+    file: &'a File,
+    size: u64,
+    window: Vec<u8>,
+    begin: u64,
+}
+
+impl<'a> Words<'a> {
+    fn new(file: &'a File) -> io::Result<Self> {
+        Ok(Self {
+            file,
+            size: file.metadata()?.len(),
+            window: Vec::new(),
+            begin: 0,
+        })
+    }
+
+    /// Returns the little-endian word at an offset; none when the file ends before it does.
+    fn at(&mut self, offset: u64) -> io::Result<Option<u32>> {
+        if offset.saturating_add(4) > self.size {
+            return Ok(None);
+        }
+        if let Some(word) = self.in_window(offset) {
+            return Ok(Some(word));
+        }
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        self.window.resize(left.min(WINDOW), 0);
+        self.begin = offset;
+        self.file.read_exact_at(&mut self.window, offset)?;
+        Ok(self.in_window(offset))
+    }
+
+    /// Returns how many words in a row are zero, the first one being so.
+    fn zeros_from(&mut self, offset: u64) -> io::Result<u32> {
+        let mut count = 1u32;
+        loop {
+            let next = offset.saturating_add(u64::from(count).saturating_mul(4));
+            if count == u32::MAX || self.at(next)? != Some(0) {
+                return Ok(count);
+            }
+            count = count.saturating_add(1);
+        }
+    }
+
+    fn in_window(&self, offset: u64) -> Option<u32> {
+        let start = usize::try_from(offset.checked_sub(self.begin)?).ok()?;
+        let bytes = self.window.get(start..start.checked_add(4)?)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    }
 }
 
 #[cfg(test)]
@@ -256,13 +396,117 @@ mod tests {
             found,
             [
                 (0, 3, Kind::Block),
-                (12, 0, Kind::Filemark),
+                (12, 1, Kind::Filemark),
                 (16, 0, Kind::Unreadable)
             ]
         );
         assert_eq!(tap.end(), 24);
         assert!(!tap.tail && !tap.is_damaged());
         assert_eq!(tap.read(records[0], 2).unwrap(), b"ab");
+    }
+
+    fn kinds(bytes: &[u8]) -> (Vec<Kind>, bool) {
+        let (_directory, tap, records) = opened(bytes);
+        let kinds = records.iter().map(|record| record.kind).collect();
+        (kinds, tap.is_damaged())
+    }
+
+    #[test]
+    fn every_marker_and_class_has_its_meaning() {
+        use Kind::{Block, Filemark, Unreadable};
+        let framed = |class: u8| {
+            let word = [2, 0, 0, class << 4];
+            [&word[..], b"ab", &word].concat()
+        };
+        for class in 0..=0xe {
+            let expected = match class {
+                0 => vec![Block, Filemark],
+                7 => continue,
+                1..=6 | 0xe => vec![Filemark],
+                _ => vec![Unreadable, Filemark],
+            };
+            let bytes = [&framed(class)[..], &[0; 4]].concat();
+            assert_eq!(kinds(&bytes), (expected, false), "class {class:X}");
+        }
+        for (marker, expected) in [
+            ([0x01, 0, 0, 0x70], vec![Filemark]),
+            ([0xfe, 0xff, 0xff, 0xff], vec![Filemark]),
+            ([0xff, 0xff, 0xff, 0xff], vec![]),
+            ([0x01, 0, 0, 0xf0], vec![Unreadable, Filemark]),
+        ] {
+            let bytes = [&marker[..], &[0; 4]].concat();
+            assert_eq!(kinds(&bytes), (expected, false), "{marker:X?}");
+        }
+    }
+
+    #[test]
+    fn gaps_at_any_alignment_are_passed() {
+        // A record of odd half words overwrote the beginning of a gap.
+        let half = b"\xff\xff\xfe\xff\xff\xff\xfe\xff\xff\xff\x01\0\0\0x\0\x01\0\0\0";
+        let (_directory, tap, records) = opened(half);
+        assert_eq!(records.len(), 1);
+        assert_eq!((records[0].offset, records[0].kind), (10, Kind::Block));
+        assert_eq!(tap.read(records[0], 1).unwrap(), b"x");
+    }
+
+    #[test]
+    fn only_what_a_killed_writer_leaves_is_a_torn_tail() {
+        for (end, damaged) in [
+            (&b"\x09\0\0\0torn"[..], false),
+            (&b"\0\0\x80\0the longest block"[..], false),
+            (&b"\x01\0\x80\0longer than any block"[..], true),
+            (&b"\x09\0\0\x80bad and cut"[..], true),
+            (&b"\x09\0\0\x10private and cut"[..], true),
+            (&b"text that is no tape at all"[..], true),
+        ] {
+            let (_directory, tap, records) = opened(&[&[0; 4], end].concat());
+            assert_eq!(tap.is_damaged(), damaged, "{end:?}");
+            assert_eq!(records.len(), 1 + usize::from(damaged), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn filemarks_in_a_row_are_one_record() {
+        let (_directory, mut tap, records) = opened(&[0; 400]);
+        assert_eq!(records.len(), 1);
+        assert_eq!((records[0].length, records[0].count()), (100, 100));
+        // More than one piece of zeros.
+        tap.append_filemarks(10_000).unwrap();
+        assert_eq!(tap.end(), 400 + 40_000);
+        assert_eq!(tap.file.metadata().unwrap().len(), 40_400);
+    }
+
+    #[test]
+    fn a_scan_reads_short_records_many_at_a_time() {
+        let record = b"\x50\0\0\0".iter().copied();
+        let record: Vec<u8> = record.clone().chain([7; 80]).chain(record).collect();
+        let count = 10 * WINDOW / record.len();
+        let (_directory, tap, records) = opened(&record.repeat(count));
+        assert_eq!(records.len(), count);
+        let mut words = Words::new(&tap.file).unwrap();
+        let mut windows = 0;
+        for record in &records {
+            let before = words.begin;
+            words.at(record.offset).unwrap();
+            windows += usize::from(words.begin != before);
+        }
+        assert!(windows <= 11, "{windows}");
+    }
+
+    #[test]
+    fn a_failed_sync_fails_everything_until_the_file_is_opened_again() {
+        // fdatasync(2) of a device that has none fails.
+        let (mut tap, _) = TapFile::open(Path::new("/dev/null")).unwrap();
+        tap.append_block(b"lost").unwrap();
+        assert!(!tap.has_failed());
+        tap.sync().unwrap_err();
+        assert!(tap.has_failed());
+        tap.sync().unwrap_err();
+        tap.append_block(b"more").unwrap_err();
+        tap.append_filemarks(1).unwrap_err();
+        let (mut again, records) = tap.reopen().unwrap();
+        assert!(records.is_empty());
+        again.append_block(b"new").unwrap();
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
-use super::record::{Kind, RECORD_COST, Record};
+#[cfg(test)]
+use super::record::RECORD_COST;
+use super::record::{Kind, Record};
 use super::tap::TapFile;
 
 /// Why a record could not be read or written.
@@ -24,57 +26,126 @@ pub(in super::super) enum TapeError {
     Io(#[from] io::Error),
 }
 
-/// The records of a cartridge. Positions are logical object identifiers: 0 is before the first record, the number of
-/// records is the end of data.
+/// The records of a cartridge. Positions are logical object identifiers: 0 is before the first object, the number of
+/// objects is the end of data.
 #[derive(Debug)]
 pub(in super::super) struct Tape {
-    records: Vec<Record>,
-    /// Positions of the filemarks.
-    filemarks: Vec<u64>,
+    records: Vec<Placed>,
+    /// The records that are filemarks, in order.
+    filemarks: Vec<FilemarkRun>,
+    /// The end of data.
+    end: u64,
     used: u64,
     storage: Storage,
 }
 
+/// A record and the position before it.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    position: u64,
+    record: Record,
+}
+
+/// Filemarks in a row.
+#[derive(Clone, Copy, Debug)]
+struct FilemarkRun {
+    /// The position before the first of them.
+    position: u64,
+    /// How many filemarks are before them.
+    before: u64,
+    count: u64,
+}
+
 #[derive(Debug)]
 enum Storage {
-    /// The data of each record, empty for filemarks.
-    Memory(Vec<Bytes>, Arc<Budget>),
+    Memory(InMemory),
     File(TapFile),
 }
 
-/// A block below this length is copied, so that it does not keep a whole receive buffer alive: those are about 1 MiB, so what
-/// a cartridge takes of the memory is at most sixteen times what is recorded on it, whatever else came in between.
-const KEPT_AS_IT_CAME: usize = 64 * 1024;
+#[derive(Debug)]
+struct InMemory {
+    /// The data of each record, empty for filemarks.
+    blocks: Vec<Bytes>,
+    /// Room for short blocks, so that each costs its length and not an allocation.
+    short: BytesMut,
+    budget: Arc<Budget>,
+}
+
+/// Blocks below this length share allocations of [`SHARED`] bytes.
+const SHORT: usize = 4 * 1024;
+const SHARED: usize = 64 * 1024;
+
+impl InMemory {
+    /// Returns a copy of a block, which keeps nothing alive but its own length: what came over the network is a part of a
+    /// receive buffer that may be many times as long.
+    fn copy(&mut self, data: &[u8]) -> Bytes {
+        if data.len() >= SHORT {
+            return Bytes::copy_from_slice(data);
+        }
+        if self.short.capacity() < data.len() {
+            self.short = BytesMut::with_capacity(SHARED);
+        }
+        self.short.extend_from_slice(data);
+        self.short.split().freeze()
+    }
+}
 
 impl Tape {
     /// Returns a blank tape in memory.
     pub(super) fn in_memory(budget: Arc<Budget>) -> Self {
-        Self {
-            records: Vec::new(),
-            filemarks: Vec::new(),
-            used: 0,
-            storage: Storage::Memory(Vec::new(), budget),
-        }
+        Self::blank(Storage::Memory(InMemory {
+            blocks: Vec::new(),
+            short: BytesMut::new(),
+            budget,
+        }))
     }
 
     /// Opens a .tap file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let (file, records) = TapFile::open(path)?;
-        let mut tape = Self {
-            records: Vec::new(),
-            filemarks: Vec::new(),
-            used: 0,
-            storage: Storage::File(file),
-        };
+        Ok(Self::of_file(file, records))
+    }
+
+    fn of_file(file: TapFile, records: Vec<Record>) -> Self {
+        let mut tape = Self::blank(Storage::File(file));
         for record in records {
             tape.note(record);
         }
-        Ok(tape)
+        tape
+    }
+
+    fn blank(storage: Storage) -> Self {
+        Self {
+            records: Vec::new(),
+            filemarks: Vec::new(),
+            end: 0,
+            used: 0,
+            storage,
+        }
+    }
+
+    /// Opens the file again when a sync of it has failed: its scan decides what is on the tape.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or read.
+    pub(super) fn reload(&mut self) -> io::Result<()> {
+        if let Storage::File(file) = &self.storage
+            && file.has_failed()
+        {
+            let (file, records) = file.reopen()?;
+            *self = Self::of_file(file, records);
+        }
+        Ok(())
+    }
+
+    /// Returns whether a sync failed since the tape was loaded, so that it takes no more.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(&self.storage, Storage::File(file) if file.has_failed())
     }
 
     /// Returns the end of data.
     pub(in super::super) fn end(&self) -> u64 {
-        as_position(self.records.len())
+        self.end
     }
 
     /// Returns what the records cost of the capacity.
@@ -84,64 +155,113 @@ impl Tape {
 
     /// Returns the record behind a position; none at the end of data.
     pub(in super::super) fn record(&self, position: u64) -> Option<Record> {
-        self.records.get(as_index(position)).copied()
+        let placed = self.records.get(self.index(position)?)?;
+        Some(placed.record)
+    }
+
+    /// Returns the index of the record that the object behind a position is, or is one of.
+    fn index(&self, position: u64) -> Option<usize> {
+        if position >= self.end {
+            return None;
+        }
+        self.records
+            .partition_point(|placed| placed.position <= position)
+            .checked_sub(1)
     }
 
     /// Returns how many filemarks are before a position.
     pub(in super::super) fn filemarks_before(&self, position: u64) -> u64 {
-        as_position(
-            self.filemarks
-                .partition_point(|filemark| *filemark < position),
-        )
+        let runs = self
+            .filemarks
+            .partition_point(|run| run.position < position);
+        let last = runs
+            .checked_sub(1)
+            .and_then(|last| self.filemarks.get(last));
+        last.map_or(0, |run| {
+            let passed = position.saturating_sub(run.position).min(run.count);
+            run.before.saturating_add(passed)
+        })
     }
 
     /// Returns the position of a filemark, the first one being number 0.
     pub(in super::super) fn filemark(&self, number: u64) -> Option<u64> {
-        self.filemarks.get(as_index(number)).copied()
+        let runs = self.filemarks.partition_point(|run| run.before <= number);
+        let run = self.filemarks.get(runs.checked_sub(1)?)?;
+        let offset = number.saturating_sub(run.before);
+        (offset < run.count).then(|| run.position.saturating_add(offset))
     }
 
     /// Returns the data of the block behind a position, at most `limit` bytes of it.
     pub(in super::super) fn read(&self, position: u64, limit: u32) -> Result<Bytes, TapeError> {
-        let index = as_index(position);
-        let record = self.records.get(index).ok_or(TapeError::Unreadable)?;
-        if record.kind == Kind::Unreadable {
+        let index = self.index(position).ok_or(TapeError::Unreadable)?;
+        let record = self.records.get(index).ok_or(TapeError::Unreadable)?.record;
+        if record.kind != Kind::Block {
             return Err(TapeError::Unreadable);
         }
         let length = usize::try_from(record.length.min(limit)).unwrap_or(usize::MAX);
         match &self.storage {
-            Storage::Memory(blocks, _) => {
-                let mut data = blocks.get(index).cloned().unwrap_or_default();
+            Storage::Memory(memory) => {
+                let mut data = memory.blocks.get(index).cloned().unwrap_or_default();
                 data.truncate(length);
                 Ok(data)
             }
-            Storage::File(file) => Ok(file.read(*record, length)?.into()),
+            Storage::File(file) => Ok(file.read(record, length)?.into()),
         }
     }
 
     /// Ends the tape at a position: what is behind it is gone.
     pub(in super::super) fn truncate(&mut self, position: u64) -> Result<(), TapeError> {
-        let index = as_index(position);
-        let Some(first) = self.records.get(index) else {
+        let Some(index) = self.index(position) else {
             return Ok(());
         };
-        let freed = self
-            .records
-            .iter()
-            .skip(index)
-            .fold(0u64, |sum, record| sum.saturating_add(record.cost()));
-        match &mut self.storage {
-            Storage::Memory(blocks, budget) => {
-                blocks.truncate(index);
-                budget.give(freed);
+        let Some(first) = self.records.get(index).copied() else {
+            return Ok(());
+        };
+        // Of a run of filemarks the first ones stay.
+        let kept = position.saturating_sub(first.position);
+        if let Storage::File(file) = &mut self.storage {
+            if file.is_damaged() && position > 0 {
+                return Err(TapeError::Damaged);
             }
-            Storage::File(file) => file.truncate(first.offset)?,
+            let kept_bytes = kept.saturating_mul(4);
+            file.truncate(first.record.offset.saturating_add(kept_bytes))?;
+        }
+        let gone = self.records.get(index..).unwrap_or_default();
+        let mut cost = 0u64;
+        let mut memory = 0u64;
+        for placed in gone {
+            cost = cost.saturating_add(placed.record.cost());
+            memory = memory.saturating_add(placed.record.memory());
         }
         self.records.truncate(index);
-        let filemarks = self
+        give_back(&mut self.records);
+        let runs = self
             .filemarks
-            .partition_point(|filemark| *filemark < position);
-        self.filemarks.truncate(filemarks);
-        self.used = self.used.saturating_sub(freed);
+            .partition_point(|run| run.position < first.position);
+        self.filemarks.truncate(runs);
+        if let Some(run) = self.filemarks.last_mut() {
+            run.count = run.count.min(first.position.saturating_sub(run.position));
+        }
+        give_back(&mut self.filemarks);
+        if let Storage::Memory(storage) = &mut self.storage {
+            storage.blocks.truncate(index);
+            give_back(&mut storage.blocks);
+            storage.short = BytesMut::new();
+            storage.budget.give(memory);
+        }
+        self.used = self.used.saturating_sub(cost);
+        self.end = first.position;
+        if let Some(kept) = u32::try_from(kept).ok().filter(|kept| *kept > 0) {
+            let record = Record {
+                length: kept,
+                ..first.record
+            };
+            if let Storage::Memory(storage) = &mut self.storage {
+                storage.budget.take(record.memory())?;
+                storage.blocks.push(Bytes::new());
+            }
+            self.note(record);
+        }
         Ok(())
     }
 
@@ -154,12 +274,11 @@ impl Tape {
             kind: Kind::Block,
         };
         match &mut self.storage {
-            Storage::Memory(blocks, budget) => {
-                budget.take(record.cost())?;
-                blocks.push(match data.len() < KEPT_AS_IT_CAME {
-                    true => Bytes::copy_from_slice(data),
-                    false => data.clone(),
-                });
+            Storage::Memory(memory) => {
+                memory.budget.take(record.memory())?;
+                let block = memory.copy(data);
+                grow(&mut memory.blocks);
+                memory.blocks.push(block);
             }
             Storage::File(file) => file.append_block(data).map_err(full_or_io)?,
         }
@@ -169,22 +288,25 @@ impl Tape {
 
     /// Writes filemarks at the end of data, all or none.
     pub(in super::super) fn append_filemarks(&mut self, count: u32) -> Result<(), TapeError> {
-        let offset = self.file_end()?;
-        let marks = usize::try_from(count).unwrap_or(usize::MAX);
+        if count == 0 {
+            return Ok(());
+        }
+        let record = Record {
+            offset: self.file_end()?,
+            length: count,
+            kind: Kind::Filemark,
+        };
+        let joined = self.joined(record).is_some();
         match &mut self.storage {
-            Storage::Memory(blocks, budget) => {
-                budget.take(u64::from(count).saturating_mul(RECORD_COST))?;
-                blocks.resize(blocks.len().saturating_add(marks), Bytes::new());
+            Storage::Memory(_) if joined => {}
+            Storage::Memory(memory) => {
+                memory.budget.take(record.memory())?;
+                grow(&mut memory.blocks);
+                memory.blocks.push(Bytes::new());
             }
-            Storage::File(file) => file.append_filemarks(marks).map_err(full_or_io)?,
+            Storage::File(file) => file.append_filemarks(count).map_err(full_or_io)?,
         }
-        for number in 0..u64::from(count) {
-            self.note(Record {
-                offset: offset.saturating_add(number.saturating_mul(4)),
-                length: 0,
-                kind: Kind::Filemark,
-            });
-        }
+        self.note(record);
         Ok(())
     }
 
@@ -210,11 +332,64 @@ impl Tape {
     }
 
     fn note(&mut self, record: Record) {
-        if record.kind == Kind::Filemark {
-            self.filemarks.push(as_position(self.records.len()));
-        }
         self.used = self.used.saturating_add(record.cost());
-        self.records.push(record);
+        let position = self.end;
+        self.end = position.saturating_add(record.count());
+        if record.kind == Kind::Filemark {
+            self.note_filemarks(position, record.count());
+            let joined = self.joined(record);
+            if let (Some(length), Some(last)) = (joined, self.records.last_mut()) {
+                last.record.length = length;
+                return;
+            }
+        }
+        grow(&mut self.records);
+        self.records.push(Placed { position, record });
+    }
+
+    fn note_filemarks(&mut self, position: u64, count: u64) {
+        let before = match self.filemarks.last_mut() {
+            Some(run) if run.position.saturating_add(run.count) == position => {
+                run.count = run.count.saturating_add(count);
+                return;
+            }
+            last => last.map_or(0, |run| run.before.saturating_add(run.count)),
+        };
+        grow(&mut self.filemarks);
+        self.filemarks.push(FilemarkRun {
+            position,
+            before,
+            count,
+        });
+    }
+
+    /// Returns how many filemarks there are in a row when filemarks are counted with those that are the last record. In
+    /// a file they are only where nothing is between them.
+    fn joined(&self, record: Record) -> Option<u32> {
+        let last = self.records.last()?.record;
+        let follows = match self.storage {
+            Storage::Memory(_) => true,
+            Storage::File(_) => {
+                let bytes = u64::from(last.length).saturating_mul(4);
+                last.offset.saturating_add(bytes) == record.offset
+            }
+        };
+        (last.kind == Kind::Filemark && record.kind == Kind::Filemark && follows)
+            .then(|| last.length.checked_add(record.length))?
+    }
+}
+
+/// Makes room for one more by an eighth of what is there, where doubling would take twice the memory of the records.
+fn grow<T>(items: &mut Vec<T>) {
+    if items.len() == items.capacity() {
+        items.reserve_exact((items.len() / 8).max(64));
+    }
+}
+
+/// Gives back the room of what was truncated.
+fn give_back<T>(items: &mut Vec<T>) {
+    if items.capacity() / 2 > items.len() {
+        items.shrink_to(items.len());
     }
 }
 
@@ -255,10 +430,163 @@ impl Budget {
     }
 }
 
-fn as_index(position: u64) -> usize {
-    usize::try_from(position).unwrap_or(usize::MAX)
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-fn as_position(index: usize) -> u64 {
-    u64::try_from(index).unwrap_or(u64::MAX)
+    use super::*;
+
+    const LIMIT: u64 = 1 << 30;
+
+    fn in_memory() -> (Tape, Arc<Budget>) {
+        let budget = Arc::new(Budget::new(LIMIT));
+        (Tape::in_memory(Arc::clone(&budget)), budget)
+    }
+
+    fn taken(budget: &Budget) -> u64 {
+        LIMIT - budget.left.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn filemarks_in_a_row_cost_the_memory_of_one_record() {
+        let (mut tape, budget) = in_memory();
+        tape.append_filemarks(16_000_000).unwrap();
+        tape.append_filemarks(16_000_000).unwrap();
+        assert_eq!(taken(&budget), RECORD_COST);
+        assert_eq!((tape.end(), tape.used()), (32_000_000, 32_000_000 * 64));
+        assert_eq!(tape.filemark(31_999_999), Some(31_999_999));
+        assert_eq!(tape.filemark(32_000_000), None);
+        assert_eq!((tape.records.len(), tape.filemarks.len()), (1, 1));
+        tape.truncate(7).unwrap();
+        assert_eq!((tape.end(), tape.used()), (7, 7 * 64));
+        assert_eq!(taken(&budget), RECORD_COST);
+    }
+
+    #[test]
+    fn a_block_keeps_nothing_alive_but_its_own_length() {
+        let (mut tape, _) = in_memory();
+        let received = Bytes::from(vec![7; 1 << 20]);
+        tape.append_block(&received.slice(..64 * 1024)).unwrap();
+        tape.append_block(&received.slice(5..6)).unwrap();
+        assert!(received.is_unique());
+        assert_eq!(&tape.read(1, 9).unwrap()[..], [7]);
+    }
+
+    #[test]
+    fn room_grows_with_the_records_and_is_given_back() {
+        let (mut tape, budget) = in_memory();
+        for _ in 0..10_000 {
+            tape.append_block(&Bytes::from_static(b"x")).unwrap();
+        }
+        assert!(tape.records.capacity() < 10_000 * 9 / 8 + 64);
+        tape.truncate(10).unwrap();
+        assert!(tape.records.capacity() <= 64);
+        assert_eq!(taken(&budget), 10 * (RECORD_COST + 1));
+    }
+
+    #[test]
+    fn damage_is_cut_off_at_the_beginning_of_the_tape_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("T.tap");
+        let bytes = b"\x02\0\0\0hi\x02\0\0\0\x01\0\x80\0overlong";
+        std::fs::write(&path, bytes).unwrap();
+        let mut tape = Tape::open(&path).unwrap();
+        assert!(matches!(tape.truncate(1), Err(TapeError::Damaged)));
+        assert!(matches!(tape.append_filemarks(1), Err(TapeError::Damaged)));
+        assert!(matches!(tape.read(1, 9), Err(TapeError::Unreadable)));
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        tape.truncate(0).unwrap();
+        tape.append_filemarks(1).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), [0; 4]);
+    }
+
+    #[test]
+    fn after_a_failed_sync_a_tape_takes_nothing_until_it_is_loaded_again() {
+        // fdatasync(2) of a device that has none fails.
+        let mut tape = Tape::open(Path::new("/dev/null")).unwrap();
+        tape.append_block(&Bytes::from_static(b"lost")).unwrap();
+        tape.sync().unwrap_err();
+        assert!(tape.has_failed());
+        assert!(tape.append_filemarks(1).is_err());
+        assert!(tape.sync().is_err());
+        assert_eq!(tape.end(), 1);
+        tape.reload().unwrap();
+        assert!(!tape.has_failed());
+        // What the scan finds counts, not what was acknowledged before.
+        assert_eq!(tape.end(), 0);
+        tape.append_filemarks(1).unwrap();
+    }
+
+    #[derive(Clone, Debug)]
+    enum Edit {
+        Block(u8),
+        Filemarks(u32),
+        Truncate(u64),
+    }
+
+    fn edit() -> impl Strategy<Value = Edit> {
+        prop_oneof![
+            any::<u8>().prop_map(Edit::Block),
+            (0..4u32).prop_map(Edit::Filemarks),
+            (0..20u64).prop_map(Edit::Truncate),
+        ]
+    }
+
+    proptest! {
+        /// A tape in memory, a tape in a file, the file opened again, and a plain list agree.
+        #[test]
+        fn a_tape_is_a_row_of_objects(edits in proptest::collection::vec(edit(), 0..40)) {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("T.tap");
+            std::fs::write(&path, b"").unwrap();
+            let (mut memory, budget) = in_memory();
+            let mut file = Tape::open(&path).unwrap();
+            let mut model: Vec<Option<u8>> = Vec::new();
+            for edit in edits {
+                match edit {
+                    Edit::Block(byte) => {
+                        let data = Bytes::from(vec![byte; usize::from(byte) + 1]);
+                        memory.append_block(&data).unwrap();
+                        file.append_block(&data).unwrap();
+                        model.push(Some(byte));
+                    }
+                    Edit::Filemarks(count) => {
+                        memory.append_filemarks(count).unwrap();
+                        file.append_filemarks(count).unwrap();
+                        model.extend((0..count).map(|_| None));
+                    }
+                    Edit::Truncate(position) => {
+                        memory.truncate(position).unwrap();
+                        file.truncate(position).unwrap();
+                        model.truncate(usize::try_from(position).unwrap());
+                    }
+                }
+                prop_assert_eq!(memory.used(), file.used());
+            }
+            let again = Tape::open(&path).unwrap();
+            let marks: Vec<u64> = (0..).zip(&model).filter(|(_, object)| object.is_none()).map(|(at, _)| at).collect();
+            for tape in [&memory, &file, &again] {
+                prop_assert_eq!(tape.end(), model.len() as u64);
+                for (position, object) in (0..).zip(&model) {
+                    let record = tape.record(position).unwrap();
+                    match object {
+                        None => prop_assert_eq!(record.kind, Kind::Filemark),
+                        Some(byte) => prop_assert_eq!(
+                            tape.read(position, u32::MAX).unwrap(),
+                            vec![*byte; usize::from(*byte) + 1]
+                        ),
+                    }
+                    let before = marks.iter().filter(|mark| **mark < position).count() as u64;
+                    prop_assert_eq!(tape.filemarks_before(position), before);
+                }
+                prop_assert!(tape.record(tape.end()).is_none());
+                for (number, mark) in (0..).zip(&marks) {
+                    prop_assert_eq!(tape.filemark(number), Some(*mark));
+                }
+                prop_assert_eq!(tape.filemark(marks.len() as u64), None);
+            }
+            memory.truncate(0).unwrap();
+            prop_assert_eq!(taken(&budget), 0);
+        }
+    }
 }
