@@ -38,18 +38,22 @@ _iscsiswiconfig() {
                 ((++index == last)) && value_of=$word
                 ;;
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
-            demo | vtl | partition | generate) command=${command:-$word} ;;
+            *)
+                case "$command $word" in
+                    ' demo' | ' vtl' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' generate') command+=${command:+ }$word ;;
+                esac
+                ;;
         esac
     done
 
-    local candidates=() names=''
+    local candidates=() names='' file=''
     case $value_of in
-        --state-dir | --media-dir)
+        --state-dir | --keystore-dir | --media-dir)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --chap-secret-file | --target-chap-secret-file)
+        --secret-file | --chap-secret-file | --target-chap-secret-file | --passphrase-file)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -58,36 +62,49 @@ _iscsiswiconfig() {
         -targethostname) names=host-names ;;
         -targetname) names=target-names ;;
         -chapkeystore) candidates=(AVAIL NONE PLATFORM) ;;
+        --chap-algorithms) candidates=(5 5,6,7,8) ;;
         --drive-type) candidates=(LTO5 LTO6 LTO7 LTO8 LTO9) ;;
+        --cartridge-size) candidates=(100MB 1GiB 10GiB) ;;
         --header-digest) candidates=(None CRC32C) ;;
         --data-digest) candidates=(None CRC32C) ;;
+        --release) candidates=(7.2 7.3 7.4 7.5 7.6) ;;
+        --keystore-size) candidates=(4096 64KiB) ;;
         ?*) return ;;
         '')
-            local parameters=''
+            local parameters=()
             case ${command:-$option} in
                 '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl partition generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
-                demo) candidates=(--state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                vtl) candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                partition) candidates=(set export import --uuid --release --keystore-size --move-to-disk --passphrase-file --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                generate) candidates=(man bash zsh fish --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                -dumpinitiators) parameters='' ;;
-                -dumptargets) parameters='' ;;
-                -addtarget) parameters='-initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore' ;;
-                -reipliscsiop | -reiplscsiop) parameters='' ;;
-                -removetarget) parameters='-initiatorname -targethostname -targetname -targetport' ;;
-                -changetarget) parameters='-initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore' ;;
-                -clearconfig) parameters='' ;;
-                -newname) parameters='-initiatorname -targethostname -targetname -initiatorchapname -initiatorchapsecret' ;;
-                -appendname) [[ $given != ' ' ]] || parameters='-initiatorname -targethostname -targetname -initiatorchapname -initiatorchapsecret' ;;
-                -setport) parameters='-targetport' ;;
-                -setkeystore) parameters='-chapkeystore' ;;
-                -commit) parameters='' ;;
+                'demo') candidates=(--timeout --chap-algorithms --quiet --verbose --help) ;;
+                'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --json --timeout --chap-algorithms --quiet --verbose --help) ;;
+                'partition') candidates=(show set export import --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
+                'partition show') candidates=(--state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
+                'partition set') candidates=(--uuid --release --keystore-size --move-to-disk --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
+                'partition export') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
+                'partition import') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
+                'generate') candidates=(man bash zsh fish --help) ;;
+                -dumpinitiators) parameters=() ;;
+                -dumptargets) parameters=() ;;
+                -addtarget) parameters=(-initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore) ;;
+                -reipliscsiop | -reiplscsiop) parameters=() ;;
+                -removetarget) parameters=(-initiatorname -targethostname -targetname -targetport) ;;
+                -changetarget) parameters=(-initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore) ;;
+                -clearconfig) parameters=() ;;
+                -newname) parameters=(-initiatorname -targethostname -targetname -initiatorchapname -initiatorchapsecret) ;;
+                -appendname) [[ $given != ' ' ]] || parameters=(-initiatorname -targethostname -targetname -initiatorchapname -initiatorchapsecret) ;;
+                -setport) parameters=(-targetport) ;;
+                -setkeystore) parameters=(-chapkeystore) ;;
+                -commit) parameters=() ;;
             esac
-            for word in $parameters; do
+            for word in "${parameters[@]}"; do
                 [[ $given == *" $word "* ]] || candidates+=("$word")
             done
             ;;
     esac
+    if [[ -n $file && $current != -* ]]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+    fi
     if [[ -n $names ]]; then
         local program=${words[0]/#\~\//$HOME/} arguments=()
         # The directory is taken as typed, save for the quoting and the tilde that people use.

@@ -28,16 +28,19 @@ function __iscsiswiconfig_candidates
                 set value_of $word
             case -dumpinitiators -dumptargets -addtarget -reipliscsiop -reiplscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit
                 test -z "$option"; and set option $word
-            case demo vtl partition generate
-                test -z "$command"; and set command $word
+            case '*'
+                switch "$command $word"
+                    case ' demo' ' vtl' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' generate'
+                        set command (string trim -- "$command $word")
+                end
         end
     end
 
     set -l names
     switch "$value_of"
-        case --state-dir --media-dir
+        case --state-dir --keystore-dir --media-dir
             __fish_complete_directories $current
-        case --chap-secret-file --target-chap-secret-file
+        case --secret-file --chap-secret-file --target-chap-secret-file --passphrase-file
             __fish_complete_path $current
         case -initiatorname
             echo '*GENERATE'
@@ -50,18 +53,34 @@ function __iscsiswiconfig_candidates
             echo AVAIL
             echo NONE
             echo PLATFORM
+        case --chap-algorithms
+            echo 5
+            echo 5,6,7,8
         case --drive-type
             echo LTO5
             echo LTO6
             echo LTO7
             echo LTO8
             echo LTO9
+        case --cartridge-size
+            echo 100MB
+            echo 1GiB
+            echo 10GiB
         case --header-digest
             echo None
             echo CRC32C
         case --data-digest
             echo None
             echo CRC32C
+        case --release
+            echo 7.2
+            echo 7.3
+            echo 7.4
+            echo 7.5
+            echo 7.6
+        case --keystore-size
+            echo 4096
+            echo 64KiB
         case ''
             set -l parameters
             switch "$command$option"
@@ -92,20 +111,15 @@ function __iscsiswiconfig_candidates
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
                     echo --quiet\t'Print no progress and no warnings'
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
-                    echo --help\t'Show help; -OPTION -help explains one macro option'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                     echo --version\t'Show the version'
-                case demo
-                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
-                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
-                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
-                    echo --json\t'Print one JSON document on standard output'
+                case 'demo'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
-                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
                     echo --quiet\t'Print no progress and no warnings'
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
-                    echo --help\t'Show help; -OPTION -help explains one macro option'
-                case vtl
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'vtl'
                     echo --listen\t'Serve on this address; port 0 takes a free one [default: 127.0.0.1:3260]'
                     echo --target-name\t'Name of the target [default: iqn.2026-11.internal.iscsiswiconfig:vtl]'
                     echo --serial\t'Serial number of the library, up to 12 letters and digits [default: 78A1234]'
@@ -125,50 +139,65 @@ function __iscsiswiconfig_candidates
                     echo --header-digest\t'Accept these header digests: None, CRC32C or both [default: None,CRC32C]'
                     echo --data-digest\t'Accept these data digests: None, CRC32C or both [default: None,CRC32C]'
                     echo --max-sessions\t'Number of sessions at a time [default: 64]'
-                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
-                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
-                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
                     echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
-                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
                     echo --quiet\t'Print no progress and no warnings'
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
-                    echo --help\t'Show help; -OPTION -help explains one macro option'
-                case partition
-                    echo set
-                    echo export
-                    echo import
-                    echo --uuid\t'set: make this the partition\'s UUID, or none: there is no default initiator name then, as on POWER7'
-                    echo --release\t'set: the release of IBM i, 7.2 to 7.6 [default: 7.6]; before 7.6 the KeyStore is not used for CHAP'
-                    echo --keystore-size\t'set: the capacity of the Platform KeyStore, 4096 as a rule; 0 disables it [default: 0]'
-                    echo --move-to-disk\t'set: let AVAIL credentials that lose their place go to disk in plain text'
-                    echo --passphrase-file\t'export, import: read the passphrase from FILE instead of asking for it'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'partition'
+                    echo show\t'Show UUID, default initiator name, release and Platform KeyStore'
+                    echo set\t'Change UUID, release or Platform KeyStore, then show them'
+                    echo export\t'Write partition and KeyStore to a new file, sealed under a passphrase'
+                    echo import\t'Take partition and KeyStore from a file that export wrote'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
-                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
                     echo --json\t'Print one JSON document on standard output'
-                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
-                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
                     echo --quiet\t'Print no progress and no warnings'
-                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
-                    echo --help\t'Show help; -OPTION -help explains one macro option'
-                case generate
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'partition show'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'partition set'
+                    echo --uuid\t'UUID of the partition, or none'
+                    echo --release\t'Release of IBM i, 7.2 to 7.6 [default: 7.6]'
+                    echo --keystore-size\t'Capacity of the Platform KeyStore, such as 4096 or 4KiB; 0 disables it [default: 0]'
+                    echo --move-to-disk\t'Let AVAIL credentials that lose their place go to disk in plain text'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'partition export'
+                    __fish_complete_path $current
+                    echo --passphrase-file\t'Read the passphrase from FILE, or from - for standard input, instead of asking for it'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'partition import'
+                    __fish_complete_path $current
+                    echo --passphrase-file\t'Read the passphrase from FILE, or from - for standard input, instead of asking for it'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'generate'
                     echo man
                     echo bash
                     echo zsh
                     echo fish
-                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
-                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
-                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
-                    echo --json\t'Print one JSON document on standard output'
-                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
-                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
-                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
-                    echo --quiet\t'Print no progress and no warnings'
-                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
-                    echo --help\t'Show help; -OPTION -help explains one macro option'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case -dumpinitiators
                 case -dumptargets
                 case -addtarget

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::cli::{Parameter, UsageFailure, quote};
+use crate::cli::{Parameter, UsageFailure, quote, quote_path};
 use crate::iop::config::{ConfigurationError, PartitionError, TargetIdentity};
 use crate::iop::ipl::ReIplError;
 use crate::iop::store::StateError;
@@ -177,6 +177,21 @@ fn staged_form_hints(value: &ValueError) -> Vec<String> {
 
 /// Returns what to do about a piece: the value's own hint may name words that -newname does not take.
 fn piece_hints(value: &ValueError) -> Vec<String> {
+    if let Some(hint) = staged_host_hint(value) {
+        return vec![hint];
+    }
+    match value {
+        // More pieces may be meant to follow.
+        ValueError::Form {
+            form: Form::TrailingDot,
+            ..
+        } => Vec::new(),
+        _ => value.hints(),
+    }
+}
+
+/// Returns how a host and its port are staged, for a value that holds both.
+pub(crate) fn staged_host_hint(value: &ValueError) -> Option<String> {
     match value {
         ValueError::Form {
             form:
@@ -186,15 +201,10 @@ fn piece_hints(value: &ValueError) -> Vec<String> {
                     port: Some(port),
                 },
             ..
-        } => vec![format!(
+        } => Some(format!(
             "write -newname -targethostname {host}, then -setport -targetport {port}"
-        )],
-        // More pieces may be meant to follow.
-        ValueError::Form {
-            form: Form::TrailingDot,
-            ..
-        } => Vec::new(),
-        _ => value.hints(),
+        )),
+        _ => None,
     }
 }
 
@@ -331,14 +341,14 @@ fn state_hint(error: &StateError) -> String {
         StateError::Io { source, path, .. } => match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
                 "free some space on the file system of {}; what was stored before is unharmed",
-                path.display()
+                quote_path(path)
             ),
             _ => "give another directory with --state-dir, or see to the cause; what was stored before is unharmed"
                 .to_owned(),
         },
         StateError::OpenRecord { path, .. } => format!(
             "it may have been read or changed by others: look at it, then chmod 600 {}",
-            path.display()
+            quote_path(path)
         ),
         StateError::SymbolicLink { .. } => {
             "put the file itself in its place; the state directory may be a link, its files may not"
@@ -350,11 +360,11 @@ fn state_hint(error: &StateError) -> String {
             ..
         } => format!(
             "others may have read or put files in it: look at it, then chmod 700 {}",
-            path.display()
+            quote_path(path)
         ),
         StateError::OpenDirectory { path, .. } => format!(
             "others may have put files in it: look at it, then chmod go-w {}",
-            path.display()
+            quote_path(path)
         ),
         StateError::ForeignDirectory { .. } => {
             "run as its owner, or give a directory of your own with --state-dir or --keystore-dir"
@@ -373,7 +383,7 @@ fn state_hint(error: &StateError) -> String {
                 .to_owned()
         }
         StateError::KeystoreFull { .. } => {
-            "give it more with partition set --keystore-size BYTES, or the credential -chapkeystore NONE".to_owned()
+            "give it more with partition set --keystore-size SIZE, or the credential -chapkeystore NONE".to_owned()
         }
         StateError::Locked { pid, waited, .. } => format!(
             "waited {:.1} s: {}, or give a longer --lock-timeout",

@@ -111,6 +111,11 @@ impl Shells {
 
     /// Returns what bash is offered for a line with the cursor at its end.
     fn bash(&self, line: &str) -> Vec<String> {
+        self.bash_with(line, " \t\n")
+    }
+
+    /// Returns what bash is offered where the variable IFS has another value.
+    fn bash_with(&self, line: &str, ifs: &str) -> Vec<String> {
         // Splits the line into COMP_WORDS as readline does, quotes included.
         const HARNESS: &str = r#"
             source "$1"
@@ -127,6 +132,7 @@ impl Shells {
                 fi
             done
             COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            IFS=$3
             _iscsiswiconfig
             printf '%s\n' "${COMPREPLY[@]}"
         "#;
@@ -134,7 +140,7 @@ impl Shells {
             .command("bash")
             .args(["--norc", "--noprofile", "-c", HARNESS, "bash"])
             .arg(in_repository(BASH))
-            .arg(line)
+            .args([line, ifs])
             .output()
             .expect("bash is installed");
         candidates(&output)
@@ -324,6 +330,168 @@ fn commands_and_host_options_are_completed() {
             .zsh("iscsiswiconfig generate ")
             .contains(&"bash".to_owned())
     );
+}
+
+#[test]
+fn bash_completes_alike_whatever_ifs_is() {
+    let shells = Shells::new();
+    let state = shells.state_dir();
+    for line in [
+        "iscsiswiconfig -dump".to_owned(),
+        "iscsiswiconfig -removetarget -targetname x -".to_owned(),
+        "iscsiswiconfig -setkeystore -chapkeystore ".to_owned(),
+        "iscsiswiconfig partition set --".to_owned(),
+        format!("iscsiswiconfig --state-dir {state} -removetarget -targetname iqn.2"),
+    ] {
+        let expected = shells.bash(&line);
+        assert!(!expected.is_empty(), "{line}");
+        for ifs in ["", ":", "-", "a", "\n"] {
+            assert_eq!(shells.bash_with(&line, ifs), expected, "{line} {ifs:?}");
+        }
+    }
+}
+
+#[test]
+fn a_command_of_a_command_has_its_own_options() {
+    let shells = Shells::new();
+    let line = "iscsiswiconfig --json partition ";
+    for words in [shells.bash(line), shells.fish(line), shells.zsh(line)] {
+        for word in ["show", "set", "export", "import", "--state-dir"] {
+            assert!(
+                words.iter().any(|offered| offered == word),
+                "{word}: {words:?}"
+            );
+        }
+        assert!(
+            !words.iter().any(|offered| offered == "--uuid"),
+            "{words:?}"
+        );
+    }
+    let line = "iscsiswiconfig partition set --";
+    for words in [shells.bash(line), shells.fish(line), shells.zsh(line)] {
+        for word in [
+            "--uuid",
+            "--release",
+            "--keystore-size",
+            "--move-to-disk",
+            "--json",
+        ] {
+            assert!(
+                words.iter().any(|offered| offered == word),
+                "{word}: {words:?}"
+            );
+        }
+        for word in ["--passphrase-file", "--timeout"] {
+            assert!(
+                !words.iter().any(|offered| offered == word),
+                "{word}: {words:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn values_of_options_are_completed() {
+    let shells = Shells::new();
+    for (line, expected) in [
+        (
+            "partition set --release ",
+            &["7.2", "7.3", "7.4", "7.5", "7.6"][..],
+        ),
+        ("partition set --keystore-size ", &["4096", "64KiB"]),
+        (
+            "vtl --drive-type ",
+            &["LTO5", "LTO6", "LTO7", "LTO8", "LTO9"],
+        ),
+        ("vtl --cartridge-size ", &["100MB", "10GiB", "1GiB"]),
+    ] {
+        let line = format!("iscsiswiconfig {line}");
+        assert_eq!(sorted(shells.bash(&line)), expected, "bash: {line}");
+        assert_eq!(sorted(shells.fish(&line)), expected, "fish: {line}");
+        assert_eq!(sorted(shells.zsh(&line)), expected, "zsh: {line}");
+    }
+}
+
+#[test]
+fn files_are_completed_where_one_is_named() {
+    let shells = Shells::new();
+    let file = shells.home.path().join("moved.age");
+    fs::write(&file, "").unwrap();
+    let typed = shells.home.path().join("mov");
+    for before in [
+        "--secret-file",
+        "partition export",
+        "partition import --passphrase-file",
+        "vtl --chap-secret-file",
+    ] {
+        let line = format!("iscsiswiconfig {before} {}", typed.display());
+        let expected = [file.display().to_string()];
+        assert_eq!(shells.bash(&line), expected, "bash: {line}");
+        assert_eq!(shells.fish(&line), expected, "fish: {line}");
+        assert_eq!(shells.zsh(&line), ["directories"], "zsh: {line}");
+    }
+}
+
+/// Returns a page as a formatter shows it on a terminal of that width, without the marks of bold and italic type.
+fn rendered(program: &str, width: u32) -> String {
+    let page = in_repository("man/iscsiswiconfig.1");
+    let mut command = Command::new(program);
+    match program {
+        "groff" => command.args(["-man", "-Tascii", "-P-cbou", &format!("-rLL={width}n")]),
+        _ => command.args(["-Tascii", "-O", &format!("width={width}")]),
+    };
+    let output = command
+        .arg(page)
+        .output()
+        .expect("groff and mandoc are installed");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut plain = String::new();
+    for character in text.chars() {
+        match character {
+            '\u{8}' => drop(plain.pop()),
+            character => plain.push(character),
+        }
+    }
+    plain
+}
+
+#[test]
+fn no_word_that_begins_with_a_dash_is_broken_on_the_man_page() {
+    let words = |text: &str| -> Vec<String> {
+        text.split_whitespace()
+            .map(|word| {
+                word.trim_matches(['[', ']', '{', '}', ',', '.', ';', ':', '"', '\'', '(', ')'])
+            })
+            .filter(|word| word.starts_with('-') && word.len() > 1)
+            .map(str::to_owned)
+            .collect()
+    };
+    for program in ["groff", "mandoc"] {
+        // As wide as this nothing is broken.
+        let mut whole = words(&rendered(program, 900));
+        whole.sort();
+        assert!(whole.len() > 150);
+        for width in [60, 80, 120] {
+            let text = rendered(program, width);
+            let mut shown = words(&text);
+            shown.sort();
+            assert_eq!(shown, whole, "{program} at {width}");
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_the_man_page_fit_80_columns() {
+    for program in ["groff", "mandoc"] {
+        let text = rendered(program, 80);
+        let (_, examples) = text.split_once("EXAMPLES").unwrap();
+        let (examples, _) = examples.split_once("NOTES").unwrap();
+        assert!(examples.contains("iscsiswiconfig -addtarget"), "{examples}");
+        for line in examples.lines() {
+            assert!(line.len() <= 80, "{program}: {line}");
+        }
+    }
 }
 
 #[test]

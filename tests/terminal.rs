@@ -223,3 +223,51 @@ fn an_end_of_file_is_an_empty_passphrase() {
     );
     assert_refused(&text, "the passphrase is empty");
 }
+
+#[test]
+fn a_secret_from_standard_input_is_asked_for_on_a_terminal() {
+    let environment = TestEnvironment::new();
+    let call = "--secret-file - -newname -initiatorchapsecret";
+    let text = type_answers(&environment, call, &[("CHAP secret: ", "XYZZY-SECRET\n")]);
+    assert!(
+        text.contains("status=0") && !text.contains("XYZZY"),
+        "{text}"
+    );
+    assert_restored(&text);
+    let kept = fs::read_to_string(environment.state_file("config.json")).unwrap();
+    assert!(kept.contains("XYZZY-SECRET"), "{kept}");
+
+    let environment = with_a_target();
+    let call = "partition export x.age --passphrase-file -";
+    let text = type_answers(&environment, call, &[(PROMPT, "pass phrase xyzzy\n")]);
+    assert!(
+        text.contains("status=0") && !text.contains("xyzzy"),
+        "{text}"
+    );
+    assert_restored(&text);
+    import(&environment, "pass phrase xyzzy\n").assert_status(0);
+}
+
+#[test]
+fn help_is_as_wide_as_the_terminal() {
+    let environment = TestEnvironment::new();
+    for width in [60, 100] {
+        for call in [
+            "--help",
+            "-addtarget -help",
+            "vtl --help",
+            "partition set -h",
+            "",
+        ] {
+            let shell = format!("stty cols {width}; '{}' {call}", binary().display());
+            let (text, _) = type_on(&environment, &shell, &[]);
+            let longest = text
+                .lines()
+                .map(|line| line.trim_end().len())
+                .max()
+                .unwrap();
+            assert!(longest <= width, "{call} at {width}: {longest}\n{text}");
+            assert!(longest > width - 20, "{call} at {width}: {longest}");
+        }
+    }
+}

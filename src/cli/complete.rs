@@ -2,7 +2,7 @@
 //!
 //! The scripts in `complete/` are written by hand; only the words, which stand between `@` signs there, are filled in.
 
-use clap::{Arg, Command};
+use clap::{Arg, Command, ValueHint};
 
 use super::grammar::{
     Completion, HELP_WORD, OPTIONS, OptionSpec, PARAMETERS, Parameter, ParameterRule,
@@ -38,8 +38,8 @@ trait Shell {
     fn pattern(&self, words: &[String]) -> String;
     /// The words of the first position, as lines or as words.
     fn first_words(&self, candidates: &[Candidate]) -> String;
-    /// The case for a command, which takes these words.
-    fn command_case(&self, command: &str, candidates: &[Candidate]) -> String;
+    /// The case for a command, which takes these words, and a file where it says so.
+    fn command_case(&self, command: &str, candidates: &[Candidate], file: bool) -> String;
     /// The case for an option, which takes these parameters.
     fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String;
     /// The case for the value of a parameter: fixed words, then the names that the program prints.
@@ -54,15 +54,27 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
         .map(|word| (*word).to_owned())
         .collect();
     let parameters: Vec<_> = PARAMETERS.iter().map(|spec| spec.word.to_owned()).collect();
-    let with_value: Vec<_> = help::host_options(&definition)
-        .into_iter()
-        .chain(commands_options(&definition))
-        .filter(|option| option.get_action().takes_values())
-        .filter_map(long_word)
+    let with_value = value_options(&definition);
+    let hinted = |hint| -> Vec<String> {
+        let options = with_value.iter();
+        options
+            .filter(|option| option.get_value_hint() == hint)
+            .filter_map(|option| long_word(option))
+            .collect()
+    };
+    let directories = hinted(ValueHint::DirPath);
+    let files = hinted(ValueHint::FilePath);
+    let with_value_words: Vec<_> = with_value
+        .iter()
+        .filter_map(|option| long_word(option))
         .collect();
-    let commands: Vec<_> = help::commands(&definition)
+    // What stands before a command's own word, then that word: nothing before the first.
+    let commands: Vec<_> = help::all_commands(&definition)
         .into_iter()
-        .map(|command| command.get_name().to_owned())
+        .map(|(path, _)| match path.contains(' ') {
+            true => format!("'{path}'"),
+            false => format!("' {path}'"),
+        })
         .collect();
 
     let lines = |cases: Vec<String>| cases.join("\n");
@@ -71,8 +83,12 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
         ("@OPTION_WORDS@", shell.pattern(&options)),
         ("@PARAMETER_PATTERN@", shell.pattern(&parameters)),
         ("@PARAMETER_WORDS@", shell.pattern(&parameters)),
-        ("@HOST_VALUE_PATTERN@", shell.pattern(&with_value)),
-        ("@HOST_VALUE_WORDS@", shell.pattern(&with_value)),
+        ("@HOST_VALUE_PATTERN@", shell.pattern(&with_value_words)),
+        ("@HOST_VALUE_WORDS@", shell.pattern(&with_value_words)),
+        ("@DIRECTORY_PATTERN@", shell.pattern(&directories)),
+        ("@DIRECTORY_WORDS@", shell.pattern(&directories)),
+        ("@FILE_PATTERN@", shell.pattern(&files)),
+        ("@FILE_WORDS@", shell.pattern(&files)),
         ("@COMMAND_PATTERN@", shell.pattern(&commands)),
         ("@COMMAND_WORDS@", shell.pattern(&commands)),
         (
@@ -82,9 +98,14 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
         (
             "@COMMAND_CASES@",
             lines(
-                help::commands(&definition)
+                help::all_commands(&definition)
                     .into_iter()
-                    .map(|command| shell.command_case(command.get_name(), &command_words(command)))
+                    .map(|(path, command)| {
+                        let file = command
+                            .get_positionals()
+                            .any(|argument| argument.get_value_hint() == ValueHint::FilePath);
+                        shell.command_case(&path, &command_words(command), file)
+                    })
                     .collect(),
             ),
         ),
@@ -107,7 +128,8 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
                     .iter()
                     .filter_map(|spec| value_case(shell, spec.parameter))
                     .chain(
-                        commands_options(&definition)
+                        with_value
+                            .iter()
                             .filter_map(|option| choice_case(shell, option)),
                     )
                     .collect(),
@@ -146,32 +168,50 @@ fn first_words(definition: &Command) -> Vec<Candidate> {
         .collect()
 }
 
-/// Returns the options of all documented commands.
-fn commands_options(definition: &Command) -> impl Iterator<Item = &Arg> {
-    help::commands(definition)
+/// Returns the host options, and the options of all documented commands, that take a value, each word once.
+fn value_options(definition: &Command) -> Vec<&Arg> {
+    let own = help::all_commands(definition)
         .into_iter()
-        .flat_map(help::command_options)
+        .flat_map(|(_, command)| help::command_options(command));
+    let mut options: Vec<&Arg> = Vec::new();
+    for option in help::host_options(definition).into_iter().chain(own) {
+        let known = options
+            .iter()
+            .any(|known| known.get_long() == option.get_long());
+        if option.get_action().takes_values() && !known {
+            options.push(option);
+        }
+    }
+    options
 }
 
 fn long_word(option: &Arg) -> Option<String> {
     option.get_long().map(|long| format!("--{long}"))
 }
 
-/// Returns what may follow a command: the values of its argument, its options, and the host options.
+/// Returns what may follow a command: its own commands, the values of its argument, its options, and the host options that
+/// it honours.
 fn command_words(command: &Command) -> Vec<Candidate> {
+    let nested = help::commands(command).into_iter().map(|nested| {
+        let about = nested.get_about().map(ToString::to_string);
+        candidate(nested.get_name(), &about.unwrap_or_default())
+    });
     let values = command
         .get_positionals()
         .flat_map(Arg::get_possible_values)
         .map(|value| candidate(value.get_name(), ""));
-    let definition = host::definition();
-    let host_options: Vec<_> = help::host_options(&definition)
-        .into_iter()
-        .filter_map(host_option)
-        .collect();
     let options = help::command_options(command)
         .into_iter()
         .filter_map(host_option);
-    values.chain(options).chain(host_options).collect()
+    let host_options = help::host_options(command)
+        .into_iter()
+        .filter(|option| host::is_host_option(option))
+        .filter_map(host_option);
+    nested
+        .chain(values)
+        .chain(options)
+        .chain(host_options)
+        .collect()
 }
 
 fn host_option(option: &Arg) -> Option<Candidate> {
@@ -207,10 +247,11 @@ fn value_case(shell: &dyn Shell, parameter: Parameter) -> Option<String> {
     Some(shell.value_case(spec.word, fixed, names))
 }
 
-/// Returns the case for the value of a command's option that takes one of a few words.
+/// Returns the case for the value of an option that takes one of a few words, or for which some are usual.
 fn choice_case(shell: &dyn Shell, option: &Arg) -> Option<String> {
     let values = option.get_possible_values();
-    let choices: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+    let mut choices: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+    choices.extend(host::suggestions(option));
     let word = long_word(option).filter(|_| !choices.is_empty())?;
     Some(shell.value_case(&word, &choices, None))
 }
@@ -233,9 +274,10 @@ impl Shell for Bash {
         plain_words(candidates)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate]) -> String {
+    fn command_case(&self, command: &str, candidates: &[Candidate], file: bool) -> String {
+        let file = if file { " file=1" } else { "" };
         format!(
-            "                {command}) candidates=({}) ;;",
+            "                '{command}') candidates=({}){file} ;;",
             plain_words(candidates)
         )
     }
@@ -245,8 +287,8 @@ impl Shell for Bash {
         let words = plain_words(candidates);
         let indent = " ".repeat(16);
         match takes_only_one(spec) {
-            true => format!("{indent}{pattern}) [[ $given != ' ' ]] || parameters='{words}' ;;"),
-            false => format!("{indent}{pattern}) parameters='{words}' ;;"),
+            true => format!("{indent}{pattern}) [[ $given != ' ' ]] || parameters=({words}) ;;"),
+            false => format!("{indent}{pattern}) parameters=({words}) ;;"),
         }
     }
 
@@ -270,8 +312,12 @@ impl Shell for Zsh {
         described(candidates, 20)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate]) -> String {
-        zsh_list(command, "described", candidates)
+    fn command_case(&self, command: &str, candidates: &[Candidate], file: bool) -> String {
+        let list = zsh_list(&format!("'{command}'"), "described", candidates);
+        match file {
+            true => list.replacen("described=(", "file=1\n                described=(", 1),
+            false => list,
+        }
     }
 
     fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String {
@@ -302,9 +348,13 @@ impl Shell for Fish {
         fish_print(candidates, 20)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate]) -> String {
+    fn command_case(&self, command: &str, candidates: &[Candidate], file: bool) -> String {
+        let file = match file {
+            true => "                    __fish_complete_path $current\n",
+            false => "",
+        };
         format!(
-            "                case {command}\n{}",
+            "                case '{command}'\n{file}{}",
             fish_print(candidates, 20)
         )
     }

@@ -69,8 +69,11 @@ pub(super) fn corrected_line(typed: &[Zeroizing<String>]) -> Option<String> {
     let mut shown: Vec<String> = vec![MACRO_NAME.to_owned()];
     shown.extend(host.iter().map(|word| quote(word)));
     shown.push(option.to_owned());
+    let printable = |word: &str| word.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let mut shows_well = true;
     for (parameter, value) in parameters {
         let secret = parameter.spec().secret;
+        shows_well &= secret || printable(&value);
         shown.push(parameter.word().to_owned());
         shown.push(if secret {
             MASK.to_owned()
@@ -86,7 +89,8 @@ pub(super) fn corrected_line(typed: &[Zeroizing<String>]) -> Option<String> {
         .chain(line.iter().map(|word| &**word))
         .eq(typed.iter().map(|w| &**w));
     let shown = shown.join(" ");
-    (!unchanged && shown.chars().all(|c| c == ' ' || c.is_ascii_graphic())).then_some(shown)
+    let shows_well = shows_well && host.iter().all(|word| printable(word));
+    (!unchanged && shows_well).then_some(shown)
 }
 
 /// Returns the value as it was meant: no value of the macro can hold what pasting leaves behind.

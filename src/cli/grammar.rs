@@ -524,7 +524,7 @@ static INITIATOR_CHAP_SECRET: ParameterSpec = ParameterSpec {
     metavar: "SECRET",
     summary: "CHAP secret, translated to upper case",
     help: &[
-        "At most 255 printable ASCII characters; many VTLs want 12 to 16. Lower case letters are translated to upper \
+        "At most 255 printable ASCII characters; RFC 7143 wants 12 at least, and the HMC takes 32 at most for a D-mode IPL. Lower case letters are translated to upper \
          case, so the VTL must hold the secret in upper case. It is never shown.",
         "As with the original, the secret stands on the command line, where other users of this host may see it in \
          the list of processes while the command runs.",

@@ -16,8 +16,13 @@ pub enum Help {
     Overview,
     /// One option of the macro.
     Option(MacroOption),
-    /// One command of the host side: clap's text.
-    Command(String),
+    /// One command of the host side.
+    Command {
+        /// The words that name it: `partition`, `export`.
+        path: Vec<String>,
+        /// Whether all of it is asked for, and not a line for each word.
+        long: bool,
+    },
 }
 
 /// A few calls that belong together.
@@ -27,9 +32,6 @@ pub(super) struct Example {
     /// The calls, without the macro's name.
     pub calls: &'static [&'static str],
 }
-
-/// The longest line of a help text, in characters.
-const WIDTH: usize = 80;
 
 /// The examples of IBM's document, then ours for what it has none for.
 pub(super) const EXAMPLES: &[Example] = &[
@@ -84,25 +86,52 @@ pub(super) const EXAMPLES: &[Example] = &[
 ];
 
 impl Help {
-    /// Returns the text, with a newline at its end.
-    pub fn text(&self) -> String {
+    /// Returns the text, with a newline at its end, in lines of at most so many columns; not wrapped where there are none,
+    /// since what reads it then does so itself.
+    pub fn text(&self, columns: Option<usize>) -> String {
+        let mut page = Page::new(columns);
         match self {
-            Self::Overview => overview(),
-            Self::Option(option) => option_help(option.spec()),
-            Self::Command(text) => text.clone(),
+            Self::Overview => page.overview(),
+            Self::Option(option) => page.option(option.spec()),
+            Self::Command { path, long } => page.command(path, *long),
         }
+        page.text
     }
 }
 
-/// Returns what to print when no argument is given at all.
-pub fn usage() -> String {
-    let mut text = String::from(USAGE);
-    text.push_str("\nOptions: ");
+/// Returns what to print when no argument is given at all, wrapped as [`Help::text`] is.
+pub fn usage(columns: Option<usize>) -> String {
+    let mut page = Page::new(columns);
+    page.usage();
+    page.text.push_str("\nOptions: ");
     let words: Vec<_> = OPTIONS.iter().map(|spec| spec.word()).collect();
-    let words = wrap(&words.join(", "), 9, WIDTH);
-    text.push_str(words.trim_start());
-    text.push_str(&format!("\nSee iscsiswiconfig {HELP_WORD}.\n"));
-    text
+    let words = wrap(&words.join(", "), 9, page.width);
+    page.text.push_str(words.trim_start());
+    page.text
+        .push_str(&format!("\nSee iscsiswiconfig {HELP_WORD}.\n"));
+    page.text
+}
+
+/// Returns a call in lines of at most so many columns, each but the last continued as a shell continues it; a line is broken
+/// before a word with a dash only, so that no name is.
+pub(super) fn continued(call: &str, indent: usize, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::from("iscsiswiconfig");
+    let mut words = call.split(' ').peekable();
+    while let Some(word) = words.next() {
+        let mut piece = format!(" {word}");
+        while let Some(value) = words.next_if(|next| !next.starts_with('-')) {
+            piece.push_str(&format!(" {value}"));
+        }
+        let end = if words.peek().is_some() { 2 } else { 0 };
+        if indent + line.len() + piece.len() + end > width {
+            lines.push(format!("{line} \\"));
+            line = String::from("   ");
+        }
+        line.push_str(&piece);
+    }
+    lines.push(line);
+    lines
 }
 
 /// Returns the host options and commands that are documented, in the order of the definition.
@@ -141,12 +170,35 @@ pub(super) fn command_options(command: &Command) -> Vec<&Arg> {
     command
         .get_arguments()
         .filter(|option| option.get_long().is_some() && !option.is_hide_set())
+        .filter(|option| !host::is_host_option(option))
         .collect()
 }
 
+/// Returns the documented commands with the words that name each, those of a command behind it.
+pub(super) fn all_commands(definition: &Command) -> Vec<(String, &Command)> {
+    let mut all = Vec::new();
+    for command in commands(definition) {
+        all.push((command.get_name().to_owned(), command));
+        for nested in commands(command) {
+            all.push((
+                format!("{} {}", command.get_name(), nested.get_name()),
+                nested,
+            ));
+        }
+    }
+    all
+}
+
 /// Returns a command as it is typed: `generate man|bash|zsh|fish`.
-pub(super) fn command_synopsis(command: &Command) -> String {
-    let mut words = vec![command.get_name().to_owned()];
+pub(super) fn command_synopsis(path: &str, command: &Command) -> String {
+    let mut words = vec![path.to_owned()];
+    let nested: Vec<_> = commands(command)
+        .into_iter()
+        .map(Command::get_name)
+        .collect();
+    if !nested.is_empty() {
+        words.push(format!("[{}]", nested.join("|")));
+    }
     if !command_options(command).is_empty() {
         words.push("[OPTION]...".to_owned());
     }
@@ -164,133 +216,261 @@ pub(super) fn command_synopsis(command: &Command) -> String {
     words.join(" ")
 }
 
-const USAGE: &str = "\
-Usage: iscsiswiconfig [HOST-OPTIONS] -OPTION [-PARAMETER VALUE]...
-       iscsiswiconfig [HOST-OPTIONS] COMMAND ...
-";
-
-fn overview() -> String {
-    let mut text = String::from(
-        "Configure iSCSI virtual tape libraries as the IBM i macro ISCSISWICONFIG does.\n\n",
-    );
-    text.push_str(USAGE);
-    for group in Group::ALL {
-        heading(&mut text, group.heading());
-        for spec in OPTIONS.iter().filter(|spec| spec.group == group) {
-            entry(&mut text, spec.word(), spec.summary);
-        }
+/// Returns the text of a definition as sentences.
+pub(super) fn sentence(text: Option<&clap::builder::StyledStr>) -> String {
+    let text = text.map(ToString::to_string).unwrap_or_default();
+    match text.is_empty() || text.ends_with('.') {
+        true => text,
+        false => format!("{text}."),
     }
-
-    heading(&mut text, "Parameters");
-    for spec in PARAMETERS {
-        entry(&mut text, &parameter_words(spec), spec.summary);
-    }
-    let definition = host::definition();
-    heading(&mut text, "Host options, before the macro option");
-    for option in host_options(&definition) {
-        let words = host_option_words(option).join(", ");
-        entry(
-            &mut text,
-            &words,
-            &option
-                .get_help()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        );
-    }
-    entry(&mut text, "--version", "Show the version");
-    heading(&mut text, "Commands");
-    for command in commands(&definition) {
-        let about = command
-            .get_about()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        entry(&mut text, &command_synopsis(command), &about);
-    }
-
-    heading(&mut text, "Examples");
-    for example in EXAMPLES.iter().filter(|example| example.calls.len() < 4) {
-        text.push_str(&wrap(&format!("{}:", example.title), 2, WIDTH));
-        for call in example.calls {
-            // A line that is to be copied stays whole.
-            text.push_str(&format!("    iscsiswiconfig {call}\n"));
-        }
-    }
-    let pointer =
-        format!("iscsiswiconfig -OPTION {HELP_WORD} explains one option, man iscsiswiconfig all.");
-    text.push_str(&format!("\n{pointer}\n"));
-    text
 }
 
-fn option_help(spec: &OptionSpec) -> String {
-    let mut text = wrap(&format!("{}.", spec.summary), 0, WIDTH);
-    text.push_str("\nUsage: iscsiswiconfig ");
-    let mut column = "Usage: iscsiswiconfig ".len();
-    for (index, words) in synopsis_words(spec).iter().enumerate() {
-        if index > 0 && column + 1 + words.len() > WIDTH {
-            text.push_str("\n           ");
-            column = 11;
-        } else if index > 0 {
-            text.push(' ');
-            column += 1;
+/// A help text as it grows.
+struct Page {
+    text: String,
+    /// The longest line, in columns.
+    width: usize,
+}
+
+impl Page {
+    fn new(columns: Option<usize>) -> Self {
+        Self {
+            text: String::new(),
+            width: columns.unwrap_or(usize::MAX),
         }
-        text.push_str(words);
-        column += words.len();
     }
-    text.push('\n');
-    let others = spec.spellings.get(1..).unwrap_or_default();
-    if !others.is_empty() {
-        text.push_str(&format!("Also spelled {}.\n", others.join(", ")));
+
+    fn overview(&mut self) {
+        self.paragraph(
+            "Configure iSCSI virtual tape libraries as the IBM i macro ISCSISWICONFIG does.",
+        );
+        self.text.push('\n');
+        self.usage();
+        for group in Group::ALL {
+            self.heading(group.heading());
+            for spec in OPTIONS.iter().filter(|spec| spec.group == group) {
+                self.entry(spec.word(), spec.summary);
+            }
+        }
+
+        self.heading("Parameters");
+        for spec in PARAMETERS {
+            self.entry(&parameter_words(spec), spec.summary);
+        }
+        let definition = host::definition();
+        self.heading("Host options, before the macro option");
+        for option in host_options(&definition) {
+            self.option_line(option);
+        }
+        self.entry("--version", "Show the version");
+        self.heading("Commands");
+        for command in commands(&definition) {
+            self.command_line(command.get_name(), command);
+        }
+
+        self.heading("Examples");
+        for example in EXAMPLES.iter().filter(|example| example.calls.len() < 4) {
+            self.text
+                .push_str(&wrap(&format!("{}:", example.title), 2, self.width));
+            for call in example.calls {
+                for line in continued(call, 4, self.width) {
+                    self.text.push_str(&format!("    {line}\n"));
+                }
+            }
+        }
+        self.text.push('\n');
+        self.paragraph(&format!(
+            "iscsiswiconfig -OPTION {HELP_WORD} explains one option, iscsiswiconfig COMMAND --help one command, man \
+             iscsiswiconfig all."
+        ));
     }
-    for paragraph in spec.help {
-        text.push('\n');
-        text.push_str(&wrap(paragraph, 0, WIDTH));
-    }
-    let lists: [(&str, &[Parameter]); 2] = match spec.parameters {
-        ParameterRule::Each { required, optional } => [
-            ("Required parameters", required),
-            ("Optional parameters", optional),
-        ],
-        ParameterRule::OneOrMore(any) => [("Parameters, one or more of these", any), ("", &[])],
-        ParameterRule::ExactlyOne(any) => [("Parameters, exactly one of these", any), ("", &[])],
-    };
-    for (title, parameters) in lists
-        .into_iter()
-        .filter(|(_, parameters)| !parameters.is_empty())
-    {
-        heading(&mut text, title);
-        for parameter in parameters {
-            let spec = parameter.spec();
-            text.push_str(&format!("  {}\n", parameter_words(spec)));
-            text.push_str(&wrap(&format!("{}.", spec.summary), 6, WIDTH));
-            for paragraph in spec.help {
-                text.push_str(&wrap(paragraph, 6, WIDTH));
+
+    fn option(&mut self, spec: &OptionSpec) {
+        self.paragraph(&format!("{}.", spec.summary));
+        self.text.push('\n');
+        self.usage_line(&synopsis_words(spec));
+        let others = spec.spellings.get(1..).unwrap_or_default();
+        if !others.is_empty() {
+            self.paragraph(&format!("Also spelled {}.", others.join(", ")));
+        }
+        for paragraph in spec.help {
+            self.text.push('\n');
+            self.paragraph(paragraph);
+        }
+        let lists: [(&str, &[Parameter]); 2] = match spec.parameters {
+            ParameterRule::Each { required, optional } => [
+                ("Required parameters", required),
+                ("Optional parameters", optional),
+            ],
+            ParameterRule::OneOrMore(any) => [("Parameters, one or more of these", any), ("", &[])],
+            ParameterRule::ExactlyOne(any) => {
+                [("Parameters, exactly one of these", any), ("", &[])]
+            }
+        };
+        for (title, parameters) in lists
+            .into_iter()
+            .filter(|(_, parameters)| !parameters.is_empty())
+        {
+            self.heading(title);
+            for parameter in parameters {
+                let spec = parameter.spec();
+                let summary = format!("{}.", spec.summary);
+                self.explained(
+                    &parameter_words(spec),
+                    std::iter::once(summary.as_str()).chain(spec.help.iter().copied()),
+                );
             }
         }
     }
-    text
+
+    fn command(&mut self, path: &[String], long: bool) {
+        let definition = host::definition();
+        let mut command = &definition;
+        for name in path {
+            command = command.find_subcommand(name).unwrap_or(command);
+        }
+        let about = match long {
+            true => command.get_long_about().or(command.get_about()),
+            false => command.get_about(),
+        };
+        self.paragraph(&sentence(about));
+        self.text.push('\n');
+        let synopsis = command_synopsis(&path.join(" "), command);
+        let words: Vec<_> = synopsis.split(' ').map(str::to_owned).collect();
+        self.usage_line(&words);
+        let nested = commands(command);
+        if !nested.is_empty() {
+            self.heading("Commands");
+            for nested in nested {
+                self.command_line(nested.get_name(), nested);
+            }
+        }
+        let (host, own): (Vec<_>, Vec<_>) = host_options(command)
+            .into_iter()
+            .partition(|option| host::is_host_option(option));
+        let (arguments, own): (Vec<_>, Vec<_>) = own
+            .into_iter()
+            .partition(|argument| argument.is_positional());
+        for (title, options) in [
+            ("Arguments", arguments),
+            ("Options", own),
+            ("Host options", host),
+        ] {
+            if options.is_empty() {
+                continue;
+            }
+            self.heading(title);
+            for option in options {
+                match long {
+                    true => self.explained(
+                        &argument_words(option),
+                        [sentence(option.get_long_help().or(option.get_help())).as_str()]
+                            .into_iter(),
+                    ),
+                    false => self.option_line(option),
+                }
+            }
+        }
+        if !long {
+            self.text.push('\n');
+            self.paragraph(&format!(
+                "iscsiswiconfig {} --help says more.",
+                path.join(" ")
+            ));
+        }
+    }
+
+    fn paragraph(&mut self, text: &str) {
+        self.text.push_str(&wrap(text, 0, self.width));
+    }
+
+    /// Adds how something is called, broken between its words only.
+    fn usage_line(&mut self, words: &[String]) {
+        self.call("Usage: iscsiswiconfig ", words);
+    }
+
+    /// Adds how the program is called, in both languages.
+    fn usage(&mut self) {
+        let words =
+            |line: &[&str]| -> Vec<String> { line.iter().map(|word| (*word).to_owned()).collect() };
+        let macro_words = words(&["[HOST-OPTIONS]", "-OPTION", "[-PARAMETER VALUE]..."]);
+        self.call("Usage: iscsiswiconfig ", &macro_words);
+        self.call(
+            "       iscsiswiconfig ",
+            &words(&["[HOST-OPTIONS]", "COMMAND", "..."]),
+        );
+    }
+
+    fn call(&mut self, lead: &str, words: &[String]) {
+        self.text.push_str(lead);
+        let mut column = lead.len();
+        for (index, words) in words.iter().enumerate() {
+            if index > 0 && column + 1 + words.len() > self.width {
+                self.text.push_str("\n           ");
+                column = 11;
+            } else if index > 0 {
+                self.text.push(' ');
+                column += 1;
+            }
+            self.text.push_str(words);
+            column += words.len();
+        }
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, title: &str) {
+        self.text.push_str(&format!("\n{title}:\n"));
+    }
+
+    fn option_line(&mut self, option: &Arg) {
+        let help = option.get_help().map(ToString::to_string);
+        self.entry(&argument_words(option), &help.unwrap_or_default());
+    }
+
+    fn command_line(&mut self, path: &str, command: &Command) {
+        let about = command.get_about().map(ToString::to_string);
+        self.entry(&command_synopsis(path, command), &about.unwrap_or_default());
+    }
+
+    /// Adds a word and what it does, side by side where the word is short enough and the line is not.
+    fn entry(&mut self, word: &str, summary: &str) {
+        const COLUMN: usize = 28;
+        const NARROW: usize = 60;
+
+        if self.width < NARROW {
+            self.explained(word, [summary].into_iter());
+            return;
+        }
+        let summary = wrap(summary, COLUMN, self.width);
+        let text = match word.len() + 2 < COLUMN - 1 {
+            true => format!(
+                "  {word:width$}{}",
+                summary.trim_start(),
+                width = COLUMN - 2
+            ),
+            false => format!("  {word}\n{summary}"),
+        };
+        self.text.push_str(&text);
+    }
+
+    /// Adds a word, and what there is to know about it below.
+    fn explained<'a>(&mut self, word: &str, paragraphs: impl Iterator<Item = &'a str>) {
+        self.text.push_str(&format!("  {word}\n"));
+        for paragraph in paragraphs {
+            self.text.push_str(&wrap(paragraph, 6, self.width));
+        }
+    }
 }
 
 fn parameter_words(spec: &ParameterSpec) -> String {
     format!("{} {}", spec.word, spec.metavar)
 }
 
-fn heading(text: &mut String, title: &str) {
-    text.push_str(&format!("\n{title}:\n"));
-}
-
-/// Adds a word and what it does, side by side where the word is short enough.
-fn entry(text: &mut String, word: &str, summary: &str) {
-    const COLUMN: usize = 28;
-
-    let summary = wrap(summary, COLUMN, WIDTH);
-    match word.len() + 2 < COLUMN - 1 {
-        true => text.push_str(&format!(
-            "  {word:width$}{}",
-            summary.trim_start(),
-            width = COLUMN - 2
-        )),
-        false => text.push_str(&format!("  {word}\n{summary}")),
+/// Returns an option as it is typed, or what stands for an argument.
+fn argument_words(argument: &Arg) -> String {
+    match argument.is_positional() {
+        true => value_name(argument).unwrap_or_default(),
+        false => host_option_words(argument).join(", "),
     }
 }
 
@@ -320,7 +500,7 @@ mod tests {
 
     #[test]
     fn the_overview_names_every_word_of_both_languages() {
-        let text = overview();
+        let text = Help::Overview.text(None);
         for spec in OPTIONS {
             assert!(
                 text.contains(&format!("  {} ", spec.word())),
@@ -344,23 +524,109 @@ mod tests {
         );
     }
 
+    /// Every help text there is.
+    fn texts(columns: Option<usize>) -> Vec<String> {
+        let mut texts = vec![Help::Overview.text(columns), usage(columns)];
+        texts.extend(
+            OPTIONS
+                .iter()
+                .map(|spec| Help::Option(spec.option).text(columns)),
+        );
+        for (path, _) in all_commands(&host::definition()) {
+            for long in [false, true] {
+                let path = path.split(' ').map(str::to_owned).collect();
+                texts.push(Help::Command { path, long }.text(columns));
+            }
+        }
+        texts
+    }
+
     #[test]
-    fn no_line_is_wider_than_a_screen_except_one_to_be_copied() {
-        let mut texts = vec![overview(), usage()];
-        texts.extend(OPTIONS.iter().map(|spec| option_help(spec)));
-        for line in texts.iter().flat_map(|text| text.lines()) {
+    fn no_line_is_wider_than_the_terminal_unless_a_word_is() {
+        for width in [40, 60, 80, 120] {
+            for line in texts(Some(width)).iter().flat_map(|text| text.lines()) {
+                let parts = line.trim_start().split(' ').count();
+                let whole = parts <= 3
+                    || line.contains("|")
+                    || line.starts_with("Usage")
+                    || line.trim_start().starts_with("iscsiswiconfig");
+                assert!(
+                    line.len() <= width || (width < 80 && whole),
+                    "{width}: {line}"
+                );
+                assert!(line.is_ascii() && line == line.trim_end(), "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrapping_breaks_no_word_and_changes_none() {
+        let words = |text: &str| -> Vec<String> {
+            text.split_whitespace()
+                .filter(|word| *word != "\\")
+                .map(str::to_owned)
+                .collect()
+        };
+        for (wide, narrow) in texts(None).iter().zip(texts(Some(60))) {
+            assert_eq!(words(wide), words(&narrow));
+        }
+    }
+
+    #[test]
+    fn what_goes_to_a_pipe_is_not_wrapped() {
+        for spec in OPTIONS {
+            let text = Help::Option(spec.option).text(None);
+            for paragraph in spec.help {
+                assert!(text.lines().any(|line| line == *paragraph), "{paragraph}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_help_of_a_command_has_a_line_for_each_option_and_the_long_one_all() {
+        let help = |long| {
+            let path = ["partition", "set"].map(str::to_owned).to_vec();
+            Help::Command { path, long }.text(Some(80))
+        };
+        let (short, long) = (help(false), help(true));
+        assert!(
+            short.contains("Usage: iscsiswiconfig partition set [OPTION]...\n"),
+            "{short}"
+        );
+        assert!(
+            short.contains("--release RELEASE") && !short.contains("Before 7.6"),
+            "{short}"
+        );
+        assert!(
+            short.ends_with("partition set --help says more.\n"),
+            "{short}"
+        );
+        assert!(long.contains("Before 7.6"), "{long}");
+        for text in [short, long] {
             assert!(
-                line.len() <= WIDTH || line.starts_with("    iscsiswiconfig -"),
-                "{line}"
+                text.contains("--lock-timeout") && !text.contains("--timeout SECONDS\n"),
+                "{text}"
             );
-            assert!(line.is_ascii() && line == line.trim_end(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_example_is_broken_before_a_word_with_a_dash_and_parses_in_a_shell() {
+        for call in EXAMPLES.iter().flat_map(|example| example.calls) {
+            let lines = continued(call, 11, 80);
+            assert!(lines.iter().all(|line| line.len() + 11 <= 80), "{lines:?}");
+            let joined: Vec<_> = lines
+                .iter()
+                .map(|line| line.trim_end_matches('\\').trim())
+                .collect();
+            assert_eq!(joined.join(" "), format!("iscsiswiconfig {call}"));
         }
     }
 
     #[test]
     fn the_help_of_an_option_explains_each_of_its_parameters_and_no_other() {
         for spec in OPTIONS {
-            let text = option_help(spec);
+            let text = Help::Option(spec.option).text(None);
             for parameter in PARAMETERS {
                 let entry = format!("\n  {}\n", parameter_words(parameter));
                 assert_eq!(
@@ -376,7 +642,9 @@ mod tests {
     #[test]
     fn the_help_of_the_re_ipl_option_names_its_other_spelling() {
         assert!(
-            option_help(MacroOption::ReIplIscsiIop.spec()).contains("Also spelled -reiplscsiop.")
+            Help::Option(MacroOption::ReIplIscsiIop)
+                .text(None)
+                .contains("Also spelled -reiplscsiop.")
         );
     }
 

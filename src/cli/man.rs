@@ -19,6 +19,9 @@ pub fn page() -> String {
         "TH",
         ["ISCSISWICONFIG", "1", DATE, version, "User Commands"],
     );
+    // A hyphen that a formatter adds within an option is one that the parser refuses; ragged lines need none.
+    page.control("nh", []);
+    page.control("ad", ["l"]);
     page.control("SH", ["NAME"]);
     page.text([roman(
         "iscsiswiconfig - configure iSCSI virtual tape libraries as the IBM i macro does",
@@ -169,9 +172,9 @@ fn values(page: &mut Roff) {
         page,
         "VALUES",
         &[
-            "A value that no target could take is an error. One that a VTL console is likely to refuse, such as a target \
-             name with upper case letters or a CHAP secret of fewer than 12 or more than 16 characters, is accepted with a \
-             warning. Initiator name, target host name, target name and port together identify a target: names are kept and \
+            "A value that no target could take is an error. One that a VTL console or the HMC is likely to refuse, such as a \
+             target name with upper case letters or a CHAP secret of fewer than 12 or more than 32 characters, is accepted \
+             with a warning. Initiator name, target host name, target name and port together identify a target: names are kept and \
              sent as typed but compared in lower case, and addresses are compared by value.",
             "Text from a word processor or a web page often holds dashes, quotation marks and spaces that only look right. \
              Such a character is an error that names it and shows the line as it was meant; nothing is repaired silently.",
@@ -200,10 +203,7 @@ fn host_options(page: &mut Roff) {
     for option in help::host_options(&definition) {
         page.control("TP", []);
         page.text(host_option_words(option));
-        prose(page, &sentence(option.get_help().map(ToString::to_string)));
-        if let Some(more) = option.get_long_help() {
-            indented(page, &[&more.to_string()]);
-        }
+        option_text(page, option);
     }
     page.control("TP", []);
     page.text([bold("--version")]);
@@ -227,11 +227,11 @@ fn host_option_words(option: &Arg) -> Vec<Inline> {
 fn commands(page: &mut Roff) {
     page.control("SH", ["COMMANDS"]);
     let definition = host::definition();
-    for command in help::commands(&definition) {
+    for (path, command) in help::all_commands(&definition) {
         page.control("TP", []);
-        page.text([bold(help::command_synopsis(command))]);
+        page.text([bold(help::command_synopsis(&path, command))]);
         let about = command.get_long_about().or(command.get_about());
-        prose(page, &sentence(about.map(ToString::to_string)));
+        prose(page, &help::sentence(about));
         let options = help::command_options(command);
         if options.is_empty() {
             continue;
@@ -240,10 +240,17 @@ fn commands(page: &mut Roff) {
         for option in options {
             page.control("TP", []);
             page.text(host_option_words(option));
-            prose(page, &sentence(option.get_help().map(ToString::to_string)));
+            option_text(page, option);
         }
         page.control("RE", []);
     }
+}
+
+fn option_text(page: &mut Roff, option: &Arg) {
+    prose(
+        page,
+        &help::sentence(option.get_long_help().or(option.get_help())),
+    );
 }
 
 fn exit_status(page: &mut Roff) {
@@ -352,8 +359,12 @@ fn examples(page: &mut Roff) {
         page.control("PP", []);
         page.control("RS", ["4"]);
         page.control("nf", []);
-        for call in example.calls {
-            page.text([roman(format!("iscsiswiconfig {call}"))]);
+        for line in example
+            .calls
+            .iter()
+            .flat_map(|call| help::continued(call, 11, 80))
+        {
+            page.text([roman(line)]);
         }
         page.control("fi", []);
         page.control("RE", []);
@@ -409,14 +420,6 @@ fn prose(page: &mut Roff, text: &str) {
     }
 }
 
-fn sentence(text: Option<String>) -> String {
-    let text = text.unwrap_or_default();
-    match text.ends_with('.') {
-        true => text,
-        false => format!("{text}."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -453,9 +456,9 @@ mod tests {
         let mut words: Vec<String> = definition
             .get_arguments()
             .chain(
-                definition
-                    .get_subcommands()
-                    .flat_map(clap::Command::get_arguments),
+                help::all_commands(&definition)
+                    .into_iter()
+                    .flat_map(|(_, command)| command.get_arguments()),
             )
             .filter_map(Arg::get_long)
             .map(|long| format!("--{long}"))

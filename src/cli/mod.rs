@@ -34,10 +34,11 @@ use zeroize::Zeroizing;
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
-    Artifact, HostCommand, HostOptions, NameKind, PartitionAction, PartitionOptions, VtlOptions,
+    Artifact, HostCommand, HostOptions, NameKind, PartitionCommand, PartitionFile,
+    PartitionSettings, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
-pub use shell::quote;
+pub use shell::{quote, quote_path};
 pub use usage::{Shown, UsageError, WordFault};
 
 use crate::values::characters;
@@ -200,7 +201,9 @@ fn host_line(words: &[OsString]) -> Result<CommandLine, UsageError> {
 
 fn parsed(parsed: host::Parsed) -> CommandLine {
     match parsed {
-        host::Parsed::Help(text) => CommandLine::new(Request::Help(Help::Command(text))),
+        host::Parsed::Help { path, long } => {
+            CommandLine::new(Request::Help(Help::Command { path, long }))
+        }
         host::Parsed::Line(host, command) => {
             let request = command.map_or(Request::NoArguments, Request::Host);
             CommandLine { host, request }
@@ -229,13 +232,18 @@ fn macro_line(
         Ok(MacroRequest::Help(option)) => {
             Request::Help(option.map_or(Help::Overview, Help::Option))
         }
-        Err(UsageError::UnknownOption { word }) if !has_dash(behind) => {
+        Err(UsageError::UnknownOption { word, .. }) if !has_dash(behind) => {
             // Neither language has the word; clap knows whether a command is spelled like it.
             let similar = match host_line(behind) {
                 Err(UsageError::UnknownCommand { similar, .. }) => similar,
                 _ => None,
             };
-            return Err(UsageError::UnknownCommand { word, similar });
+            let path = String::new();
+            return Err(UsageError::UnknownCommand {
+                word,
+                similar,
+                path,
+            });
         }
         Err(error) => return Err(error),
     };

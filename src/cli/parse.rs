@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::grammar::{MacroOption, Parameter, ParameterRule};
+use super::grammar::{MacroOption, OPTIONS, Parameter, ParameterRule};
 use super::repair::{self, Known};
 use super::shell::MASK;
 use super::usage::{Shown, UsageError};
@@ -159,7 +159,20 @@ pub(super) fn not_an_option(word: &str, words: &[Zeroizing<String>]) -> UsageErr
     }
     changed_word(word).unwrap_or_else(|| UsageError::UnknownOption {
         word: unknown(word, words),
+        similar: unique_beginning(word, OPTIONS.iter().map(|spec| spec.word())),
     })
+}
+
+/// Returns the one word that begins as the typed one does, which has a dash and two letters at least.
+fn unique_beginning(
+    typed: &str,
+    words: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
+    let mut begun = words.filter(|word| typed.len() > 2 && word.starts_with(typed));
+    match (begun.next(), begun.next()) {
+        (Some(word), None) => Some(word),
+        _ => None,
+    }
 }
 
 /// Says what is wrong with a word that stands where a parameter belongs.
@@ -185,6 +198,7 @@ fn not_a_parameter(word: &str, option: MacroOption, words: &[Zeroizing<String>])
         return UsageError::UnknownParameter {
             word: shown,
             option,
+            similar: unique_beginning(word, option.spec().parameters().map(Parameter::word)),
         };
     }
     UsageError::StrayWord {

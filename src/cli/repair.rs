@@ -251,10 +251,14 @@ fn exactly_macro(letters: &str) -> Option<Known> {
 fn nearly(letters: &str) -> Option<Known> {
     // A fault in a word as short as `help` leaves too little to tell it from a value.
     let long = macro_words().filter(|known| *known != Known::Help);
-    long.map(|known| (edits(letters, known.word().trim_start_matches('-')), known))
-        .filter(|(edits, _)| *edits <= MAX_EDITS)
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, known)| known)
+    long.map(|known| {
+        // Insertions, deletions, substitutions and swaps of neighbours.
+        let word = known.word().trim_start_matches('-');
+        (strsim::osa_distance(letters, word), known)
+    })
+    .filter(|(edits, _)| *edits <= MAX_EDITS)
+    .min_by_key(|(edits, _)| *edits)
+    .map(|(_, known)| known)
 }
 
 pub(super) fn macro_words() -> impl Iterator<Item = Known> {
@@ -269,39 +273,6 @@ pub(super) fn macro_words() -> impl Iterator<Item = Known> {
     options.chain(parameters).chain([Known::Help])
 }
 
-/// Returns the number of insertions, deletions, substitutions and swaps of neighbours between two words
-/// (Damerau-Levenshtein, optimal string alignment); anything above [`MAX_EDITS`] may come out as any such number.
-fn edits(a: &str, b: &str) -> usize {
-    if a.len().abs_diff(b.len()) > MAX_EDITS {
-        return MAX_EDITS + 1;
-    }
-    let b = b.as_bytes();
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    let mut previous = None;
-    for (i, x) in a.bytes().enumerate() {
-        let mut row = vec![i + 1];
-        let mut left = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
-            let mut best = (left + 1)
-                .min(cell(&above, j + 1) + 1)
-                .min(cell(&above, j) + usize::from(x != *y));
-            let swapped = j
-                .checked_sub(1)
-                .filter(|at| previous == Some(*y) && b.get(*at) == Some(&x));
-            if let Some(at) = swapped {
-                best = best.min(cell(&before, at) + 1);
-            }
-            row.push(best);
-            left = best;
-        }
-        previous = Some(x);
-        before = std::mem::replace(&mut above, row);
-    }
-    above.last().copied().unwrap_or_default()
-}
-
 fn words_in(text: &str) -> Vec<Zeroizing<String>> {
     let plain = Zeroizing::new(characters::plain(text));
     plain
@@ -312,8 +283,6 @@ fn words_in(text: &str) -> Vec<Zeroizing<String>> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn word_of(argument: &str) -> Option<String> {
@@ -346,21 +315,9 @@ mod tests {
             .collect();
         for a in &words {
             for b in words.iter().filter(|b| *b != a && !a.starts_with("reipl")) {
-                assert!(edits(a, b) > 1, "{a} {b}");
+                assert!(strsim::osa_distance(a, b) > 1, "{a} {b}");
             }
         }
-    }
-
-    #[test]
-    fn edits_are_insertions_deletions_substitutions_and_swaps() {
-        assert_eq!(edits("commit", "commit"), 0);
-        assert_eq!(edits("comit", "commit"), 1);
-        assert_eq!(edits("commmit", "commit"), 1);
-        assert_eq!(edits("kommit", "commit"), 1);
-        assert_eq!(edits("comimt", "commit"), 1);
-        assert_eq!(edits("ocmimt", "commit"), 2);
-        assert!(edits("com", "commit") > MAX_EDITS);
-        assert!(edits("setport", "setkeystore") > MAX_EDITS);
     }
 
     #[test]
@@ -391,13 +348,6 @@ mod tests {
         }
         for word in ["", "x", "-", "\u{2013}", "=\r"] {
             assert_eq!(debris(word), None, "{word:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn edits_do_not_depend_on_the_direction(a in "[a-d]{0,6}", b in "[a-d]{0,6}") {
-            prop_assert_eq!(edits(&a, &b) <= MAX_EDITS, edits(&b, &a) <= MAX_EDITS);
         }
     }
 }

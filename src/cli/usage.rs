@@ -29,6 +29,8 @@ pub enum UsageError {
     UnknownOption {
         /// The word as given.
         word: Shown,
+        /// The one option that begins as the word does.
+        similar: Option<&'static str>,
     },
     /// A word with a dash where a parameter belongs, unlike any parameter.
     #[error("there is no parameter {word}")]
@@ -37,6 +39,8 @@ pub enum UsageError {
         word: Shown,
         /// The option before it.
         option: MacroOption,
+        /// The one parameter of the option that begins as the word does.
+        similar: Option<&'static str>,
     },
     /// A word without a dash where a parameter belongs.
     #[error("{word} is neither a parameter nor the value of one")]
@@ -46,13 +50,15 @@ pub enum UsageError {
         /// The option before it.
         option: MacroOption,
     },
-    /// A first word without a dash that is not a command.
-    #[error("{word} is neither an option of the macro nor a command")]
+    /// A word without a dash that is not a command, where one belongs.
+    #[error("{word} is {}", not_a_command(path))]
     UnknownCommand {
         /// The word as given.
         word: Shown,
         /// A command that is spelled like it.
         similar: Option<String>,
+        /// The command before it, of which it would be one; empty for a first word.
+        path: String,
     },
     /// A word or a value that is not UTF-8, hence not ASCII either.
     #[error("{} is not UTF-8 text", not_utf8(*argument, *parameter))]
@@ -256,9 +262,15 @@ impl UsageError {
                 hints.extend(faults.iter().find_map(|fault| cause(*fault)).map(str::to_owned));
                 hints
             }
-            Self::UnknownOption { .. } => {
+            Self::UnknownOption { similar: Some(word), .. } => {
+                vec![unabbreviated(word), ask_for_help(None)]
+            }
+            Self::UnknownOption { similar: None, .. } => {
                 let words: Vec<_> = OPTIONS.iter().map(|spec| spec.word()).collect();
                 vec![format!("the options are {}", words.join(", ")), ask_for_help(None)]
+            }
+            Self::UnknownParameter { option, similar: Some(word), .. } => {
+                vec![unabbreviated(word), ask_for_help(Some(*option))]
             }
             Self::UnknownParameter { option, .. } => vec![takes(*option), ask_for_help(Some(*option))],
             Self::StrayWord { option, .. } => vec![
@@ -266,9 +278,13 @@ impl UsageError {
                     .to_owned(),
                 usage(*option),
             ],
-            Self::UnknownCommand { similar, .. } => {
+            Self::UnknownCommand { similar, path, .. } => {
                 let similar = similar.as_ref().map(|word| format!("a similar command is '{word}'"));
-                similar.into_iter().chain([ask_for_help(None)]).collect()
+                let help = match path.as_str() {
+                    "" => ask_for_help(None),
+                    path => format!("see iscsiswiconfig {path} --help"),
+                };
+                similar.into_iter().chain([help]).collect()
             }
             Self::NotUtf8 { .. } => vec![
                 "the macro's words and values are ASCII; look at the encoding of the script or the terminal"
@@ -325,6 +341,17 @@ impl UsageError {
             }
         }
     }
+}
+
+fn not_a_command(path: &str) -> String {
+    match path {
+        "" => "neither an option of the macro nor a command".to_owned(),
+        path => format!("not a command of {path}"),
+    }
+}
+
+fn unabbreviated(word: &str) -> String {
+    format!("write {word}: no word of the macro can be abbreviated")
 }
 
 fn write_instead(meant: &[Shown]) -> String {

@@ -55,13 +55,15 @@ pub(super) fn change(
             ],
         ));
     }
-    let secret_warnings = chap.secret.as_ref().map(ChapSecret::warnings);
+    let chap_warnings: Vec<_> = (chap.name.iter().flat_map(ChapName::warnings))
+        .chain(chap.secret.iter().flat_map(ChapSecret::warnings))
+        .collect();
     let scope = Scope::Named(&identity.target_name);
     let (on, target) = edit(host, scope, |configuration, partition| {
         configuration.change(&identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
-    for warning in secret_warnings.into_iter().flatten() {
+    for warning in chap_warnings {
         terminal.warn(&warning.to_string());
     }
     print_edit(
@@ -141,7 +143,9 @@ pub(super) fn warn_of_target(
         .initiator_name
         .warnings()
         .into_iter()
+        .chain(identity.target_host_name.warnings())
         .chain(identity.target_name.warnings(Subject::TargetName))
+        .chain(target.chap.iter().flat_map(|chap| chap.name.warnings()))
         .chain(
             target
                 .chap

@@ -1,17 +1,17 @@
 //! `demo`: the documented lines, as typed, against a library that is served meanwhile. Nothing is left behind.
 
-use std::env;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, anyhow};
 use zeroize::Zeroizing;
 
+use super::descriptors;
 use super::terminal::Terminal;
 use crate::cli::{HostOptions, MacroOption, Parameter};
 use crate::error::{CommandError, ErrorKind};
@@ -25,19 +25,21 @@ const CHAP_SECRET: &str = "SOMECHAPSECRET";
 
 /// `demo`; returns the exit status: 0, that of a line that failed, or the shell's for a signal.
 pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, CommandError> {
-    if terminal.json {
-        let hints = vec!["leave --json out".to_owned()];
-        return Err(CommandError::usage(
-            "demo prints a transcript, which has no form in JSON",
-            hints,
-        ));
-    }
+    // What it prints is a transcript, which has no form in JSON.
+    terminal.json = false;
+    descriptors::require(descriptors::LIBRARY + descriptors::RE_IPL)?;
     let vtl = Vtl::start()?;
-    let state = StateDirectory::make()?;
+    // Gone when it is dropped.
+    let state = tempfile::Builder::new()
+        .prefix("iscsiswiconfig-demo-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .context("cannot make a temporary directory")
+        .map_err(of_this_machine)?;
     let script = Script {
         host,
         terminal,
-        state: &state.path,
+        state: state.path(),
     };
     let played = script.play(&vtl);
     drop(state);
@@ -194,34 +196,6 @@ impl Drop for Vtl {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-/// A directory for the state of the demonstration, gone when it is dropped.
-struct StateDirectory {
-    path: PathBuf,
-}
-
-impl StateDirectory {
-    fn make() -> Result<Self, CommandError> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random)
-            .context("the system has no random numbers")
-            .map_err(of_this_machine)?;
-        let name = format!("iscsiswiconfig-demo-{:016x}", u64::from_be_bytes(random));
-        let path = env::temp_dir().join(name);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .with_context(|| format!("cannot make the temporary directory {}", path.display()))
-            .map_err(of_this_machine)?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for StateDirectory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
     }
 }
 

@@ -4,6 +4,7 @@
 mod artifacts;
 mod configure;
 mod demo;
+mod descriptors;
 mod document;
 mod dump;
 mod partition;
@@ -68,18 +69,17 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         // A list that is none is a usage error with whatever it stands, not only where it is used.
         reipl::chap_algorithms(&line.host)?;
     }
-    if let Request::Host(_) = line.request {
-        secret_file::refuse(&line.host)?;
-    }
     match line.request {
-        Request::Help(topic) => terminal.print(&topic.text())?,
+        Request::Help(topic) => terminal.print(&topic.text(terminal.columns))?,
         Request::Version => {
             terminal.print(concat!("iscsiswiconfig ", env!("CARGO_PKG_VERSION"), "\n"))?
         }
         Request::NoArguments => {
             let hints = vec![format!("see iscsiswiconfig {HELP_WORD}")];
             let error = CommandError::usage("no option or command is given", hints);
-            terminal.notes().line(help::usage().trim_end());
+            terminal
+                .notes()
+                .line(help::usage(terminal.error_columns).trim_end());
             if terminal.json {
                 terminal.print_json(&ErrorDocument::new(&error))?;
             }

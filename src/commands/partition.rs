@@ -11,72 +11,56 @@ use zeroize::Zeroizing;
 use super::terminal::Terminal;
 use super::text::Page;
 use super::{open_store, prompt, secret_file};
-use crate::cli::{HostOptions, PartitionAction, PartitionOptions};
+use crate::cli::{HostOptions, PartitionCommand, PartitionFile, PartitionSettings};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::{Configuration, PartitionChange, PartitionRecord, Release, UuidChoice};
 use crate::iop::keystore::{
     EntryId, PassphraseError, Salts, WORK_FACTOR, cost, open_export, seal_export,
 };
 use crate::iop::store::{Identity, Store, UuidSource};
+use crate::values::Size;
+use crate::values::characters::escape;
 
 /// The most bytes that are read of an exported file: more than the largest KeyStore takes.
 const EXPORT_LIMIT: u64 = 16 << 20;
 
 /// `partition`
 pub(super) fn run(
-    options: &PartitionOptions,
+    command: &PartitionCommand,
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    check(options)?;
     let store = open_store(host)?;
-    match (options.action, &options.file) {
-        (None, _) => {}
-        (Some(PartitionAction::Set), _) => set(options, &store, terminal)?,
-        (Some(PartitionAction::Export), Some(file)) => export(file, options, &store)?,
-        (Some(PartitionAction::Import), Some(file)) => import(file, options, &store)?,
-        (Some(_), None) => return Err(usage("export and import need a FILE")),
+    match command {
+        PartitionCommand::Show => {}
+        PartitionCommand::Set(settings) => set(settings, &store, terminal)?,
+        PartitionCommand::Export(to) => export(to, &store)?,
+        PartitionCommand::Import(from) => import(from, &store)?,
     }
     show(&store, terminal)
 }
 
-/// Refuses words that do not belong to the action.
-fn check(options: &PartitionOptions) -> Result<(), CommandError> {
-    let settings = options.uuid.is_some()
-        || options.release.is_some()
-        || options.keystore_size.is_some()
-        || options.move_to_disk;
-    let is_set = options.action == Some(PartitionAction::Set);
-    let carries = matches!(
-        options.action,
-        Some(PartitionAction::Export | PartitionAction::Import)
-    );
-    if settings && !is_set {
-        return Err(usage(
-            "--uuid, --release, --keystore-size and --move-to-disk belong to partition set",
-        ));
-    }
-    if is_set && !settings {
-        return Err(usage(
-            "partition set changes something, and nothing is given",
-        ));
-    }
-    if !carries && (options.file.is_some() || options.passphrase_file.is_some()) {
-        return Err(usage(
-            "FILE and --passphrase-file belong to partition export and partition import",
-        ));
-    }
-    Ok(())
-}
-
-fn usage(message: &str) -> CommandError {
+fn usage(message: &str, command: &str) -> CommandError {
     CommandError::usage(
         message,
-        vec!["see iscsiswiconfig partition --help".to_owned()],
+        vec![format!("see iscsiswiconfig partition {command} --help")],
     )
 }
 
-fn set(options: &PartitionOptions, store: &Store, terminal: &Terminal) -> Result<(), CommandError> {
+fn set(
+    options: &PartitionSettings,
+    store: &Store,
+    terminal: &Terminal,
+) -> Result<(), CommandError> {
+    if *options == PartitionSettings::default() {
+        return Err(usage(
+            "partition set changes something, and nothing is given",
+            "set",
+        ));
+    }
+    let invalid = |option: &str, error: &dyn std::fmt::Display| {
+        usage(&format!("the value of --{option} is {error}"), "set")
+    };
     let uuid = options
         .uuid
         .as_deref()
@@ -88,9 +72,9 @@ fn set(options: &PartitionOptions, store: &Store, terminal: &Terminal) -> Result
         .map(str::parse::<Release>)
         .transpose();
     let change = PartitionChange {
-        uuid: uuid.map_err(|error| usage(&format!("the value of --uuid is {error}")))?,
-        release: release.map_err(|error| usage(&format!("the value of --release is {error}")))?,
-        keystore_size: options.keystore_size,
+        uuid: uuid.map_err(|error| invalid("uuid", &error))?,
+        release: release.map_err(|error| invalid("release", &error))?,
+        keystore_size: options.keystore_size.map(Size::bytes),
         move_to_disk: options.move_to_disk,
     };
     let moved = store.edit_partition(|configuration, partition, _| {
@@ -262,7 +246,8 @@ struct ExportedEntry {
     secret: Zeroizing<String>,
 }
 
-fn export(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), CommandError> {
+fn export(to: &PartitionFile, store: &Store) -> Result<(), CommandError> {
+    let file = &*to.file;
     let mut partition = store.partition()?;
     let identity = store.identity()?;
     // The name that the VTLs know must go with the partition.
@@ -273,7 +258,7 @@ fn export(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), 
     make(file)
         .and_then(|_| fs::remove_file(file))
         .map_err(|error| file_failure(error, "write", file))?;
-    let passphrase = passphrase(options, true)?;
+    let passphrase = passphrase(to, true)?;
 
     let entries: Vec<ExportedEntry> = store
         .open_keystore(&partition)?
@@ -317,12 +302,13 @@ fn make(file: &Path) -> io::Result<File> {
         .open(file)
 }
 
-fn import(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), CommandError> {
+fn import(from: &PartitionFile, store: &Store) -> Result<(), CommandError> {
+    let file = &*from.file;
     let mut sealed = Vec::new();
     File::open(file)
         .and_then(|input| input.take(EXPORT_LIMIT).read_to_end(&mut sealed))
         .map_err(|error| file_failure(error, "read", file))?;
-    let document = open_export(&sealed, &passphrase(options, false)?)
+    let document = open_export(&sealed, &passphrase(from, false)?)
         .map_err(|error| export_failure(error, file))?;
     let export: Export = serde_json::from_slice(&document)
         .ok()
@@ -346,13 +332,15 @@ fn import(file: &Path, options: &PartitionOptions, store: &Store) -> Result<(), 
     })
 }
 
-fn passphrase(options: &PartitionOptions, new: bool) -> Result<Zeroizing<String>, CommandError> {
+fn passphrase(options: &PartitionFile, new: bool) -> Result<Zeroizing<String>, CommandError> {
     let passphrase = match &options.passphrase_file {
+        Some(path) if path.as_os_str() == "-" => prompt::from_stdin(prompt::Asked::Passphrase)?,
         Some(path) => secret_file::read(path, "the passphrase")?,
         None => prompt::ask_passphrase(new)?,
     };
     if passphrase.is_empty() {
-        return Err(usage("the passphrase is empty"));
+        let command = if new { "export" } else { "import" };
+        return Err(usage("the passphrase is empty", command));
     }
     Ok(passphrase)
 }
@@ -376,21 +364,38 @@ fn salts() -> Result<Salts, CommandError> {
 fn file_failure(error: io::Error, operation: &str, file: &Path) -> CommandError {
     let hint = match error.kind() {
         io::ErrorKind::AlreadyExists => "an export never overwrites a file: name another one",
-        _ => "name another file, or see to the cause",
+        _ => "name another file, or put right what the message says",
     };
     CommandError {
         kind: ErrorKind::State,
-        error: anyhow::Error::new(error).context(format!("cannot {operation} {}", file.display())),
+        error: anyhow::Error::new(error).context(format!("cannot {operation} {}", shown(file))),
         hints: vec![hint.to_owned()],
     }
+}
+
+/// Returns a path as a message may show it.
+fn shown(file: &Path) -> String {
+    escape(&file.to_string_lossy())
 }
 
 fn export_failure(error: PassphraseError, file: &Path) -> CommandError {
     CommandError {
         kind: ErrorKind::State,
-        error: anyhow::Error::new(error).context(format!("cannot use {}", file.display())),
+        error: anyhow::Error::new(error).context(format!("cannot use {}", shown(file))),
         hints: vec![
             "nothing has changed: give the file and the passphrase of partition export".to_owned(),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_releases_on_the_command_line_are_those_of_the_partition() {
+        for release in crate::cli::host::RELEASES {
+            assert_eq!(release.parse::<Release>().unwrap().to_string(), release);
+        }
     }
 }

@@ -1,4 +1,6 @@
-//! A passphrase asked for on a terminal.
+//! Secrets asked for on a terminal, or taken from standard input.
+//!
+//! This is not left to rpassword: its buffers are not wiped, and an interrupt leaves its terminal without echo.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -12,6 +14,40 @@ use crate::error::CommandError;
 /// The code of a terminal's key that there is not (`_POSIX_VDISABLE` of Linux).
 const NO_KEY: u8 = 0;
 
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The passphrase of an exported file.
+    Passphrase,
+    /// The value of an `-initiatorchapsecret`.
+    ChapSecret,
+}
+
+impl Asked {
+    /// Returns what it is called in a message.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Passphrase => "the passphrase",
+            Self::ChapSecret => "the CHAP secret",
+        }
+    }
+
+    fn prompt(self) -> &'static str {
+        match self {
+            Self::Passphrase => "Passphrase: ",
+            Self::ChapSecret => "CHAP secret: ",
+        }
+    }
+
+    /// Returns what to do where it cannot be typed.
+    fn elsewhere(self) -> &'static str {
+        match self {
+            Self::Passphrase => "name a file that holds it with --passphrase-file",
+            Self::ChapSecret => "name a file that holds it with --secret-file",
+        }
+    }
+}
+
 /// Asks on the terminal for a passphrase, twice when it is a new one, without showing it.
 pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandError> {
     let stdin = io::stdin();
@@ -21,8 +57,8 @@ pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandErro
             vec!["name a file that holds it with --passphrase-file".to_owned()],
         ));
     }
-    let first = ask("Passphrase: ")?;
-    if new && *ask("Again: ")? != *first {
+    let first = ask(Asked::Passphrase, Asked::Passphrase.prompt())?;
+    if new && *ask(Asked::Passphrase, "Again: ")? != *first {
         return Err(CommandError::usage(
             "the two passphrases differ",
             Vec::new(),
@@ -31,14 +67,27 @@ pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandErro
     Ok(first)
 }
 
+/// Reads a secret from standard input, to its end; from a terminal a line, without showing it.
+pub(super) fn from_stdin(what: Asked) -> Result<Zeroizing<String>, CommandError> {
+    if io::stdin().is_terminal() {
+        return ask(what, what.prompt());
+    }
+    let what = what.words();
+    let bytes = read_stdin(|_| false).map_err(|error| {
+        let error = anyhow::Error::new(error).context(format!("cannot read {what} from stdin"));
+        failed(error, "")
+    })?;
+    line_of(&bytes, what)
+}
+
 /// While the answer is typed the terminal shows nothing of it. Its keys send no signal, which would leave it so: they end the
 /// line, and the signal goes to the terminal's processes, as from the key, once the terminal is as it was. A signal from
 /// elsewhere leaves a terminal that shows nothing.
-fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+fn ask(what: Asked, prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     let failure = |error: io::Error| {
         failed(
-            anyhow::Error::new(error).context("cannot ask for the passphrase"),
-            "name a file that holds it with --passphrase-file",
+            anyhow::Error::new(error).context(format!("cannot ask for {}", what.words())),
+            what.elsewhere(),
         )
     };
     let stdin = io::stdin();
@@ -82,9 +131,9 @@ fn ask(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
         .any(|byte| byte.is_ascii_control() && !b"\n\r\t".contains(byte))
     {
         return Err(CommandError::usage(
-            "the passphrase that was typed has a control character",
-            vec!["type it again, or name a file that holds it with --passphrase-file".to_owned()],
+            format!("{} that was typed has a control character", what.words()),
+            vec![format!("type it again, or {}", what.elsewhere())],
         ));
     }
-    line_of(&line, "the passphrase")
+    line_of(&line, what.words())
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::document::ActiveDocument;
 use super::terminal::{Notes, Terminal};
-use super::{NOT_ALL_CONNECTED, dump, open_store, text};
+use super::{NOT_ALL_CONNECTED, descriptors, dump, open_store, text};
 use crate::cli::HostOptions;
 use crate::cli::host::DEFAULT_CHAP_ALGORITHMS;
 use crate::error::CommandError;
@@ -24,6 +24,7 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
         timeout: host.timeout,
         chap_algorithms: chap_algorithms(host)?,
     };
+    descriptors::require(descriptors::RE_IPL)?;
     let store = open_store(host)?;
     let narrator = Narrator {
         notes: terminal.notes(),

@@ -8,8 +8,10 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use zeroize::Zeroizing;
 
-use crate::cli::{HostOptions, Invocation};
+use super::prompt;
+use crate::cli::{HostOptions, Invocation, quote_path};
 use crate::error::{CommandError, ErrorKind};
+use crate::values::characters::escape;
 
 /// The most bytes that are read: more than any secret has.
 const LIMIT: u64 = 4096;
@@ -23,17 +25,12 @@ pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<()
         .arguments
         .iter_mut()
         .find(|(parameter, value)| parameter.spec().secret && value.is_empty());
+    // A call without such a parameter has no use for the option.
     let Some((_, value)) = missing else {
-        return Err(no_place());
+        return Ok(());
     };
     *value = if path.as_os_str() == "-" {
-        let bytes = read_stdin(|_| false).map_err(|error| {
-            failed(
-                anyhow::Error::new(error).context("cannot read the CHAP secret from stdin"),
-                "",
-            )
-        })?;
-        line_of(&bytes, "the CHAP secret")?
+        prompt::from_stdin(prompt::Asked::ChapSecret)?
     } else {
         read(path, "the CHAP secret")?
     };
@@ -46,24 +43,9 @@ pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<()
     Ok(())
 }
 
-/// Refuses `--secret-file` with a command of the host side, where no secret can stand.
-pub(super) fn refuse(host: &HostOptions) -> Result<(), CommandError> {
-    match host.secret_file {
-        Some(_) => Err(no_place()),
-        None => Ok(()),
-    }
-}
-
-fn no_place() -> CommandError {
-    CommandError::usage(
-        "--secret-file gives the value of an -initiatorchapsecret that stands without one, and there is none",
-        vec!["give -initiatorchapsecret without a value, or leave --secret-file out".to_owned()],
-    )
-}
-
 /// Reads a secret from a file that only its owner can read, one line end at its end dropped.
 pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, CommandError> {
-    let shown = path.display();
+    let shown = escape(&path.to_string_lossy());
     let read = || -> io::Result<(u32, Zeroizing<Vec<u8>>)> {
         let file = File::open(path)?;
         let mode = file.metadata()?.permissions().mode();
@@ -79,7 +61,7 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, Command
             "{shown} has mode {:04o}: group or others can read or change {what}",
             mode & 0o7777
         );
-        return Err(failed(error, &format!("chmod 600 {shown}")));
+        return Err(failed(error, &format!("chmod 600 {}", quote_path(path))));
     }
     line_of(&bytes, what)
 }

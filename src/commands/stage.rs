@@ -3,9 +3,9 @@
 use super::terminal::Terminal;
 use super::{configure, edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
-use crate::error::CommandError;
+use crate::error::{CommandError, staged_host_hint};
 use crate::iop::config::{ConfigurationError, Scope, StagedParameter, StagedTarget};
-use crate::values::{KeystoreChoice, Port};
+use crate::values::{HostName, KeystoreChoice, Port};
 
 /// `-newname`
 pub(super) fn new_name(
@@ -13,11 +13,13 @@ pub(super) fn new_name(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    edit_staged(host, |staged| {
+    let host_name = edit_staged(host, |staged| {
         // A line with one bad piece stages none: nothing is written then.
-        pieces(invocation).try_for_each(|(parameter, piece)| staged.replace(parameter, piece))
+        pieces(invocation).try_for_each(|(parameter, piece)| staged.replace(parameter, piece))?;
+        Ok(staged.target_host_name().map(str::to_owned))
     })?;
     warn_of_folding(invocation, terminal);
+    warn_of_port(invocation, host_name, terminal);
     if invocation.arguments.len() > 1 {
         terminal.warn(
             "several parameters on one -newname are not accepted everywhere; \
@@ -33,14 +35,15 @@ pub(super) fn append_name(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let appended = edit_staged(host, |staged| {
+    let (appended, host_name) = edit_staged(host, |staged| {
         let mut appended = true;
         for (parameter, piece) in pieces(invocation) {
             appended &= staged.append(parameter, piece)?;
         }
-        Ok(appended)
+        Ok((appended, staged.target_host_name().map(str::to_owned)))
     })?;
     warn_of_folding(invocation, terminal);
+    warn_of_port(invocation, host_name, terminal);
     if !appended {
         terminal.warn(&format!(
             "no {} was staged to append to, so this is its first piece",
@@ -95,6 +98,17 @@ pub(super) fn commit(
     })?;
     configure::warn_of_target(&target, &warnings, &on, terminal);
     configure::print_added(invocation, &target, &on, terminal)
+}
+
+/// Warns of a staged host name that holds a port, which -commit refuses.
+fn warn_of_port(invocation: &Invocation, staged: Option<String>, terminal: &Terminal) {
+    if invocation.value(Parameter::TargetHostName).is_none() {
+        return;
+    }
+    if let Some(error) = staged.and_then(|staged| HostName::with_port(&staged)) {
+        let hint = staged_host_hint(&error).unwrap_or_default();
+        terminal.warn(&format!("{error}, and -commit will refuse it: {hint}"));
+    }
 }
 
 /// Edits what is staged, and nothing else.

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::CommandError;
+use crate::values::characters::escape;
 
 /// The two streams of a command with the host options that govern them; a clone writes to the same two.
 #[derive(Clone)]
@@ -21,6 +22,10 @@ pub struct Terminal {
     pub quiet: bool,
     /// Whether progress may be shown: stderr is a terminal.
     pub interactive: bool,
+    /// The width of stdout in columns, where it is a terminal.
+    pub columns: Option<usize>,
+    /// The width of stderr in columns, where it is a terminal.
+    pub error_columns: Option<usize>,
 }
 
 /// The way to stdout, which can be handed to a thread.
@@ -46,6 +51,8 @@ impl Terminal {
             json: false,
             quiet: false,
             interactive: false,
+            columns: None,
+            error_columns: None,
         }
     }
 
@@ -82,16 +89,18 @@ impl Terminal {
     pub fn warn(&self, warning: &str) {
         if !self.quiet {
             self.notes
-                .line(&format!("iscsiswiconfig: warning: {warning}"));
+                .line(&format!("iscsiswiconfig: warning: {}", escape(warning)));
         }
     }
 
     /// Tells what failed, its causes on the same line, and what to do next.
     pub fn error(&self, error: &CommandError) {
-        let mut text = format!("iscsiswiconfig: {:#}", error.error);
+        // A path, for one, may hold what a terminal would act on.
+        let message = format!("{:#}", error.error);
+        let mut text = format!("iscsiswiconfig: {}", escape(&message));
         for hint in &error.hints {
             text.push_str("\n  hint: ");
-            text.push_str(hint);
+            text.push_str(&escape(hint));
         }
         self.notes.line(&text);
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::terminal::{Lines, Notes, Terminal};
-use super::{reipl, secret_file};
+use super::{descriptors, reipl, secret_file};
 use crate::cli::{HostOptions, VtlOptions};
 use crate::error::CommandError;
 use crate::iop::ipl::rfc_3339;
@@ -33,6 +33,7 @@ pub(super) fn run(
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     let mut settings = settings(options, terminal)?;
+    descriptors::require(descriptors::LIBRARY)?;
     settings.login_time = host.timeout;
     if host.chap_algorithms.is_some() {
         settings.algorithms = reipl::chap_algorithms(host)?;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
+use super::error::HMC_CHAP_LIMIT;
 use super::{Subject, ValueError, ValueWarning};
 
 /// A CHAP name: 1 to 255 characters from 20h to 7Eh, without a lower-case letter.
@@ -22,6 +23,14 @@ impl ChapName {
         Ok(Self(typed.to_ascii_uppercase()))
     }
 
+    /// Returns what a VTL or the HMC may object to.
+    pub fn warnings(&self) -> Vec<ValueWarning> {
+        match self.0.len() {
+            length if length > HMC_CHAP_LIMIT => vec![ValueWarning::ChapNameLength { length }],
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns the name in upper case.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -32,7 +41,8 @@ impl TryFrom<String> for ChapName {
     type Error = ValueError;
 
     fn try_from(text: String) -> Result<Self, ValueError> {
-        Self::parse(&text)
+        recorded(Subject::ChapName, &text)?;
+        Ok(Self(text.to_ascii_uppercase()))
     }
 }
 
@@ -69,10 +79,10 @@ impl ChapSecret {
         &self.0
     }
 
-    /// Returns what a VTL may object to.
+    /// Returns what a VTL or the HMC may object to.
     pub fn warnings(&self) -> Vec<ValueWarning> {
         match self.0.len() {
-            12..=16 => Vec::new(),
+            12..=HMC_CHAP_LIMIT => Vec::new(),
             length => vec![ValueWarning::SecretLength { length }],
         }
     }
@@ -101,7 +111,8 @@ impl<'de> Deserialize<'de> for ChapSecret {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ChapSecret, E> {
-                ChapSecret::parse(text).map_err(E::custom)
+                recorded(Subject::ChapSecret, text).map_err(E::custom)?;
+                Ok(ChapSecret(Zeroizing::new(text.to_ascii_uppercase())))
             }
         }
         // visit_str borrows: no copy of the secret is left behind unwiped.
@@ -114,6 +125,14 @@ fn check(subject: Subject, typed: &str) -> Result<(), ValueError> {
         return Err(ValueError::Empty(subject));
     }
     subject.check_piece(typed)
+}
+
+/// Checks a value of a record, which an earlier version may have accepted by other rules for special values.
+fn recorded(subject: Subject, text: &str) -> Result<(), ValueError> {
+    if text.is_empty() {
+        return Err(ValueError::Empty(subject));
+    }
+    subject.check_characters(text)
 }
 
 #[cfg(test)]
@@ -162,10 +181,31 @@ mod tests {
     }
 
     #[test]
-    fn a_length_outside_12_to_16_is_warned_of() {
-        for (length, warned) in [(11, true), (12, false), (16, false), (17, true)] {
+    fn a_secret_outside_12_to_32_characters_and_a_name_over_32_are_warned_of() {
+        for (length, secret_warned, name_warned) in [
+            (11, true, false),
+            (12, false, false),
+            (32, false, false),
+            (33, true, true),
+        ] {
             let secret = ChapSecret::parse(&"x".repeat(length)).unwrap();
-            assert_eq!(!secret.warnings().is_empty(), warned, "{length}");
+            assert_eq!(!secret.warnings().is_empty(), secret_warned, "{length}");
+            let name = ChapName::parse(&"x".repeat(length)).unwrap();
+            assert_eq!(!name.warnings().is_empty(), name_warned, "{length}");
         }
+    }
+
+    #[test]
+    fn none_is_no_name_and_no_secret_but_a_record_that_has_it_is_read() {
+        for typed in ["*NONE", "*none", "*None"] {
+            let error = ChapName::parse(typed).unwrap_err();
+            assert_eq!(error.to_string(), "the CHAP name cannot be *NONE");
+            assert!(error.hints()[1].contains("-removetarget"));
+            let error = ChapSecret::parse(typed).unwrap_err();
+            assert_eq!(error, ValueError::NoneForChap(Subject::ChapSecret));
+        }
+        assert!(ChapName::parse("NONE").is_ok());
+        assert!(serde_json::from_str::<ChapName>("\"*NONE\"").is_ok());
+        assert!(serde_json::from_str::<ChapSecret>("\"*NONE\"").is_ok());
     }
 }

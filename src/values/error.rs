@@ -42,6 +42,15 @@ impl Subject {
     /// # Errors
     /// [`ValueError`] when a character can never be part of the value, or the limit is passed.
     pub fn check_piece(self, joined: &str) -> Result<(), ValueError> {
+        self.check_characters(joined)?;
+        if matches!(self, Self::ChapName | Self::ChapSecret) && joined.eq_ignore_ascii_case(NONE) {
+            return Err(ValueError::NoneForChap(self));
+        }
+        Ok(())
+    }
+
+    /// Checks the characters and the length alone: all that a value of a record is held to, which was accepted once.
+    pub(super) fn check_characters(self, joined: &str) -> Result<(), ValueError> {
         if let Some(character) = joined.chars().find(|&character| !self.allows(character)) {
             return Err(match (self, host_name::telling(joined)) {
                 (Self::TargetHostName, Some(form)) => ValueError::form(self, form, joined),
@@ -108,6 +117,9 @@ pub enum ValueError {
         /// The value with look-alikes replaced by what they stand for; never for a secret.
         corrected: Option<String>,
     },
+    /// `*NONE`, in any letter case, as a CHAP name or secret: other IBM i commands have that special value, this macro has not.
+    #[error("the {0} cannot be {NONE}")]
+    NoneForChap(Subject),
     /// Well-spelled, but not a value of its kind.
     #[error("the {subject} '{}' {form}", characters::escape(typed))]
     Form {
@@ -224,6 +236,10 @@ impl ValueError {
                 }
                 hints
             }
+            Self::NoneForChap(_) => vec![
+                "for a target without CHAP, leave CHAP name and secret out".to_owned(),
+                "to drop CHAP: -removetarget, then -addtarget without CHAP parameters".to_owned(),
+            ],
             Self::Form { form, .. } => vec![form.hint()],
         }
     }
@@ -277,6 +293,9 @@ impl Form {
     }
 }
 
+/// The special value that stands for no value in other commands of IBM i.
+const NONE: &str = "*NONE";
+
 /// What a host name is, for a text that is none and cannot be corrected.
 const HOST_NAME_FORM: &str = "a host name has labels of letters, digits and inner hyphens, each at most 63 characters long, joined by dots";
 
@@ -297,11 +316,43 @@ pub enum ValueWarning {
     NotIqn(Subject),
     /// A character outside `a-z 0-9 . : -`, which VTL consoles refuse.
     ConsoleCharacters(Subject),
-    /// The CHAP secret is shorter than RFC 7143 section 9.2.1 wants, or longer than many consoles take.
+    /// An `iqn.` name whose date is not `yyyy-mm` (RFC 7143 section 4.2.7.4).
+    IqnDate(Subject),
+    /// `GENERATE` without its asterisk as an initiator name.
+    GenerateWithoutAsterisk,
+    /// An address that no target can be reached at.
+    Unreachable {
+        /// The address as typed.
+        address: String,
+        /// What sort of address it is.
+        kind: AddressKind,
+    },
+    /// The CHAP name is longer than the HMC takes for a D-mode IPL.
+    ChapNameLength {
+        /// Its length in characters.
+        length: usize,
+    },
+    /// The CHAP secret is shorter than RFC 7143 section 9.2.1 wants, or longer than the HMC takes for a D-mode IPL.
     SecretLength {
         /// Its length in characters.
         length: usize,
     },
+}
+
+/// The longest CHAP name and secret in characters that the HMC takes for a D-mode IPL.
+pub(super) const HMC_CHAP_LIMIT: usize = 32;
+
+/// An address that stands for no single host, or for one on a link that only a zone names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressKind {
+    /// `0.0.0.0` or `::` (RFC 4291 section 2.5.2).
+    Unspecified,
+    /// `224.0.0.0/4` or `ff00::/8`.
+    Multicast,
+    /// `255.255.255.255`.
+    Broadcast,
+    /// `fe80::/10`: reached only with a zone, and a target's address has none (RFC 4007 section 6).
+    LinkLocal,
 }
 
 impl fmt::Display for ValueWarning {
@@ -317,6 +368,41 @@ impl fmt::Display for ValueWarning {
                 formatter,
                 "the {subject} has characters outside a-z 0-9 . : -, which VTL consoles refuse"
             ),
+            Self::IqnDate(subject) => write!(
+                formatter,
+                "the {subject} has no date of the form yyyy-mm behind iqn. (RFC 7143 4.2.7.4)"
+            ),
+            Self::GenerateWithoutAsterisk => write!(
+                formatter,
+                "the initiator name is the word GENERATE itself; '*GENERATE', quoted, stands for the system generated name"
+            ),
+            Self::Unreachable { address, kind } => {
+                let (what, advice) = match kind {
+                    AddressKind::Unspecified => (
+                        "the unspecified address",
+                        "give the address of the VTL itself",
+                    ),
+                    AddressKind::Multicast => {
+                        ("a multicast address", "give the address of the VTL itself")
+                    }
+                    AddressKind::Broadcast => (
+                        "the broadcast address",
+                        "give the address of the VTL itself",
+                    ),
+                    AddressKind::LinkLocal => (
+                        "a link-local address, which cannot be reached without a zone",
+                        "give another address of the VTL",
+                    ),
+                };
+                write!(
+                    formatter,
+                    "the target host name {address} is {what}; {advice}"
+                )
+            }
+            Self::ChapNameLength { length } => write!(
+                formatter,
+                "the CHAP name has {length} characters; the HMC takes at most {HMC_CHAP_LIMIT} for a D-mode IPL"
+            ),
             Self::SecretLength { length } if *length < 12 => write!(
                 formatter,
                 "the CHAP secret has {length} character{}; RFC 7143 wants at least 12",
@@ -324,7 +410,7 @@ impl fmt::Display for ValueWarning {
             ),
             Self::SecretLength { length } => write!(
                 formatter,
-                "the CHAP secret has {length} characters; many VTLs take at most 16"
+                "the CHAP secret has {length} characters; the HMC takes at most {HMC_CHAP_LIMIT} for a D-mode IPL"
             ),
         }
     }

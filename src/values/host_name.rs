@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Form, Port, Subject, ValueError};
+use super::{AddressKind, Form, Port, Subject, ValueError, ValueWarning};
 
 /// The longest host name in bytes (RFC 1035 section 2.3.4, without the trailing dot).
 pub(super) const MAX_LENGTH: usize = 253;
@@ -32,6 +32,36 @@ impl HostName {
             .parse::<IpAddr>()
             .ok()
             .map(|address| address.to_canonical())
+    }
+}
+
+impl HostName {
+    /// Returns what stands in the way of reaching a target there.
+    pub fn warnings(&self) -> Vec<ValueWarning> {
+        let kind = match self.address() {
+            Some(address) if address.is_unspecified() => AddressKind::Unspecified,
+            Some(address) if address.is_multicast() => AddressKind::Multicast,
+            Some(IpAddr::V4(address)) if address.is_broadcast() => AddressKind::Broadcast,
+            Some(IpAddr::V6(address)) if address.is_unicast_link_local() => AddressKind::LinkLocal,
+            _ => return Vec::new(),
+        };
+        vec![ValueWarning::Unreachable {
+            address: self.0.clone(),
+            kind,
+        }]
+    }
+
+    /// Returns what is wrong with a staged text that has a port in it already, whatever is appended to it.
+    ///
+    /// A text that could still become an IPv6 address, such as `fd00:3260`, is an honest piece.
+    pub fn with_port(staged: &str) -> Option<ValueError> {
+        let form = form(staged).filter(|form| match form {
+            Form::WithPort { host, .. } => {
+                host.len() > 4 || !host.bytes().all(|byte| byte.is_ascii_hexdigit())
+            }
+            _ => false,
+        })?;
+        Some(ValueError::form(Subject::TargetHostName, form, staged))
     }
 }
 
@@ -215,6 +245,36 @@ mod tests {
         assert_eq!(host("::ffff:10.1.1.5").unwrap(), host("10.1.1.5").unwrap());
         assert_eq!(host("VTL.example").unwrap(), host("vtl.EXAMPLE").unwrap());
         assert_ne!(host("10.1.1.5").unwrap(), host("10.1.1.6").unwrap());
+    }
+
+    #[test]
+    fn an_address_that_no_target_has_is_warned_of() {
+        for (typed, kind) in [
+            ("0.0.0.0", AddressKind::Unspecified),
+            ("::", AddressKind::Unspecified),
+            ("224.0.0.1", AddressKind::Multicast),
+            ("ff02::1", AddressKind::Multicast),
+            ("255.255.255.255", AddressKind::Broadcast),
+            ("fe80::1", AddressKind::LinkLocal),
+            ("FEBF::1", AddressKind::LinkLocal),
+        ] {
+            let address = typed.to_owned();
+            let expected = [ValueWarning::Unreachable { address, kind }];
+            assert_eq!(host(typed).unwrap().warnings(), expected, "{typed}");
+        }
+        for typed in ["10.1.1.5", "169.254.1.1", "fd00::5", "vtl", "127.0.0.1"] {
+            assert_eq!(host(typed).unwrap().warnings(), [], "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_staged_port_is_noticed_where_it_cannot_be_a_part_of_an_address() {
+        for staged in ["vtl:3260", "10.1.1.5:860", "vtl.example:1", "abcde:1"] {
+            assert!(HostName::with_port(staged).is_some(), "{staged}");
+        }
+        for piece in ["fd00:3260", "vtl:", "10.1.", "fd00::5", "vtl"] {
+            assert_eq!(HostName::with_port(piece), None, "{piece}");
+        }
     }
 
     #[test]

@@ -52,10 +52,29 @@ impl IscsiName {
         if !formatted {
             warnings.push(ValueWarning::NotIqn(subject));
         }
+        if self.has_iqn_format() && !self.has_iqn_date() {
+            warnings.push(ValueWarning::IqnDate(subject));
+        }
         if !plain {
             warnings.push(ValueWarning::ConsoleCharacters(subject));
         }
         warnings
+    }
+
+    fn has_iqn_format(&self) -> bool {
+        self.0
+            .get(..4)
+            .is_some_and(|start| start.eq_ignore_ascii_case("iqn."))
+    }
+
+    /// Returns whether `yyyy-mm.` stands behind `iqn.` (RFC 7143 section 4.2.7.4).
+    fn has_iqn_date(&self) -> bool {
+        let date = self.0.as_bytes().get(4..12).unwrap_or_default();
+        let [y1, y2, y3, y4, b'-', m1, m2, b'.'] = date else {
+            return false;
+        };
+        [y1, y2, y3, y4].iter().all(|byte| byte.is_ascii_digit())
+            && matches!((m1, m2), (b'0', b'1'..=b'9') | (b'1', b'0'..=b'2'))
     }
 }
 
@@ -134,6 +153,13 @@ impl InitiatorName {
     pub fn warnings(&self) -> Vec<ValueWarning> {
         match self {
             Self::Generated => Vec::new(),
+            Self::Named(name)
+                if name
+                    .as_str()
+                    .eq_ignore_ascii_case(GENERATE.trim_start_matches('*')) =>
+            {
+                vec![ValueWarning::GenerateWithoutAsterisk]
+            }
             Self::Named(name) => name.warnings(Subject::InitiatorName),
         }
     }
@@ -240,6 +266,46 @@ mod tests {
                 .warnings(Subject::TargetName),
             [ValueWarning::ConsoleCharacters(Subject::TargetName)]
         );
+    }
+
+    #[test]
+    fn the_date_of_an_iqn_is_yyyy_mm() {
+        let subject = Subject::TargetName;
+        for typed in [
+            "iqn.2000-03.com.x:v",
+            "iqn.2000-12.c",
+            "eui.02004567A425678D",
+        ] {
+            let warnings = target(typed).unwrap().warnings(subject);
+            assert!(
+                !warnings.contains(&ValueWarning::IqnDate(subject)),
+                "{typed}"
+            );
+        }
+        for typed in [
+            "iqn.2000-13.com",
+            "iqn.2000-00.com",
+            "iqn.200-03.com",
+            "iqn.com.x",
+            "IQN.2000-3.com",
+            "iqn.2000-03",
+            "iqn.",
+        ] {
+            let warnings = target(typed).unwrap().warnings(subject);
+            assert!(
+                warnings.contains(&ValueWarning::IqnDate(subject)),
+                "{typed}"
+            );
+        }
+    }
+
+    #[test]
+    fn generate_without_its_asterisk_is_a_name_with_a_warning() {
+        for typed in ["GENERATE", "generate"] {
+            let name: InitiatorName = typed.parse().unwrap();
+            assert!(!name.is_generated());
+            assert_eq!(name.warnings(), [ValueWarning::GenerateWithoutAsterisk]);
+        }
     }
 
     #[test]

@@ -9,11 +9,13 @@ pub mod characters;
 mod error;
 mod host_name;
 mod iscsi_name;
+mod size;
 
 pub use chap::{ChapName, ChapSecret};
-pub use error::{Form, Subject, ValueError, ValueWarning};
+pub use error::{AddressKind, Form, Subject, ValueError, ValueWarning};
 pub use host_name::HostName;
 pub use iscsi_name::{GENERATE, InitiatorName, IscsiName};
+pub use size::{Size, SizeError};
 
 use std::fmt;
 use std::str::FromStr;

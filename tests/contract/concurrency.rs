@@ -69,13 +69,15 @@ fn configuration_lock(environment: &TestEnvironment) -> String {
 #[test]
 fn a_lock_that_is_not_free_in_time_is_an_error_and_nothing_is_written() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let name = configuration_lock(&environment);
     let held = lock(&environment, &name);
     let before = environment.snapshot();
     for words in [
-        &add("iqn.a:c", &[])[..],
-        &["-newname", "-targetname", "iqn.a:c"],
+        &add("iqn.2026-01.a:c", &[])[..],
+        &["-newname", "-targetname", "iqn.2026-01.a:c"],
         &["-appendname", "-targetname", "c"],
         &["-setport", "-targetport", "7"],
         &["-setkeystore", "-chapkeystore", "NONE"],
@@ -92,7 +94,9 @@ fn a_lock_that_is_not_free_in_time_is_an_error_and_nothing_is_written() {
         assert_eq!(environment.snapshot(), before, "{words:?}");
     }
     drop(held);
-    environment.run(&add("iqn.a:c", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:c", &[]))
+        .assert_status(0);
     assert!(
         environment.state_listing().contains(&name),
         "the lock file is never removed"
@@ -102,7 +106,9 @@ fn a_lock_that_is_not_free_in_time_is_an_error_and_nothing_is_written() {
 #[test]
 fn readers_take_no_lock() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let _ = environment.reipl(4);
     let _held: Vec<_> = lock_files(&environment)
         .iter()
@@ -123,13 +129,21 @@ fn readers_take_no_lock() {
 #[test]
 fn a_writer_waits_for_the_lock_as_long_as_it_was_told_to() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let held = lock(&environment, &configuration_lock(&environment));
-    let mut waiting = environment.start(&with(&["--lock-timeout", "20"], &add("iqn.a:c", &[])));
+    let mut waiting = environment.start(&with(
+        &["--lock-timeout", "20"],
+        &add("iqn.2026-01.a:c", &[]),
+    ));
     thread::sleep(Duration::from_millis(300));
     drop(held);
     waiting.wait().expect("the lock is free").assert_status(0);
-    assert_eq!(environment.configured_targets(), ["iqn.a:b", "iqn.a:c"]);
+    assert_eq!(
+        environment.configured_targets(),
+        ["iqn.2026-01.a:b", "iqn.2026-01.a:c"]
+    );
 }
 
 /// A second process that was stopped while it held the lock of a writer.
@@ -181,14 +195,14 @@ fn the_holder_of_the_configuration_lock_is_named_by_its_pid() {
     let environment = TestEnvironment::new();
     let holder = stop_while_locked(&environment);
     let refused = environment
-        .run(&with(&SHORT, &add("iqn.a:b", &[])))
+        .run(&with(&SHORT, &add("iqn.2026-01.a:b", &[])))
         .assert_status(3);
     let named = format!("is locked by process {}", holder.0.id());
     assert!(refused.stderr.contains(&named), "{}", refused.stderr);
     drop(holder);
     // A holder that died holds nothing.
     environment
-        .run(&with(&SHORT, &add("iqn.a:b", &[])))
+        .run(&with(&SHORT, &add("iqn.2026-01.a:b", &[])))
         .assert_status(0);
 }
 
@@ -221,7 +235,7 @@ fn one_re_ipl_at_a_time_and_edits_go_on_meanwhile() {
         .says(&[&pid]);
     // Nothing holds the configuration's lock while it talks to the network.
     environment
-        .run(&with(&SHORT, &add("iqn.a:new", &[])))
+        .run(&with(&SHORT, &add("iqn.2026-01.a:new", &[])))
         .assert_status(0);
     environment
         .run(&with(&SHORT, &["-dumptargets"]))
@@ -288,7 +302,7 @@ fn sixteen_writers_that_add_fifty_targets_each_lose_none() {
             let environment = &environment;
             scope.spawn(move || {
                 for target in 0..50 {
-                    let name = format!("iqn.a:{writer:02}-{target:02}");
+                    let name = format!("iqn.2026-01.a:{writer:02}-{target:02}");
                     let words = with(&["--lock-timeout", "55"], &add(&name, &[]));
                     environment.run(&words).assert_status(0);
                 }
@@ -298,7 +312,9 @@ fn sixteen_writers_that_add_fifty_targets_each_lose_none() {
     let mut names = environment.configured_targets();
     names.sort();
     let expected: Vec<_> = (0..16)
-        .flat_map(|writer| (0..50).map(move |target| format!("iqn.a:{writer:02}-{target:02}")))
+        .flat_map(|writer| {
+            (0..50).map(move |target| format!("iqn.2026-01.a:{writer:02}-{target:02}"))
+        })
         .collect();
     assert_eq!(names, expected);
 }
@@ -306,11 +322,13 @@ fn sixteen_writers_that_add_fifty_targets_each_lose_none() {
 #[test]
 fn a_writer_killed_at_any_moment_leaves_the_old_state_or_the_new_one() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:first", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:first", &[]))
+        .assert_status(0);
     let mut old = 0;
     let mut new = 0;
     for round in 0..60_u64 {
-        let name = format!("iqn.a:{round}");
+        let name = format!("iqn.2026-01.a:{round}");
         let mut running = environment.start(&add(&name, &[]));
         // From before the process does anything to after its end, in uneven steps.
         thread::sleep(Duration::from_micros(round * 137 % 6000));
@@ -337,13 +355,15 @@ fn a_writer_killed_at_any_moment_leaves_the_old_state_or_the_new_one() {
         old > 0 && new > 0,
         "the kills missed the interesting moments: {old} old, {new} new"
     );
-    assert_eq!(environment.configured_targets(), ["iqn.a:first"]);
+    assert_eq!(environment.configured_targets(), ["iqn.2026-01.a:first"]);
 }
 
 #[test]
 fn a_re_ipl_killed_at_any_moment_leaves_a_whole_active_configuration() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let mut counts = vec![0];
     for round in 0..30_u64 {
         let mut running = environment.start(&["--timeout", "1", "-reipliscsiop"]);

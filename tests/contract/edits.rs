@@ -51,36 +51,36 @@ const CHAP: [&str; 4] = [
 fn same_targets(default: &str) -> Vec<(Vec<&str>, Vec<&str>)> {
     vec![
         (
-            identity("*GENERATE", "vtl", "iqn.a:b", None),
-            identity("*GENERATE", "vtl", "iqn.a:b", None),
+            identity("*GENERATE", "vtl", "iqn.2026-01.a:b", None),
+            identity("*GENERATE", "vtl", "iqn.2026-01.a:b", None),
         ),
         (
-            identity("*GENERATE", "vtl", "iqn.a:b", None),
-            identity("*GENERATE", "vtl", "iqn.a:b", Some("3260")),
+            identity("*GENERATE", "vtl", "iqn.2026-01.a:b", None),
+            identity("*GENERATE", "vtl", "iqn.2026-01.a:b", Some("3260")),
         ),
         (
-            identity("*GENERATE", "vtl", "iqn.a:b", None),
-            identity("*GENERATE", "VTL", "IQN.A:b", None),
+            identity("*GENERATE", "vtl", "iqn.2026-01.a:b", None),
+            identity("*GENERATE", "VTL", "IQN.2026-01.A:b", None),
         ),
         (
-            identity("iqn.x:i0", "vtl", "iqn.a:b", None),
-            identity("IQN.X:I0", "vtl", "iqn.a:b", None),
+            identity("iqn.x:i0", "vtl", "iqn.2026-01.a:b", None),
+            identity("IQN.X:I0", "vtl", "iqn.2026-01.a:b", None),
         ),
         (
-            identity("*GENERATE", "vtl", "iqn.a:b", None),
-            identity(default, "vtl", "iqn.a:b", None),
+            identity("*GENERATE", "vtl", "iqn.2026-01.a:b", None),
+            identity(default, "vtl", "iqn.2026-01.a:b", None),
         ),
         (
-            identity(default, "vtl", "iqn.a:b", Some("860")),
-            identity("*GENERATE", "vtl", "iqn.a:b", Some("860")),
+            identity(default, "vtl", "iqn.2026-01.a:b", Some("860")),
+            identity("*GENERATE", "vtl", "iqn.2026-01.a:b", Some("860")),
         ),
         (
-            identity("*GENERATE", "::1", "iqn.a:b", None),
-            identity("*GENERATE", "0:0:0:0:0:0:0:1", "iqn.a:b", None),
+            identity("*GENERATE", "::1", "iqn.2026-01.a:b", None),
+            identity("*GENERATE", "0:0:0:0:0:0:0:1", "iqn.2026-01.a:b", None),
         ),
         (
-            identity("*GENERATE", "FD00::A", "iqn.a:b", None),
-            identity("*GENERATE", "fd00:0::000a", "iqn.a:b", None),
+            identity("*GENERATE", "FD00::A", "iqn.2026-01.a:b", None),
+            identity("*GENERATE", "fd00:0::000a", "iqn.2026-01.a:b", None),
         ),
     ]
 }
@@ -112,16 +112,16 @@ fn the_same_target_is_found_however_it_is_written() {
 #[test]
 fn another_port_host_initiator_or_name_is_no_such_target() {
     let environment = TestEnvironment::new();
-    let exists = identity("*GENERATE", "10.1.1.5", "iqn.a:b", Some("860"));
+    let exists = identity("*GENERATE", "10.1.1.5", "iqn.2026-01.a:b", Some("860"));
     environment
         .run(&option("-addtarget", &exists, &[]))
         .assert_status(0);
     let before = environment.snapshot();
     for wrong in [
-        identity("*GENERATE", "10.1.1.5", "iqn.a:b", None),
-        identity("*GENERATE", "10.1.1.6", "iqn.a:b", Some("860")),
-        identity("*GENERATE", "vtl", "iqn.a:b", Some("860")),
-        identity("iqn.x:i0", "10.1.1.5", "iqn.a:b", Some("860")),
+        identity("*GENERATE", "10.1.1.5", "iqn.2026-01.a:b", None),
+        identity("*GENERATE", "10.1.1.6", "iqn.2026-01.a:b", Some("860")),
+        identity("*GENERATE", "vtl", "iqn.2026-01.a:b", Some("860")),
+        identity("iqn.x:i0", "10.1.1.5", "iqn.2026-01.a:b", Some("860")),
     ] {
         // The message lists what is configured under that target name.
         environment
@@ -137,7 +137,7 @@ fn another_port_host_initiator_or_name_is_no_such_target() {
             "{wrong:?} changed the state"
         );
     }
-    let unknown = identity("*GENERATE", "10.1.1.5", "iqn.a:c", Some("860"));
+    let unknown = identity("*GENERATE", "10.1.1.5", "iqn.2026-01.a:c", Some("860"));
     environment
         .run(&option("-removetarget", &unknown, &[]))
         .assert_status(1);
@@ -150,17 +150,17 @@ fn another_port_host_initiator_or_name_is_no_such_target() {
 #[test]
 fn a_second_connection_to_the_same_target_is_refused() {
     let environment = TestEnvironment::new();
-    let first = identity("*GENERATE", "10.1.1.5", "iqn.a:b", None);
+    let first = identity("*GENERATE", "10.1.1.5", "iqn.2026-01.a:b", None);
     environment
         .run(&option("-addtarget", &first, &[]))
         .assert_status(0);
     let default = environment.default_initiator();
     let before = environment.snapshot();
     for second in [
-        identity("*GENERATE", "10.1.1.6", "iqn.a:b", None),
-        identity("*GENERATE", "10.1.1.5", "iqn.a:b", Some("860")),
+        identity("*GENERATE", "10.1.1.6", "iqn.2026-01.a:b", None),
+        identity("*GENERATE", "10.1.1.5", "iqn.2026-01.a:b", Some("860")),
         identity("*GENERATE", "10.1.1.6", "IQN.a:B", Some("860")),
-        identity(&default, "vtl", "iqn.a:b", None),
+        identity(&default, "vtl", "iqn.2026-01.a:b", None),
     ] {
         environment
             .run(&option("-addtarget", &second, &[]))
@@ -171,7 +171,7 @@ fn a_second_connection_to_the_same_target_is_refused() {
             "{second:?} changed the state"
         );
     }
-    let other_target = identity("*GENERATE", "10.1.1.5", "iqn.a:c", None);
+    let other_target = identity("*GENERATE", "10.1.1.5", "iqn.2026-01.a:c", None);
     environment
         .run(&option("-addtarget", &other_target, &[]))
         .assert_status(0)
@@ -181,12 +181,12 @@ fn a_second_connection_to_the_same_target_is_refused() {
 #[test]
 fn a_second_initiator_name_is_accepted_with_a_warning() {
     let environment = TestEnvironment::new();
-    let first = identity("*GENERATE", "127.0.0.1", "iqn.a:b", Some("1"));
+    let first = identity("*GENERATE", "127.0.0.1", "iqn.2026-01.a:b", Some("1"));
     environment
         .run(&option("-addtarget", &first, &[]))
         .assert_status(0)
         .silent();
-    let second = identity("iqn.x:i0", "127.0.0.1", "iqn.a:b", Some("1"));
+    let second = identity("iqn.x:i0", "127.0.0.1", "iqn.2026-01.a:b", Some("1"));
     environment
         .run(&option("-addtarget", &second, &[]))
         .assert_status(0)
@@ -206,11 +206,11 @@ fn a_second_initiator_name_is_accepted_with_a_warning() {
 fn chap_name_and_secret_come_together_at_addtarget() {
     let environment = TestEnvironment::new();
     environment
-        .run(&add("iqn.a:b", &CHAP[..2]))
+        .run(&add("iqn.2026-01.a:b", &CHAP[..2]))
         .assert_status(2)
         .says(&["-initiatorchapsecret"]);
     environment
-        .run(&add("iqn.a:b", &CHAP[2..]))
+        .run(&add("iqn.2026-01.a:b", &CHAP[2..]))
         .assert_status(2)
         .says(&["-initiatorchapname"]);
     assert_eq!(environment.snapshot(), []);
@@ -219,7 +219,7 @@ fn chap_name_and_secret_come_together_at_addtarget() {
 #[test]
 fn changetarget_replaces_what_is_given_and_keeps_the_rest() {
     let environment = TestEnvironment::new();
-    let target = identity("*GENERATE", "127.0.0.1", "iqn.a:b", Some("1"));
+    let target = identity("*GENERATE", "127.0.0.1", "iqn.2026-01.a:b", Some("1"));
     let keystore = ["-chapkeystore", "NONE"];
     edit(
         &environment,
@@ -250,7 +250,7 @@ fn changetarget_replaces_what_is_given_and_keeps_the_rest() {
 #[test]
 fn changetarget_with_nothing_to_change_says_how_to_drop_chap() {
     let environment = TestEnvironment::new();
-    let target = identity("*GENERATE", "127.0.0.1", "iqn.a:b", Some("1"));
+    let target = identity("*GENERATE", "127.0.0.1", "iqn.2026-01.a:b", Some("1"));
     edit(&environment, &option("-addtarget", &target, &CHAP));
     let before = environment.snapshot();
     environment
@@ -263,7 +263,7 @@ fn changetarget_with_nothing_to_change_says_how_to_drop_chap() {
 #[test]
 fn changetarget_never_leaves_half_of_the_credentials() {
     let environment = TestEnvironment::new();
-    let target = identity("*GENERATE", "127.0.0.1", "iqn.a:b", Some("1"));
+    let target = identity("*GENERATE", "127.0.0.1", "iqn.2026-01.a:b", Some("1"));
     edit(&environment, &option("-addtarget", &target, &[]));
     let before = environment.snapshot();
     environment
@@ -278,7 +278,7 @@ fn changetarget_never_leaves_half_of_the_credentials() {
 #[test]
 fn a_keystore_given_to_a_target_without_chap_is_kept_for_later() {
     let environment = TestEnvironment::new();
-    let target = identity("*GENERATE", "127.0.0.1", "iqn.a:b", Some("1"));
+    let target = identity("*GENERATE", "127.0.0.1", "iqn.2026-01.a:b", Some("1"));
     edit(&environment, &option("-addtarget", &target, &[]));
     let changed = edit(
         &environment,
@@ -296,7 +296,7 @@ fn a_keystore_given_to_a_target_without_chap_is_kept_for_later() {
 fn the_platform_keystore_is_refused_while_it_is_not_enabled() {
     let environment = TestEnvironment::new();
     let platform = ["-chapkeystore", "PLATFORM"];
-    let words = add("iqn.a:b", &[&CHAP[..], &platform].concat());
+    let words = add("iqn.2026-01.a:b", &[&CHAP[..], &platform].concat());
     environment.run(&words).assert_status(1).says(&["keystore"]);
     assert_eq!(environment.configured_targets(), [""; 0]);
     assert!(
@@ -306,7 +306,7 @@ fn the_platform_keystore_is_refused_while_it_is_not_enabled() {
             .all(|file| !contains(&file.1, "SECRET123456"))
     );
 
-    let target = identity("*GENERATE", "127.0.0.1", "iqn.a:b", Some("1"));
+    let target = identity("*GENERATE", "127.0.0.1", "iqn.2026-01.a:b", Some("1"));
     edit(&environment, &option("-addtarget", &target, &CHAP));
     let before = environment.snapshot();
     environment
@@ -320,7 +320,7 @@ fn the_platform_keystore_is_refused_while_it_is_not_enabled() {
 fn a_secret_leaves_the_disk_with_its_target() {
     let environment = TestEnvironment::new();
     let config = || std::fs::read(environment.state_file("config.json")).unwrap();
-    let target = identity("*GENERATE", "127.0.0.1", "iqn.a:b", Some("1"));
+    let target = identity("*GENERATE", "127.0.0.1", "iqn.2026-01.a:b", Some("1"));
     edit(&environment, &option("-addtarget", &target, &CHAP));
     assert!(
         contains(&config(), "SECRET123456"),
@@ -359,9 +359,11 @@ fn clearconfig_takes_the_system_back_to_new() {
     let environment = TestEnvironment::new();
     environment.run(&["-clearconfig"]).assert_status(0);
     let default = environment.default_initiator();
-    environment.run(&add("iqn.a:b", &CHAP)).assert_status(0);
     environment
-        .run_line("-newname -targetname iqn.a:c -targethostname 127.0.0.1")
+        .run(&add("iqn.2026-01.a:b", &CHAP))
+        .assert_status(0);
+    environment
+        .run_line("-newname -targetname iqn.2026-01.a:c -targethostname 127.0.0.1")
         .assert_status(0);
     let active = environment.reipl(4);
     environment.run(&["-clearconfig"]).assert_status(0);
@@ -379,14 +381,17 @@ fn clearconfig_takes_the_system_back_to_new() {
 #[test]
 fn a_removed_target_is_gone_and_the_others_stay_in_order() {
     let environment = TestEnvironment::new();
-    for name in ["iqn.a:1", "iqn.a:2", "iqn.a:3"] {
+    for name in ["iqn.2026-01.a:1", "iqn.2026-01.a:2", "iqn.2026-01.a:3"] {
         environment.run(&add(name, &[])).assert_status(0);
     }
-    let second = identity("*GENERATE", "127.0.0.1", "iqn.a:2", Some("1"));
+    let second = identity("*GENERATE", "127.0.0.1", "iqn.2026-01.a:2", Some("1"));
     environment
         .run(&option("-removetarget", &second, &[]))
         .assert_status(0);
-    assert_eq!(environment.configured_targets(), ["iqn.a:1", "iqn.a:3"]);
+    assert_eq!(
+        environment.configured_targets(),
+        ["iqn.2026-01.a:1", "iqn.2026-01.a:3"]
+    );
     environment
         .run(&option("-removetarget", &second, &[]))
         .assert_status(1);

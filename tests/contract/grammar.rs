@@ -66,22 +66,22 @@ fn a_line_that_is_not_of_the_grammar_is_refused_and_changes_nothing() {
         "--addtarget",
         "addtarget",
         "-nosuchoption",
-        "-dumptargets -targetname iqn.a:b",
+        "-dumptargets -targetname iqn.2026-01.a:b",
         "-dumptargets -dumptargets",
         "-commit -clearconfig",
         "-commit stray",
-        "-targetname iqn.a:b",
-        "-targetname iqn.a:b -addtarget",
-        "-clearconfig -targetname iqn.a:b",
+        "-targetname iqn.2026-01.a:b",
+        "-targetname iqn.2026-01.a:b -addtarget",
+        "-clearconfig -targetname iqn.2026-01.a:b",
         "-setport -targetport 1 -targetport 2",
         "-setport -targetport=860",
         "-setport -targetport",
         "-setport -chapkeystore NONE",
         "-newname -targetport 1",
         "-newname -chapkeystore NONE",
-        "-newname -targetname iqn.a:b -targetname iqn.a:b",
-        "-newname -TargetName iqn.a:b",
-        "-newname -targetn iqn.a:b",
+        "-newname -targetname iqn.2026-01.a:b -targetname iqn.2026-01.a:b",
+        "-newname -TargetName iqn.2026-01.a:b",
+        "-newname -targetn iqn.2026-01.a:b",
         "-appendname -targetname a -targethostname b",
         "-removetarget -initiatorname *GENERATE -targethostname 127.0.0.1 -targetname a -initiatorchapname b",
         "-commit --json",
@@ -162,15 +162,15 @@ fn both_spellings_of_the_re_ipl_option_are_accepted() {
 fn several_names_in_one_newname_are_accepted_with_a_warning() {
     let environment = TestEnvironment::new();
     environment
-        .run_line("-newname -targetname iqn.a:b")
+        .run_line("-newname -targetname iqn.2026-01.a:b")
         .assert_status(0)
         .silent();
     environment
-        .run_line("-newname -targetname iqn.a:b -targethostname 127.0.0.1")
+        .run_line("-newname -targetname iqn.2026-01.a:b -targethostname 127.0.0.1")
         .assert_status(0)
         .warns(&[]);
     environment.run(&["-commit"]).assert_status(0);
-    assert_eq!(environment.configured_targets(), ["iqn.a:b"]);
+    assert_eq!(environment.configured_targets(), ["iqn.2026-01.a:b"]);
 }
 
 #[test]

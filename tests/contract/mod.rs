@@ -4,6 +4,8 @@
 
 /// Locks, many writers, and processes killed at any moment.
 mod concurrency;
+/// A low limit of open files.
+mod descriptors;
 /// -addtarget, -changetarget, -removetarget, -clearconfig and what makes two targets the same one.
 mod edits;
 /// One option per call, its parameters, the spelling of words, help.

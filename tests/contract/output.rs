@@ -31,7 +31,7 @@ fn an_edit_prints_its_option_and_its_target() {
     let initiator = environment.default_initiator();
     let target = |chap: Value| {
         json!({
-            "target_name": "iqn.a:b",
+            "target_name": "iqn.2026-01.a:b",
             "target_host_name": "127.0.0.1",
             "target_port": 1,
             "initiator_name": initiator,
@@ -40,7 +40,7 @@ fn an_edit_prints_its_option_and_its_target() {
     };
     let document =
         |option: &str, target: Value| json!({"schema": 1, "option": option, "target": target});
-    let name = ["-newname", "-targetname", "iqn.a:c"];
+    let name = ["-newname", "-targetname", "iqn.2026-01.a:c"];
     assert_eq!(
         json(&environment, &name, 0),
         document("-newname", Value::Null)
@@ -60,7 +60,7 @@ fn an_edit_prints_its_option_and_its_target() {
         json(&environment, &keystore, 0),
         document("-setkeystore", Value::Null)
     );
-    let words = add("iqn.a:b", &[]);
+    let words = add("iqn.2026-01.a:b", &[]);
     assert_eq!(
         json(&environment, &words, 0),
         document("-addtarget", target(Value::Null))
@@ -85,12 +85,14 @@ fn an_edit_prints_its_option_and_its_target() {
 #[test]
 fn an_error_is_a_document_too_and_stderr_stays_as_it_is() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let broken = TestEnvironment::new();
     fs::create_dir(broken.state()).unwrap();
     fs::set_permissions(broken.state(), fs::Permissions::from_mode(0o777)).unwrap();
     for (environment, words, status) in [
-        (&environment, &add("iqn.a:b", &[])[..], 1),
+        (&environment, &add("iqn.2026-01.a:b", &[])[..], 1),
         (&environment, &["-commit"], 1),
         (&environment, &["-addtarget"], 2),
         (&environment, &["-AddTarget"], 2),
@@ -128,7 +130,9 @@ fn an_error_is_a_document_too_and_stderr_stays_as_it_is() {
 #[test]
 fn a_failed_target_has_every_key_of_the_contract() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &CHAP)).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &CHAP))
+        .assert_status(0);
     let document = environment.reipl(4);
     assert_eq!(
         keys(&document["iop"]),
@@ -234,17 +238,17 @@ fn the_secret_is_never_printed_and_is_in_one_file_only() {
             said += &environment.run(&[options, words].concat()).to_string();
         }
     };
-    run(&add("iqn.a:b", &chap));
+    run(&add("iqn.2026-01.a:b", &chap));
     run(&add(
-        "iqn.a:b",
+        "iqn.2026-01.a:b",
         &[&chap[..], &["-chapkeystore", "PLATFORM"]].concat(),
     ));
     run(&add(
-        "iqn.a:b",
+        "iqn.2026-01.a:b",
         &[&chap[..], &["-chapkeystore", "none"]].concat(),
     ));
     run(&[&["-addtarget"][..], &chap].concat());
-    run(&[&add("iqn.a:b", &chap)[..], &chap].concat());
+    run(&[&add("iqn.2026-01.a:b", &chap)[..], &chap].concat());
     run(&["-initiatorchapsecret", secret, "-addtarget"]);
     run(&["-newname", "-initiatorchapsecrt", secret]);
     run(&["-newname", "\u{2013}initiatorchapsecret", secret]);
@@ -315,7 +319,9 @@ fn there_is_no_progress_without_a_terminal_and_no_escape_sequence() {
         .run(&["-reipliscsiop"])
         .assert_status(0)
         .silent();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     for words in [
         &["--timeout", "1", "-reipliscsiop"][..],
         &["-dumptargets"],
@@ -333,7 +339,9 @@ fn there_is_no_progress_without_a_terminal_and_no_escape_sequence() {
 #[test]
 fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     for (options, shown) in [("", true), ("-q", false)] {
         // script gives the command a terminal and prints what arrives there; stdout goes to a file.
         let line = format!("iscsiswiconfig {options} --timeout 1 -reipliscsiop > report");
@@ -341,14 +349,14 @@ fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
         script.args(["-qec", &line, "/dev/null"]);
         let terminal = environment.finish(script).assert_status(4);
         assert_eq!(
-            terminal.stdout.contains("iqn.a:b"),
+            terminal.stdout.contains("iqn.2026-01.a:b"),
             shown,
             "{options}: {}",
             *terminal
         );
         let report = fs::read_to_string(environment.home().join("report")).unwrap();
         assert!(
-            report.contains("iqn.a:b") && !report.contains('\u{1b}'),
+            report.contains("iqn.2026-01.a:b") && !report.contains('\u{1b}'),
             "{report}"
         );
     }
@@ -357,7 +365,9 @@ fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
 #[test]
 fn a_broken_pipe_on_stdout_is_success() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let _ = environment.reipl(4);
     for words in [
         &["-help"][..],

@@ -17,7 +17,7 @@ const REMOVE: [&str; 9] = [
     "-targetport",
     "1",
     "-targetname",
-    "iqn.a:b",
+    "iqn.2026-01.a:b",
 ];
 
 fn changed(environment: &TestEnvironment) -> bool {
@@ -77,7 +77,9 @@ fn the_default_name_is_made_of_a_uuid_that_is_not_the_machines_id() {
     }
     // The same for ever, and the same for every configured target.
     environment.run(&["-clearconfig"]).assert_status(0);
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     assert_eq!(
         environment.reipl(4)["targets"][0]["initiator_name"],
         name.as_str()
@@ -88,7 +90,9 @@ fn the_default_name_is_made_of_a_uuid_that_is_not_the_machines_id() {
 #[test]
 fn a_configured_target_is_not_shown_before_the_re_ipl() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     assert_eq!(environment.dump()["targets"], json!([]));
     let _ = environment.reipl(4);
     assert_eq!(targets(&environment.dump()).len(), 1);
@@ -119,7 +123,9 @@ fn a_re_ipl_without_targets_succeeds() {
 fn before_any_re_ipl_any_target_is_a_change() {
     let environment = TestEnvironment::new();
     assert!(!changed(&environment));
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     assert!(changed(&environment));
     environment.run(&REMOVE).assert_status(0);
     assert!(!changed(&environment));
@@ -128,7 +134,9 @@ fn before_any_re_ipl_any_target_is_a_change() {
 #[test]
 fn a_re_ipl_makes_the_configured_targets_the_active_ones_even_when_they_fail() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     assert_eq!(environment.reipl(4)["iop"]["configuration_changed"], false);
     assert!(!changed(&environment));
 }
@@ -136,10 +144,14 @@ fn a_re_ipl_makes_the_configured_targets_the_active_ones_even_when_they_fail() {
 #[test]
 fn adding_removing_and_changing_are_changes() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let _ = environment.reipl(4);
 
-    environment.run(&add("iqn.a:c", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:c", &[]))
+        .assert_status(0);
     assert!(changed(&environment), "added");
     let _ = environment.reipl(4);
     assert!(!changed(&environment));
@@ -157,7 +169,7 @@ fn adding_removing_and_changing_are_changes() {
         "-targetport",
         "1",
         "-targetname",
-        "iqn.a:c",
+        "iqn.2026-01.a:c",
         "-initiatorchapname",
         "NAME",
         "-initiatorchapsecret",
@@ -180,21 +192,29 @@ fn adding_removing_and_changing_are_changes() {
 #[test]
 fn a_target_made_anew_is_a_change() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let _ = environment.reipl(4);
     environment.run(&REMOVE).assert_status(0);
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     assert!(changed(&environment));
 }
 
 #[test]
 fn a_configuration_that_is_begun_anew_is_a_change() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let _ = environment.reipl(4);
     fs::remove_file(environment.state_file("config.json")).unwrap();
     assert!(changed(&environment));
-    environment.run(&add("iqn.a:c", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:c", &[]))
+        .assert_status(0);
     assert!(changed(&environment));
     let _ = environment.reipl(4);
     assert!(!changed(&environment));
@@ -203,30 +223,38 @@ fn a_configuration_that_is_begun_anew_is_a_change() {
 #[test]
 fn staging_is_no_change_and_neither_is_adding_and_removing_again() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let _ = environment.reipl(4);
     environment
-        .run_line("-newname -targetname iqn.a:c")
+        .run_line("-newname -targetname iqn.2026-01.a:c")
         .assert_status(0);
     environment
         .run_line("-setport -targetport 5")
         .assert_status(0);
     assert!(!changed(&environment), "staging alone");
 
-    environment.run(&add("iqn.a:c", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:c", &[]))
+        .assert_status(0);
     let mut remove = REMOVE;
-    remove[8] = "iqn.a:c";
+    remove[8] = "iqn.2026-01.a:c";
     environment.run(&remove).assert_status(0);
     assert!(!changed(&environment), "added and removed again");
     // A refused edit is none.
-    environment.run(&add("iqn.a:b", &[])).assert_status(1);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(1);
     assert!(!changed(&environment), "a refused edit");
 }
 
 #[test]
 fn a_target_that_cannot_be_reached_is_reported_and_loses_nothing() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let first = environment.reipl(4);
     let target = &targets(&first)[0];
     assert_eq!(target["status"], "FAILED");
@@ -239,7 +267,7 @@ fn a_target_that_cannot_be_reached_is_reported_and_loses_nothing() {
             .contains("refused"),
         "{target:#}"
     );
-    assert_eq!(environment.configured_targets(), ["iqn.a:b"]);
+    assert_eq!(environment.configured_targets(), ["iqn.2026-01.a:b"]);
     let second = environment.reipl(4);
     assert_eq!(second["targets"], first["targets"]);
 }
@@ -247,7 +275,7 @@ fn a_target_that_cannot_be_reached_is_reported_and_loses_nothing() {
 #[test]
 fn a_host_name_that_does_not_resolve_fails_in_that_phase() {
     let environment = TestEnvironment::new();
-    environment.add("iqn.a:b", "no-such-host.invalid", 3260);
+    environment.add("iqn.2026-01.a:b", "no-such-host.invalid", 3260);
     // No name server of this machine is asked.
     let namespace = Namespace::with_addresses(&[]);
     let document = environment
@@ -266,7 +294,7 @@ fn a_host_name_that_does_not_resolve_fails_in_that_phase() {
 #[test]
 fn a_host_name_is_resolved() {
     let environment = TestEnvironment::new();
-    environment.add("iqn.a:b", "localhost", 1);
+    environment.add("iqn.2026-01.a:b", "localhost", 1);
     let target = &environment.reipl(4)["targets"][0];
     assert_eq!(target["failure"]["phase"], "connect", "{target:#}");
     assert_eq!(target["target_host_name"], "localhost");
@@ -276,7 +304,7 @@ fn a_host_name_is_resolved() {
 fn targets_are_reported_in_the_order_of_the_configuration() {
     let environment = TestEnvironment::new();
     let names: Vec<_> = (0..12)
-        .map(|index| format!("iqn.a:{}", 100 - index))
+        .map(|index| format!("iqn.2026-01.a:{}", 100 - index))
         .collect();
     for name in &names {
         environment.run(&add(name, &[])).assert_status(0);
@@ -292,7 +320,9 @@ fn targets_are_reported_in_the_order_of_the_configuration() {
 #[test]
 fn the_dumps_show_the_same_document_as_the_re_ipl() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let reipl = environment.reipl(4);
     assert_eq!(environment.dump(), reipl);
     let initiators = environment
@@ -306,13 +336,20 @@ fn the_dumps_show_the_same_document_as_the_re_ipl() {
 #[test]
 fn the_text_reports_name_the_target_and_its_status() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let report = environment
         .run(&["--timeout", "1", "-reipliscsiop"])
         .assert_status(4);
     let dump = environment.run(&["-dumptargets"]).assert_status(0);
     for output in [&report, &dump] {
-        for word in ["iqn.a:b", "127.0.0.1", "FAILED", "Status at last IPL"] {
+        for word in [
+            "iqn.2026-01.a:b",
+            "127.0.0.1",
+            "FAILED",
+            "Status at last IPL",
+        ] {
             assert!(output.stdout.contains(word), "no {word:?}:\n{}", **output);
         }
         assert!(

@@ -56,7 +56,7 @@ fn everything_that_can_be_staged_arrives_in_the_target() {
             "-appendname -initiatorchapname me",
             "-newname -initiatorname iqn.x:",
             "-appendname -initiatorname i0",
-            "-newname -targetname iqn.a:b",
+            "-newname -targetname iqn.2026-01.a:b",
             "-newname -targethostname vtl.example.com",
         ],
     );
@@ -65,7 +65,7 @@ fn everything_that_can_be_staged_arrives_in_the_target() {
         .assert_status(0)
         .json();
     let expected = json!({
-        "target_name": "iqn.a:b",
+        "target_name": "iqn.2026-01.a:b",
         "target_host_name": "vtl.example.com",
         "target_port": 860,
         "initiator_name": "iqn.x:i0",
@@ -82,17 +82,17 @@ fn newname_replaces_only_what_it_names() {
     run_lines(
         &environment,
         &[
-            "-newname -targetname iqn.a:old",
+            "-newname -targetname iqn.2026-01.a:old",
             "-newname -targethostname 127.0.0.1",
             "-setport -targetport 5",
-            "-newname -targetname iqn.a:new",
+            "-newname -targetname iqn.2026-01.a:new",
         ],
     );
     let target = environment
         .run(&["--json", "-commit"])
         .assert_status(0)
         .json();
-    assert_eq!(target["target"]["target_name"], "iqn.a:new");
+    assert_eq!(target["target"]["target_name"], "iqn.2026-01.a:new");
     assert_eq!(target["target"]["target_host_name"], "127.0.0.1");
     assert_eq!(target["target"]["target_port"], 5);
 }
@@ -101,7 +101,7 @@ fn newname_replaces_only_what_it_names() {
 fn appending_to_nothing_is_accepted_with_a_warning() {
     let environment = TestEnvironment::new();
     environment
-        .run_line("-appendname -targetname iqn.a:b")
+        .run_line("-appendname -targetname iqn.2026-01.a:b")
         .assert_status(0)
         .warns(&["staged"]);
     environment
@@ -116,7 +116,7 @@ fn appending_to_nothing_is_accepted_with_a_warning() {
         .run(&["--json", "-commit"])
         .assert_status(0)
         .json();
-    assert_eq!(target["target"]["target_name"], "iqn.a:bc");
+    assert_eq!(target["target"]["target_name"], "iqn.2026-01.a:bc");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_piece_that_cannot_belong_is_refused_and_what_was_staged_stays() {
     run_lines(
         &environment,
         &[
-            "-newname -targetname iqn.a:b",
+            "-newname -targetname iqn.2026-01.a:b",
             "-newname -targethostname 127.0.0.1",
         ],
     );
@@ -174,7 +174,7 @@ fn an_address_with_a_port_is_answered_with_the_two_lines_to_type() {
         .assert_status(2)
         .hints(&words[..1]);
     environment
-        .run_line("-newname -targetname iqn.a:b -targethostname vtl:860")
+        .run_line("-newname -targetname iqn.2026-01.a:b -targethostname vtl:860")
         .assert_status(0);
     environment
         .run(&["-commit"])
@@ -192,7 +192,7 @@ fn honest_pieces_are_checked_for_their_form_at_commit_only() {
     ] {
         let environment = TestEnvironment::new();
         environment
-            .run_line("-newname -targetname iqn.a:b")
+            .run_line("-newname -targetname iqn.2026-01.a:b")
             .assert_status(0);
         environment
             .run(&["-newname", "-targethostname", host])
@@ -223,7 +223,7 @@ fn commit_names_what_is_missing_and_keeps_what_is_staged() {
         .says(&["staged"]);
 
     environment
-        .run_line("-newname -targetname iqn.a:b")
+        .run_line("-newname -targetname iqn.2026-01.a:b")
         .assert_status(0);
     let refused = environment
         .run(&["-commit"])
@@ -240,7 +240,7 @@ fn commit_names_what_is_missing_and_keeps_what_is_staged() {
         .assert_status(1)
         .says(&["-targetname"]);
     environment
-        .run_line("-newname -targetname iqn.a:b")
+        .run_line("-newname -targetname iqn.2026-01.a:b")
         .assert_status(0);
     environment.run(&["-commit"]).assert_status(0);
 }
@@ -258,7 +258,7 @@ fn commit_wants_chap_name_and_secret_together() {
         run_lines(
             &environment,
             &[
-                "-newname -targetname iqn.a:b",
+                "-newname -targetname iqn.2026-01.a:b",
                 "-newname -targethostname 127.0.0.1",
                 staged,
             ],
@@ -279,7 +279,7 @@ fn commit_warns_of_the_whole_secret_and_not_of_its_pieces() {
         run_lines(
             &environment,
             &[
-                "-newname -targetname iqn.a:b",
+                "-newname -targetname iqn.2026-01.a:b",
                 "-newname -targethostname 127.0.0.1",
                 "-newname -initiatorchapname NAME",
             ],
@@ -303,11 +303,13 @@ fn commit_warns_of_the_whole_secret_and_not_of_its_pieces() {
 #[test]
 fn commit_obeys_the_rules_of_addtarget() {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     run_lines(
         &environment,
         &[
-            "-newname -targetname IQN.A:B",
+            "-newname -targetname IQN.2026-01.A:B",
             "-newname -targethostname 127.0.0.1",
             "-setport -targetport 1",
         ],
@@ -322,10 +324,13 @@ fn commit_obeys_the_rules_of_addtarget() {
     environment.run(&["-commit"]).assert_status(1);
     // Another name is another target.
     environment
-        .run_line("-newname -targetname iqn.a:c")
+        .run_line("-newname -targetname iqn.2026-01.a:c")
         .assert_status(0);
     environment.run(&["-commit"]).assert_status(0);
-    assert_eq!(environment.configured_targets(), ["iqn.a:b", "iqn.a:c"]);
+    assert_eq!(
+        environment.configured_targets(),
+        ["iqn.2026-01.a:b", "iqn.2026-01.a:c"]
+    );
 }
 
 #[test]
@@ -335,7 +340,7 @@ fn nothing_can_be_appended_to_generate() {
         &environment,
         &[
             "-newname -initiatorname *GENERATE",
-            "-newname -targetname iqn.a:b",
+            "-newname -targetname iqn.2026-01.a:b",
             "-newname -targethostname 127.0.0.1",
         ],
     );
@@ -367,7 +372,7 @@ fn a_platform_keystore_is_staged_and_refused_at_commit() {
     run_lines(
         &environment,
         &[
-            "-newname -targetname iqn.a:b",
+            "-newname -targetname iqn.2026-01.a:b",
             "-newname -targethostname 127.0.0.1",
             "-newname -initiatorchapname NAME",
             "-newname -initiatorchapsecret SECRET123456",
@@ -394,7 +399,7 @@ fn two_staged_flows_that_interleave_never_corrupt_the_state() {
             let environment = &environment;
             scope.spawn(move || {
                 for round in 0..10 {
-                    let name = format!("iqn.a:flow{flow}-{round}");
+                    let name = format!("iqn.2026-01.a:flow{flow}-{round}");
                     let host = format!("10.0.{flow}.{round}");
                     environment
                         .run(&["-newname", "-targetname", &name])
@@ -413,16 +418,16 @@ fn two_staged_flows_that_interleave_never_corrupt_the_state() {
         }
     });
     for name in environment.configured_targets() {
-        assert!(name.starts_with("iqn.a:flow"), "{name}");
+        assert!(name.starts_with("iqn.2026-01.a:flow"), "{name}");
     }
     environment.run(&["-clearconfig"]).assert_status(0);
     run_lines(
         &environment,
         &[
-            "-newname -targetname iqn.a:b",
+            "-newname -targetname iqn.2026-01.a:b",
             "-newname -targethostname 127.0.0.1",
             "-commit",
         ],
     );
-    assert_eq!(environment.configured_targets(), ["iqn.a:b"]);
+    assert_eq!(environment.configured_targets(), ["iqn.2026-01.a:b"]);
 }

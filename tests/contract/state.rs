@@ -27,7 +27,9 @@ fn set_mode(path: &Path, mode: u32) {
 /// An environment with one target, re-IPLed once; devices.json is made if the binary did not.
 fn used_environment() -> TestEnvironment {
     let environment = TestEnvironment::new();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     let _ = environment.reipl(4);
     environment
 }
@@ -47,7 +49,7 @@ fn the_directory_and_the_files_are_private_whatever_the_umask() {
         let environment = TestEnvironment::new();
         let script = format!(
             "umask {umask}; iscsiswiconfig {}; iscsiswiconfig --timeout 1 -reipliscsiop",
-            add("iqn.a:b", &[]).join(" ").replace('*', "'*'")
+            add("iqn.2026-01.a:b", &[]).join(" ").replace('*', "'*'")
         );
         let mut shell = environment.command_of(Path::new("/bin/sh"));
         shell.args(["-c", &script]);
@@ -128,7 +130,7 @@ fn assert_refused_and_kept(environment: &TestEnvironment, name: &str, bytes: &[u
     assert!(!output.stderr.contains("panicked"), "{}", *output);
     // No option overwrites what it does not understand.
     for words in [
-        &add("iqn.a:c", &[])[..],
+        &add("iqn.2026-01.a:c", &[])[..],
         &["--timeout", "1", "-reipliscsiop"],
         &["-clearconfig"],
     ] {
@@ -195,7 +197,7 @@ fn a_dangling_link_is_refused_and_nothing_is_created_behind_it() {
     fs::remove_file(&path).unwrap();
     symlink(&elsewhere, &path).unwrap();
     environment
-        .run(&add("iqn.a:c", &[]))
+        .run(&add("iqn.2026-01.a:c", &[]))
         .assert_status(3)
         .says(&["config.json"]);
     assert!(!elsewhere.exists());
@@ -233,7 +235,7 @@ fn a_directory_of_another_user_is_refused() {
     chown(environment.state(), Some(65534), Some(65534)).expect("chown: run the tests as root");
     let before = environment.snapshot();
     environment
-        .run(&add("iqn.a:c", &[]))
+        .run(&add("iqn.2026-01.a:c", &[]))
         .assert_status(3)
         .says(&["state"]);
     environment.run(&["-dumptargets"]).assert_status(3);
@@ -275,18 +277,28 @@ fn the_directory_itself_may_be_a_symbolic_link() {
     fs::create_dir(&real).unwrap();
     set_mode(&real, 0o700);
     symlink(&real, environment.state()).unwrap();
-    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    environment
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(0);
     assert!(real.join("config.json").exists());
-    assert_eq!(environment.configured_targets(), ["iqn.a:b"]);
+    assert_eq!(environment.configured_targets(), ["iqn.2026-01.a:b"]);
 }
 
 #[test]
 fn a_state_directory_that_is_a_file_or_cannot_be_made_is_an_error_of_the_state() {
     let environment = TestEnvironment::new();
     fs::write(environment.state(), b"").unwrap();
-    environment.run(&add("iqn.a:b", &[])).assert_status(3);
     environment
-        .run(&[&["--state-dir", "/proc/nowhere"][..], &add("iqn.a:b", &[])].concat())
+        .run(&add("iqn.2026-01.a:b", &[]))
+        .assert_status(3);
+    environment
+        .run(
+            &[
+                &["--state-dir", "/proc/nowhere"][..],
+                &add("iqn.2026-01.a:b", &[]),
+            ]
+            .concat(),
+        )
         .assert_status(3)
         .says(&["/proc/nowhere"]);
 }

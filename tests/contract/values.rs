@@ -12,7 +12,7 @@ fn stage(parameter: &str, value: &str) -> crate::common::Output {
 }
 
 fn add_host(host: &str) -> Vec<&str> {
-    let mut words = add("iqn.a:b", &[]);
+    let mut words = add("iqn.2026-01.a:b", &[]);
     words[4] = host;
     words
 }
@@ -44,7 +44,7 @@ fn names_that_cannot_be_iscsi_names_are_refused() {
         "iqn.\u{1}",
     ] {
         refused(&environment, &add(name, &[]));
-        let mut words = add("iqn.a:b", &[]);
+        let mut words = add("iqn.2026-01.a:b", &[]);
         words[2] = name;
         refused(&environment, &words);
     }
@@ -53,14 +53,19 @@ fn names_that_cannot_be_iscsi_names_are_refused() {
 #[test]
 fn a_name_of_223_bytes_is_accepted() {
     let environment = TestEnvironment::new();
-    let name = format!("iqn.{}", "a".repeat(219));
+    let name = format!("iqn.2026-01.{}", "a".repeat(211));
     environment.run(&add(&name, &[])).assert_status(0).silent();
     assert_eq!(environment.configured_targets(), [name]);
 }
 
 #[test]
 fn names_that_a_console_might_refuse_are_kept_as_typed_with_a_warning() {
-    for name in ["inftst22", "iqn.2000-03.com.XYZ:vtl", "iqn.a:b_c", "vtl"] {
+    for name in [
+        "inftst22",
+        "iqn.2000-03.com.XYZ:vtl",
+        "iqn.2026-01.a:b_c",
+        "vtl",
+    ] {
         let environment = TestEnvironment::new();
         environment.run(&add(name, &[])).assert_status(0).warns(&[]);
         assert_eq!(environment.configured_targets(), [name]);
@@ -118,7 +123,7 @@ fn host_names_that_are_none_are_refused() {
         "[fe80::1%eth0]",
         "iscsi://vtl",
         "http://vtl/",
-        "iscsi://10.1.1.5:3260/iqn.a:b",
+        "iscsi://10.1.1.5:3260/iqn.2026-01.a:b",
         "vtl/",
         "user@vtl",
         &label,
@@ -190,13 +195,16 @@ fn a_port_is_plain_decimal_from_1_to_65535() {
         "iscsi",
         "\u{663}\u{662}",
     ] {
-        refused(&environment, &add("iqn.a:b", &["-targetport", port]));
+        refused(
+            &environment,
+            &add("iqn.2026-01.a:b", &["-targetport", port]),
+        );
         refused(&environment, &["-setport", "-targetport", port]);
     }
     for port in ["1", "860", "65535"] {
         let environment = TestEnvironment::new();
         environment
-            .run(&add("iqn.a:b", &["-targetport", port]))
+            .run(&add("iqn.2026-01.a:b", &["-targetport", port]))
             .assert_status(0)
             .silent();
         environment
@@ -217,9 +225,9 @@ fn chap_values_are_printable_ascii_of_at_most_255_bytes() {
             "-initiatorchapsecret",
             "SECRET123456",
         ];
-        refused(&environment, &add("iqn.a:b", &name));
+        refused(&environment, &add("iqn.2026-01.a:b", &name));
         let secret = ["-initiatorchapname", "NAME", "-initiatorchapsecret", value];
-        refused(&environment, &add("iqn.a:b", &secret));
+        refused(&environment, &add("iqn.2026-01.a:b", &secret));
         refused(&environment, &["-newname", "-initiatorchapname", value]);
         refused(&environment, &["-newname", "-initiatorchapsecret", value]);
     }
@@ -232,8 +240,9 @@ fn chap_values_are_printable_ascii_of_at_most_255_bytes() {
             "-initiatorchapsecret",
             "SECRET123456",
         ];
-        let added = environment.run(&[&["--json"][..], &add("iqn.a:b", &words)].concat());
-        let document = added.assert_status(0).silent().json();
+        let added = environment.run(&[&["--json"][..], &add("iqn.2026-01.a:b", &words)].concat());
+        // The HMC takes 32 characters, which is warned of.
+        let document = added.assert_status(0).warns(&["HMC"]).json();
         assert_eq!(
             document["target"]["chap"]["name"],
             Value::from(name.as_str())
@@ -243,7 +252,7 @@ fn chap_values_are_printable_ascii_of_at_most_255_bytes() {
 
 #[test]
 fn a_secret_of_an_unusual_length_is_accepted_with_a_warning() {
-    for length in [1, 11, 17, 255] {
+    for length in [1, 11, 33, 255] {
         let secret = "S".repeat(length);
         let words = [
             "-initiatorchapname",
@@ -252,11 +261,11 @@ fn a_secret_of_an_unusual_length_is_accepted_with_a_warning() {
             &secret,
         ];
         TestEnvironment::new()
-            .run(&add("iqn.a:b", &words))
+            .run(&add("iqn.2026-01.a:b", &words))
             .assert_status(0)
             .warns(&[]);
     }
-    for length in [12, 16] {
+    for length in [12, 32] {
         let secret = "S".repeat(length);
         let words = [
             "-initiatorchapname",
@@ -265,7 +274,7 @@ fn a_secret_of_an_unusual_length_is_accepted_with_a_warning() {
             &secret,
         ];
         TestEnvironment::new()
-            .run(&add("iqn.a:b", &words))
+            .run(&add("iqn.2026-01.a:b", &words))
             .assert_status(0)
             .silent();
     }
@@ -280,7 +289,7 @@ fn chap_values_are_folded_to_upper_case_and_that_is_said() {
         "-initiatorchapsecret",
         "SECRET123456",
     ];
-    let added = environment.run(&[&["--json"][..], &add("iqn.a:b", &words)].concat());
+    let added = environment.run(&[&["--json"][..], &add("iqn.2026-01.a:b", &words)].concat());
     let added = added.assert_status(0).says(&["upper case"]);
     assert_eq!(added.json()["target"]["chap"]["name"], "SOMENAME1");
 
@@ -291,7 +300,7 @@ fn chap_values_are_folded_to_upper_case_and_that_is_said() {
         "secret-12345678",
     ];
     let added = environment
-        .run(&add("iqn.a:c", &words))
+        .run(&add("iqn.2026-01.a:c", &words))
         .assert_status(0)
         .says(&["upper case"]);
     let said = added.to_string().to_lowercase();
@@ -313,7 +322,10 @@ fn a_keystore_is_one_of_three_words() {
     let environment = TestEnvironment::new();
     for keystore in ["", "none", "Avail", "*NONE", "PKS", "platform", "NONE "] {
         refused(&environment, &["-setkeystore", "-chapkeystore", keystore]);
-        refused(&environment, &add("iqn.a:b", &["-chapkeystore", keystore]));
+        refused(
+            &environment,
+            &add("iqn.2026-01.a:b", &["-chapkeystore", keystore]),
+        );
     }
     for (keystore, right) in [
         ("none", "NONE"),
@@ -332,14 +344,14 @@ fn pasted_typography_is_named_and_the_right_words_are_shown() {
     let environment = TestEnvironment::new();
     for (words, name, right) in [
         (
-            &["\u{2013}addtarget", "-targetname", "iqn.a:b"][..],
+            &["\u{2013}addtarget", "-targetname", "iqn.2026-01.a:b"][..],
             "U+2013",
             "-addtarget",
         ),
         (&["\u{2014}commit"], "U+2014", "-commit"),
         (&["\u{2212}commit"], "U+2212", "-commit"),
         (
-            &["-newname", "\u{2013}targetname", "iqn.a:b"],
+            &["-newname", "\u{2013}targetname", "iqn.2026-01.a:b"],
             "U+2013",
             "-targetname",
         ),
@@ -349,19 +361,19 @@ fn pasted_typography_is_named_and_the_right_words_are_shown() {
             "iqn.2000-03.com.xyz:vtl",
         ),
         (
-            &["-newname", "-targetname", "\u{201c}iqn.a:b\u{201d}"],
+            &["-newname", "-targetname", "\u{201c}iqn.2026-01.a:b\u{201d}"],
             "U+201C",
-            "iqn.a:b",
+            "iqn.2026-01.a:b",
         ),
         (
-            &["-newname", "-targetname", "\u{2018}iqn.a:b\u{2019}"],
+            &["-newname", "-targetname", "\u{2018}iqn.2026-01.a:b\u{2019}"],
             "U+2018",
-            "iqn.a:b",
+            "iqn.2026-01.a:b",
         ),
         (
-            &["-newname", "-targetname\u{a0}iqn.a:b"],
+            &["-newname", "-targetname\u{a0}iqn.2026-01.a:b"],
             "U+00A0",
-            "-targetname iqn.a:b",
+            "-targetname iqn.2026-01.a:b",
         ),
         (
             &["-newname", "-targethostname", "10.1.1.5\u{a0}"],

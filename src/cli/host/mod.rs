@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use clap::builder::{EnumValueParser, PossibleValue};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, ValueHint, value_parser};
 use thiserror::Error;
 
 mod partition;
 mod vtl;
 
-pub use partition::{PartitionAction, PartitionOptions};
-pub use vtl::{SizeError, VtlOptions};
+pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
+pub use vtl::VtlOptions;
 
 use super::usage::{Shown, UsageError};
 use crate::values::characters::escape;
@@ -64,7 +64,7 @@ pub enum HostCommand {
     /// `vtl`: serves a virtual tape library.
     Vtl(Box<VtlOptions>),
     /// `partition`: shows or changes the partition.
-    Partition(Box<PartitionOptions>),
+    Partition(PartitionCommand),
     /// `generate`: prints a file that packages install.
     Generate(Artifact),
     /// `complete`: prints configured names, one a line, for the completion scripts.
@@ -141,10 +141,37 @@ fn options_only() -> Command {
         .disable_help_subcommand(true)
         .disable_version_flag(true)
         .disable_help_flag(true)
-        .args(options().into_iter().enumerate().map(|(index, option)| {
-            // In the help of a command its own options come first.
-            option.display_order(100 + index)
-        }))
+        .args_override_self(true)
+        .args(options())
+}
+
+/// Gives a command the host options, of which its help shows those that it honours.
+///
+/// The others are accepted as well, so that a wrapper can give them to every command.
+fn with_host_options(command: Command, honoured: &[&str]) -> Command {
+    let command = command
+        .disable_help_flag(true)
+        .disable_help_subcommand(true);
+    command.args(options().into_iter().map(|option| {
+        let id = option.get_id().as_str();
+        let hidden = id != "help" && !honoured.contains(&id);
+        option.hide(hidden)
+    }))
+}
+
+/// Returns whether an option is a host option: one that every command accepts.
+pub(super) fn is_host_option(option: &Arg) -> bool {
+    option.is_global_set()
+}
+
+/// Returns what a shell may offer as the value of an option that takes more than a few words.
+pub(super) fn suggestions(option: &Arg) -> &'static [&'static str] {
+    match option.get_id().as_str() {
+        "chap-algorithms" => &["5", "5,6,7,8"],
+        "keystore-size" => &["4096", "64KiB"],
+        "cartridge-size" => &["100MB", "1GiB", "10GiB"],
+        _ => &[],
+    }
 }
 
 /// Parses a line of the host side: options, and then a command with its arguments or nothing.
@@ -171,14 +198,13 @@ fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, Usage
     let matches = match definition.try_get_matches_from_mut(line) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            return Ok(Parsed::Help(error.to_string()));
+            return Ok(Parsed::Help {
+                path: command_path(&definition, words),
+                long: words.iter().any(|word| word == "--help"),
+            });
         }
         Err(error) => {
-            let command = words.iter().find_map(|word| {
-                let mut commands = definition.get_subcommands().map(Command::get_name);
-                commands.find(|name| word == name)
-            });
-            return Err(usage_error(&error, command));
+            return Err(usage_error(&error, &command_path(&definition, words)));
         }
     };
     let command = matches
@@ -192,8 +218,35 @@ fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, Usage
 pub(super) enum Parsed {
     /// Options, and a command if there was one.
     Line(HostOptions, Option<HostCommand>),
-    /// The help of a command, to be printed.
-    Help(String),
+    /// A request for the help of a command.
+    Help {
+        /// The words that name the command.
+        path: Vec<String>,
+        /// Whether all of it is asked for.
+        long: bool,
+    },
+}
+
+/// Returns the words that name the command on a line: `partition`, `export`.
+fn command_path(definition: &Command, words: &[OsString]) -> Vec<String> {
+    let mut command = definition;
+    let mut path = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let word = word.to_string_lossy();
+        if let Some(found) = command.find_subcommand(&*word) {
+            path.push(word.into_owned());
+            command = found;
+        } else if let Some(name) = word.strip_prefix("--")
+            && let Some(option) = command
+                .get_arguments()
+                .find(|option| option.get_long() == Some(name))
+            && option.get_action().takes_values()
+        {
+            words.next();
+        }
+    }
+    path
 }
 
 /// Returns whether the host option `--name` takes a value; `None` when there is no such option.
@@ -249,9 +302,7 @@ impl HostCommand {
         match name {
             "demo" => Some(Self::Demo),
             "vtl" => Some(Self::Vtl(Box::new(VtlOptions::from_matches(matches)))),
-            "partition" => Some(Self::Partition(Box::new(PartitionOptions::from_matches(
-                matches,
-            )))),
+            "partition" => Some(Self::Partition(PartitionCommand::from_matches(matches))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),
             _ => None,
@@ -268,26 +319,32 @@ fn options() -> Vec<Arg> {
             .value_name("DIR")
             .value_parser(value_parser!(PathBuf))
             .global(true)
+            .value_hint(ValueHint::DirPath)
             .help("Keep the configuration in DIR instead of the user's state directory")
             .long_help(format!(
-                "The environment variable {STATE_DIR_VARIABLE} does the same where this option is not given."
+                "Keep the configuration in DIR instead of the user's state directory. The environment variable {STATE_DIR_VARIABLE} does the same where this option is not given."
             )),
         Arg::new("keystore-dir")
             .long("keystore-dir")
             .value_name("DIR")
             .value_parser(value_parser!(PathBuf))
             .global(true)
+            .value_hint(ValueHint::DirPath)
             .help("Keep the Platform KeyStore in DIR instead of the user's data directory")
             .long_help(format!(
-                "The environment variable {KEYSTORE_DIR_VARIABLE} does the same where this option is not given."
+                "Keep the Platform KeyStore in DIR instead of the user's data directory. The environment variable {KEYSTORE_DIR_VARIABLE} does the same where this option is not given."
             )),
         Arg::new("secret-file")
             .long("secret-file")
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .global(true)
+            .value_hint(ValueHint::FilePath)
             .help("Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input")
-            .long_help("One line end at its end is dropped. A file that group or others can read is refused."),
+            .long_help(
+                "Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input. One \
+                 line end at its end is dropped. A file that group or others can read is refused.",
+            ),
         Arg::new("json")
             .long("json")
             .action(ArgAction::SetTrue)
@@ -299,26 +356,30 @@ fn options() -> Vec<Arg> {
             .value_parser(timeout)
             .global(true)
             .help(format!("Give up a phase of a connection after SECONDS [default: {}]", default.timeout.as_secs()))
-            .long_help(
-                "Resolving the host name, connecting, logging in and the answer to a command are such phases; \
+            .long_help(format!(
+                "Give up a phase of a connection after SECONDS [default: {}]. Resolving the host name, connecting, logging in and the answer to a command are such phases; \
                  a target is given up as a whole after four times that. A fraction such as 0.5 is accepted.",
-            ),
+                default.timeout.as_secs()
+            )),
         Arg::new("lock-timeout")
             .long("lock-timeout")
             .value_name("SECONDS")
             .value_parser(seconds)
             .global(true)
             .help(format!("Wait SECONDS for another call to finish [default: {}]", default.lock_timeout.as_secs()))
-            .long_help("With 0 the lock is tried once."),
+            .long_help(format!(
+                "Wait SECONDS for another call to finish [default: {}]. With 0 the lock is tried once.",
+                default.lock_timeout.as_secs()
+            )),
         Arg::new("chap-algorithms")
             .long("chap-algorithms")
             .value_name("LIST")
             .global(true)
             .help(format!("Offer these CHAP algorithms, in this order [default: {DEFAULT_CHAP_ALGORITHMS}]"))
-            .long_help(
-                "Numbers or names with commas between them: 5 or MD5, 6 or SHA1, 7 or SHA-256, 8 or SHA3-256. \
-                 Some targets refuse any list but 5. The library that vtl serves accepts these, and all four without the option.",
-            ),
+            .long_help(format!(
+                "Offer these CHAP algorithms, in this order [default: {DEFAULT_CHAP_ALGORITHMS}]. Numbers or names with commas between them: 5 or MD5, 6 or SHA1, 7 or SHA-256, 8 or SHA3-256. \
+                 Some targets refuse any list but 5. The library that vtl serves accepts these, and all four without the option."
+            )),
         Arg::new("quiet")
             .short('q')
             .long("quiet")
@@ -334,15 +395,15 @@ fn options() -> Vec<Arg> {
         Arg::new("help")
             .short('h')
             .long("help")
-            // The long help of an option goes on from its short one, as the man page shows them; alone it says too little.
-            .action(ArgAction::HelpShort)
+            .action(ArgAction::Help)
             .global(true)
-            .help("Show help; -OPTION -help explains one macro option"),
+            .help("Show help; --help behind a command shows all of it, -OPTION -help explains one macro option"),
     ]
 }
 
 fn demo_command() -> Command {
-    Command::new("demo")
+    let honoured = ["timeout", "chap-algorithms", "quiet", "verbose"];
+    with_host_options(Command::new("demo"), &honoured)
         .about("Attach a virtual tape library on this machine, step by step")
         .long_about(
             "Runs the documented lines, as typed, against a virtual tape library with CHAP that it serves on this machine \
@@ -351,14 +412,14 @@ fn demo_command() -> Command {
 }
 
 fn generate_command() -> Command {
-    Command::new("generate")
+    with_host_options(Command::new("generate"), &[])
         .about("Print the man page or a completion script")
         .long_about("Prints the man page or the completion script for one shell on standard output. Packages use it.")
         .arg(what::<Artifact>())
 }
 
 fn complete_command() -> Command {
-    Command::new("complete")
+    with_host_options(Command::new("complete"), &["state-dir"])
         .hide(true)
         .about("Print configured names, one a line, for the completion scripts")
         .arg(what::<NameKind>())
@@ -421,7 +482,7 @@ fn seconds(typed: &str) -> Result<Duration, SecondsError> {
 }
 
 /// Turns clap's report, paragraphs with a prefix each, into a message on one line and a tip.
-fn usage_error(error: &clap::Error, command: Option<&str>) -> UsageError {
+fn usage_error(error: &clap::Error, path: &[String]) -> UsageError {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => texts.first().cloned(),
@@ -430,10 +491,12 @@ fn usage_error(error: &clap::Error, command: Option<&str>) -> UsageError {
     if error.kind() == ErrorKind::InvalidSubcommand
         && let Some(word) = context(ContextKind::InvalidSubcommand)
     {
-        let similar = context(ContextKind::SuggestedSubcommand);
+        let similar =
+            unique_beginning(&word, path).or_else(|| context(ContextKind::SuggestedSubcommand));
         return UsageError::UnknownCommand {
             word: Shown::known(&word),
             similar,
+            path: path.join(" "),
         };
     }
     let report = error.to_string();
@@ -447,7 +510,25 @@ fn usage_error(error: &clap::Error, command: Option<&str>) -> UsageError {
     UsageError::Host {
         message: one_line(message),
         tip: tip.map(one_line),
-        command: command.map(str::to_owned),
+        command: Some(path.join(" ")).filter(|path| !path.is_empty()),
+    }
+}
+
+/// Returns the one command behind `path` that begins as the word does.
+fn unique_beginning(word: &str, path: &[String]) -> Option<String> {
+    let definition = definition();
+    let mut command = &definition;
+    for name in path {
+        command = command.find_subcommand(name)?;
+    }
+    let mut names = command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .map(Command::get_name)
+        .filter(|name| !word.is_empty() && name.starts_with(word));
+    match (names.next(), names.next()) {
+        (Some(name), None) => Some(name.to_owned()),
+        _ => None,
     }
 }
 
@@ -457,139 +538,4 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(words: &[&str]) -> Result<Parsed, UsageError> {
-        parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
-    }
-
-    fn options_of(words: &[&str]) -> HostOptions {
-        match line(words) {
-            Ok(Parsed::Line(options, None)) => options,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn message(words: &[&str]) -> (String, Option<String>) {
-        match line(words) {
-            Err(UsageError::Host { message, tip, .. }) => (message, tip),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        definition().debug_assert();
-    }
-
-    #[test]
-    fn nothing_typed_gives_the_defaults() {
-        assert_eq!(options_of(&[]), HostOptions::default());
-    }
-
-    #[test]
-    fn every_option_is_kept_as_typed() {
-        let words = [
-            "--state-dir=/x",
-            "--keystore-dir=/k",
-            "--secret-file=-",
-            "--json",
-            "--timeout",
-            "0.5",
-            "--lock-timeout",
-            "0",
-            "--chap-algorithms",
-            "7,5",
-            "-q",
-            "-vv",
-        ];
-        let expected = HostOptions {
-            state_dir: Some(PathBuf::from("/x")),
-            keystore_dir: Some(PathBuf::from("/k")),
-            secret_file: Some(PathBuf::from("-")),
-            json: true,
-            timeout: Duration::from_millis(500),
-            lock_timeout: Duration::ZERO,
-            chap_algorithms: Some("7,5".to_owned()),
-            quiet: true,
-            verbose: 2,
-        };
-        assert_eq!(options_of(&words), expected);
-        assert_eq!(options_of(&["--verbose", "--verbose"]).verbose, 2);
-    }
-
-    #[test]
-    fn a_number_of_seconds_is_a_plain_decimal() {
-        assert_eq!(seconds("15"), Ok(Duration::from_secs(15)));
-        assert_eq!(seconds(".25"), Ok(Duration::from_millis(250)));
-        assert_eq!(seconds("86400"), Ok(Duration::from_secs(86_400)));
-        for typed in [
-            "", ".", "-1", "+1", "1e3", "inf", "NaN", "1s", "1,5", "1.2.3", " 1",
-        ] {
-            assert_eq!(seconds(typed), Err(SecondsError::NotDecimal), "{typed}");
-        }
-        assert_eq!(seconds("86400.1"), Err(SecondsError::TooLong));
-        assert_eq!(timeout("0.0"), Err(SecondsError::Zero));
-        assert_eq!(timeout("0.0000000000001"), Err(SecondsError::Zero));
-    }
-
-    #[test]
-    fn an_empty_state_directory_is_refused() {
-        assert!(message(&["--state-dir", ""]).0.contains("--state-dir"));
-    }
-
-    #[test]
-    fn clap_speaks_on_one_line_without_a_prefix() {
-        let (text, tip) = message(&["--jsn"]);
-        assert_eq!(text, "unexpected argument '--jsn' found");
-        assert_eq!(tip.as_deref(), Some("a similar argument exists: '--json'"));
-        let (text, _) = message(&["--timeout", "soon"]);
-        assert_eq!(
-            text,
-            "invalid value 'soon' for '--timeout <SECONDS>': not a number of seconds such as 15 or 0.5"
-        );
-        let (text, _) = message(&["generate", "powershell"]);
-        assert_eq!(
-            text,
-            "invalid value 'powershell' for '<WHAT>' [possible values: man, bash, zsh, fish]"
-        );
-    }
-
-    #[test]
-    fn a_message_spells_out_what_a_terminal_would_act_on() {
-        let (text, _) = message(&["--timeout", "\u{1b}[31m"]);
-        assert!(text.contains("<U+001B>[31m"), "{text}");
-    }
-
-    #[test]
-    fn a_misspelled_command_is_told_with_the_one_it_is_like() {
-        let expected = UsageError::UnknownCommand {
-            word: Shown::known("generat"),
-            similar: Some("generate".to_owned()),
-        };
-        assert_eq!(line(&["generat"]).unwrap_err(), expected);
-    }
-
-    #[test]
-    fn every_command_of_the_definition_is_known() {
-        for command in definition().get_subcommands() {
-            let values: Vec<String> = match command.get_positionals().next() {
-                Some(what) => what
-                    .get_possible_values()
-                    .iter()
-                    .map(|value| value.get_name().to_owned())
-                    .collect(),
-                None => vec!["-q".to_owned()],
-            };
-            assert!(!values.is_empty());
-            for value in values {
-                let parsed = line(&[command.get_name(), &value, "--json"]);
-                assert!(matches!(
-                    parsed,
-                    Ok(Parsed::Line(HostOptions { json: true, .. }, Some(_)))
-                ));
-            }
-        }
-    }
-}
+mod tests;

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use thiserror::Error;
+
+use super::with_host_options;
+use crate::values::Size;
 
 /// What a virtual tape library is to be and where it is served; a default where nothing was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,17 +51,6 @@ pub struct VtlOptions {
     pub data_digest: Vec<String>,
     /// `--max-sessions`: how many sessions at a time.
     pub max_sessions: u16,
-}
-
-/// Why a text is no size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum SizeError {
-    /// Not a number with a unit.
-    #[error("not a size such as 1GiB, 512MiB or 100MB")]
-    Malformed,
-    /// Nothing, or more than a file can hold.
-    #[error("not a size from 1 byte to 8 EiB")]
-    OutOfRange,
 }
 
 impl Default for VtlOptions {
@@ -107,9 +99,8 @@ impl VtlOptions {
             import_export: number("import-export").unwrap_or(default.import_export),
             cartridges: number("cartridges").unwrap_or(default.cartridges),
             cartridge_size: matches
-                .get_one("cartridge-size")
-                .copied()
-                .unwrap_or(default.cartridge_size),
+                .get_one::<Size>("cartridge-size")
+                .map_or(default.cartridge_size, |size| size.bytes()),
             write_protected: texts("write-protected").unwrap_or_default(),
             media_dir: path("media-dir"),
             chap_name: text("chap-name"),
@@ -126,7 +117,8 @@ impl VtlOptions {
 
 /// Returns clap's definition of `vtl`.
 pub(super) fn command() -> Command {
-    Command::new("vtl")
+    let honoured = ["json", "timeout", "chap-algorithms", "quiet", "verbose"];
+    with_host_options(Command::new("vtl"), &honoured)
         .about("Serve a virtual tape library over iSCSI until interrupted")
         .long_about(
             "Serves a virtual tape library that reports as an IBM 3584-403 with LTO drives, to any iSCSI initiator, in the \
@@ -208,7 +200,7 @@ fn arguments() -> Vec<Arg> {
             "SIZE",
             "Capacity of a cartridge, such as 64MiB [default: 1GiB]".to_owned(),
         )
-        .value_parser(size),
+        .value_parser(Size::parse_some),
         option(
             "write-protected",
             "VOLUME",
@@ -220,7 +212,8 @@ fn arguments() -> Vec<Arg> {
             "DIR",
             "Keep the cartridges in DIR, as SIMH .tap files, instead of in memory".to_owned(),
         )
-        .value_parser(value_parser!(PathBuf)),
+        .value_parser(value_parser!(PathBuf))
+        .value_hint(ValueHint::DirPath),
         option(
             "chap-name",
             "NAME",
@@ -233,6 +226,7 @@ fn arguments() -> Vec<Arg> {
             "File with the CHAP secret, readable by its owner only; needs --chap-name".to_owned(),
         )
         .value_parser(value_parser!(PathBuf))
+        .value_hint(ValueHint::FilePath)
         .requires("chap-name"),
         // A target proves itself only in answer to an initiator that has done so (RFC 7143 12.1.3).
         option(
@@ -247,6 +241,7 @@ fn arguments() -> Vec<Arg> {
             "File with the target's own CHAP secret, readable by its owner only; needs --target-chap-name".to_owned(),
         )
         .value_parser(value_parser!(PathBuf))
+        .value_hint(ValueHint::FilePath)
         .requires("target-chap-name"),
         option(
             "allow",
@@ -273,35 +268,6 @@ struct ListenError;
 
 fn listen(typed: &str) -> Result<SocketAddr, ListenError> {
     typed.parse().map_err(|_| ListenError)
-}
-
-fn size(typed: &str) -> Result<u64, SizeError> {
-    const UNITS: [(&str, u64); 11] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-        ("kB", 1000),
-        ("KB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("B", 1),
-        ("", 1),
-    ];
-    let digits = typed.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = typed.split_at_checked(digits).unwrap_or_default();
-    let factor = UNITS.iter().find(|(name, _)| *name == unit);
-    let (false, Some((_, factor))) = (number.is_empty(), factor) else {
-        return Err(SizeError::Malformed);
-    };
-    let bytes = number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(*factor));
-    bytes
-        .filter(|bytes| (1..=i64::MAX.unsigned_abs()).contains(bytes))
-        .ok_or(SizeError::OutOfRange)
 }
 
 #[cfg(test)]
@@ -405,27 +371,6 @@ mod tests {
             assert!(options(&[lone]).is_err(), "{lone}");
             let with_initiator = [&one_way[..], &[lone]].concat();
             assert!(options(&with_initiator).is_err(), "{with_initiator:?}");
-        }
-    }
-
-    #[test]
-    fn sizes_have_binary_and_decimal_units() {
-        let good = [
-            ("1", 1),
-            ("512B", 512),
-            ("64KiB", 65_536),
-            ("100MB", 100_000_000),
-            ("1GiB", 1 << 30),
-            ("8388607TiB", 8_388_607 << 40),
-        ];
-        for (typed, bytes) in good {
-            assert_eq!(size(typed), Ok(bytes), "{typed}");
-        }
-        for typed in ["", "GiB", "1gib", "1.5GiB", "-1", "1 GiB", "1G"] {
-            assert_eq!(size(typed), Err(SizeError::Malformed), "{typed}");
-        }
-        for typed in ["0", "0MiB", "8388608TiB", "99999999999999999999"] {
-            assert_eq!(size(typed), Err(SizeError::OutOfRange), "{typed}");
         }
     }
 

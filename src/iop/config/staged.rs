@@ -77,6 +77,11 @@ impl StagedTarget {
             && self.keystore.is_none()
     }
 
+    /// Returns the target host name as joined so far.
+    pub fn target_host_name(&self) -> Option<&str> {
+        self.target_host_name.as_deref()
+    }
+
     /// Returns the target name as joined so far.
     pub fn target_name(&self) -> Option<&str> {
         self.target_name.as_deref()
