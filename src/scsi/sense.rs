@@ -222,10 +222,14 @@ impl AdditionalSenseCode {
     pub const BEGINNING_OF_MEDIUM_DETECTED: Self = Self::new(0x00, 0x04);
     /// Nothing is written behind this position, 00/05.
     pub const END_OF_DATA_DETECTED: Self = Self::new(0x00, 0x05);
+    /// LOGICAL UNIT NOT READY, CAUSE NOT REPORTABLE, 04/00.
+    pub const NOT_READY_CAUSE_NOT_REPORTABLE: Self = Self::new(0x04, 0x00);
     /// LOGICAL UNIT IS IN PROCESS OF BECOMING READY, 04/01.
     pub const BECOMING_READY: Self = Self::new(0x04, 0x01);
     /// A cartridge is there but not loaded, 04/02.
     pub const INITIALIZING_COMMAND_REQUIRED: Self = Self::new(0x04, 0x02);
+    /// LOGICAL UNIT NOT READY, OPERATION IN PROGRESS, 04/07.
+    pub const OPERATION_IN_PROGRESS: Self = Self::new(0x04, 0x07);
     /// The medium did not take the data, 0C/00.
     pub const WRITE_ERROR: Self = Self::new(0x0c, 0x00);
     /// The medium did not give the data, 11/00.

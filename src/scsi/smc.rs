@@ -14,16 +14,20 @@ pub fn element_address_assignment() -> Request {
     spc::mode_sense6(ElementAddressAssignment::PAGE_CODE, u8::MAX)
 }
 
-/// READ ELEMENT STATUS for one element type, from the lowest address (SMC-3, operation code B8h).
+/// READ ELEMENT STATUS for one element type (SMC-3, operation code B8h).
 ///
 /// Element type 0h, "all element types", cannot be asked for: tgt's reply to it is garbage, and kills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadElementStatus {
     /// ELEMENT TYPE CODE.
     pub element_type: ElementType,
+    /// STARTING ELEMENT ADDRESS: elements from this address on; 0 for all.
+    pub starting_address: u16,
+    /// NUMBER OF ELEMENTS: the most that are reported; FFFFh for all.
+    pub number_of_elements: u16,
     /// VOLTAG: ask for volume tags.
     pub volume_tag: bool,
-    /// DVCID: ask for the identifiers of the drives.
+    /// DVCID: ask for the identifiers of the drives. IBM's 3584 takes it without VOLTAG only.
     pub device_id: bool,
     /// CURDATA: answer from what is known, without moving anything. Devices before SMC-3 refuse the bit.
     pub current_data: bool,
@@ -41,8 +45,13 @@ impl ReadElementStatus {
         let [_, a, b, c] = allocation_length.to_be_bytes();
         let selection = u8::from(self.volume_tag) << 4 | self.element_type.code();
         let options = u8::from(self.current_data) << 1 | u8::from(self.device_id);
+        let [start_high, start_low] = self.starting_address.to_be_bytes();
+        let [count_high, count_low] = self.number_of_elements.to_be_bytes();
         Request {
-            cdb: Cdb::from([0xb8, selection, 0, 0, 0xff, 0xff, options, a, b, c, 0, 0]),
+            cdb: Cdb::from([
+                0xb8, selection, start_high, start_low, count_high, count_low, options, a, b, c, 0,
+                0,
+            ]),
             allocation_length,
         }
     }
@@ -164,6 +173,10 @@ impl<'a> ElementStatus<'a> {
 
     /// Decodes the report as far as it came. Pages of an element type that SMC-3 does not know are passed over.
     ///
+    /// Devices get the counts wrong: where BYTE COUNT OF REPORT AVAILABLE is less than the pages have, the pages count;
+    /// where BYTE COUNT OF DESCRIPTOR DATA AVAILABLE is less than the report has and no further page follows, what
+    /// is left belongs to the last page. Bytes behind the report are not read.
+    ///
     /// # Errors
     /// [`DecodeError::Truncated`] when the 8-byte header is not whole; [`DecodeError::LengthTooSmall`] when a page's
     /// descriptors cannot be told apart; [`DecodeError::TooMany`] beyond [`ElementStatus::MAX_PAGES`].
@@ -174,17 +187,20 @@ impl<'a> ElementStatus<'a> {
         let _reserved = reader.u8()?;
         let byte_count = reader.u24()?;
         let report_length = usize::try_from(byte_count).unwrap_or(usize::MAX);
-        let report = reader.take_up_to(report_length);
         let mut status = Self {
             first_element_address,
             number_of_elements,
             byte_count,
-            cut_short: report.len() < report_length,
+            cut_short: reader.remaining() < report_length,
             pages: Vec::new(),
         };
-        let mut pages = Reader::new(ITEM, report);
+        let behind_report = reader.remaining().saturating_sub(report_length);
+        let mut pages = reader;
         let mut seen = 0usize;
-        while let Ok(header) = pages.array::<8>() {
+        while pages.remaining() > behind_report {
+            let Ok(header) = pages.array::<8>() else {
+                break;
+            };
             seen = seen.saturating_add(1);
             if seen > Self::MAX_PAGES {
                 return Err(DecodeError::TooMany {
@@ -192,9 +208,11 @@ impl<'a> ElementStatus<'a> {
                     limit: Self::MAX_PAGES,
                 });
             }
-            status
-                .pages
-                .extend(ElementStatusPage::decode(header, &mut pages)?);
+            status.pages.extend(ElementStatusPage::decode(
+                header,
+                &mut pages,
+                behind_report,
+            )?);
         }
         Ok(status)
     }
@@ -233,10 +251,19 @@ pub struct ElementStatusPage<'a> {
 }
 
 impl<'a> ElementStatusPage<'a> {
-    fn decode(header: [u8; 8], reader: &mut Reader<'a>) -> Result<Option<Self>, DecodeError> {
+    fn decode(
+        header: [u8; 8],
+        reader: &mut Reader<'a>,
+        behind_report: usize,
+    ) -> Result<Option<Self>, DecodeError> {
         let [code, flags, length_high, length_low, _reserved, a, b, c] = header;
-        let byte_count = u32::from_be_bytes([0, a, b, c]);
-        let descriptors = reader.take_up_to(usize::try_from(byte_count).unwrap_or(usize::MAX));
+        let mut byte_count =
+            usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+        let left = reader.remaining().saturating_sub(behind_report);
+        if byte_count < left && !follows_a_page(reader, byte_count) {
+            byte_count = left;
+        }
+        let descriptors = reader.take_up_to(byte_count);
         let Some(element_type) = ElementType::from_code(code) else {
             return Ok(None);
         };
@@ -258,6 +285,19 @@ impl<'a> ElementStatusPage<'a> {
         }))
     }
 
+    /// Returns whether descriptors of this length have room for that many volume tags, and then for nothing or for a
+    /// whole device identifier header.
+    fn has_room_for(&self, volume_tags: usize) -> bool {
+        let tags = volume_tags.saturating_mul(VolumeTag::LENGTH);
+        match self
+            .descriptor_length
+            .checked_sub(FIXED_PART.saturating_add(tags))
+        {
+            Some(left) => left == 0 || left >= 4,
+            None => false,
+        }
+    }
+
     /// Returns the descriptors. The last one may be cut short; it is left out when not even its flags came.
     pub fn descriptors(&self) -> impl Iterator<Item = ElementDescriptor<'a>> + use<'a> {
         let page = *self;
@@ -265,6 +305,20 @@ impl<'a> ElementStatusPage<'a> {
             .chunks(page.descriptor_length.max(FIXED_PART))
             .filter_map(move |bytes| ElementDescriptor::decode(&page, bytes))
     }
+}
+
+/// Returns whether a page header is where a page of `byte_count` bytes ends: an element type, reserved bits that are 0,
+/// and descriptors of a length that can be.
+fn follows_a_page(reader: &Reader<'_>, byte_count: usize) -> bool {
+    let mut next = reader.clone();
+    let _descriptors = next.take_up_to(byte_count);
+    let Ok([code, flags, length_high, length_low, reserved, a, b, c]) = next.array() else {
+        // Less than a header: no page, and no descriptor either.
+        return true;
+    };
+    let descriptor_length = usize::from(u16::from_be_bytes([length_high, length_low]));
+    let is_empty = [a, b, c] == [0; 3];
+    code != 0 && flags & 0x3f == 0 && reserved == 0 && (is_empty || descriptor_length >= FIXED_PART)
 }
 
 /// Bytes of an element descriptor before its volume tags.
@@ -301,6 +355,10 @@ impl<'a> ElementDescriptor<'a> {
         let [_reserved, asc, ascq] = reader.array_or(0);
         let _bus_address = reader.take_up_to(3);
         let [source_flags, source_high, source_low] = reader.array_or(0);
+        // The length of the descriptors decides: devices set AVOLTAG and send one tag.
+        let primary = page.primary_volume_tag && page.has_room_for(1);
+        let alternate =
+            page.alternate_volume_tag && page.has_room_for(1usize.saturating_add(primary.into()));
         let mut volume_tag = |present: bool| {
             present
                 .then(|| reader.take_up_to(VolumeTag::LENGTH))
@@ -314,8 +372,8 @@ impl<'a> ElementDescriptor<'a> {
             exception_code: super::AdditionalSenseCode { asc, ascq },
             source: (source_flags & 0x80 != 0)
                 .then(|| u16::from_be_bytes([source_high, source_low])),
-            primary_volume_tag: volume_tag(page.primary_volume_tag),
-            alternate_volume_tag: volume_tag(page.alternate_volume_tag),
+            primary_volume_tag: volume_tag(primary),
+            alternate_volume_tag: volume_tag(alternate),
             device_identifier: DeviceIdentifier::decode(&mut reader),
         })
     }
@@ -326,7 +384,7 @@ impl<'a> ElementDescriptor<'a> {
 pub struct VolumeTag {
     /// VOLUME IDENTIFICATION, 32 bytes, blank padded.
     pub identification: [u8; 32],
-    /// VOLUME SEQUENCE NUMBER.
+    /// VOLUME SEQUENCE NUMBER; 0 when it did not come.
     pub sequence_number: u16,
 }
 
@@ -336,10 +394,11 @@ impl VolumeTag {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(ITEM, bytes);
         let identification = reader.array().ok()?;
-        let _reserved = reader.u16().ok()?;
+        // tgt leaves off the last eight bytes of a report, which are these four and those of the identifier's header.
+        let [_, _, high, low] = reader.array_or(0);
         Some(Self {
             identification,
-            sequence_number: reader.u16().ok()?,
+            sequence_number: u16::from_be_bytes([high, low]),
         })
     }
 }
@@ -383,6 +442,8 @@ mod tests {
     fn read_element_status_is_encoded_as_the_standard_draws_it() {
         let request = ReadElementStatus {
             element_type: ElementType::DataTransfer,
+            starting_address: 0x0102,
+            number_of_elements: 1000,
             volume_tag: true,
             device_id: true,
             current_data: false,
@@ -391,12 +452,14 @@ mod tests {
         .request();
         assert_eq!(
             request.cdb.as_bytes(),
-            [0xb8, 0x14, 0, 0, 0xff, 0xff, 0x01, 0x01, 0, 0, 0, 0]
+            [0xb8, 0x14, 1, 2, 0x03, 0xe8, 0x01, 0x01, 0, 0, 0, 0]
         );
         assert_eq!(request.allocation_length, 0x1_0000);
 
         let request = ReadElementStatus {
             element_type: ElementType::MediumTransport,
+            starting_address: 0,
+            number_of_elements: u16::MAX,
             volume_tag: false,
             device_id: false,
             current_data: true,
@@ -552,6 +615,110 @@ mod tests {
         assert_eq!(drive.device_identifier, None);
     }
 
+    /// A report of drives with these descriptors, all of one length, and flags for its page.
+    fn report(flags: u8, descriptors: &[Vec<u8>]) -> Vec<u8> {
+        let length = descriptors[0].len() as u16;
+        let bytes = descriptors.concat();
+        let count = bytes.len() as u32;
+        let mut report = vec![1, 1, 0, descriptors.len() as u8];
+        report.extend((count + 8).to_be_bytes());
+        report.extend([4, flags]);
+        report.extend(length.to_be_bytes());
+        report.extend(count.to_be_bytes());
+        report.extend(bytes);
+        report
+    }
+
+    fn descriptor(address: u16, behind_fixed_part: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = address.to_be_bytes().to_vec();
+        bytes.extend([0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend(behind_fixed_part.concat());
+        bytes
+    }
+
+    fn tag(text: &str) -> Vec<u8> {
+        let mut tag = format!("{text:<32}").into_bytes();
+        tag.extend([0; 4]);
+        tag
+    }
+
+    #[test]
+    fn the_descriptor_length_decides_how_many_volume_tags_there_are() {
+        let identifier = [&[2, 0, 0, 10][..], b"1068000001"].concat();
+        // PVOLTAG and AVOLTAG are set in each.
+        let cases: [(Vec<u8>, usize, bool); 6] = [
+            (
+                descriptor(257, &[&tag("A"), &tag("B"), &identifier]),
+                2,
+                true,
+            ),
+            (descriptor(257, &[&tag("A"), &tag("B")]), 2, false),
+            (descriptor(257, &[&tag("A"), &identifier]), 1, true),
+            (descriptor(257, &[&tag("A")]), 1, false),
+            (descriptor(257, &[&tag("A"), &[0; 4]]), 1, false),
+            (descriptor(257, &[&identifier]), 0, true),
+        ];
+        for (descriptor, tags, identified) in cases {
+            let bytes = report(0xc0, &[descriptor]);
+            let status = ElementStatus::decode(&bytes).unwrap();
+            let drive = status
+                .descriptors(ElementType::DataTransfer)
+                .next()
+                .unwrap();
+            assert_eq!(drive.primary_volume_tag.is_some(), tags > 0, "{bytes:x?}");
+            assert_eq!(drive.alternate_volume_tag.is_some(), tags > 1, "{bytes:x?}");
+            let identifier = drive.device_identifier.map(|identifier| identifier.bytes);
+            assert_eq!(
+                identifier,
+                identified.then_some(&b"1068000001"[..]),
+                "{bytes:x?}"
+            );
+        }
+    }
+
+    #[test]
+    fn counts_that_disagree_lose_no_descriptor() {
+        let two = [descriptor(257, &[&tag("A")]), descriptor(258, &[&tag("B")])];
+        let addresses = |bytes: &[u8]| -> Vec<u16> {
+            ElementStatus::decode(bytes)
+                .unwrap()
+                .descriptors(ElementType::DataTransfer)
+                .map(|drive| drive.address)
+                .collect()
+        };
+        let sound = report(0x80, &two);
+        assert_eq!(addresses(&sound), [257, 258]);
+        // BYTE COUNT OF REPORT AVAILABLE without the page header, of one descriptor, beyond the end; 0 is the page's.
+        for byte_count in [96, 56, 48, 8, 1, 105, 200, 0xff_ffff] {
+            let mut bytes = sound.clone();
+            bytes[5..8].copy_from_slice(&u32::to_be_bytes(byte_count)[1..]);
+            assert_eq!(addresses(&bytes), [257, 258], "report of {byte_count}");
+        }
+        // BYTE COUNT OF DESCRIPTOR DATA AVAILABLE: one descriptor, part of one, with the header, beyond the end.
+        for byte_count in [0, 48, 40, 90, 104, 200, 0xff_ffff] {
+            let mut bytes = sound.clone();
+            bytes[13..16].copy_from_slice(&u32::to_be_bytes(byte_count)[1..]);
+            assert_eq!(addresses(&bytes), [257, 258], "page of {byte_count}");
+        }
+        // Zeros behind the report, as a device sends them that fills the allocation length.
+        let padded = [&sound[..], &[0; 64 * 1024]].concat();
+        assert_eq!(addresses(&padded), [257, 258]);
+    }
+
+    #[test]
+    fn a_volume_tag_without_its_sequence_number_is_used() {
+        let mut bytes = report(0x80, &[descriptor(257, &[&tag("AB0001L5"), &[0; 4]])]);
+        bytes.truncate(bytes.len() - 8);
+        let status = ElementStatus::decode(&bytes).unwrap();
+        let drive = status
+            .descriptors(ElementType::DataTransfer)
+            .next()
+            .unwrap();
+        let tag = drive.primary_volume_tag.unwrap();
+        assert_eq!(&tag.identification[..9], b"AB0001L5 ");
+        assert_eq!(tag.sequence_number, 0);
+    }
+
     #[test]
     fn a_volume_tag_that_is_not_whole_is_none() {
         let mut bytes = two_drives([b"1000000001", b"1000000002"]);
@@ -590,7 +757,7 @@ mod tests {
     #[test]
     fn pages_without_end_are_an_error() {
         let mut bytes = vec![0, 0, 0, 0, 0, 0xff, 0xff, 0xff];
-        bytes.extend([0; 8 * (ElementStatus::MAX_PAGES + 1)]);
+        bytes.extend([4, 0, 0, 16, 0, 0, 0, 0].repeat(ElementStatus::MAX_PAGES + 1));
         assert!(matches!(
             ElementStatus::decode(&bytes),
             Err(DecodeError::TooMany { .. })

@@ -52,6 +52,8 @@ impl Task {
         let short = u16::try_from(self.allocation_length).unwrap_or(u16::MAX);
         let element_status = |element_type, details| ReadElementStatus {
             element_type,
+            starting_address: 0,
+            number_of_elements: u16::MAX,
             volume_tag: details,
             device_id: details,
             current_data: false,
