@@ -65,7 +65,7 @@ fn a_window_that_never_opens_is_given_up() {
 #[test]
 fn a_connection_that_drops_after_any_pdu_is_reported() {
     // The honest library sends fewer, the logout response included.
-    const PDUS: usize = 26;
+    const PDUS: usize = 32;
     let ports: Vec<_> = (0..PDUS)
         .map(|limit| {
             let target = Target::start(move |peer| {

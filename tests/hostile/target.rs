@@ -371,6 +371,7 @@ pub fn library(command: &ScsiCommand) -> Reply {
         [0, ..] => good([]),
         [INQUIRY, 0, ..] if is_changer => good(inquiry(8, b"03584L32")),
         [INQUIRY, 0, ..] => good(inquiry(1, b"ULT3580-TD5")),
+        [INQUIRY, 1, 0x00, ..] => good(page(peripheral, 0x00, &[0x00, 0x80, 0x83])),
         [INQUIRY, 1, 0x80, ..] if is_changer => good(page(8, 0x80, b"0000078A12340401")),
         [INQUIRY, 1, 0x80, ..] => good(page(1, 0x80, b"1068000001")),
         [INQUIRY, 1, 0x83, ..] => good(page(peripheral, 0x83, b"")),

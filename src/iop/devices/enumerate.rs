@@ -5,12 +5,20 @@
 //! | flight | to | commands |
 //! |---|---|---|
 //! | 1 | LUN 0 | REPORT LUNS |
-//! | 2 | every LUN | TEST UNIT READY, INQUIRY, VPD pages 80h and 83h |
-//! | 3 | medium changers | VPD page D0h, MODE SENSE page 1Dh, READ ELEMENT STATUS of the drives |
+//! | 2 | every LUN | TEST UNIT READY, INQUIRY, VPD page 00h |
+//! | 3 | tape devices | those of the VPD pages 80h and 83h that page 00h lists |
+//! | 3 | medium changers | VPD page D0h where it is listed, MODE SENSE page 1Dh, READ ELEMENT STATUS of the drives twice: with volume tags, and with identifiers |
 //! | 4 | changers that refuse page 1Dh | READ ELEMENT STATUS, the header alone, for each other element type |
 //!
 //! So an ordinary target takes three. Commands that are sent again add to them: at once after a unit attention,
-//! after a growing pause while a device is busy or becoming ready, and with more room when a reply did not fit.
+//! after a growing pause while a device is busy or becoming ready, with more room when a reply did not fit, and in
+//! another form when READ ELEMENT STATUS is refused with 24/00 (invalid field in CDB): without volume tags, 1,000
+//! elements at a time, 65,535 bytes at a time. A target without LUN 0 is asked for its list at the REPORT LUNS
+//! well-known logical unit.
+//!
+//! All but REPORT LUNS and INQUIRY is optional: a refusal costs that answer, and so does silence
+//! ([`Enumeration::unanswered`]). When a session ends at an optional question, [`Enumeration::reconnect`] leaves it out
+//! and says whether the rest can be asked in another session.
 //! Nothing here changes the state of a device, and no device is sent what its type does not define.
 
 mod query;
@@ -28,11 +36,12 @@ use super::text::trimmed;
 use crate::scsi::smc::{ElementAddressAssignment, ElementStatus, ElementType};
 use crate::scsi::spc::{InquiryData, LogicalUnitNumber, LunList, PeripheralDeviceType};
 use crate::scsi::vpd::{self, Designator, MachineTypeModel, VpdPage};
-use crate::scsi::{Cdb, DecodeError, Request, SenseKey, Status};
+use crate::scsi::{Cdb, DecodeError, Request, Status};
 use query::{
-    LONGEST_PAUSE, Page, Query, STATUS_LIMIT, Task, VPD_ALLOCATION, VPD_LIMIT, Verdict, judge,
+    DriveFact, DriveStatus, LONGEST_PAUSE, Page, Query, REPORT_LUNS_LOGICAL_UNIT, STATUS_LIMIT,
+    Task, VPD_ALLOCATION, VPD_LIMIT, Verdict, is_no_logical_unit, judge, refuses_the_form,
 };
-use unit::{Unit, drive_element};
+use unit::{PageList, ReportedDrive, Unit};
 
 /// The most logical units of a target that are looked at.
 pub const MAX_LOGICAL_UNITS: usize = 1024;
@@ -87,6 +96,17 @@ pub enum Step {
     Done,
 }
 
+/// Why a command has no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoReply {
+    /// The connection was lost while it was outstanding.
+    ConnectionLost,
+    /// No reply came in time.
+    Timeout,
+    /// The target rejected it, or failed to carry it out, without a SCSI status.
+    Rejected,
+}
+
 /// Why nothing can be said about what the target has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EnumerationError {
@@ -116,7 +136,13 @@ pub struct Enumeration {
     paused: Vec<(Duration, Task)>,
     outstanding: BTreeMap<CommandId, Task>,
     units: Vec<Unit>,
-    drive_elements_left: usize,
+    /// How many more descriptors are kept, of reports with volume tags and of reports with identifiers.
+    volumes_left: usize,
+    identifiers_left: usize,
+    /// Flights so far, and the last one of which something was answered.
+    flight: u32,
+    answered_flight: u32,
+    reconnected: bool,
     problems: Vec<Problem>,
     error: Option<EnumerationError>,
 }
@@ -132,7 +158,11 @@ impl Enumeration {
             paused: Vec::new(),
             outstanding: BTreeMap::new(),
             units: Vec::new(),
-            drive_elements_left: MAX_DRIVE_ELEMENTS,
+            volumes_left: MAX_DRIVE_ELEMENTS,
+            identifiers_left: MAX_DRIVE_ELEMENTS,
+            flight: 0,
+            answered_flight: 0,
+            reconnected: false,
             problems: Vec::new(),
             error: None,
         }
@@ -149,7 +179,7 @@ impl Enumeration {
         if self.ready.is_empty() && self.outstanding.is_empty() {
             for (index, unit) in self.units.iter_mut().enumerate() {
                 for query in unit.next_queries() {
-                    self.ready.push_back(Task::new(*query, index, unit.lun));
+                    self.ready.push_back(Task::new(query, index, unit.lun));
                 }
             }
         }
@@ -170,6 +200,7 @@ impl Enumeration {
         let Some(mut task) = self.outstanding.remove(&id) else {
             return;
         };
+        self.answered_flight = self.answered_flight.max(task.flight);
         if task.query == Query::TestUnitReady {
             // It is there to take the unit attention off the others; what else it says does not matter.
             return;
@@ -194,6 +225,54 @@ impl Enumeration {
             }
             Verdict::SendAgain(failure) | Verdict::Refused(failure) => self.refused(task, failure),
         }
+    }
+
+    /// Takes note that a command has no reply and will have none in this session; returns whether the target can be
+    /// described without it. False for REPORT LUNS and INQUIRY, and for a target that has answered nothing of a whole
+    /// flight in time: it is gone.
+    #[must_use]
+    pub fn unanswered(&mut self, id: CommandId, reason: NoReply) -> bool {
+        let Some(task) = self.outstanding.get(&id) else {
+            // Its reply was there first.
+            return true;
+        };
+        let is_alone = self
+            .outstanding
+            .values()
+            .filter(|other| other.flight == task.flight)
+            .count()
+            == 1;
+        let is_alive = reason == NoReply::Rejected || self.answered_flight >= task.flight;
+        if !task.query.is_optional() || !is_alive && !is_alone {
+            return false;
+        }
+        if let Some(task) = self.outstanding.remove(&id) {
+            self.refused(task, CommandFailure::NoReply(reason));
+        }
+        true
+    }
+
+    /// Takes note that the connection was lost; returns whether to log in once more. What was answered stays, and what
+    /// was not is asked in the next session, except for the oldest of the outstanding questions: a target that answers
+    /// in order drops the connection there. False when that is REPORT LUNS or an INQUIRY, when nothing was
+    /// outstanding, and the second time.
+    #[must_use]
+    pub fn reconnect(&mut self) -> bool {
+        let is_optional = |task: &Task| task.query.is_optional();
+        if self.reconnected || !self.outstanding.values().next().is_some_and(is_optional) {
+            return false;
+        }
+        self.reconnected = true;
+        let mut again = VecDeque::new();
+        let mut tasks = std::mem::take(&mut self.outstanding).into_values();
+        if let Some(left_out) = tasks.next() {
+            self.refused(left_out, CommandFailure::NoReply(NoReply::ConnectionLost));
+        }
+        // The unit attentions of the next session do not count against them.
+        again.extend(tasks.map(|task| Task { resends: 0, ..task }));
+        again.append(&mut self.ready);
+        self.ready = again;
+        true
     }
 
     /// Returns what the target has.
@@ -230,12 +309,15 @@ impl Enumeration {
                 room.saturating_sub(task.allocation_length)
             });
         let mut commands = Vec::new();
-        while let Some(task) = self.ready.pop_front() {
+        let flight = self.flight.saturating_add(1);
+        while let Some(mut task) = self.ready.pop_front() {
             if task.allocation_length > room {
                 self.ready.push_front(task);
                 break;
             }
             room = room.saturating_sub(task.allocation_length);
+            task.flight = flight;
+            self.flight = flight;
             self.last_id = self.last_id.wrapping_add(1);
             let id = CommandId(self.last_id);
             let Request {
@@ -267,13 +349,18 @@ impl Enumeration {
             Query::Inquiry => {
                 InquiryData::decode(data).map(|inquiry| self.take_inquiry(task, inquiry))
             }
+            Query::SupportedPages => vpd::supported_pages(data).map(|codes| {
+                if let Some(unit) = self.units.get_mut(task.unit) {
+                    unit.pages = PageList::Listed(codes);
+                }
+            }),
             Query::Vpd(page) => VpdPage::decode(page.code(), data)
                 .map(|contents| self.take_page(task, page, contents)),
             Query::AddressAssignment => {
                 ElementAddressAssignment::decode(data).map(|page| self.take_assignment(task, page))
             }
-            Query::Drives => {
-                ElementStatus::decode(data).map(|status| self.take_drives(task, &status))
+            Query::Drives(form) => {
+                ElementStatus::decode(data).map(|status| self.take_drives(task, form, &status))
             }
             Query::Count(element_type) => ElementStatus::decode(data)
                 .map(|status| self.take_count(task, element_type, status.number_of_elements)),
@@ -348,25 +435,40 @@ impl Enumeration {
         }
     }
 
-    fn take_drives(&mut self, task: Task, status: &ElementStatus<'_>) {
-        if self.asked_with_more_room(task, status.needed_length(), STATUS_LIMIT) {
+    fn take_drives(&mut self, task: Task, form: DriveStatus, status: &ElementStatus<'_>) {
+        if !form.in_pieces && self.asked_with_more_room(task, status.needed_length(), STATUS_LIMIT)
+        {
             return;
         }
+        let left = match form.asks {
+            DriveFact::Volume | DriveFact::Nothing => &mut self.volumes_left,
+            DriveFact::Identifier => &mut self.identifiers_left,
+        };
         let Some(unit) = self.units.get_mut(task.unit) else {
             return;
         };
-        unit.changer.drives = status
-            .descriptors(ElementType::DataTransfer)
-            .take(self.drive_elements_left)
-            .map(|descriptor| drive_element(&descriptor))
-            .collect();
-        let described = unit.changer.drives.len();
-        self.drive_elements_left = self.drive_elements_left.saturating_sub(described);
-        let announced = usize::from(status.number_of_elements);
-        if described < announced {
-            unit.problems.push(Problem::DriveElementsLeftOut {
-                announced,
-                described,
+        let report = unit.report(form.asks);
+        let mut descriptors: Vec<_> = status.descriptors(ElementType::DataTransfer).collect();
+        if form.in_pieces && status.cut_short && descriptors.len() > 1 {
+            // The last one may not be whole, and the next piece begins with it.
+            descriptors.pop();
+        }
+        let described_before = report.elements.len();
+        let last = descriptors.last().map(|descriptor| descriptor.address);
+        report.announced = described_before.saturating_add(status.number_of_elements.into());
+        report
+            .elements
+            .extend(descriptors.iter().take(*left).map(ReportedDrive::new));
+        let described = report.elements.len().saturating_sub(described_before);
+        *left = left.saturating_sub(described);
+        let has_room = *left > 0;
+        if let Some(next) = form
+            .next(descriptors.len(), last, status.cut_short)
+            .filter(|_| has_room)
+        {
+            self.ready.push_back(Task {
+                query: Query::Drives(next),
+                ..task
             });
         }
     }
@@ -394,34 +496,70 @@ impl Enumeration {
         true
     }
 
-    /// Takes note that a command brought nothing and will not.
+    /// Takes note that a command brought nothing and will not, at least not in this form.
     fn refused(&mut self, task: Task, failure: CommandFailure) {
-        let not_there = matches!(failure, CommandFailure::Sense(sense) if sense.key == SenseKey::ILLEGAL_REQUEST);
         if task.query == Query::ReportLuns {
-            self.error = Some(EnumerationError::ReportLunsRefused(failure));
+            return self.luns_refused(task, failure);
+        }
+        // GOOD without the data is how some devices refuse.
+        let is_other_form_possible =
+            refuses_the_form(failure) || matches!(failure, CommandFailure::Malformed(_));
+        if let Some(task) = task.fallback().filter(|_| is_other_form_possible) {
+            self.ready.push_back(task);
             return;
         }
         let Some(unit) = self.units.get_mut(task.unit) else {
             return;
         };
         let lun = task.lun.number();
-        match task.query {
+        let not_there = failure.is_illegal_request();
+        let has_no_reply = matches!(failure, CommandFailure::NoReply(_));
+        let is_told = match task.query {
             Query::Inquiry => {
                 unit.ignored = true;
                 if !not_there {
                     self.problems.push(Problem::Unidentified { lun, failure });
                 }
+                return;
             }
-            Query::Vpd(_) | Query::Count(_) if not_there => {}
-            Query::AddressAssignment => unit.must_count = true,
-            Query::Drives => unit.element_status_failure = Some(failure),
-            Query::ReportLuns | Query::TestUnitReady | Query::Vpd(_) | Query::Count(_) => {
-                unit.problems.push(Problem::Unread {
-                    lun,
-                    what: task.query.subject(),
-                    failure,
-                });
+            Query::SupportedPages => {
+                unit.pages = match has_no_reply {
+                    true => PageList::Lost,
+                    false => PageList::Refused,
+                };
+                !not_there
             }
+            Query::Drives(form) => {
+                let report = unit.report(form.asks);
+                // The end of what can be asked for piece by piece is no failure.
+                if report.elements.is_empty() {
+                    report.failure = Some(failure);
+                }
+                return;
+            }
+            Query::AddressAssignment => {
+                unit.must_count = !has_no_reply;
+                has_no_reply
+            }
+            Query::Vpd(_) | Query::Count(_) => !not_there,
+            Query::ReportLuns | Query::TestUnitReady => false,
+        };
+        if is_told {
+            unit.problems.push(Problem::Unread {
+                lun,
+                what: task.query.subject(),
+                failure,
+            });
+        }
+    }
+
+    /// A target without LUN 0 has its list of logical units at the REPORT LUNS well-known logical unit.
+    fn luns_refused(&mut self, task: Task, failure: CommandFailure) {
+        if task.lun == LogicalUnitNumber::ZERO && is_no_logical_unit(failure) {
+            let task = Task::new(Query::ReportLuns, task.unit, REPORT_LUNS_LOGICAL_UNIT);
+            self.ready.push_back(task);
+        } else {
+            self.error = Some(EnumerationError::ReportLunsRefused(failure));
         }
     }
 }

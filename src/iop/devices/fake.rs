@@ -12,6 +12,9 @@ use crate::scsi::spc::LogicalUnitNumber;
 pub(super) const CHANGER: u8 = 0x08;
 pub(super) const TAPE: u8 = 0x01;
 
+/// What a device answers to a CDB instead of what it would; none where it has no quirk.
+pub(super) type Quirk = fn(&[u8]) -> Option<Reply>;
+
 /// A logical unit.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Device {
@@ -28,8 +31,12 @@ pub(super) struct Device {
     pub(super) counts: Option<[u16; 4]>,
     /// Drive elements from address 257 on: identifier and barcode.
     pub(super) drives: Vec<(String, &'static str)>,
+    /// Addresses of data transfer elements that say that no drive is there (EXCEPT, 83/00).
+    pub(super) empty_bays: Vec<u16>,
     /// Bytes that READ ELEMENT STATUS leaves off at its end.
     pub(super) cut: usize,
+    /// CDBs that the device does not answer as it does otherwise.
+    pub(super) quirk: Option<Quirk>,
     /// Replies that come before the device answers at all; INQUIRY and REPORT LUNS go past unit attentions.
     pub(super) first: Vec<Reply>,
 }
@@ -41,6 +48,8 @@ pub(super) struct FakeTarget {
     pub(super) sent: Vec<(u64, Vec<u8>)>,
     pub(super) flights: usize,
     pub(super) now: Duration,
+    /// Whether LUN 0 is not there, and REPORT LUNS is answered at the well-known logical unit.
+    pub(super) without_lun_0: bool,
 }
 
 impl FakeTarget {
@@ -70,6 +79,11 @@ impl FakeTarget {
             serial: Some("0000078A12340401".to_owned()),
             type_model: Some([0x35, 0x84, 0x04, 0x03]),
             counts: Some([1, 40, 4, 2]),
+            // IBM's reference for the 3584: DVCID = 1 wants VOLTAG = 0.
+            quirk: Some(|cdb| {
+                let both = cdb[0] == 0xb8 && cdb[1] & 0x10 != 0 && cdb[6] & 1 != 0;
+                both.then(|| check(5, 0x24, 0))
+            }),
             drives: vec![
                 ("1068000001".to_owned(), "AB0001L5"),
                 ("1068000002".to_owned(), ""),
@@ -158,6 +172,9 @@ impl FakeTarget {
     pub(super) fn answer(&mut self, command: &Command) -> Reply {
         let cdb = command.cdb.as_bytes().to_vec();
         self.sent.push((command.lun.number(), cdb.clone()));
+        if self.without_lun_0 && cdb[0] == 0xa0 && command.lun == LogicalUnitNumber::ZERO {
+            return check(5, 0x25, 0);
+        }
         let mut data = match (cdb[0], self.device(command.lun)) {
             (0xa0, _) => self.report_luns(),
             (0x12, None) => vec![0x7f, 0, 0, 0, 0],
@@ -166,6 +183,9 @@ impl FakeTarget {
                 let past_attention = operation == 0x12 && device.first.first() == Some(&power_on());
                 if !past_attention && !device.first.is_empty() {
                     return device.first.remove(0);
+                }
+                if let Some(reply) = device.quirk.and_then(|quirk| quirk(&cdb)) {
+                    return reply;
                 }
                 match device.data(&cdb) {
                     Ok(data) => data,
@@ -206,6 +226,7 @@ impl Device {
             }
             [0x12, 1, page, ..] => {
                 let contents = match page {
+                    0x00 => Some(self.pages()),
                     0x80 => self.serial.clone().map(String::into_bytes),
                     0x83 => Some(self.designators.clone()),
                     0xd0 => self.type_model.map(|type_model| {
@@ -229,19 +250,28 @@ impl Device {
                 data.extend([0, 0]);
                 Ok(data)
             }
-            [0xb8, selection, ..] if self.peripheral == CHANGER => {
-                Ok(self.element_status(selection & 0x0f))
-            }
+            [0xb8, ..] if self.peripheral == CHANGER => Ok(self.element_status(cdb)),
             _ => Err(check(5, 0x20, 0)),
         }
     }
 
-    fn element_status(&self, element_type: u8) -> Vec<u8> {
+    fn pages(&self) -> Vec<u8> {
+        let mut pages = vec![0x00];
+        pages.extend(self.serial.as_ref().map(|_| 0x80));
+        pages.push(0x83);
+        pages.extend(self.type_model.map(|_| 0xd0));
+        pages
+    }
+
+    fn element_status(&self, cdb: &[u8]) -> Vec<u8> {
+        let element_type = cdb[1] & 0x0f;
         if element_type != 4 {
             // Counts that differ from mode page 1Dh's show which of the two was used.
             return vec![0, 1, 0, 70 + element_type, 0, 0, 2, 0];
         }
-        let mut descriptors = Vec::new();
+        let (volume_tag, device_id) = (cdb[1] & 0x10 != 0, cdb[6] & 1 != 0);
+        let first = u16::from_be_bytes([cdb[2], cdb[3]]);
+        let most = usize::from(u16::from_be_bytes([cdb[4], cdb[5]]));
         // All descriptors of a page have one length.
         let width = self
             .drives
@@ -249,24 +279,51 @@ impl Device {
             .map(|(identifier, _)| identifier.len())
             .max()
             .unwrap_or(0);
-        for (address, (identifier, barcode)) in (257u16..).zip(&self.drives) {
-            let identifier = format!("{identifier:<width$}");
-            let full = u8::from(!barcode.is_empty());
+        let drives = (257u16..)
+            .zip(&self.drives)
+            .map(|(address, (identifier, barcode))| (address, identifier.as_str(), *barcode, true));
+        let empty_bays = self
+            .empty_bays
+            .iter()
+            .map(|address| (*address, "", "", false));
+        let mut count = 0u16;
+        let mut descriptors = Vec::new();
+        for (address, identifier, barcode, installed) in drives
+            .chain(empty_bays)
+            .filter(|(address, ..)| *address >= first)
+            .take(most)
+        {
+            count += 1;
             descriptors.extend(address.to_be_bytes());
-            descriptors.extend([8 | full, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-            descriptors.extend(format!("{barcode:<32}").bytes());
-            descriptors.extend([0, 0, 0, 0, 2, 1, 0, identifier.len() as u8]);
-            descriptors.extend(identifier.bytes());
+            // FULL is not valid in an answer with identifiers.
+            let full = u8::from(!barcode.is_empty() && !device_id);
+            match installed {
+                true => descriptors.extend([8 | full, 0, 0, 0]),
+                false => descriptors.extend([4, 0, 0x83, 0]),
+            }
+            descriptors.extend([0; 6]);
+            if volume_tag {
+                descriptors.extend(format!("{barcode:<32}").bytes());
+                descriptors.extend([0; 4]);
+            }
+            if device_id {
+                let length = if identifier.is_empty() {
+                    0
+                } else {
+                    width as u8
+                };
+                descriptors.extend([2, 1, 0, length]);
+                descriptors.extend(format!("{identifier:<width$}").bytes());
+            } else {
+                descriptors.extend([0; 4]);
+            }
         }
         let length = descriptors.len() as u32;
-        let each = descriptors
-            .len()
-            .checked_div(self.drives.len())
-            .unwrap_or(52) as u16;
+        let each = descriptors.len().checked_div(count.into()).unwrap_or(16) as u16;
         let mut data = vec![1, 1];
-        data.extend((self.drives.len() as u16).to_be_bytes());
+        data.extend(count.to_be_bytes());
         data.extend((length + 8).to_be_bytes());
-        data.extend([4, 0x80]);
+        data.extend([4, u8::from(volume_tag) << 7]);
         data.extend(each.to_be_bytes());
         data.extend(length.to_be_bytes());
         data.extend(descriptors);

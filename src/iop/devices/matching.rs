@@ -11,6 +11,8 @@ pub(super) enum Found {
     Drive(usize),
     /// The drive with this index, by an identifier that was cut short.
     ByPrefix(usize),
+    /// The drive with this index, by an identifier that ends in its serial number, or differs from it in leading zeros.
+    ByLikeness(usize),
     /// The drive with this index, which the element with this address has already.
     Twice(usize, u16),
     /// No drive of the target.
@@ -21,8 +23,9 @@ pub(super) enum Found {
 
 /// Returns for each library what each of its elements leads to. A drive is in one element at most.
 ///
-/// Identifiers that name a drive in full come first, whatever library they are of; what is left is matched by prefix
-/// with the drives that are left, and only when it fits exactly one: tgt cuts off the end of the last identifier.
+/// Identifiers that name a drive in full come first, whatever library they are of. What is left is matched with the drives
+/// that are left, and only when it fits exactly one: first those that end in the serial number or have other leading
+/// zeros than it, as some libraries name drives, then those that are cut short: tgt cuts off the end of the last one.
 pub(super) fn find_drives(
     libraries: &[&[DriveElement]],
     drives: &[&LogicalUnit],
@@ -50,22 +53,40 @@ pub(super) fn find_drives(
         });
         found.push(in_full.collect());
     }
-    for (elements, found) in libraries.iter().zip(&mut found) {
-        for (element, found) in elements.iter().zip(found) {
-            let (Found::Nothing, Some(identifier)) = (&*found, &element.identifier) else {
-                continue;
-            };
-            let mut candidates = identities.iter().zip(&mut taken_by).enumerate().filter(
-                |(_, (identity, taken))| taken.is_none() && identity.begins_with(identifier),
-            );
-            if let (Some((index, (_, taken))), None) = (candidates.next(), candidates.next()) {
-                *taken = Some(element.address);
-                *found = Found::ByPrefix(index);
+    let ways: [(Fits, Taken); 2] = [
+        (
+            |drive, identifier| drive.is_like(identifier),
+            Found::ByLikeness,
+        ),
+        (
+            |drive, identifier| drive.begins_with(identifier),
+            Found::ByPrefix,
+        ),
+    ];
+    for (fits, by) in ways {
+        for (elements, found) in libraries.iter().zip(&mut found) {
+            for (element, found) in elements.iter().zip(found) {
+                let (Found::Nothing, Some(identifier)) = (&*found, &element.identifier) else {
+                    continue;
+                };
+                let mut candidates =
+                    identities.iter().zip(&mut taken_by).enumerate().filter(
+                        |(_, (identity, taken))| taken.is_none() && fits(identity, identifier),
+                    );
+                if let (Some((index, (_, taken))), None) = (candidates.next(), candidates.next()) {
+                    *taken = Some(element.address);
+                    *found = by(index);
+                }
             }
         }
     }
     found
 }
+
+/// Whether an identifier leads to a drive.
+type Fits = fn(&Identity<'_>, &DriveIdentifier) -> bool;
+/// What is found of the drive with this index.
+type Taken = fn(usize) -> Found;
 
 /// Returns an identifier for people: text where it is text, else hex digits; the first [`IDENTIFIER_SHOWN`] bytes.
 pub(super) fn identifier_text(identifier: &DriveIdentifier) -> String {
@@ -124,6 +145,14 @@ impl<'a> Identity<'a> {
             })
     }
 
+    fn is_like(&self, identifier: &DriveIdentifier) -> bool {
+        let text = trimmed(&identifier.bytes);
+        let serial = without_leading_zeros(self.serial);
+        identifier.code_set != CodeSet::BINARY
+            && !serial.is_empty()
+            && (text.ends_with(self.serial) || without_leading_zeros(text) == serial)
+    }
+
     fn begins_with(&self, identifier: &DriveIdentifier) -> bool {
         let text = trimmed(&identifier.bytes);
         identifier.code_set != CodeSet::BINARY
@@ -131,6 +160,11 @@ impl<'a> Identity<'a> {
             && !self.serial.is_empty()
             && (self.serial.starts_with(text) || self.vendor_product_serial.starts_with(text))
     }
+}
+
+fn without_leading_zeros(text: &[u8]) -> &[u8] {
+    let zeros = text.iter().take_while(|byte| **byte == b'0').count();
+    text.get(zeros..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -225,6 +259,33 @@ mod tests {
     }
 
     #[test]
+    fn an_identifier_that_is_like_one_serial_number_is_taken_for_it() {
+        let drives = [drive("1068000001"), drive("0000078002")];
+        for (identifier, found) in [
+            // Ends in it.
+            ("IBM-1068000001", Found::ByLikeness(0)),
+            ("HP      Ultrium 5-SCSI  0000078002", Found::ByLikeness(1)),
+            // Leading zeros, on either side.
+            ("0001068000001", Found::ByLikeness(0)),
+            ("78002", Found::ByLikeness(1)),
+            ("1068000002", Found::Nothing),
+            ("X78002", Found::Nothing),
+        ] {
+            assert_eq!(find(&[ascii(identifier)], &drives), [found], "{identifier}");
+        }
+        // Ends in both.
+        let drives = [drive("8002"), drive("78002")];
+        assert_eq!(find(&[ascii("X78002")], &drives), [Found::Nothing]);
+        // A drive that is named in full is not there for another element.
+        assert_eq!(
+            find(&[ascii("8002"), ascii("X78002")], &drives),
+            [Found::Drive(0), Found::ByLikeness(1)]
+        );
+        // Zeros alone are no likeness.
+        assert_eq!(find(&[ascii("0")], &[drive("000")]), [Found::ByPrefix(0)]);
+    }
+
+    #[test]
     fn full_names_in_any_library_come_before_prefixes() {
         let drives = [drive("10"), drive("1000000002")];
         let drives: Vec<&LogicalUnit> = drives.iter().collect();
@@ -270,7 +331,9 @@ mod tests {
             let mut taken: Vec<usize> = found
                 .iter()
                 .filter_map(|found| match found {
-                    Found::Drive(index) | Found::ByPrefix(index) => Some(*index),
+                    Found::Drive(index) | Found::ByPrefix(index) | Found::ByLikeness(index) => {
+                        Some(*index)
+                    }
                     _ => None,
                 })
                 .collect();

@@ -117,7 +117,8 @@ fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen)
     for (((library, own), elements), found) in libraries.iter_mut().zip(&elements).zip(&found) {
         for (element, found) in elements.iter().zip(found) {
             own.extend(element_problem(element, found, &device_names));
-            let (Found::Drive(index) | Found::ByPrefix(index)) = found else {
+            let (Found::Drive(index) | Found::ByPrefix(index) | Found::ByLikeness(index)) = found
+            else {
                 continue;
             };
             // A drive is in one element at most, so it is still there.
@@ -265,6 +266,11 @@ fn element_problem(element: &DriveElement, found: &Found, devices: &[String]) ->
     match found {
         Found::Drive(_) => None,
         Found::ByPrefix(index) => Some(Problem::DriveByPrefix {
+            address,
+            identifier,
+            device: device(index),
+        }),
+        Found::ByLikeness(index) => Some(Problem::DriveByLikeness {
             address,
             identifier,
             device: device(index),

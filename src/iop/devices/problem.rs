@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use crate::scsi::{DecodeError, SenseData, Status};
+use super::enumerate::NoReply;
+use crate::scsi::{DecodeError, SenseData, SenseKey, Status};
 
 /// A problem of a device or of its target; it does not fail the target. Prints as a sentence.
 ///
@@ -104,6 +105,19 @@ pub enum Problem {
         /// Device name of the drive that was taken.
         device: String,
     },
+    /// An identifier is not the serial number of a drive, and is like that of exactly one.
+    #[error(
+        "The library's identifier of the drive at element {address} ({identifier}) is not its serial number; \
+         {device} was taken for it."
+    )]
+    DriveByLikeness {
+        /// ELEMENT ADDRESS.
+        address: u16,
+        /// The identifier that the library gives.
+        identifier: String,
+        /// Device name of the drive that was taken.
+        device: String,
+    },
     /// A drive that no library on its target names.
     #[error("Drive {device} (LUN {lun}) is in no library of this target.")]
     DriveUnclaimed {
@@ -145,6 +159,20 @@ pub enum CommandFailure {
     /// The reply makes no sense.
     #[error("{0}")]
     Malformed(DecodeError),
+    /// There was no reply; the command was not sent again.
+    #[error("{}", match .0 {
+        NoReply::ConnectionLost => "the connection was lost when it was asked for",
+        NoReply::Timeout => "the device did not answer",
+        NoReply::Rejected => "the target rejected the command",
+    })]
+    NoReply(NoReply),
+}
+
+impl CommandFailure {
+    /// Returns whether the device does not know what it was asked for.
+    pub fn is_illegal_request(&self) -> bool {
+        matches!(self, Self::Sense(sense) if sense.key == SenseKey::ILLEGAL_REQUEST)
+    }
 }
 
 #[cfg(test)]

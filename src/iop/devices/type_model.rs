@@ -42,7 +42,8 @@ impl LibraryTypeModel {
     }
 }
 
-/// What is known of a drive from its product identification: `ULT3580-TDn` and `ULT3580-HHn` are LTO generation n.
+/// What is known of a drive from its product identification: `ULT3580-TDn`, `ULTRIUM-TDn` and the half height `HHn` of
+/// both are LTO generation n.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DriveModel {
     generation: Option<u8>,
@@ -52,11 +53,14 @@ impl DriveModel {
     /// Returns the model that the product identification tells.
     pub fn new(product: &[u8]) -> Self {
         let product = printable(product);
-        let generation = ["ULT3580-TD", "ULT3580-HH"]
+        let generation = ["ULT3580-TD", "ULT3580-HH", "ULTRIUM-TD", "ULTRIUM-HH"]
             .iter()
             .find_map(|name| product.strip_prefix(name))
             .and_then(|digits| match digits.as_bytes() {
                 [digit @ b'1'..=b'9'] => Some(digit - b'0'),
+                [tens @ b'1'..=b'9', units @ b'0'..=b'9'] => {
+                    Some((tens - b'0') * 10 + (units - b'0'))
+                }
                 _ => None,
             });
         Self { generation }
@@ -142,6 +146,11 @@ mod tests {
         for (product, text) in [
             (&b"ULT3580-TD5     "[..], "3580-005"),
             (b"ULT3580-HH9     ", "3580-009"),
+            (b"ULT3580-TD10    ", "3580-010"),
+            (b"ULTRIUM-TD4     ", "3580-004"),
+            (b"ULTRIUM-HH10    ", "3580-010"),
+            (b"ULT3580-TD05    ", "****-***"),
+            (b"ULT3580-TD100   ", "****-***"),
             (b"ULT3580-TD      ", "****-***"),
             (b"ULT3580-TD0     ", "****-***"),
             (b"ULT3580-TDX     ", "****-***"),
@@ -155,7 +164,9 @@ mod tests {
     #[test]
     fn lto2_is_too_old_and_an_unknown_drive_is_not_accused() {
         assert!(DriveModel::new(b"ULT3580-TD2").is_older_than_lto3());
+        assert!(DriveModel::new(b"ULTRIUM-TD2").is_older_than_lto3());
         assert!(!DriveModel::new(b"ULT3580-TD3").is_older_than_lto3());
+        assert!(!DriveModel::new(b"ULT3580-TD10").is_older_than_lto3());
         assert!(!DriveModel::new(b"Ultrium 2-SCSI").is_older_than_lto3());
     }
 }

@@ -17,10 +17,17 @@ pub(super) const INQUIRY_ALLOCATION: u32 = 96;
 /// What devices of before SPC-3 can understand.
 pub(super) const VPD_ALLOCATION: u32 = 255;
 pub(super) const VPD_LIMIT: u32 = 4 * 1024;
-pub(super) const STATUS_ALLOCATION: u32 = 64 * 1024;
+/// What libraries can understand that know only the low 16 bits of the allocation length of READ ELEMENT STATUS.
+pub(super) const STATUS_ALLOCATION: u32 = 65_535;
 pub(super) const STATUS_LIMIT: u32 = 4 * 1024 * 1024;
 /// The header of element status, which has the number of elements.
 pub(super) const STATUS_HEADER: u32 = 8;
+/// How many elements are asked for at a time of a library that refuses to be asked for all.
+pub(super) const ELEMENTS_AT_A_TIME: u16 = 1000;
+/// The REPORT LUNS well-known logical unit (SPC-4 8.2): where a target without LUN 0 answers REPORT LUNS.
+pub(super) const REPORT_LUNS_LOGICAL_UNIT: LogicalUnitNumber =
+    LogicalUnitNumber([0xc1, 0x01, 0, 0, 0, 0, 0, 0]);
+
 /// A command, before or after it was sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Task {
@@ -33,6 +40,8 @@ pub(super) struct Task {
     /// How long to wait the next time that the device is busy.
     pub(super) pause: Duration,
     pub(super) enlarged: bool,
+    /// With which flight it was sent last, from 1.
+    pub(super) flight: u32,
 }
 
 impl Task {
@@ -45,29 +54,50 @@ impl Task {
             resends: 0,
             pause: FIRST_PAUSE,
             enlarged: false,
+            flight: 0,
         }
     }
 
     pub(super) fn request(&self) -> Request {
         let short = u16::try_from(self.allocation_length).unwrap_or(u16::MAX);
-        let element_status = |element_type, details| ReadElementStatus {
-            element_type,
-            starting_address: 0,
-            number_of_elements: u16::MAX,
-            volume_tag: details,
-            device_id: details,
-            current_data: false,
-            allocation_length: self.allocation_length,
-        };
         match self.query {
             Query::ReportLuns => spc::report_luns(self.allocation_length),
             Query::TestUnitReady => spc::test_unit_ready(),
             Query::Inquiry => spc::inquiry(short),
+            Query::SupportedPages => spc::inquiry_vpd(vpd::SUPPORTED_PAGES, short),
             Query::Vpd(page) => spc::inquiry_vpd(page.code(), short),
             Query::AddressAssignment => smc::element_address_assignment(),
-            Query::Drives => element_status(ElementType::DataTransfer, true).request(),
-            Query::Count(element_type) => element_status(element_type, false).request(),
+            Query::Drives(form) => form.request(self.allocation_length),
+            Query::Count(element_type) => ReadElementStatus {
+                element_type,
+                starting_address: 0,
+                number_of_elements: u16::MAX,
+                volume_tag: false,
+                device_id: false,
+                current_data: false,
+                allocation_length: self.allocation_length,
+            }
+            .request(),
         }
+    }
+
+    /// Returns the same question in the form that a library may take which refused this one with 24/00.
+    pub(super) fn fallback(mut self) -> Option<Self> {
+        let Query::Drives(form) = self.query else {
+            return None;
+        };
+        if self.enlarged {
+            // More than 65,535 bytes at a time are not for every library. What is left is asked for piece by piece.
+            self.enlarged = false;
+            self.allocation_length = STATUS_ALLOCATION;
+            self.query = Query::Drives(DriveStatus {
+                in_pieces: true,
+                ..form
+            });
+            return Some(self);
+        }
+        self.query = Query::Drives(form.fallback()?);
+        Some(self)
     }
 }
 
@@ -77,9 +107,10 @@ pub(super) enum Query {
     ReportLuns,
     TestUnitReady,
     Inquiry,
+    SupportedPages,
     Vpd(Page),
     AddressAssignment,
-    Drives,
+    Drives(DriveStatus),
     Count(ElementType),
 }
 
@@ -89,11 +120,17 @@ impl Query {
             Self::ReportLuns => LUNS_ALLOCATION,
             Self::TestUnitReady => 0,
             Self::Inquiry => INQUIRY_ALLOCATION,
-            Self::Vpd(_) => VPD_ALLOCATION,
+            Self::SupportedPages | Self::Vpd(_) => VPD_ALLOCATION,
             Self::AddressAssignment => smc::element_address_assignment().allocation_length,
-            Self::Drives => STATUS_ALLOCATION,
+            Self::Drives(_) => STATUS_ALLOCATION,
             Self::Count(_) => STATUS_HEADER,
         }
+    }
+
+    /// Returns whether a target can be described without the answer: all but its list of logical units and what kind
+    /// of device each is.
+    pub(super) fn is_optional(self) -> bool {
+        !matches!(self, Self::ReportLuns | Self::Inquiry)
     }
 
     /// Returns what the question is about, for a problem's sentence.
@@ -102,16 +139,104 @@ impl Query {
             Self::ReportLuns => "list of logical units",
             Self::TestUnitReady => "readiness",
             Self::Inquiry => "standard INQUIRY data",
+            Self::SupportedPages => "list of VPD pages (VPD page 00h)",
             Self::Vpd(Page::SerialNumber) => "serial number (VPD page 80h)",
             Self::Vpd(Page::DeviceIdentification) => "identification (VPD page 83h)",
             Self::Vpd(Page::TypeModel) => "type and model (VPD page D0h)",
             Self::AddressAssignment => "element addresses (mode page 1Dh)",
-            Self::Drives => "element status",
+            Self::Drives(DriveStatus {
+                asks: DriveFact::Volume | DriveFact::Nothing,
+                ..
+            }) => "element status",
+            Self::Drives(DriveStatus {
+                asks: DriveFact::Identifier,
+                ..
+            }) => "element status with drive identifiers",
             Self::Count(ElementType::MediumTransport) => "number of transport elements",
             Self::Count(ElementType::Storage) => "number of storage elements",
             Self::Count(ElementType::ImportExport) => "number of import/export elements",
             Self::Count(ElementType::DataTransfer) => "number of drives",
         }
+    }
+}
+
+/// READ ELEMENT STATUS of the drives, in one of its forms.
+///
+/// Volume tags and identifiers are asked for apart: IBM's 3584 takes DVCID = 1 with VOLTAG = 0 only, and FULL and the
+/// volume tag are not valid in that answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DriveStatus {
+    pub(super) asks: DriveFact,
+    /// STARTING ELEMENT ADDRESS.
+    pub(super) from: u16,
+    /// NUMBER OF ELEMENTS.
+    pub(super) count: u16,
+    /// The library takes no allocation length beyond 65,535: what did not fit is asked for from its address on.
+    pub(super) in_pieces: bool,
+}
+
+/// What READ ELEMENT STATUS is to say of each drive beside its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DriveFact {
+    /// VOLTAG = 1, DVCID = 0.
+    Volume,
+    /// VOLTAG = 0, DVCID = 1.
+    Identifier,
+    /// VOLTAG = 0, DVCID = 0.
+    Nothing,
+}
+
+impl DriveStatus {
+    pub(super) const fn new(asks: DriveFact) -> Self {
+        Self {
+            asks,
+            from: 0,
+            count: u16::MAX,
+            in_pieces: false,
+        }
+    }
+
+    fn request(self, allocation_length: u32) -> Request {
+        ReadElementStatus {
+            element_type: ElementType::DataTransfer,
+            starting_address: self.from,
+            number_of_elements: self.count,
+            volume_tag: self.asks == DriveFact::Volume,
+            device_id: self.asks == DriveFact::Identifier,
+            current_data: false,
+            allocation_length,
+        }
+        .request()
+    }
+
+    /// Returns the form to ask in when this one was refused: without the volume tags, then a number of elements that
+    /// is less than all. There is no asking for identifiers without DVCID.
+    fn fallback(self) -> Option<Self> {
+        let all_at_once = self.count == u16::MAX;
+        Some(match self.asks {
+            DriveFact::Volume => Self {
+                asks: DriveFact::Nothing,
+                ..self
+            },
+            DriveFact::Nothing if all_at_once => Self {
+                asks: DriveFact::Volume,
+                count: ELEMENTS_AT_A_TIME,
+                ..self
+            },
+            DriveFact::Identifier if all_at_once => Self {
+                count: ELEMENTS_AT_A_TIME,
+                ..self
+            },
+            DriveFact::Nothing | DriveFact::Identifier => return None,
+        })
+    }
+
+    /// Returns the question for the elements behind `last`, when a report that ended with it may not have been the
+    /// whole: it was asked for in part, or `cut_short`.
+    pub(super) fn next(self, described: usize, last: Option<u16>, cut_short: bool) -> Option<Self> {
+        let in_part = self.count != u16::MAX && described >= usize::from(self.count);
+        let from = last?.checked_add(1).filter(|from| *from > self.from)?;
+        (in_part || self.in_pieces && cut_short).then_some(Self { from, ..self })
     }
 }
 
@@ -160,9 +285,29 @@ pub(super) fn judge(reply: &Reply) -> Verdict {
         _ if sense.deferred => Verdict::SendAgain(failure),
         SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR => Verdict::Data,
         SenseKey::UNIT_ATTENTION | SenseKey::ABORTED_COMMAND => Verdict::SendAgain(failure),
-        SenseKey::NOT_READY if sense.code == AdditionalSenseCode::BECOMING_READY => {
-            Verdict::SendLater(failure)
-        }
+        SenseKey::NOT_READY if passes(sense.code) => Verdict::SendLater(failure),
         _ => Verdict::Refused(failure),
     }
+}
+
+/// Returns whether a device that is not ready for this reason becomes ready by itself.
+fn passes(code: AdditionalSenseCode) -> bool {
+    matches!(
+        code,
+        AdditionalSenseCode::BECOMING_READY
+            | AdditionalSenseCode::NOT_READY_CAUSE_NOT_REPORTABLE
+            | AdditionalSenseCode::OPERATION_IN_PROGRESS
+    )
+}
+
+/// Returns whether the device says that the question has a form that it does not take: 24/00.
+pub(super) fn refuses_the_form(failure: CommandFailure) -> bool {
+    matches!(failure, CommandFailure::Sense(sense)
+        if sense.key == SenseKey::ILLEGAL_REQUEST && sense.code == AdditionalSenseCode::INVALID_FIELD_IN_CDB)
+}
+
+/// Returns whether there is no logical unit at this LUN: 25/00.
+pub(super) fn is_no_logical_unit(failure: CommandFailure) -> bool {
+    matches!(failure, CommandFailure::Sense(sense)
+        if sense.key == SenseKey::ILLEGAL_REQUEST && sense.code == AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED)
 }
