@@ -81,17 +81,72 @@ fn a_library_that_never_becomes_ready_is_reported_with_a_problem() {
 }
 
 #[test]
-fn a_device_that_never_answers_one_command_holds_up_no_more_than_a_phase() {
+fn a_question_that_a_device_never_answers_costs_that_answer_alone() {
     let target = Target::start(|peer| {
         peer.log_in()?;
         loop {
             let command = peer.command()?;
-            if command.cdb[0] != READ_ELEMENT_STATUS {
+            let has_volume_tags = command.cdb[1] & 0x10 != 0;
+            if command.cdb[0] != READ_ELEMENT_STATUS || !has_volume_tags {
                 peer.answer(&command, library(&command))?;
             }
         }
     });
-    failed(&attached(&target), "enumerate");
+    let report = connected(&attached(&target));
+    assert!(problems(&report).contains("did not answer"), "{report:#}");
+    let library = &report["libraries"][0];
+    assert_eq!(library["drives"][0]["serial"], "1068000001");
+    assert_eq!(library["storage_elements"], 40);
+}
+
+#[test]
+fn a_question_at_which_the_target_drops_the_connection_is_left_out_of_the_next() {
+    const MODE_SENSE: u8 = 0x1a;
+    for question in [MODE_SENSE, READ_ELEMENT_STATUS] {
+        let target = Target::start(move |peer| {
+            peer.log_in()?;
+            loop {
+                let command = peer.command()?;
+                if command.cdb[0] == question && command.cdb[1] & 0x10 == 0 {
+                    return Ok(());
+                }
+                peer.answer(&command, library(&command))?;
+            }
+        });
+        let report = connected(&attached(&target));
+        assert_eq!(target.connections(), 2);
+        assert!(
+            problems(&report).contains("connection was lost"),
+            "{report:#}"
+        );
+        assert_eq!(report["libraries"][0]["serial"], "0000078A12340401");
+        assert_eq!(
+            report["libraries"][0]["storage_elements"] == 40,
+            question == READ_ELEMENT_STATUS
+        );
+        assert_eq!(
+            report["drives"].as_array().unwrap().is_empty(),
+            question == MODE_SENSE,
+            "{report:#}"
+        );
+    }
+}
+
+#[test]
+fn a_target_that_drops_every_connection_has_two() {
+    let target = Target::start(|peer| {
+        peer.log_in()?;
+        loop {
+            let command = peer.command()?;
+            if command.cdb[0] == READ_ELEMENT_STATUS {
+                return Ok(());
+            }
+            peer.answer(&command, library(&command))?;
+        }
+    });
+    let words = words(&failed(&attached(&target), "enumerate"));
+    assert!(words.contains("connection was lost"), "{words}");
+    assert_eq!(target.connections(), 2);
 }
 
 #[test]

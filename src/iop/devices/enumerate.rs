@@ -227,6 +227,11 @@ impl Enumeration {
         }
     }
 
+    /// Returns the commands that have no reply yet.
+    pub fn outstanding(&self) -> Vec<CommandId> {
+        self.outstanding.keys().copied().collect()
+    }
+
     /// Takes note that a command has no reply and will have none in this session; returns whether the target can be
     /// described without it. False for REPORT LUNS and INQUIRY, and for a target that has answered nothing of a whole
     /// flight in time: it is gone.

@@ -4,15 +4,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::iop::devices::enumerate::{self, CommandId, Enumeration, EnumerationError, Reply};
+use crate::iop::devices::enumerate::{
+    self, CommandId, Enumeration, EnumerationError, NoReply, Reply,
+};
 use crate::iop::devices::inventory::Inventory;
 use crate::iscsi::ids::Lun;
 use crate::scsi::Status;
-use crate::transport::{Answer, Command, Inquiry, Next};
+use crate::transport::{Answer, AttachError, Command, ConnectionError, Inquiry, Next};
 
-/// The enumeration of one target, which begins when the target is first asked.
+/// The enumeration of one target, which begins when the target is first asked and may go on in a second session.
 pub(super) struct EnumerationInquiry {
     patience: Duration,
+    /// How long the first session took, from the look-up of the host.
+    earlier: Duration,
+    /// When this session was last heard of, from its own beginning.
+    last: Duration,
     enumeration: Option<Enumeration>,
 }
 
@@ -21,8 +27,44 @@ impl EnumerationInquiry {
     pub(super) fn new(patience: Duration) -> Self {
         Self {
             patience,
+            earlier: Duration::ZERO,
+            last: Duration::ZERO,
             enumeration: None,
         }
+    }
+
+    /// Returns how long the target was talked to, when the error ended the session; `phase` is how long an answer may
+    /// take.
+    pub(super) fn elapsed(&self, error: &AttachError, phase: Duration) -> Duration {
+        let waited = match error {
+            AttachError::AnswerTimeout(_) => phase,
+            _ => Duration::ZERO,
+        };
+        self.earlier
+            .saturating_add(self.last)
+            .saturating_add(waited)
+    }
+
+    /// Leaves out the question at which the session ended, and returns whether to ask the rest in another session,
+    /// `elapsed` after the beginning of this one. What breaks the protocol or damages data is no reason to try again.
+    pub(super) fn resume(&mut self, error: &AttachError, elapsed: Duration) -> bool {
+        let Some(enumeration) = &mut self.enumeration else {
+            return false;
+        };
+        let goes_on = match error {
+            AttachError::AnswerTimeout(_) => enumeration
+                .outstanding()
+                .into_iter()
+                .all(|id| enumeration.unanswered(id, NoReply::Timeout)),
+            AttachError::Connection(ConnectionError::Closed | ConnectionError::Io(_))
+            | AttachError::SessionEnded
+            | AttachError::Rejected(_)
+            | AttachError::TargetFailure(_) => enumeration.reconnect(),
+            _ => false,
+        };
+        self.earlier = elapsed;
+        self.last = Duration::ZERO;
+        goes_on
     }
 
     pub(super) fn finish(self) -> Result<Inventory, EnumerationError> {
@@ -35,6 +77,8 @@ impl EnumerationInquiry {
 
 impl Inquiry for EnumerationInquiry {
     fn next(&mut self, now: Duration) -> Next {
+        self.last = now;
+        let now = self.earlier.saturating_add(now);
         let enumeration = self
             .enumeration
             .get_or_insert_with(|| Enumeration::new(now, self.patience));
@@ -42,13 +86,15 @@ impl Inquiry for EnumerationInquiry {
             enumerate::Step::Send(commands) => {
                 Next::Send(commands.into_iter().map(command).collect())
             }
-            enumerate::Step::WaitUntil(time) => Next::WaitUntil(time),
+            enumerate::Step::WaitUntil(time) => Next::WaitUntil(time.saturating_sub(self.earlier)),
             enumerate::Step::WaitForReplies => Next::WaitForAnswers,
             enumerate::Step::Done => Next::Done,
         }
     }
 
     fn take(&mut self, id: u32, answer: Answer, now: Duration) {
+        self.last = now;
+        let now = self.earlier.saturating_add(now);
         let reply = Reply {
             status: Status(answer.status),
             sense: answer.sense,

@@ -99,7 +99,14 @@ pub fn run(
                 phase: settings.timeout,
                 whole: settings.timeout.saturating_mul(4),
             };
-            transport::attach_all(attachments, deadlines, observer).map_err(ReIplError::Network)?
+            let mut attached = transport::attach_all(attachments, deadlines, Rc::clone(&observer))
+                .map_err(ReIplError::Network)?;
+            let login = |index: usize| {
+                let target = tried.get(index)?;
+                attachment(target, store, generated.as_ref(), settings).ok()
+            };
+            ask_again(&mut attached, login, deadlines, observer).map_err(ReIplError::Network)?;
+            attached
         }
     };
     let mut attached = attached.into_iter();
@@ -124,6 +131,59 @@ pub fn run(
         generated_name: generated,
         remarks,
     })
+}
+
+/// Logs in once more to the targets whose session ended at a question that they can be described without, and asks what
+/// is left. What a target can be talked to at all is over after the same time as without that.
+fn ask_again(
+    attached: &mut [AttachOutcome],
+    login: impl Fn(usize) -> Option<Attachment<EnumerationInquiry>>,
+    deadlines: Deadlines,
+    observer: Rc<Observer>,
+) -> io::Result<()> {
+    let mut whole = deadlines.whole;
+    let mut indexes = Vec::new();
+    let mut attachments = Vec::new();
+    for (index, outcome) in attached.iter_mut().enumerate() {
+        let Ok(Attached {
+            inquiry,
+            interrupted: Some(error),
+            ..
+        }) = outcome
+        else {
+            continue;
+        };
+        let elapsed = inquiry.elapsed(error, deadlines.phase);
+        let left = deadlines.whole.saturating_sub(elapsed);
+        if left < deadlines.phase || !inquiry.resume(error, elapsed) {
+            continue;
+        }
+        if let Some(mut attachment) = login(index) {
+            std::mem::swap(&mut attachment.inquiry, inquiry);
+            attachments.push(attachment);
+            indexes.push(index);
+            whole = whole.min(left);
+        }
+    }
+    if attachments.is_empty() {
+        return Ok(());
+    }
+    let of_configured = indexes.clone();
+    let observer: Rc<Observer> = Rc::new(move |index, step| {
+        let is_told = !matches!(step, transport::Step::Finished);
+        if let Some(index) = of_configured.get(index).filter(|_| is_told) {
+            observer(*index, step);
+        }
+    });
+    let deadlines = Deadlines { whole, ..deadlines };
+    let again = transport::attach_all(attachments, deadlines, observer)?;
+    for (index, outcome) in indexes.into_iter().zip(again) {
+        // Where there is no second session, why the first ended is what counts.
+        if let (Ok(_), Some(first)) = (&outcome, attached.get_mut(index)) {
+            *first = outcome;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the CHAP parameters of a target without the secret, which rests in the Platform KeyStore when it is `sealed`.
