@@ -237,13 +237,3 @@ fn an_import_is_found_in_every_form() {
     let found: Vec<String> = imported(source).into_iter().collect();
     assert_eq!(found, ["cli", "error", "iop", "scsi"]);
 }
-
-#[test]
-#[cfg(unwinder_linked_in)]
-fn the_program_does_not_load_the_unwinder() {
-    // Names of shared libraries stand in a program as text.
-    let program = fs::read(env!("CARGO_BIN_EXE_iscsiswiconfig")).unwrap();
-    let holds = |name: &[u8]| program.windows(name.len()).any(|text| text == name);
-    assert!(holds(b"\0libc.so."), "this test looks for the wrong text");
-    assert!(!holds(b"\0libgcc_s.so."));
-}

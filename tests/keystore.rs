@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use iscsiswiconfig::iop::config::{
-    ChapParameters, Partition, PartitionChange, PartitionError, PartitionRecord, Scope,
-    StagedParameter,
+    ChapParameters, Partition, PartitionChange, PartitionError, PartitionRecord, StagedParameter,
 };
 use iscsiswiconfig::iop::store::{StateError, Store};
 use iscsiswiconfig::values::{ChapName, ChapSecret, IscsiName, KeystoreChoice, Subject};
@@ -93,7 +92,7 @@ impl Operation {
             Self::ToDisk => change(chap(None, Some(KeystoreChoice::None))),
             Self::ToKeystore => change(chap(None, Some(KeystoreChoice::Avail))),
             Self::NewSecret => change(chap(Some(NEW_SECRET), None)),
-            Self::Stage => store.edit(Scope::Staged, |configuration, _| {
+            Self::Stage => store.edit(|configuration, _| {
                 let staged = &mut configuration.staged;
                 staged
                     .replace(StagedParameter::ChapSecret, NEW_SECRET)
@@ -110,7 +109,7 @@ impl Operation {
     fn judge(self, home: &Path, context: &str) {
         let store = store(home);
         let configuration = store.revealed_configuration().unwrap();
-        match configuration.targets.iter().next() {
+        match configuration.targets.first() {
             None => assert_eq!(self, Self::Remove, "{context}"),
             Some(target) => {
                 let secret = target
@@ -136,7 +135,7 @@ impl Operation {
             "{context}: leftovers"
         );
         let text = fs::read_to_string(home.join("state/config.json")).unwrap();
-        let plain = match after.targets.iter().next() {
+        let plain = match after.targets.first() {
             None => false,
             Some(target) => partition.keystore_size == 0 || target.keystore == KeystoreChoice::None,
         };
@@ -146,13 +145,10 @@ impl Operation {
     /// The next writer, whatever it writes.
     fn mend(self, store: &Store) {
         store
-            .edit(
-                Scope::Staged,
-                |configuration, _| -> Result<(), StateError> {
-                    configuration.staged = Default::default();
-                    Ok(())
-                },
-            )
+            .edit(|configuration, _| -> Result<(), StateError> {
+                configuration.staged = Default::default();
+                Ok(())
+            })
             .unwrap();
     }
 
@@ -177,18 +173,14 @@ fn edit(
     change: impl FnOnce(&mut iscsiswiconfig::iop::config::Configuration, Partition<'_>),
 ) -> Result<(), StateError> {
     let generated = IscsiName::parse(Subject::InitiatorName, "iqn.generated").unwrap();
-    let name = identity(TARGET).target_name;
-    store.edit(
-        Scope::Named(&name),
-        |configuration, record: &PartitionRecord| {
-            let partition = Partition {
-                generated_name: Some(&generated),
-                keystore: record.keystore_use(),
-            };
-            change(configuration, partition);
-            Ok(())
-        },
-    )
+    store.edit(|configuration, record: &PartitionRecord| {
+        let partition = Partition {
+            generated_name: Some(&generated),
+            keystore: record.keystore_use(),
+        };
+        change(configuration, partition);
+        Ok(())
+    })
 }
 
 fn resize(store: &Store, size: u64) -> Result<(), StateError> {

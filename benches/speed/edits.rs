@@ -11,7 +11,7 @@ use crate::open_iscsi::{NodeDatabase, answer_for_the_daemon};
 use crate::table;
 
 const SMALLEST: usize = 1;
-const SIZES: [usize; 4] = [SMALLEST, 100, 1_000, 10_000];
+const SIZES: [usize; 3] = [SMALLEST, 10, 100];
 const ROUNDS: usize = 31;
 
 /// How many targets there are when what an option takes of the processor and of memory is looked at.

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use iscsiswiconfig::iop::config::{
-    ChapParameters, Configuration, KeystoreUse, Partition, Scope, TargetIdentity,
+    ChapParameters, Configuration, KeystoreUse, Partition, TargetIdentity,
 };
 use iscsiswiconfig::iop::store::{StateError, Store};
 use iscsiswiconfig::values::{InitiatorName, IscsiName, Subject};
@@ -123,7 +123,7 @@ impl Home {
             generated_name: generated_name.as_ref(),
             keystore: KeystoreUse::NotEnabled,
         };
-        let edited = store.edit(Scope::All, |configuration, _| -> Result<(), StateError> {
+        let edited = store.edit(|configuration, _| -> Result<(), StateError> {
             change(configuration, partition);
             Ok(())
         });

@@ -5,9 +5,7 @@ use super::terminal::Terminal;
 use super::{edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
 use crate::error::{CommandError, ErrorKind};
-use crate::iop::config::{
-    ChapParameters, ConfigurationError, EditWarning, Scope, Target, TargetIdentity,
-};
+use crate::iop::config::{ChapParameters, ConfigurationError, EditWarning, Target, TargetIdentity};
 use crate::values::{
     ChapName, ChapSecret, HostName, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
     ValueError,
@@ -28,9 +26,7 @@ pub(super) fn add(
             ..ConfigurationError::HalfChap(half).into()
         });
     }
-    let name = identity.target_name.clone();
-    let scope = Scope::Named(&name);
-    let (on, (target, warnings)) = edit(host, scope, |configuration, partition| {
+    let (on, (target, warnings)) = edit(host, |configuration, partition| {
         configuration.add(identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
@@ -58,8 +54,7 @@ pub(super) fn change(
     let chap_warnings: Vec<_> = (chap.name.iter().flat_map(ChapName::warnings))
         .chain(chap.secret.iter().flat_map(ChapSecret::warnings))
         .collect();
-    let scope = Scope::Named(&identity.target_name);
-    let (on, target) = edit(host, scope, |configuration, partition| {
+    let (on, target) = edit(host, |configuration, partition| {
         configuration.change(&identity, chap, partition)
     })?;
     warn_of_folding(invocation, terminal);
@@ -81,8 +76,7 @@ pub(super) fn remove(
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     let identity = identity(invocation)?;
-    let scope = Scope::Named(&identity.target_name);
-    let (on, target) = edit(host, scope, |configuration, partition| {
+    let (on, target) = edit(host, |configuration, partition| {
         configuration.remove(&identity, partition)
     })?;
     print_edit(
@@ -99,14 +93,11 @@ pub(super) fn clear(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let removed = open_store(host)?.edit(
-        Scope::Staged,
-        |configuration, _| -> Result<_, CommandError> {
-            let removed = configuration.targets.len();
-            configuration.clear();
-            Ok(removed)
-        },
-    )?;
+    let removed = open_store(host)?.edit(|configuration, _| -> Result<_, CommandError> {
+        let removed = configuration.targets.len();
+        configuration.clear();
+        Ok(removed)
+    })?;
     let targets = if removed == 1 { "target" } else { "targets" };
     print_edit(
         terminal,

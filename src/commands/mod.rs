@@ -31,7 +31,7 @@ use crate::cli::{
     self, CommandLine, HostCommand, HostOptions, Invocation, MacroOption, Parameter, Request, help,
 };
 use crate::error::{CommandError, ErrorKind};
-use crate::iop::config::{Configuration, ConfigurationError, Partition, Scope};
+use crate::iop::config::{Configuration, ConfigurationError, Partition};
 use crate::iop::store::Store;
 use document::{EditDocument, EditedOn, EditedTarget, ErrorDocument};
 
@@ -157,12 +157,11 @@ fn named(option: &Option<PathBuf>, variable: &str) -> Option<PathBuf> {
 /// returned.
 fn edit<T>(
     host: &HostOptions,
-    scope: Scope<'_>,
     rule: impl FnOnce(&mut Configuration, Partition<'_>) -> Result<T, ConfigurationError>,
 ) -> Result<(EditedOn, T), CommandError> {
     let store = open_store(host)?;
     let generated_name = store.generated_name()?;
-    store.edit(scope, |configuration, record| {
+    store.edit(|configuration, record| {
         let keystore = record.keystore_use();
         let partition = Partition {
             generated_name: generated_name.as_ref(),

@@ -4,7 +4,7 @@ use super::terminal::Terminal;
 use super::{configure, edit, open_store, print_edit, warn_of_folding};
 use crate::cli::{HostOptions, Invocation, Parameter};
 use crate::error::{CommandError, staged_host_hint};
-use crate::iop::config::{ConfigurationError, Scope, StagedParameter, StagedTarget};
+use crate::iop::config::{ConfigurationError, StagedParameter, StagedTarget};
 use crate::values::{HostName, KeystoreChoice, Port};
 
 /// `-newname`
@@ -93,7 +93,7 @@ pub(super) fn commit(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let (on, (target, warnings)) = edit(host, Scope::StagedName, |configuration, partition| {
+    let (on, (target, warnings)) = edit(host, |configuration, partition| {
         configuration.commit(partition)
     })?;
     configure::warn_of_target(&target, &warnings, &on, terminal);
@@ -116,9 +116,7 @@ fn edit_staged<T>(
     host: &HostOptions,
     change: impl FnOnce(&mut StagedTarget) -> Result<T, ConfigurationError>,
 ) -> Result<T, CommandError> {
-    open_store(host)?.edit(Scope::Staged, |configuration, _| {
-        Ok(change(&mut configuration.staged)?)
-    })
+    open_store(host)?.edit(|configuration, _| Ok(change(&mut configuration.staged)?))
 }
 
 /// Returns the staged parameters that a line names, in its order.

@@ -15,7 +15,6 @@ use crate::values::{
 mod credentials;
 mod partition;
 mod staged;
-mod targets;
 
 pub use credentials::{ChapCredentials, StoredSecret};
 pub use partition::{
@@ -23,7 +22,6 @@ pub use partition::{
     WrongRelease, WrongUuid, plain_uuid,
 };
 pub use staged::{StagedParameter, StagedTarget};
-pub use targets::{Run, Scope, Slot, Targets};
 
 /// What an edit has to know of the partition that it is made on.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +82,7 @@ pub struct Target {
     pub identity: TargetIdentity,
     /// Grows with every edit of the configuration, so that a target that was changed or made anew can be told from the one
     /// that the last re-IPL used without looking at its secret.
+    #[serde(default)]
     pub revision: u64,
     /// Where the credentials may be kept; held for later while there are none.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -130,16 +129,16 @@ impl ChapParameters {
 }
 
 /// The configured targets and the staged one: `config.json`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Configuration {
     /// The revision that was given last; never reset, so that no two targets ever share one.
     pub last_revision: u64,
     /// The one target that is being put together across command lines.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "StagedTarget::is_empty")]
     pub staged: StagedTarget,
-    /// The configured targets.
-    pub targets: Targets,
+    /// The configured targets in the order in which they were added.
+    pub targets: Vec<Target>,
 }
 
 /// Why an edit is refused. Nothing has changed then.
@@ -232,7 +231,7 @@ pub enum EditWarning {
 }
 
 impl Configuration {
-    /// Adds a target, and returns it with what is to be warned of. The targets of that name must be in scope.
+    /// Adds a target, and returns it with what is to be warned of.
     ///
     /// # Errors
     /// [`ConfigurationError`] when the identity exists, the target has another portal for this initiator, CHAP is only half
@@ -261,8 +260,7 @@ impl Configuration {
         Ok((target, warnings.into_iter().collect()))
     }
 
-    /// Changes the CHAP parameters of a target: those given replace the old ones, the others stay. The targets of that name
-    /// must be in scope.
+    /// Changes the CHAP parameters of a target: those given replace the old ones, the others stay.
     ///
     /// # Errors
     /// [`ConfigurationError`] when there is no such target, the result would have only half of CHAP, or `PLATFORM` is asked
@@ -305,7 +303,7 @@ impl Configuration {
         Ok(target.clone())
     }
 
-    /// Removes a target with its credentials, and returns it. The targets of that name must be in scope.
+    /// Removes a target with its credentials, and returns it.
     ///
     /// # Errors
     /// [`ConfigurationError::NoSuchTarget`].
@@ -316,12 +314,13 @@ impl Configuration {
     ) -> Result<Target, ConfigurationError> {
         let generated = partition.generated_name;
         self.targets
-            .remove(|target| identity.same(&target.identity, generated))
+            .iter()
+            .position(|target| identity.same(&target.identity, generated))
+            .map(|index| self.targets.remove(index))
             .ok_or_else(|| self.no_such_target(identity))
     }
 
-    /// Configures the staged target by the rules of [`Configuration::add`]; the staged set is gone then. The targets of the
-    /// staged name must be in scope.
+    /// Configures the staged target by the rules of [`Configuration::add`]; the staged set is gone then.
     ///
     /// # Errors
     /// [`ConfigurationError`] when nothing or not enough is staged, a piece is not a value, or for a reason of
@@ -355,8 +354,8 @@ impl Configuration {
         self.staged = StagedTarget::default();
     }
 
-    /// Returns the configuration with a last revision that no target is ahead of, whatever an editor made of it: no target
-    /// may ever be given one that another had.
+    /// Returns the configuration with a last revision that no target is ahead of, whatever an editor made of it: two targets
+    /// never share a revision.
     #[must_use]
     pub fn with_last_revision(mut self) -> Self {
         let revisions = self.targets.iter().map(|target| target.revision);
@@ -406,8 +405,8 @@ impl Configuration {
         let generated = partition.generated_name;
         let name = identity.initiator_name.resolve(generated)?;
         self.targets
-            .initiator_names()
-            .filter_map(|other| other.resolve(generated))
+            .iter()
+            .filter_map(|other| other.identity.initiator_name.resolve(generated))
             .find(|other| *other != name)
             .map(|other| EditWarning::SecondInitiator {
                 other: other.clone(),

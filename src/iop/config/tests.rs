@@ -157,7 +157,7 @@ fn a_change_that_leaves_half_of_chap_is_refused_and_changes_nothing() {
         error,
         ConfigurationError::HalfChap(Subject::ChapSecret)
     ));
-    let target = configuration.targets.iter().next().unwrap();
+    let target = configuration.targets.first().unwrap();
     assert!(target.chap.is_none());
     assert_eq!(target.revision, 1);
 }

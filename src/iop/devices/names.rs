@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct DeviceNames {
     /// Libraries by name, `TAPMLB01` and up.
     pub libraries: BTreeMap<String, DeviceKey>,

@@ -7,7 +7,7 @@ use crate::iop::config::Configuration;
 
 /// The active configuration: `active.json`. It never holds a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct ActiveConfiguration {
     /// When the last re-IPL began, UTC, RFC 3339; none before the first.
     pub ipl_time: Option<String>,

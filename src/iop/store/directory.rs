@@ -14,7 +14,6 @@ use zeroize::Zeroizing;
 use super::error::StateError;
 use super::file_system::{FileSystem, OpenFile};
 use super::holder::holder_of;
-use super::writer::{FIRST_PIECE, PieceWriter};
 
 /// The schema of every record that this version writes, and the newest that it reads.
 pub(super) const SCHEMA: u32 = 1;
@@ -40,8 +39,7 @@ pub(super) struct Directory {
 pub(super) struct Envelope<T> {
     pub(super) schema: u32,
     pub(super) record: T,
-    /// What [`super::configuration`] knows its own text by; nothing that a reader of the whole has to check.
-    /// Text with a CRC32C there is read as well, like that of an editor.
+    /// A checksum of the text, which versions before 0.2.0 wrote into config.json; it is read and ignored.
     #[serde(default, rename = "xxh3", alias = "crc32c", skip_serializing)]
     _checksum: Option<IgnoredAny>,
 }
@@ -161,46 +159,33 @@ impl Directory {
         file: &OpenFile,
     ) -> Result<T, StateError> {
         let path = self.path.join(name);
-        let contents = self.contents(file).map_err(self.failed("read", &path))?;
+        // No longer than `FileSystem::open` allows. It may hold secrets, so it is wiped when dropped.
+        let mut contents = Zeroizing::new(vec![0; usize::try_from(file.length).unwrap_or(0)]);
+        self.disk
+            .read(&file.file, &mut contents)
+            .map_err(self.failed("read", &path))?;
         parse(path, &contents)
     }
 
-    /// Returns what a file holds, wiped when dropped.
-    fn contents(&self, file: &OpenFile) -> io::Result<Zeroizing<Vec<u8>>> {
-        // Filled in one piece: a buffer that grew would leave unwiped copies behind.
-        let length = usize::try_from(file.length).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let mut bytes = Zeroizing::new(vec![0; length]);
-        self.disk.read_at(&file.file, &mut bytes, 0)?;
-        Ok(bytes)
-    }
-
+    /// Replaces a record. Its lock must be held.
     pub(super) fn replace<T: Serialize>(&self, name: &str, record: &T) -> Result<(), StateError> {
+        let path = self.path.join(name);
         let envelope = Envelope {
             schema: SCHEMA,
             record,
             _checksum: None,
         };
-        self.replace_by(name, None, FIRST_PIECE, |writer| {
-            serde_json::to_writer(&mut *writer, &envelope)?;
-            writer.write_all(b"\n")
-        })
-    }
+        let mut text = WipedText::default();
+        serde_json::to_writer(&mut text, &envelope)
+            .map_err(io::Error::from)
+            .and_then(|()| text.write_all(b"\n"))
+            .map_err(self.failed("write", &path))?;
 
-    /// Replaces a record by what `write` writes, which is expected to be of some length in bytes. `old` is the file that the
-    /// record was read from: one that somebody has written to since stays as it is.
-    pub(super) fn replace_by(
-        &self,
-        name: &str,
-        old: Option<&OpenFile>,
-        expected_length: usize,
-        write: impl FnOnce(&mut PieceWriter<'_>) -> io::Result<()>,
-    ) -> Result<(), StateError> {
-        let path = self.path.join(name);
         let temporary = self.path.join(format!("{name}.new"));
         let disk = self.disk.as_ref();
         let file = match disk.create_new(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // What a killed writer left behind; nobody else can be writing it, the lock is ours.
+                // What a killed writer left behind; the lock is held, so nobody is writing it.
                 disk.remove(&temporary)
                     .map_err(self.failed("remove", &temporary))?;
                 disk.create_new(&temporary)
@@ -209,13 +194,8 @@ impl Directory {
         };
         let written = file
             .and_then(|file| {
-                let mut writer = PieceWriter::new(disk, &file, expected_length);
-                let written = write(&mut writer)
-                    .and_then(|()| writer.flush())
-                    .and_then(|()| disk.sync(&file));
-                // First, since it may say why the old text could not be read again.
-                old.map_or(Ok(()), |old| disk.check_unchanged(&path, old))?;
-                written
+                disk.write(&file, text.bytes())?;
+                disk.sync(&file)
             })
             .map_err(self.failed("write", &temporary))
             .and_then(|()| {
@@ -252,6 +232,33 @@ impl Directory {
             path,
             source,
         }
+    }
+}
+
+/// The text of a record that is about to be written. It may hold secrets: each buffer that it outgrows is wiped.
+#[derive(Default)]
+struct WipedText(Zeroizing<Vec<u8>>);
+
+impl WipedText {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Write for WipedText {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let needed = self.0.len().saturating_add(bytes.len());
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(1024).saturating_mul(2)));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -5,7 +5,6 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::time::SystemTime;
 
 use fs2::FileExt as _;
 use rustix::fs::OFlags;
@@ -35,10 +34,6 @@ pub struct OpenFile {
     pub ownership: Ownership,
     /// How many bytes it holds. A record is replaced, never written to, so its length stands.
     pub length: u64,
-    /// When it was written to last.
-    pub modified: SystemTime,
-    /// Which file of its file system it is.
-    pub inode: u64,
     /// The file.
     pub file: File,
 }
@@ -65,17 +60,11 @@ pub trait FileSystem {
     /// beyond 64 MiB.
     fn open(&self, path: &Path) -> io::Result<Option<OpenFile>>;
 
-    /// Reads from an offset on until the buffer is full.
+    /// Reads from the beginning of a file until the buffer is full.
     ///
     /// # Errors
     /// Those of read(2); `UnexpectedEof` for a file that ends before.
-    fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()>;
-
-    /// Makes sure that a file is still the one that was opened, and holds what it held then.
-    ///
-    /// # Errors
-    /// Those of lstat(2); `InvalidData` for a file that was written to or replaced meanwhile, as an editor may do.
-    fn check_unchanged(&self, path: &Path, file: &OpenFile) -> io::Result<()>;
+    fn read(&self, file: &File, bytes: &mut [u8]) -> io::Result<()>;
 
     /// Returns a file of the machine, not of the state, as text; symbolic links are followed.
     ///
@@ -180,28 +169,12 @@ impl FileSystem for SystemFileSystem {
         Ok(Some(OpenFile {
             ownership: Ownership::of(&metadata),
             length: metadata.len(),
-            modified: metadata.modified()?,
-            inode: metadata.ino(),
             file,
         }))
     }
 
-    fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        file.read_exact_at(bytes, offset)
-    }
-
-    fn check_unchanged(&self, path: &Path, file: &OpenFile) -> io::Result<()> {
-        let metadata = fs::symlink_metadata(path)?;
-        if metadata.ino() != file.inode
-            || metadata.len() != file.length
-            || metadata.modified()? != file.modified
-        {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "somebody has written to the old file meanwhile",
-            ));
-        }
-        Ok(())
+    fn read(&self, file: &File, bytes: &mut [u8]) -> io::Result<()> {
+        file.read_exact_at(bytes, 0)
     }
 
     fn read_machine_file(&self, path: &Path) -> io::Result<String> {

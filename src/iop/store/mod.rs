@@ -2,7 +2,7 @@
 //!
 //! | file | record | who writes it |
 //! |---|---|---|
-//! | `config.json` | [`Configuration`](crate::iop::config::Configuration): configured and staged, a line for each target | [`Store::edit`], under `config.lock` |
+//! | `config.json` | [`Configuration`](crate::iop::config::Configuration): configured and staged | [`Store::edit`], under `config.lock` |
 //! | `active.json` | [`ActiveConfiguration`]: what the IOP runs since the last re-IPL | [`ReIpl::record`], under `reipl.lock` |
 //! | `devices.json` | [`DeviceNames`](crate::iop::devices::names::DeviceNames): which name stands for which serial number | [`ReIpl::record`] |
 //! | `partition.json` | [`PartitionRecord`](crate::iop::config::PartitionRecord): what is set of the partition | [`Store::edit_partition`], under `config.lock` |
@@ -16,7 +16,6 @@
 //! `config.lock` while it talks to the network.
 
 mod active;
-mod configuration;
 mod directory;
 mod error;
 mod file_system;
@@ -24,7 +23,6 @@ mod holder;
 mod identity;
 mod keystore;
 mod records;
-mod writer;
 
 pub use active::{ActiveConfiguration, ActiveTarget};
 pub use error::StateError;

@@ -9,11 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::active::ActiveConfiguration;
-use super::configuration;
 use super::directory::Directory;
 use super::error::StateError;
-use super::file_system::{FileSystem, OpenFile, SystemFileSystem};
-use crate::iop::config::{Configuration, PartitionRecord, Scope};
+use super::file_system::{FileSystem, SystemFileSystem};
+use crate::iop::config::{Configuration, PartitionRecord};
 use crate::iop::devices::names::DeviceNames;
 use crate::iop::keystore::Keystore;
 
@@ -127,19 +126,16 @@ impl Store {
         Ok(self.state.read(ACTIVE)?.unwrap_or_default())
     }
 
-    /// Changes the configuration under its lock; when `change` fails, nothing is written. `change` sees the targets in
-    /// scope, with the secrets of the Platform KeyStore as far as it holds them, and what is set of the partition.
+    /// Changes the configuration under its lock; when `change` fails, nothing is written. `change` sees the secrets of the
+    /// Platform KeyStore in their places, as far as it holds them, and what is set of the partition.
     ///
     /// # Errors
     /// [`StateError`], as the caller's error type, or what `change` returned.
     pub fn edit<T, E: From<StateError>>(
         &self,
-        scope: Scope<'_>,
         change: impl FnOnce(&mut Configuration, &PartitionRecord) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.edit_in(scope, |configuration, partition, _| {
-            change(configuration, partition)
-        })
+        self.edit_partition(|configuration, partition, _| change(configuration, partition))
     }
 
     /// Changes the configuration and the partition, and brings entries into its Platform KeyStore; when `change` fails,
@@ -151,14 +147,6 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Configuration, &mut PartitionRecord, &mut Keystore) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.edit_in(Scope::All, change)
-    }
-
-    fn edit_in<T, E: From<StateError>>(
-        &self,
-        scope: Scope<'_>,
-        change: impl FnOnce(&mut Configuration, &mut PartitionRecord, &mut Keystore) -> Result<T, E>,
-    ) -> Result<T, E> {
         self.state.prepare()?;
         let _lock = self.state.lock(CONFIGURATION_LOCK)?;
         let old_partition: PartitionRecord = self.state.read(PARTITION)?.unwrap_or_default();
@@ -166,15 +154,7 @@ impl Store {
             Some(_) => Some(self.lock_keystore()?),
             None => None,
         };
-        let old_configuration = self.state.open(CONFIGURATION)?;
-        let mut configuration = match &old_configuration {
-            Some(file) => {
-                let secrets_stay =
-                    old_partition.keystore.is_none() && old_partition.keystore_size == 0;
-                self.read_in(scope, file, secrets_stay)?
-            }
-            None => self.next_configuration()?,
-        };
+        let mut configuration = self.read_configuration()?;
         let on_disk = self.open_keystore(&old_partition)?;
         let mut partition = old_partition.clone();
         configuration.reveal(&on_disk);
@@ -213,12 +193,7 @@ impl Store {
         if both != on_disk {
             self.write_keystore(&partition, &both)?;
         }
-        let old = old_configuration.as_ref();
-        let expected_length = configuration::expected_length(old);
-        self.state
-            .replace_by(CONFIGURATION, old, expected_length, |writer| {
-                configuration::write(writer, &configuration, old)
-            })?;
+        self.state.replace(CONFIGURATION, &configuration)?;
         if both != new {
             self.write_keystore(&partition, &new)?;
         }
@@ -250,27 +225,9 @@ impl Store {
     }
 
     fn read_configuration(&self) -> Result<Configuration, StateError> {
-        match self.state.open(CONFIGURATION)? {
-            Some(file) => self.read_in(Scope::All, &file, false),
+        match self.state.read::<Configuration>(CONFIGURATION)? {
+            Some(configuration) => Ok(configuration.with_last_revision()),
             None => self.next_configuration(),
-        }
-    }
-
-    /// Reads the configuration in a scope, or all of it where that cannot be done.
-    fn read_in(
-        &self,
-        scope: Scope<'_>,
-        file: &OpenFile,
-        secrets_stay: bool,
-    ) -> Result<Configuration, StateError> {
-        let path = self.state.path.join(CONFIGURATION);
-        let in_scope = configuration::read(self.state.disk.as_ref(), file, scope, secrets_stay);
-        match in_scope.map_err(self.state.failed("read", &path))? {
-            Some(configuration) => Ok(configuration),
-            None => {
-                let whole: Configuration = self.state.parse(CONFIGURATION, file)?;
-                Ok(whole.with_last_revision())
-            }
         }
     }
 
