@@ -2,10 +2,11 @@
 
 use std::io;
 
-use crate::cli::{Parameter, UsageFailure, quote, quote_path};
+use crate::cli::{Parameter, UsageFailure, quote};
 use crate::iop::config::{ConfigurationError, PartitionError, TargetIdentity};
 use crate::iop::ipl::ReIplError;
 use crate::iop::store::StateError;
+use crate::storage::{StorageError, quoted};
 use crate::values::{Form, Subject, ValueError};
 use crate::vtl::LibraryError;
 use crate::vtl::listener::ListenError;
@@ -290,10 +291,22 @@ impl From<LibraryError> for CommandError {
                 ErrorKind::State,
                 "end that process, or give another directory with --media-dir",
             ),
-            LibraryError::Io { .. } => (
+            LibraryError::Storage(StorageError::Io { .. }) => (
                 ErrorKind::State,
                 "give another directory with --media-dir, or see to the cause",
             ),
+            LibraryError::Storage(StorageError::SymbolicLink { .. }) => (
+                ErrorKind::State,
+                "give the directory or file itself with --media-dir: it may not be a link",
+            ),
+            LibraryError::Storage(storage) => {
+                let hints = vec![storage_hint(storage)];
+                return Self {
+                    kind: ErrorKind::State,
+                    hints,
+                    error: error.into(),
+                };
+            }
             LibraryError::Malformed { .. } => (
                 ErrorKind::State,
                 "it is left as it is: restore it from a backup, or move it away to fill the slots anew",
@@ -338,38 +351,7 @@ impl From<ListenError> for CommandError {
 
 fn state_hint(error: &StateError) -> String {
     match error {
-        StateError::Io { source, path, .. } => match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
-                "free some space on the file system of {}; what was stored before is unharmed",
-                quote_path(path)
-            ),
-            _ => "give another directory with --state-dir, or see to the cause; what was stored before is unharmed"
-                .to_owned(),
-        },
-        StateError::OpenRecord { path, .. } => format!(
-            "it may have been read or changed by others: look at it, then chmod 600 {}",
-            quote_path(path)
-        ),
-        StateError::SymbolicLink { .. } => {
-            "put the file itself in its place; the state directory may be a link, its files may not"
-                .to_owned()
-        }
-        StateError::OpenDirectory {
-            path,
-            what: "keystore",
-            ..
-        } => format!(
-            "others may have read or put files in it: look at it, then chmod 700 {}",
-            quote_path(path)
-        ),
-        StateError::OpenDirectory { path, .. } => format!(
-            "others may have put files in it: look at it, then chmod go-w {}",
-            quote_path(path)
-        ),
-        StateError::ForeignDirectory { .. } => {
-            "run as its owner, or give a directory of your own with --state-dir or --keystore-dir"
-                .to_owned()
-        }
+        StateError::Storage(error) => storage_hint(error),
         StateError::Malformed { .. } => {
             "it is left as it is: restore it from a backup, or move it away to begin anew".to_owned()
         }
@@ -385,7 +367,65 @@ fn state_hint(error: &StateError) -> String {
         StateError::KeystoreFull { .. } => {
             "give it more with partition set --keystore-size SIZE, or the credential -chapkeystore NONE".to_owned()
         }
-        StateError::Locked { pid, waited, .. } => format!(
+    }
+}
+
+/// Returns what to do about a directory or a file that could not be used.
+fn storage_hint(error: &StorageError) -> String {
+    let naming = |what: &str| match what {
+        "media" => "--media-dir",
+        "keystore" => "--keystore-dir",
+        _ => "--state-dir",
+    };
+    match error {
+        StorageError::Io { source, path, .. } => match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!(
+                "free some space on the file system of {}; what was stored before is unharmed",
+                quoted(path)
+            ),
+            io::ErrorKind::FileTooLarge => {
+                "raise the limit of file sizes (ulimit -f), or make the file smaller; what was stored before is unharmed"
+                    .to_owned()
+            }
+            _ => "give another directory with --state-dir, or see to the cause; what was stored before is unharmed"
+                .to_owned(),
+        },
+        StorageError::NotDurable { .. } => {
+            "the edit is done and need not be made again; see to the disk, since a power failure now may undo it".to_owned()
+        }
+        StorageError::TooLong { path, .. } => format!(
+            "nothing has changed: take something out of {} first",
+            quoted(path)
+        ),
+        StorageError::SharedFile { path, .. } => format!(
+            "it may have been read or changed by others: look at it, then chmod 600 {}",
+            quoted(path)
+        ),
+        StorageError::SymbolicLink { .. } => {
+            "put the file itself in its place; the state directory may be a link, its files may not"
+                .to_owned()
+        }
+        StorageError::SharedDirectory {
+            path,
+            what: "keystore",
+            ..
+        } => format!(
+            "others may have read or put files in it: look at it, then chmod 700 {}",
+            quoted(path)
+        ),
+        StorageError::SharedDirectory { path, .. } => format!(
+            "others may have put files in it: look at it, then chmod go-w {}",
+            quoted(path)
+        ),
+        StorageError::ForeignDirectory { what, .. } => format!(
+            "run as its owner, or give a directory of your own with {}",
+            naming(what)
+        ),
+        StorageError::ForeignFile { path, .. } => format!(
+            "another user may have put it there: look at it, then chown it to yourself or move it away ({})",
+            quoted(path)
+        ),
+        StorageError::Locked { pid, waited, .. } => format!(
             "waited {:.1} s: {}, or give a longer --lock-timeout",
             waited.as_secs_f64(),
             match pid {

@@ -9,6 +9,7 @@
 //! | [`transport`] | tokio: connects, drives one session, keeps deadlines |
 //! | [`scsi`] | sans-IO SPC, SMC and SSC: encodes commands, decodes replies |
 //! | [`vtl`] | the embedded virtual tape library: a medium changer and its drives, cartridges on disk, a listener with tokio |
+//! | [`storage`] | files that are kept whole and private: directories, durable replacement, locks |
 //! | [`iscsi`] | sans-IO RFC 7143, both roles: PDUs, text negotiation, CHAP, login, full feature phase |
 //! | [`values`] | the values that a command line carries, parsed once |
 //!
@@ -16,13 +17,13 @@
 //!
 //! ```text
 //! main      -> commands
-//! commands  -> cli, error, iop, iscsi, transport, values, vtl
-//! error     -> cli, iop, values, vtl
-//! iop       -> iscsi, scsi, transport, values
+//! commands  -> cli, error, iop, iscsi, storage, transport, values, vtl
+//! error     -> cli, iop, storage, values, vtl
+//! iop       -> iscsi, scsi, storage, transport, values
 //! transport -> iscsi
-//! vtl       -> iscsi, scsi
+//! vtl       -> iscsi, scsi, storage
 //! cli       -> values
-//! iscsi, scsi, values -> nothing else in the crate
+//! iscsi, scsi, storage, values -> nothing else in the crate
 //! ```
 //!
 //! `iscsi`, `scsi`, `values`, `iop::config`, `iop::active`, `iop::devices`, `iop::keystore` and the grammar do no I/O: no sockets,
@@ -44,6 +45,7 @@ pub mod error;
 pub mod iop;
 pub mod iscsi;
 pub mod scsi;
+pub mod storage;
 pub mod transport;
 pub mod values;
 pub mod vtl;

@@ -3,10 +3,14 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use iscsiswiconfig::commands::{self, Terminal};
 
 fn main() -> ExitCode {
+    // A file size limit (setrlimit(2), RLIMIT_FSIZE) is to fail the write with EFBIG, not to end the process. The flag itself
+    // is of no interest; without the handler everything else works as before.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let mut terminal = Terminal::new(Box::new(io::stdout()), Box::new(io::stderr()));
     terminal.interactive = io::stderr().is_terminal();
     terminal.columns = columns(io::stdout());

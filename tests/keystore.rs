@@ -156,7 +156,7 @@ impl Operation {
         let home = self.home();
         let (store, operations) = faulty_keystore(home.path(), None);
         self.run(&store).unwrap();
-        operations.get()
+        operations.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 

@@ -1,21 +1,22 @@
 //! Every disk operation failed, and every one died at, in turn: the state is the old one or the new one, never between.
 
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use iscsiswiconfig::iop::config::{
     ChapParameters, Configuration, KeystoreUse, Partition, StagedParameter, TargetIdentity,
 };
 use iscsiswiconfig::iop::devices::names::{DeviceKey, DeviceKind};
-use iscsiswiconfig::iop::store::{
-    ActiveConfiguration, FileSystem, OpenFile, Ownership, StateError, Store, SystemFileSystem,
+use iscsiswiconfig::iop::store::{ActiveConfiguration, StateError, Store};
+use iscsiswiconfig::storage::{
+    DirectoryHandle, FileSystem, Links, OpenFile, StorageError, SystemFileSystem,
 };
 use iscsiswiconfig::values::{ChapName, ChapSecret, InitiatorName, IscsiName, Port, Subject};
 use tempfile::TempDir;
@@ -43,8 +44,10 @@ pub enum Fault {
 /// This machine's disk, on which the n-th operation on the state goes wrong, and which hides the machine's own ids.
 struct FaultyDisk {
     directory: PathBuf,
-    operations: Rc<Cell<usize>>,
+    operations: Arc<AtomicUsize>,
     fault: Option<(usize, Moment, Fault)>,
+    /// A file of the machine, and how reading it fails.
+    machine: Option<(PathBuf, io::ErrorKind)>,
 }
 
 impl FaultyDisk {
@@ -57,11 +60,11 @@ impl FaultyDisk {
         if !path.starts_with(&self.directory) {
             return operation();
         }
-        self.operations.set(self.operations.get() + 1);
+        let number = self.operations.fetch_add(1, Ordering::Relaxed) + 1;
         let Some((at, moment, fault)) = self.fault else {
             return operation();
         };
-        if self.operations.get() != at {
+        if number != at {
             return operation();
         }
         match moment {
@@ -79,16 +82,23 @@ impl FaultyDisk {
 }
 
 impl FileSystem for FaultyDisk {
-    fn create_directory(&self, path: &Path) -> io::Result<()> {
-        self.step(path, || (), || SystemFileSystem.create_directory(path))
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        self.step(path, || (), || SystemFileSystem.make_directory(path))
     }
 
-    fn inspect_directory(&self, path: &Path) -> io::Result<Option<Ownership>> {
-        self.step(path, || (), || SystemFileSystem.inspect_directory(path))
+    fn open_directory(&self, path: &Path, links: Links) -> io::Result<Option<DirectoryHandle>> {
+        let open = || SystemFileSystem.open_directory(path, links);
+        self.step(path, || (), open)
     }
 
-    fn open(&self, path: &Path) -> io::Result<Option<OpenFile>> {
-        self.step(path, || (), || SystemFileSystem.open(path))
+    fn names(&self, directory: &DirectoryHandle) -> io::Result<Vec<String>> {
+        let names = || SystemFileSystem.names(directory);
+        self.step(&directory.path, || (), names)
+    }
+
+    fn open(&self, directory: &DirectoryHandle, name: &str) -> io::Result<Option<OpenFile>> {
+        let open = || SystemFileSystem.open(directory, name);
+        self.step(&directory.path, || (), open)
     }
 
     fn read(&self, file: &File, bytes: &mut [u8]) -> io::Result<()> {
@@ -96,12 +106,16 @@ impl FileSystem for FaultyDisk {
         self.step(&self.directory, || (), read)
     }
 
-    fn read_machine_file(&self, _: &Path) -> io::Result<String> {
-        Err(io::ErrorKind::NotFound.into())
+    fn read_machine_file(&self, path: &Path) -> io::Result<String> {
+        match &self.machine {
+            Some((of, kind)) if path == of => Err((*kind).into()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
-    fn open_lock(&self, path: &Path) -> io::Result<File> {
-        self.step(path, || (), || SystemFileSystem.open_lock(path))
+    fn open_lock(&self, directory: &DirectoryHandle, name: &str) -> io::Result<File> {
+        let open = || SystemFileSystem.open_lock(directory, name);
+        self.step(&directory.path, || (), open)
     }
 
     fn try_lock(&self, lock: &File) -> io::Result<bool> {
@@ -109,13 +123,19 @@ impl FileSystem for FaultyDisk {
         // A process that another test has just forked holds every lock of this one until it has become its own program; the
         // attempt is made again then and counts once.
         if let Ok(false) = taken {
-            self.operations.set(self.operations.get() - 1);
+            self.operations.fetch_sub(1, Ordering::Relaxed);
         }
         taken
     }
 
-    fn create_new(&self, path: &Path) -> io::Result<File> {
-        self.step(path, || (), || SystemFileSystem.create_new(path))
+    fn write_over(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+        let write = || SystemFileSystem.write_over(file, bytes);
+        self.step(&self.directory, || (), write)
+    }
+
+    fn create_new(&self, directory: &DirectoryHandle, name: &str) -> io::Result<File> {
+        let create = || SystemFileSystem.create_new(directory, name);
+        self.step(&directory.path, || (), create)
     }
 
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
@@ -132,16 +152,19 @@ impl FileSystem for FaultyDisk {
         self.step(&self.directory, || (), || SystemFileSystem.sync(file))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.step(to, || (), || SystemFileSystem.rename(from, to))
+    fn rename(&self, directory: &DirectoryHandle, from: &str, to: &str) -> io::Result<()> {
+        let rename = || SystemFileSystem.rename(directory, from, to);
+        self.step(&directory.path, || (), rename)
     }
 
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        self.step(path, || (), || SystemFileSystem.sync_directory(path))
+    fn sync_directory(&self, directory: &DirectoryHandle) -> io::Result<()> {
+        let sync = || SystemFileSystem.sync_directory(directory);
+        self.step(&directory.path, || (), sync)
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.step(path, || (), || SystemFileSystem.remove(path))
+    fn remove(&self, directory: &DirectoryHandle, name: &str) -> io::Result<()> {
+        let remove = || SystemFileSystem.remove(directory, name);
+        self.step(&directory.path, || (), remove)
     }
 }
 
@@ -151,12 +174,13 @@ fn store(directory: &Path) -> Store {
     Store::new(directory.to_owned(), LOCK_TIMEOUT)
 }
 
-fn faulty(directory: &Path, fault: Option<(usize, Moment, Fault)>) -> (Store, Rc<Cell<usize>>) {
-    let operations = Rc::new(Cell::new(0));
+fn faulty(directory: &Path, fault: Option<(usize, Moment, Fault)>) -> (Store, Arc<AtomicUsize>) {
+    let operations = Arc::new(AtomicUsize::new(0));
     let disk = FaultyDisk {
         directory: directory.to_owned(),
-        operations: Rc::clone(&operations),
+        operations: Arc::clone(&operations),
         fault,
+        machine: None,
     };
     (
         Store::on(Box::new(disk), directory.to_owned(), LOCK_TIMEOUT),
@@ -168,12 +192,13 @@ fn faulty(directory: &Path, fault: Option<(usize, Moment, Fault)>) -> (Store, Rc
 pub fn faulty_keystore(
     root: &Path,
     fault: Option<(usize, Moment, Fault)>,
-) -> (Store, Rc<Cell<usize>>) {
-    let operations = Rc::new(Cell::new(0));
+) -> (Store, Arc<AtomicUsize>) {
+    let operations = Arc::new(AtomicUsize::new(0));
     let disk = FaultyDisk {
         directory: root.to_owned(),
-        operations: Rc::clone(&operations),
+        operations: Arc::clone(&operations),
         fault,
+        machine: None,
     };
     let store = Store::on(Box::new(disk), root.join("state"), LOCK_TIMEOUT);
     (store.with_keystore(root.join("keystore")), operations)
@@ -263,7 +288,7 @@ fn count(old: usize, operation: fn(&Store) -> Result<(), StateError>) -> usize {
     let home = directory_with_targets(old);
     let (store, operations) = faulty(&home.path().join("state"), None);
     operation(&store).unwrap();
-    operations.get()
+    operations.load(Ordering::Relaxed)
 }
 
 #[test]
@@ -280,7 +305,13 @@ fn an_edit_that_fails_at_any_operation_leaves_the_old_state_or_the_new_one() {
             let home = directory_with_targets(old);
             let directory = home.path().join("state");
             let error = edit(&faulty(&directory, Some((at, moment, Fault::Fails))).0).unwrap_err();
-            assert!(matches!(error, StateError::Io { .. }), "{context}: {error}");
+            assert!(
+                matches!(
+                    error,
+                    StateError::Storage(StorageError::Io { .. } | StorageError::NotDurable { .. })
+                ),
+                "{context}: {error}"
+            );
             assert!(
                 std::error::Error::source(&error).is_some(),
                 "{context}: the cause is kept"
@@ -301,8 +332,14 @@ fn a_failure_before_the_rename_changes_nothing_and_one_behind_it_is_told() {
         .map(|at| {
             let home = directory_with_targets(1);
             let directory = home.path().join("state");
-            edit(&faulty(&directory, Some((at, Moment::Before, Fault::Fails))).0).unwrap_err();
-            is_new(&directory, 1, &format!("operation {at}"))
+            let failed = edit(&faulty(&directory, Some((at, Moment::Before, Fault::Fails))).0);
+            let new = is_new(&directory, 1, &format!("operation {at}"));
+            let told = matches!(
+                failed,
+                Err(StateError::Storage(StorageError::NotDurable { .. }))
+            );
+            assert_eq!(told, new, "operation {at}: {failed:?}");
+            new
         })
         .collect();
     // Only the fsync of the directory comes behind the rename.
@@ -349,7 +386,7 @@ fn the_first_write_of_all_fails_as_cleanly_as_any_other() {
         let home = tempfile::tempdir().unwrap();
         let (store, operations) = faulty(&home.path().join("a/state"), None);
         edit(&store).unwrap();
-        operations.get()
+        operations.load(Ordering::Relaxed)
     };
     for at in 1..=count {
         let home = tempfile::tempdir().unwrap();
@@ -509,4 +546,108 @@ fn a_field_that_a_record_lacks_has_its_default() {
     assert_eq!(store.partition().unwrap().keystore_size, 0);
     let re_ipl = store.begin_re_ipl().unwrap();
     assert!(re_ipl.device_names.drives.is_empty());
+}
+
+/// Opens a state with a keystore directory on a machine of which one file cannot be read.
+fn on_machine(root: &Path, file: &str, kind: io::ErrorKind) -> Store {
+    let disk = FaultyDisk {
+        directory: root.to_owned(),
+        operations: Arc::default(),
+        fault: None,
+        machine: Some((file.into(), kind)),
+    };
+    Store::on(Box::new(disk), root.join("state"), LOCK_TIMEOUT).with_keystore(root.join("keystore"))
+}
+
+#[test]
+fn a_machine_whose_identity_cannot_be_read_seals_nothing_and_has_no_other_name() {
+    for file in ["/etc/machine-id", "/proc/device-tree/ibm,partition-uuid"] {
+        for kind in [
+            io::ErrorKind::PermissionDenied,
+            io::ErrorKind::Other,
+            io::ErrorKind::InvalidData,
+        ] {
+            let home = tempfile::tempdir().unwrap();
+            let faulty = on_machine(home.path(), file, kind);
+            assert!(faulty.generated_name().is_err(), "{file} {kind:?}");
+            let enabled = faulty.edit_partition(|_, partition, _| {
+                partition.keystore_size = 4096;
+                Ok::<_, StateError>(())
+            });
+            let error = enabled.unwrap_err();
+            assert!(error.to_string().contains(file), "{error}");
+            let written = |name: &str| {
+                let names = fs::read_dir(home.path().join(name));
+                names.is_ok_and(|names| {
+                    names
+                        .flatten()
+                        .any(|file| file.file_name().to_string_lossy().ends_with(".json"))
+                })
+            };
+            assert!(!written("state") && !written("keystore"), "{file} {kind:?}");
+        }
+    }
+    let home = tempfile::tempdir().unwrap();
+    let without = on_machine(home.path(), "/etc/machine-id", io::ErrorKind::NotFound);
+    assert!(without.generated_name().unwrap().is_some());
+}
+
+#[test]
+fn what_a_killed_writer_left_is_removed_by_the_next_call_unless_a_writer_is_at_work() {
+    const LEFT: [&str; 2] = ["config.json.new", "partition.json.new"];
+    let home = directory_with_targets(1);
+    let directory = home.path().join("state");
+    let left = || -> Vec<&str> {
+        let is_there = |name: &&str| directory.join(name).exists();
+        LEFT.into_iter().filter(is_there).collect()
+    };
+    let calls: [fn(&Store); 4] = [
+        |store| drop(store.configuration().unwrap()),
+        |store| drop(store.active().unwrap()),
+        |store| drop(store.partition().unwrap()),
+        |store| drop(store.begin_re_ipl().unwrap()),
+    ];
+    for call in calls {
+        for name in LEFT {
+            put(&directory, name, "SECRETSECRET");
+        }
+        call(&store(&directory));
+        assert!(left().is_empty(), "{:?}", left());
+    }
+    let writer = store(&directory);
+    let edited = writer.edit(|_, _| {
+        put(&directory, LEFT[1], "of the writer");
+        drop(store(&directory).configuration());
+        assert_eq!(left(), [LEFT[1]]);
+        Ok::<_, StateError>(())
+    });
+    edited.unwrap();
+}
+
+#[test]
+fn a_record_that_could_not_be_read_again_is_not_written() {
+    let home = directory_with_targets(1);
+    let directory = home.path().join("state");
+    let before = fs::read(directory.join("config.json")).unwrap();
+    let edited = store(&directory).edit(|configuration, _| {
+        let target = configuration.targets[0].clone();
+        configuration.targets = vec![target; 600_000];
+        Ok::<_, StateError>(())
+    });
+    assert!(matches!(
+        edited,
+        Err(StateError::Storage(StorageError::TooLong { .. }))
+    ));
+    assert_eq!(fs::read(directory.join("config.json")).unwrap(), before);
+}
+
+#[test]
+fn a_file_size_limit_is_an_error_and_not_a_death() {
+    let environment = crate::common::TestEnvironment::new();
+    let add = "-addtarget -initiatorname iqn.i -targethostname 10.1.1.5 -targetname iqn.one";
+    let mut shell = environment.command_of(Path::new("sh"));
+    shell.args(["-c", &format!("ulimit -f 0; exec iscsiswiconfig {add}")]);
+    let output = environment.finish(shell).assert_status(3);
+    assert!(output.stderr.contains("ulimit -f"), "{}", *output);
+    assert_eq!(environment.run_line(add).status.code(), Some(0));
 }

@@ -1,12 +1,12 @@
 //! What a library is made of, and what is wrong with such a wish.
 
-use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use super::barcode::Barcode;
 use super::fault::LibraryFaults;
+use crate::storage::{StorageError, quoted};
 
 /// What a library is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,25 +212,21 @@ pub enum LibraryError {
         volume: Barcode,
     },
     /// Another library has the media directory.
-    #[error("the media directory {} is in use{}", path.display(), by(*pid))]
+    #[error("the media directory {} is in use{}", quoted(path), by(*pid))]
     InUse {
         /// The directory.
         path: PathBuf,
         /// The process that has it, where its lock file says so.
         pid: Option<u32>,
     },
-    /// The media directory could not be read or written.
-    #[error("cannot {operation} {}", path.display())]
-    Io {
-        /// What was tried, as a verb.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    /// The media directory could not be read or written, or others can write it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// library.json is not what this program writes.
-    #[error("{} is not a library's contents: line {line}, column {column}", path.display())]
+    #[error(
+        "{} is not a library's contents: line {line}, column {column}",
+        quoted(path)
+    )]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -240,7 +236,10 @@ pub enum LibraryError {
         column: usize,
     },
     /// library.json is of a later version.
-    #[error("{} has schema {schema}, which is newer than this program", path.display())]
+    #[error(
+        "{} has schema {schema}, which is newer than this program",
+        quoted(path)
+    )]
     NewerSchema {
         /// The file.
         path: PathBuf,

@@ -14,6 +14,7 @@ use super::reply::{Outcome, Refusal, up_to};
 use crate::scsi::spc::PeripheralDeviceType;
 use crate::scsi::ssc::{self, LoadUnload, Transfer};
 use crate::scsi::{AdditionalSenseCode, SenseKey};
+use crate::storage::StorageError;
 
 /// The longest block, and the most that one command may transfer in blocks of fixed length.
 pub(super) const LONGEST_BLOCK: u32 = 1 << 20;
@@ -123,10 +124,12 @@ impl Drive {
     pub(super) fn sync(&mut self) -> Result<(), LibraryError> {
         match &mut self.cartridge {
             None => Ok(()),
-            Some(cartridge) => cartridge.sync().map_err(|source| LibraryError::Io {
-                operation: "sync",
-                path: format!("{}.tap", cartridge.volume).into(),
-                source,
+            Some(cartridge) => cartridge.sync().map_err(|source| {
+                LibraryError::from(StorageError::Io {
+                    operation: "sync",
+                    path: format!("{}.tap", cartridge.volume).into(),
+                    source,
+                })
             }),
         }
     }

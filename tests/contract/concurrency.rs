@@ -155,10 +155,14 @@ impl Drop for Stopped {
     }
 }
 
-/// Stops an edit while it holds the lock, which /proc/locks tells.
+/// Stops an edit while it holds the lock, which /proc/locks tells, and has written its id there.
 fn stop_while_locked(environment: &TestEnvironment) -> Stopped {
     let locked = |id: u32| {
         let id = id.to_string();
+        let noted = fs::read_to_string(environment.state_file("config.lock"));
+        if noted.map_or(true, |noted| noted.trim() != id) {
+            return false;
+        }
         let locks = fs::read_to_string("/proc/locks").unwrap();
         // A line with an arrow is a process that waits.
         locks.lines().any(|line| {

@@ -1,62 +1,20 @@
 //! Why the state cannot be locked, read or written.
 
-use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::iop::keystore::UnsealError;
+use crate::storage::{StorageError, quoted};
 
 /// Why the state cannot be locked, read or written. No text holds what a file held.
 #[derive(Debug, Error)]
 pub enum StateError {
-    /// An operation on the disk failed.
-    #[error("cannot {operation} {}", path.display())]
-    Io {
-        /// What was tried, as a verb.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A record gives group or others any permission.
-    #[error("{} is open to group or others (mode {permissions:04o})", path.display())]
-    OpenRecord {
-        /// The record.
-        path: PathBuf,
-        /// Its permission bits.
-        permissions: u32,
-    },
-    /// A record is a symbolic link.
-    #[error("{} is a symbolic link", path.display())]
-    SymbolicLink {
-        /// The link.
-        path: PathBuf,
-    },
-    /// Group or others can write the state directory, or do anything with the keystore directory.
-    #[error("the {what} directory {} can be {} group or others (mode {permissions:04o})", path.display(), if *what == "state" { "written by" } else { "used by" })]
-    OpenDirectory {
-        /// Which directory: state or keystore.
-        what: &'static str,
-        /// The directory.
-        path: PathBuf,
-        /// Its permission bits.
-        permissions: u32,
-    },
-    /// A directory is somebody else's.
-    #[error("the {what} directory {} belongs to user id {owner}", path.display())]
-    ForeignDirectory {
-        /// Which directory: state or keystore.
-        what: &'static str,
-        /// The directory.
-        path: PathBuf,
-        /// The owner's user id.
-        owner: u32,
-    },
+    /// A directory or a file in it could not be locked, read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// A record is not what this version writes.
-    #[error("{} does not parse (line {line}, column {column})", path.display())]
+    #[error("{} does not parse (line {line}, column {column})", quoted(path))]
     Malformed {
         /// The record.
         path: PathBuf,
@@ -66,7 +24,7 @@ pub enum StateError {
         column: usize,
     },
     /// A record was written by a newer version.
-    #[error("{} has schema {schema}, and this version knows {known}", path.display())]
+    #[error("{} has schema {schema}, and this version knows {known}", quoted(path))]
     NewerSchema {
         /// The record.
         path: PathBuf,
@@ -76,7 +34,7 @@ pub enum StateError {
         known: u32,
     },
     /// A sealed KeyStore does not open.
-    #[error("the Platform KeyStore {} cannot be opened", path.display())]
+    #[error("the Platform KeyStore {} cannot be opened", quoted(path))]
     Sealed {
         /// The sealed KeyStore.
         path: PathBuf,
@@ -84,7 +42,11 @@ pub enum StateError {
         source: UnsealError,
     },
     /// The secret that a KeyStore was sealed with is gone.
-    #[error("the Platform KeyStore {} cannot be opened: {} is not there", path.display(), secret.display())]
+    #[error(
+        "the Platform KeyStore {} cannot be opened: {} is not there",
+        quoted(path),
+        quoted(secret)
+    )]
     SecretMissing {
         /// The sealed KeyStore.
         path: PathBuf,
@@ -103,35 +65,4 @@ pub enum StateError {
         /// What would be used, in bytes.
         needed: u64,
     },
-    /// Somebody else holds a lock.
-    #[error("{} is locked{}", path.display(), holder(*pid))]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
-        /// The process that holds it, where the kernel tells.
-        pid: Option<u32>,
-        /// How long was waited.
-        waited: Duration,
-    },
-}
-
-fn holder(pid: Option<u32>) -> String {
-    pid.map(|pid| format!(" by process {pid}"))
-        .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_holder_is_named_where_it_is_known() {
-        let locked = |pid| {
-            let path = PathBuf::from("config.lock");
-            let waited = Duration::ZERO;
-            StateError::Locked { path, pid, waited }.to_string()
-        };
-        assert_eq!(locked(Some(47)), "config.lock is locked by process 47");
-        assert_eq!(locked(None), "config.lock is locked");
-    }
 }

@@ -1,5 +1,6 @@
 //! The partition's own initiator name: `iqn.1924-02.com.ibm:ibmi.<uuid>-i0`.
 
+use std::io;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,12 +10,13 @@ use sha2::Sha256;
 use super::error::StateError;
 use super::records::Store;
 use crate::iop::config::{UuidChoice, plain_uuid};
+use crate::storage::{FileSystem, StorageError};
 use crate::values::{IscsiName, Subject, ValueError};
 
 /// The partition's UUID as the Power hypervisor gives it.
-pub(super) const PARTITION_UUID: &str = "/proc/device-tree/ibm,partition-uuid";
+const PARTITION_UUID: &str = "/proc/device-tree/ibm,partition-uuid";
 /// The machine id of machine-id(5).
-pub(super) const MACHINE_ID: &str = "/etc/machine-id";
+const MACHINE_ID: &str = "/etc/machine-id";
 const SYSTEM: &str = "system.json";
 
 /// A UUID that was made once, for a machine that has no id of its own: `system.json`.
@@ -49,7 +51,52 @@ pub enum UuidSource {
     Random,
 }
 
+/// What the machine says of itself: the texts of its files, where they exist. They are read once, so that one call never acts
+/// on two answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Machine {
+    partition_uuid: Option<String>,
+    machine_id: Option<String>,
+}
+
+impl Machine {
+    /// Reads the files. Only one that does not exist is none: with another one's absence a KeyStore would be sealed that
+    /// never opens again, and the generated initiator name would be another one.
+    fn read(disk: &dyn FileSystem) -> Result<Self, StorageError> {
+        let text = |path: &str| match disk.read_machine_file(Path::new(path)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StorageError::Io {
+                operation: "read",
+                path: path.into(),
+                source,
+            }),
+        };
+        Ok(Self {
+            partition_uuid: text(PARTITION_UUID)?,
+            machine_id: text(MACHINE_ID)?,
+        })
+    }
+
+    /// Returns what a KeyStore is sealed with of the machine: whichever of the two it has. The sealed form must not open where
+    /// one of them differs.
+    pub(super) fn sealed_with(&self) -> String {
+        [&self.partition_uuid, &self.machine_id]
+            .map(|text| text.as_deref().unwrap_or_default())
+            .join("\n")
+    }
+}
+
 impl Store {
+    /// Returns what the machine says of itself.
+    pub(super) fn machine(&self) -> Result<&Machine, StorageError> {
+        if let Some(machine) = self.machine.get() {
+            return Ok(machine);
+        }
+        let machine = Machine::read(self.state.disk.as_ref())?;
+        Ok(self.machine.get_or_init(|| machine))
+    }
+
     /// Returns the partition's UUID and the name made of it. The first call on a machine without an id of its own makes one
     /// and keeps it in the state directory.
     ///
@@ -59,7 +106,7 @@ impl Store {
         let (uuid, source) = match self.partition()?.uuid {
             Some(UuidChoice::None) => (None, UuidSource::Set),
             Some(UuidChoice::Given(uuid)) => (Some(uuid), UuidSource::Set),
-            None => match machine_uuid(|path| self.read_machine_file(path)) {
+            None => match machine_uuid(self.machine()?) {
                 Some((uuid, source)) => (Some(uuid), source),
                 None => (Some(self.kept_uuid()?), UuidSource::Random),
             },
@@ -91,7 +138,7 @@ impl Store {
     fn kept_uuid(&self) -> Result<String, StateError> {
         let system = self.read_or_make(SYSTEM, || {
             let mut random = [0; 16];
-            getrandom::fill(&mut random).map_err(|error| StateError::Io {
+            getrandom::fill(&mut random).map_err(|error| StorageError::Io {
                 operation: "draw a random UUID for",
                 path: self.directory().join(SYSTEM),
                 source: error.into(),
@@ -108,12 +155,12 @@ impl Store {
     }
 }
 
-/// Returns the partition's UUID, or one derived from the machine id where there is none.
-fn machine_uuid(read: impl Fn(&Path) -> Option<String>) -> Option<(String, UuidSource)> {
-    let digits = |path| read(Path::new(path)).and_then(|text| hexadecimal_digits(&text));
-    digits(PARTITION_UUID)
+/// Returns the UUID that the machine has: the partition's, else one derived from the machine id.
+fn machine_uuid(machine: &Machine) -> Option<(String, UuidSource)> {
+    let digits = |text: &Option<String>| text.as_deref().and_then(hexadecimal_digits);
+    digits(&machine.partition_uuid)
         .map(|uuid| (uuid, UuidSource::Hypervisor))
-        .or_else(|| digits(MACHINE_ID).map(|id| (derive_uuid(&id), UuidSource::MachineId)))
+        .or_else(|| digits(&machine.machine_id).map(|id| (derive_uuid(&id), UuidSource::MachineId)))
 }
 
 fn initiator_name(uuid: &str) -> Result<IscsiName, ValueError> {
@@ -167,15 +214,11 @@ mod tests {
         const PARTITION: &str = "4520920e-fdc3-454d-b06b-96a56d912aa5\0";
         const MACHINE: &str = "0123456789abcdef0123456789abcdef\n";
         let uuid = |partition: Option<&str>, machine: Option<&str>| {
-            machine_uuid(|path| {
-                let text = match path.to_str() {
-                    Some("/proc/device-tree/ibm,partition-uuid") => partition,
-                    Some("/etc/machine-id") => machine,
-                    other => panic!("{other:?}"),
-                };
-                text.map(str::to_owned)
-            })
-            .map(|(uuid, _)| uuid)
+            let machine = Machine {
+                partition_uuid: partition.map(str::to_owned),
+                machine_id: machine.map(str::to_owned),
+            };
+            machine_uuid(&machine).map(|(uuid, _)| uuid)
         };
         let derived = derive_uuid(MACHINE.trim_end());
         let own = "4520920efdc3454db06b96a56d912aa5";
@@ -192,8 +235,8 @@ mod tests {
         let link = directory.path().join("machine-id");
         std::fs::write(directory.path().join("kept"), "id\n").unwrap();
         std::os::unix::fs::symlink("kept", &link).unwrap();
-        let store = Store::new(directory.path().join("state"), std::time::Duration::ZERO);
-        assert_eq!(store.read_machine_file(&link).as_deref(), Some("id\n"));
+        let text = crate::storage::SystemFileSystem.read_machine_file(&link);
+        assert_eq!(text.unwrap(), "id\n");
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! The sealed KeyStores on disk.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::directory::Directory;
 use super::error::StateError;
-use super::identity::{MACHINE_ID, PARTITION_UUID};
+use super::record;
 use super::records::Store;
 use crate::iop::config::PartitionRecord;
-use crate::iop::keystore::{EntryId, Keystore, MachineSecret, SealedKeystore, Sealing};
+use crate::iop::keystore::{
+    EntryId, Keystore, MachineSecret, SealedKeystore, Sealing, UnsealError,
+};
+use crate::storage::{Directory, Lock, OpenDirectory, StorageError};
 
 const MACHINE_SECRET: &str = "machine.json";
 const LOCK: &str = "keystore.lock";
@@ -25,31 +26,33 @@ impl Store {
         let (Some(id), Some(directory)) = (partition.keystore, &self.keystore) else {
             return Ok(Keystore::default());
         };
-        if !directory.inspect()? {
+        let Some(open) = directory.open()? else {
             return Ok(Keystore::default());
-        }
+        };
+        sweep(&open)?;
+        let directory = Some(&open);
         let name = file_name(id);
         // The secret is made before the first KeyStore, so it is read last.
-        let Some(sealed) = directory.read::<SealedKeystore>(&name)? else {
+        let Some(sealed) = record::read::<SealedKeystore>(directory, &name)? else {
             return Ok(Keystore::default());
         };
-        let path = directory.path.join(name);
-        let Some(secret) = directory.read::<MachineSecret>(MACHINE_SECRET)? else {
+        let path = open.path_of(&name);
+        let Some(secret) = record::read::<MachineSecret>(directory, MACHINE_SECRET)? else {
             return Err(StateError::SecretMissing {
                 path,
-                secret: directory.path.join(MACHINE_SECRET),
+                secret: open.path_of(MACHINE_SECRET),
             });
         };
-        self.sealing(&secret, id)
+        self.sealing(&secret, id)?
             .open(&sealed)
             .map_err(|source| StateError::Sealed { path, source })
     }
 
     /// Takes the lock of the keystore directory.
-    pub(super) fn lock_keystore(&self) -> Result<File, StateError> {
-        let directory = self.keystore_directory()?;
-        directory.prepare()?;
-        directory.lock(LOCK)
+    pub(super) fn lock_keystore(&self) -> Result<Lock, StateError> {
+        let directory = self.keystore_directory()?.prepare()?;
+        sweep(&directory)?;
+        Ok(directory.lock(LOCK)?)
     }
 
     /// Replaces what a partition's KeyStore holds; its lock must be held.
@@ -62,23 +65,27 @@ impl Store {
         let Some(id) = partition.keystore else {
             return Ok(());
         };
+        let open = directory.prepare()?;
         let name = file_name(id);
-        let secret = match directory.read(MACHINE_SECRET)? {
+        let secret = match record::read(Some(&open), MACHINE_SECRET)? {
             Some(secret) => secret,
             None => {
                 let secret = MachineSecret::new(Zeroizing::new(random(directory)?));
-                directory.replace(MACHINE_SECRET, &secret)?;
+                record::replace(&open, MACHINE_SECRET, &secret)?;
                 secret
             }
         };
-        let sealed = self
-            .sealing(&secret, id)
-            .seal(keystore, random(directory)?)
-            .map_err(|source| StateError::Sealed {
-                path: directory.path.join(&name),
-                source,
-            })?;
-        directory.replace(&name, &sealed)
+        let sealing = self.sealing(&secret, id)?;
+        let failed = |source| StateError::Sealed {
+            path: open.path_of(&name),
+            source,
+        };
+        let sealed = sealing.seal(keystore, random(directory)?).map_err(failed)?;
+        // Nothing takes the place of the old form that does not open.
+        if sealing.open(&sealed).map_err(failed)? != *keystore {
+            return Err(failed(UnsealError));
+        }
+        record::replace(&open, &name, &sealed)
     }
 
     /// Returns a new id, which no other one equals.
@@ -87,20 +94,23 @@ impl Store {
     }
 
     fn keystore_directory(&self) -> Result<&Directory, StateError> {
-        self.keystore.as_ref().ok_or_else(|| StateError::Io {
-            operation: "find a home directory for",
-            path: PathBuf::from("keystore"),
-            source: io::ErrorKind::NotFound.into(),
+        self.keystore.as_ref().ok_or_else(|| {
+            StateError::from(StorageError::Io {
+                operation: "find a home directory for",
+                path: PathBuf::from("keystore"),
+                source: io::ErrorKind::NotFound.into(),
+            })
         })
     }
 
-    fn sealing(&self, secret: &MachineSecret, id: EntryId) -> Sealing {
-        // Whichever of them a machine has; the sealed form must not open where one of them differs.
-        let machine = [PARTITION_UUID, MACHINE_ID]
-            .map(|path| self.read_machine_file(Path::new(path)).unwrap_or_default())
-            .join("\n");
-        Sealing::new(secret, &machine, id)
+    fn sealing(&self, secret: &MachineSecret, id: EntryId) -> Result<Sealing, StateError> {
+        let machine = self.machine()?.sealed_with();
+        Ok(Sealing::new(secret, &machine, id))
     }
+}
+
+fn sweep(directory: &OpenDirectory) -> Result<(), StateError> {
+    Ok(directory.sweep(LOCK, |name| name.ends_with(".json"))?)
 }
 
 fn file_name(id: EntryId) -> String {
@@ -109,7 +119,7 @@ fn file_name(id: EntryId) -> String {
 
 fn random<const LENGTH: usize>(directory: &Directory) -> Result<[u8; LENGTH], StateError> {
     let mut bytes = [0; LENGTH];
-    getrandom::fill(&mut bytes).map_err(|error| StateError::Io {
+    getrandom::fill(&mut bytes).map_err(|error| StorageError::Io {
         operation: "draw random numbers for",
         path: directory.path.clone(),
         source: io::Error::from(error),

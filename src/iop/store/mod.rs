@@ -11,21 +11,17 @@
 //! The keystore directory, another one, holds `machine.json`, the random secret that KeyStores are sealed with, and one
 //! `keystore-ID.json` for each partition, both written under `keystore.lock`. It is taken behind `config.lock`, never before.
 //!
-//! A write is a temporary file, fsync, rename, fsync of the directory: a reader takes no lock, and a crash leaves the old
-//! record or the new one. A lock file is never removed, because a second process could lock the removed one. Nothing holds
-//! `config.lock` while it talks to the network.
+//! [`crate::storage`] reads, replaces and locks the files. Nothing holds `config.lock` while it talks to the network. A
+//! temporary file that a killed writer of a secret left behind is removed by the next call of any kind.
 
 mod active;
-mod directory;
 mod error;
-mod file_system;
-mod holder;
 mod identity;
 mod keystore;
+mod record;
 mod records;
 
 pub use active::{ActiveConfiguration, ActiveTarget};
 pub use error::StateError;
-pub use file_system::{FileSystem, OpenFile, Ownership, SystemFileSystem};
 pub use identity::{Identity, UuidSource};
 pub use records::{ReIpl, Store};

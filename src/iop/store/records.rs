@@ -1,20 +1,23 @@
 //! The records of the state, and the edits of the configuration.
 
-use std::fs::File;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::active::ActiveConfiguration;
-use super::directory::Directory;
 use super::error::StateError;
-use super::file_system::{FileSystem, SystemFileSystem};
+use super::identity::Machine;
+use super::record;
 use crate::iop::config::{Configuration, PartitionRecord};
 use crate::iop::devices::names::DeviceNames;
 use crate::iop::keystore::Keystore;
+use crate::storage::{
+    Directory, FileSystem, Links, Lock, OpenDirectory, StorageError, SystemFileSystem,
+};
 
 const CONFIGURATION: &str = "config.json";
 const CONFIGURATION_LOCK: &str = "config.lock";
@@ -30,6 +33,7 @@ const READ_ATTEMPTS: usize = 100;
 pub struct Store {
     pub(super) state: Directory,
     pub(super) keystore: Option<Directory>,
+    pub(super) machine: OnceCell<Machine>,
 }
 
 impl Store {
@@ -45,10 +49,13 @@ impl Store {
                 path: directory,
                 what: "state",
                 forbidden: 0o022,
+                forbidden_of_files: 0o077,
                 lock_timeout,
-                disk: Rc::from(disk),
+                links: Links::Followed,
+                disk: Arc::from(disk),
             },
             keystore: None,
+            machine: OnceCell::new(),
         }
     }
 
@@ -59,8 +66,10 @@ impl Store {
             path: directory,
             what: "keystore",
             forbidden: 0o077,
+            forbidden_of_files: 0o077,
             lock_timeout: self.state.lock_timeout,
-            disk: Rc::clone(&self.state.disk),
+            links: Links::Followed,
+            disk: Arc::clone(&self.state.disk),
         };
         Self {
             keystore: Some(keystore),
@@ -79,8 +88,7 @@ impl Store {
     /// # Errors
     /// [`StateError`].
     pub fn configuration(&self) -> Result<Configuration, StateError> {
-        self.state.inspect()?;
-        self.read_configuration()
+        self.read_configuration(self.open_state()?.as_ref())
     }
 
     /// Returns the configuration with the secrets of the Platform KeyStore in their places, as far as it holds them. Takes
@@ -113,8 +121,7 @@ impl Store {
     /// # Errors
     /// [`StateError`].
     pub fn partition(&self) -> Result<PartitionRecord, StateError> {
-        self.state.inspect()?;
-        Ok(self.state.read(PARTITION)?.unwrap_or_default())
+        Ok(record::read(self.open_state()?.as_ref(), PARTITION)?.unwrap_or_default())
     }
 
     /// Returns the active configuration, empty before the first re-IPL. Takes no lock.
@@ -122,8 +129,7 @@ impl Store {
     /// # Errors
     /// [`StateError`].
     pub fn active(&self) -> Result<ActiveConfiguration, StateError> {
-        self.state.inspect()?;
-        Ok(self.state.read(ACTIVE)?.unwrap_or_default())
+        Ok(record::read(self.open_state()?.as_ref(), ACTIVE)?.unwrap_or_default())
     }
 
     /// Changes the configuration under its lock; when `change` fails, nothing is written. `change` sees the secrets of the
@@ -147,14 +153,15 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Configuration, &mut PartitionRecord, &mut Keystore) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.state.prepare()?;
-        let _lock = self.state.lock(CONFIGURATION_LOCK)?;
-        let old_partition: PartitionRecord = self.state.read(PARTITION)?.unwrap_or_default();
+        let state = self.prepare_state()?;
+        let _lock = state.lock(CONFIGURATION_LOCK).map_err(StateError::from)?;
+        let old_partition: PartitionRecord =
+            record::read(Some(&state), PARTITION)?.unwrap_or_default();
         let _keystore_lock = match old_partition.keystore {
             Some(_) => Some(self.lock_keystore()?),
             None => None,
         };
-        let mut configuration = self.read_configuration()?;
+        let mut configuration = self.read_configuration(Some(&state))?;
         let on_disk = self.open_keystore(&old_partition)?;
         let mut partition = old_partition.clone();
         configuration.reveal(&on_disk);
@@ -174,6 +181,10 @@ impl Store {
             .into());
         }
         let new = configuration.seal(&partition, || self.random_id())?;
+        if partition.keystore_size > 0 {
+            // What a KeyStore is sealed with is known before anything is written.
+            self.machine().map_err(StateError::from)?;
+        }
         // What was brought here and nothing refers to may wait for its configuration until the next edit.
         let new = brought.joined(&new);
         if partition.keystore.is_none() && partition.keystore_size > 0 {
@@ -187,13 +198,13 @@ impl Store {
         // Each step leaves every secret readable: it is in its new place before the configuration looks for it there, and
         // leaves the old one only afterwards. What a kill leaves behind, the next edit finishes.
         if partition != old_partition {
-            self.state.replace(PARTITION, &partition)?;
+            record::replace(&state, PARTITION, &partition)?;
         }
         let both = on_disk.joined(&new);
         if both != on_disk {
             self.write_keystore(&partition, &both)?;
         }
-        self.state.replace(CONFIGURATION, &configuration)?;
+        record::replace(&state, CONFIGURATION, &configuration)?;
         if both != new {
             self.write_keystore(&partition, &new)?;
         }
@@ -204,61 +215,93 @@ impl Store {
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn begin_re_ipl(&self) -> Result<ReIpl<'_>, StateError> {
-        self.state.prepare()?;
-        let lock = self.state.lock(RE_IPL_LOCK)?;
+    pub fn begin_re_ipl(&self) -> Result<ReIpl, StateError> {
+        let state = self.prepare_state()?;
+        let lock = state.lock(RE_IPL_LOCK)?;
         Ok(ReIpl {
-            active: self.state.read(ACTIVE)?.unwrap_or_default(),
-            device_names: self.state.read(DEVICES)?.unwrap_or_default(),
-            store: self,
+            active: record::read(Some(&state), ACTIVE)?.unwrap_or_default(),
+            device_names: record::read(Some(&state), DEVICES)?.unwrap_or_default(),
+            state,
             _lock: lock,
         })
     }
 
-    /// Returns a record of the state that is made when it is not there yet.
+    /// Returns a record of the state that is made, under the lock, when it is not there yet; every caller gets the one made
+    /// first.
     pub(super) fn read_or_make<T: DeserializeOwned + Serialize>(
         &self,
         name: &str,
         make: impl FnOnce() -> Result<T, StateError>,
     ) -> Result<T, StateError> {
-        self.state.read_or_make(name, CONFIGURATION_LOCK, make)
-    }
-
-    fn read_configuration(&self) -> Result<Configuration, StateError> {
-        match self.state.read::<Configuration>(CONFIGURATION)? {
-            Some(configuration) => Ok(configuration.with_last_revision()),
-            None => self.next_configuration(),
+        if let Some(record) = record::read(self.open_state()?.as_ref(), name)? {
+            return Ok(record);
         }
+        let state = self.prepare_state()?;
+        let _lock = state.lock(CONFIGURATION_LOCK)?;
+        if let Some(record) = record::read(Some(&state), name)? {
+            return Ok(record);
+        }
+        let record = make()?;
+        record::replace(&state, name, &record)?;
+        Ok(record)
     }
 
-    /// Returns the configuration of a system that has none yet, or whose own has gone.
-    fn next_configuration(&self) -> Result<Configuration, StateError> {
-        let active: ActiveConfiguration = match self.state.read(ACTIVE) {
-            Ok(active) => active.unwrap_or_default(),
-            Err(error @ StateError::Io { .. }) => return Err(error),
-            // A record that is refused is the affair of who asks for it: the configuration does without.
-            Err(_) => ActiveConfiguration::default(),
-        };
-        Ok(active.next_configuration())
+    /// Opens the state directory, and removes what a writer of a secret that was killed left in it.
+    fn open_state(&self) -> Result<Option<OpenDirectory>, StateError> {
+        let state = self.state.open()?;
+        if let Some(state) = &state {
+            sweep(state)?;
+        }
+        Ok(state)
     }
 
-    /// Reads a file of the machine, not of the state; none when it is not there or not readable as text.
-    pub(super) fn read_machine_file(&self, path: &Path) -> Option<String> {
-        self.state.disk.read_machine_file(path).ok()
+    /// Opens the state directory, which is made when it does not exist.
+    fn prepare_state(&self) -> Result<OpenDirectory, StateError> {
+        let state = self.state.prepare()?;
+        sweep(&state)?;
+        Ok(state)
+    }
+
+    fn read_configuration(
+        &self,
+        state: Option<&OpenDirectory>,
+    ) -> Result<Configuration, StateError> {
+        match record::read::<Configuration>(state, CONFIGURATION)? {
+            Some(configuration) => Ok(configuration.with_last_revision()),
+            None => next_configuration(state),
+        }
     }
 }
 
+fn sweep(state: &OpenDirectory) -> Result<(), StateError> {
+    // The other records hold no secret, and their writers another lock.
+    Ok(state.sweep(CONFIGURATION_LOCK, |name| {
+        name == CONFIGURATION || name == PARTITION
+    })?)
+}
+
+/// Returns the configuration of a system that has none yet, or whose own has gone.
+fn next_configuration(state: Option<&OpenDirectory>) -> Result<Configuration, StateError> {
+    let active: ActiveConfiguration = match record::read(state, ACTIVE) {
+        Ok(active) => active.unwrap_or_default(),
+        Err(error @ StateError::Storage(StorageError::Io { .. })) => return Err(error),
+        // A record that is refused is the affair of who asks for it: the configuration does without.
+        Err(_) => ActiveConfiguration::default(),
+    };
+    Ok(active.next_configuration())
+}
+
 /// A re-IPL under its lock: what the last one left, and the place to record this one.
-pub struct ReIpl<'a> {
+pub struct ReIpl {
     /// The active configuration as the last re-IPL left it.
     pub active: ActiveConfiguration,
     /// The device names given so far.
     pub device_names: DeviceNames,
-    store: &'a Store,
-    _lock: File,
+    state: OpenDirectory,
+    _lock: Lock,
 }
 
-impl ReIpl<'_> {
+impl ReIpl {
     /// Records what the re-IPL found. The names come first, unless they are the old ones: a kill between the two leaves names
     /// that no report shows yet, never a report with a name that another device could be given.
     ///
@@ -270,8 +313,8 @@ impl ReIpl<'_> {
         device_names: &DeviceNames,
     ) -> Result<(), StateError> {
         if *device_names != self.device_names {
-            self.store.state.replace(DEVICES, device_names)?;
+            record::replace(&self.state, DEVICES, device_names)?;
         }
-        self.store.state.replace(ACTIVE, active)
+        record::replace(&self.state, ACTIVE, active)
     }
 }

@@ -3,18 +3,17 @@
 //! A media directory has one `BARCODE.tap` for each cartridge, `library.json` that says which cartridge is where, and
 //! `lock`, which is held as long as the library exists and is never removed.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use fs2::FileExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::super::barcode::Barcode;
 use super::super::configuration::{LibraryError, Media};
 use super::tape::{Budget, Tape};
+use crate::storage::{Directory, Links, Lock, OpenDirectory, StorageError, SystemFileSystem};
 
 const LOCK: &str = "lock";
 const CONTENTS: &str = "library.json";
@@ -98,48 +97,38 @@ impl CartridgeStore {
 /// A directory of .tap files that is ours as long as this exists.
 #[derive(Debug)]
 pub(in super::super) struct MediaDirectory {
-    path: PathBuf,
-    /// Holds the lock.
-    _lock: File,
+    directory: OpenDirectory,
+    _lock: Lock,
 }
 
 impl MediaDirectory {
     fn open(path: &Path) -> Result<Self, LibraryError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(failed("create", path))?;
-        let lock_path = path.join(LOCK);
-        let lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(failed("open", &lock_path))?;
-        if let Err(error) = lock.try_lock_exclusive() {
-            if error.raw_os_error() != fs2::lock_contended_error().raw_os_error() {
-                return Err(failed("lock", &lock_path)(error));
-            }
-            let holder = fs::read_to_string(&lock_path).unwrap_or_default();
-            return Err(LibraryError::InUse {
-                path: path.to_owned(),
-                pid: holder.trim().parse().ok(),
-            });
-        }
-        // Of fixed length, so that a longer one before it leaves nothing over.
-        lock.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0)
-            .map_err(failed("write", &lock_path))?;
-        Ok(Self {
+        let directory = Directory {
             path: path.to_owned(),
+            what: "media",
+            forbidden: 0o022,
+            // Versions before 0.2.0 made them readable to others.
+            forbidden_of_files: 0o022,
+            links: Links::Refused,
+            lock_timeout: Duration::ZERO,
+            disk: Arc::new(SystemFileSystem),
+        };
+        let directory = directory.prepare()?;
+        let lock = directory.lock(LOCK).map_err(|error| match error {
+            StorageError::Locked { pid, .. } => LibraryError::InUse {
+                path: path.to_owned(),
+                pid,
+            },
+            error => error.into(),
+        })?;
+        Ok(Self {
+            directory,
             _lock: lock,
         })
     }
 
     fn file(&self, volume: &Barcode) -> PathBuf {
-        self.path.join(format!("{volume}.tap"))
+        self.directory.path_of(&file_name(volume))
     }
 
     fn contents(&self) -> Result<Vec<Placed>, LibraryError> {
@@ -148,12 +137,10 @@ impl MediaDirectory {
             schema: u64,
         }
 
-        let path = self.path.join(CONTENTS);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("read", &path)(error)),
+        let Some(text) = self.directory.read(CONTENTS)? else {
+            return Ok(Vec::new());
         };
+        let path = self.directory.path_of(CONTENTS);
         if let Ok(SchemaOnly { schema }) = serde_json::from_slice(&text)
             && schema > SCHEMA
         {
@@ -168,69 +155,102 @@ impl MediaDirectory {
             })
     }
 
-    /// Temporary file, sync, rename, sync of the directory: a kill leaves the old contents or the new.
     fn record(&self, cartridges: Vec<Placed>) -> Result<(), LibraryError> {
-        let path = self.path.join(CONTENTS);
-        let temporary = self.path.join(format!("{CONTENTS}.new"));
         let contents = Contents {
             schema: SCHEMA,
             cartridges,
         };
-        let mut text = serde_json::to_vec_pretty(&contents)
-            .map_err(|error| failed("write", &path)(error.into()))?;
+        let mut text = serde_json::to_vec_pretty(&contents).map_err(|error| StorageError::Io {
+            operation: "write",
+            path: self.directory.path_of(CONTENTS),
+            source: error.into(),
+        })?;
         text.push(b'\n');
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary)
-            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
-            .map_err(failed("write", &temporary))?;
-        fs::rename(&temporary, &path).map_err(failed("replace", &path))?;
-        self.sync()
+        Ok(self.directory.replace(CONTENTS, &text)?)
     }
 
     fn volumes(&self) -> Result<Vec<Barcode>, LibraryError> {
-        let mut volumes = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(failed("read", &self.path))? {
-            let name = entry.map_err(failed("read", &self.path))?.file_name();
-            let barcode = name
-                .to_str()
-                .and_then(|name| name.strip_suffix(".tap"))
-                .and_then(|stem| Barcode::parse(stem).ok());
-            volumes.extend(barcode);
-        }
+        let names = self.directory.names()?;
+        let mut volumes: Vec<Barcode> = names
+            .iter()
+            .filter_map(|name| Barcode::parse(name.strip_suffix(".tap")?).ok())
+            .collect();
         volumes.sort();
         Ok(volumes)
     }
 
     fn create(&self, volumes: &[Barcode]) -> Result<(), LibraryError> {
         for volume in volumes {
-            let path = self.file(volume);
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&path)
-                .map_err(failed("create", &path))?;
+            self.directory.create(&file_name(volume))?;
         }
         match volumes {
             [] => Ok(()),
-            _ => self.sync(),
+            _ => Ok(self.directory.sync()?),
         }
-    }
-
-    fn sync(&self) -> Result<(), LibraryError> {
-        File::open(&self.path)
-            .and_then(|directory| directory.sync_all())
-            .map_err(failed("sync", &self.path))
     }
 }
 
-fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LibraryError + use<> {
-    let path = path.to_owned();
-    move |source| LibraryError::Io {
-        operation,
-        path,
-        source,
+fn file_name(volume: &Barcode) -> String {
+    format!("{volume}.tap")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn refused(path: &Path) -> StorageError {
+        match MediaDirectory::open(path) {
+            Err(LibraryError::Storage(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_link_a_pipe_and_a_directory_that_others_can_write_hold_no_cartridges() {
+        let root = tempfile::tempdir().unwrap();
+        let real = root.path().join("real");
+        drop(MediaDirectory::open(&real).unwrap());
+        let link = root.path().join("link");
+        symlink(&real, &link).unwrap();
+        for path in [link.clone(), root.path().join("link/")] {
+            let error = refused(&path);
+            assert!(
+                matches!(error, StorageError::SymbolicLink { .. }),
+                "{error}"
+            );
+        }
+        let pipe = root.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let error = refused(&pipe);
+        assert!(matches!(error, StorageError::Io { .. }), "{error}");
+        fs::set_permissions(&real, Permissions::from_mode(0o770)).unwrap();
+        let error = refused(&real);
+        assert!(
+            matches!(error, StorageError::SharedDirectory { what: "media", .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn cartridges_are_their_owners_alone_and_their_list_may_be_older() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("media");
+        let volume = Barcode::parse("VOL001L8").unwrap();
+        let directory = MediaDirectory::open(&path).unwrap();
+        directory.create(std::slice::from_ref(&volume)).unwrap();
+        directory.record(Vec::new()).unwrap();
+        let mode = |name: &str| fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
+        for name in ["VOL001L8.tap", CONTENTS, LOCK] {
+            assert_eq!(mode(name), 0o600, "{name}");
+        }
+        assert_eq!(directory.volumes().unwrap(), [volume]);
+        fs::set_permissions(path.join(CONTENTS), Permissions::from_mode(0o644)).unwrap();
+        assert!(directory.contents().unwrap().is_empty());
+        fs::set_permissions(path.join(CONTENTS), Permissions::from_mode(0o664)).unwrap();
+        assert!(directory.contents().is_err());
     }
 }
