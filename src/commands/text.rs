@@ -4,6 +4,8 @@ use super::document::{ActiveDocument, Iop};
 use crate::iop::active::{
     Drive, Failure, Library, Phase, SessionReport, StoredIn, TargetReport, TargetStatus,
 };
+use crate::iop::devices::lun_text;
+use crate::iop::devices::resolve::recorded_lun;
 
 /// The column in which the colon behind a label stands.
 const COLON: usize = 40;
@@ -174,7 +176,7 @@ impl Page {
                 &library.revision,
                 &library.serial,
             ],
-            library.lun,
+            lun(library.lun, library.lun_address.as_deref()),
         );
         self.indented(4, "Storage elements", library.storage_elements);
         self.indented(4, "Import/export elements", library.import_export_elements);
@@ -200,7 +202,7 @@ impl Page {
                 &drive.revision,
                 &drive.serial,
             ],
-            drive.lun,
+            lun(drive.lun, drive.lun_address.as_deref()),
         );
         if let Some(address) = drive.element_address {
             self.indented(indent, "Element address", address);
@@ -214,13 +216,18 @@ impl Page {
         &mut self,
         indent: usize,
         [vendor, product, revision, serial]: [&String; 4],
-        lun: u64,
+        lun: String,
     ) {
         self.indented(indent, "Vendor and product", format!("{vendor} {product}"));
         self.indented(indent, "Revision", revision);
         self.indented(indent, "Serial number", serial);
         self.indented(indent, "Logical unit number", lun);
     }
+}
+
+/// Returns a logical unit number of a record: the number, or its bytes where it has none.
+fn lun(number: u64, address: Option<&str>) -> String {
+    recorded_lun(number, address).map_or_else(|| number.to_string(), lun_text)
 }
 
 fn yes_no(value: bool) -> &'static str {

@@ -23,6 +23,11 @@ pub struct Library {
     pub serial: String,
     /// Logical unit number.
     pub lun: u64,
+    /// The eight bytes of the logical unit number in hexadecimal (SAM-5 4.7), `0x4005000000000000`, where they are not the
+    /// usual ones of that number: flat space addressing below 256, and every form that has no number of its own, where
+    /// `lun` is the first six bytes. A JSON reader may not hold more than 53 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lun_address: Option<String>,
     /// Number of storage elements (MODE SENSE page 1Dh).
     pub storage_elements: u16,
     /// Number of import/export elements.
@@ -52,6 +57,11 @@ pub struct Drive {
     pub serial: String,
     /// Logical unit number.
     pub lun: u64,
+    /// The eight bytes of the logical unit number in hexadecimal (SAM-5 4.7), `0x4005000000000000`, where they are not the
+    /// usual ones of that number: flat space addressing below 256, and every form that has no number of its own, where
+    /// `lun` is the first six bytes. A JSON reader may not hold more than 53 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lun_address: Option<String>,
     /// Data transfer element address in its library; none for a drive that stands alone.
     pub element_address: Option<u16>,
     /// Barcode of the cartridge in the drive, as the library reads it.

@@ -5,6 +5,7 @@
 //! | [`enumerate`] | which commands to send to a target, and what its replies say |
 //! | [`inventory`] | the result: the tape devices of one target |
 //! | [`names`] | which TAPMLBxx and TAPxx stands for which device |
+//! | [`resolve`] | from a device name to where the device was at the last re-IPL |
 //! | [`problem`] | what IBM i would stumble over, in sentences |
 //! | [`type_model`] | IBM i types and models |
 
@@ -15,12 +16,14 @@ pub mod inventory;
 mod matching;
 pub mod names;
 pub mod problem;
+pub mod resolve;
 mod text;
 pub mod type_model;
 
 use std::collections::BTreeMap;
 
 use crate::iop::active::{Drive, Library};
+use crate::scsi::spc::LogicalUnitNumber;
 use inventory::{Changer, DriveElement, Inventory, LogicalUnit};
 use matching::Found;
 use names::{DeviceKey, DeviceKind, DeviceNames};
@@ -166,6 +169,7 @@ fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen)
 fn library(unit: &LogicalUnit, changer: &Changer, device: String) -> Library {
     let LibraryTypeModel { text, derived } =
         LibraryTypeModel::new(changer.type_model, &unit.inquiry.product);
+    let (lun, lun_address) = recorded_lun(unit.lun);
     Library {
         device,
         type_model: text,
@@ -174,12 +178,36 @@ fn library(unit: &LogicalUnit, changer: &Changer, device: String) -> Library {
         product: printable(&unit.inquiry.product),
         revision: printable(&unit.inquiry.revision),
         serial: printable(&unit.serial),
-        lun: unit.lun.number(),
+        lun,
+        lun_address,
         storage_elements: changer.storage_elements,
         import_export_elements: changer.import_export_elements,
         transport_elements: changer.transport_elements,
         drives: Vec::new(),
         problems: Vec::new(),
+    }
+}
+
+/// Returns a logical unit number as records have it: the number, and its bytes where the number does not tell them.
+fn recorded_lun(lun: LogicalUnitNumber) -> (u64, Option<String>) {
+    let bytes = u64::from_be_bytes(lun.0);
+    let usual = |number: &u64| {
+        u16::try_from(*number).is_ok_and(|number| LogicalUnitNumber::from_number(number) == lun)
+    };
+    match lun.number() {
+        number if usual(&number) => (number, None),
+        // The forms that have no number of their own have their bytes as number.
+        number if number == bytes => (bytes >> 16, Some(lun_text(lun))),
+        number => (number, Some(format!("{bytes:#018x}"))),
+    }
+}
+
+/// Returns a logical unit number for people: the number, or the eight bytes in hexadecimal where there is none.
+pub fn lun_text(lun: LogicalUnitNumber) -> String {
+    let bytes = u64::from_be_bytes(lun.0);
+    match lun.number() {
+        number if number != bytes || bytes == 0 => number.to_string(),
+        _ => format!("{bytes:#018x}"),
     }
 }
 
@@ -191,6 +219,7 @@ fn not_3584(unit: &LogicalUnit, changer: &Changer) -> Option<Problem> {
 }
 
 fn drive(unit: &LogicalUnit, device: String) -> Drive {
+    let (lun, lun_address) = recorded_lun(unit.lun);
     Drive {
         device,
         type_model: DriveModel::new(&unit.inquiry.product).text(),
@@ -198,7 +227,8 @@ fn drive(unit: &LogicalUnit, device: String) -> Drive {
         product: printable(&unit.inquiry.product),
         revision: printable(&unit.inquiry.revision),
         serial: printable(&unit.serial),
-        lun: unit.lun.number(),
+        lun,
+        lun_address,
         element_address: None,
         volume: None,
     }

@@ -353,3 +353,45 @@ proptest! {
         prop_assert_eq!(names, known);
     }
 }
+
+#[test]
+fn a_logical_unit_number_is_recorded_so_that_its_bytes_are_known_and_53_bits_hold_it() {
+    for (bytes, number, address, text) in [
+        ([0, 5, 0, 0, 0, 0, 0, 0], 5, None, "5"),
+        ([0x41, 0x2c, 0, 0, 0, 0, 0, 0], 300, None, "300"),
+        // Flat space addressing of a small number, and extended flat space addressing.
+        (
+            [0x40, 5, 0, 0, 0, 0, 0, 0],
+            5,
+            Some("0x4005000000000000"),
+            "5",
+        ),
+        (
+            [0xd2, 1, 0, 2, 0, 0, 0, 0],
+            0x1_0002,
+            Some("0xd201000200000000"),
+            "65538",
+        ),
+        // Two levels, four levels.
+        (
+            [1, 7, 0, 3, 0, 0, 0, 0],
+            0x0107_0003_0000,
+            Some("0x0107000300000000"),
+            "0x0107000300000000",
+        ),
+        (
+            [0xff; 8],
+            0xffff_ffff_ffff,
+            Some("0xffffffffffffffff"),
+            "0xffffffffffffffff",
+        ),
+    ] {
+        let lun = LogicalUnitNumber(bytes);
+        let recorded = recorded_lun(lun);
+        assert_eq!(recorded, (number, address.map(str::to_owned)), "{bytes:x?}");
+        assert!(recorded.0 < 1 << 53);
+        assert_eq!(lun_text(lun), text, "{bytes:x?}");
+        let read = resolve::recorded_lun(recorded.0, recorded.1.as_deref());
+        assert_eq!(read, Some(lun));
+    }
+}
