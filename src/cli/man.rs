@@ -301,6 +301,20 @@ fn environment(page: &mut Roff) {
         bold("--keystore-dir"),
         roman(" is not given."),
     ]);
+    for (name, what) in [
+        (
+            "XDG_STATE_HOME, XDG_DATA_HOME, HOME",
+            "Where the directories of the user are, as FILES says.",
+        ),
+        (
+            "TMPDIR",
+            "Where demo keeps its state while it runs, /tmp unless set.",
+        ),
+    ] {
+        page.control("TP", []);
+        page.text([bold(name)]);
+        prose(page, what);
+    }
 }
 
 fn files(page: &mut Roff) {
@@ -326,9 +340,21 @@ fn files(page: &mut Roff) {
             "system.json",
             "A UUID for the generated initiator name, where the machine has neither a partition UUID nor a machine id.",
         ),
+        ("config.lock, reipl.lock", "Locks, never removed."),
         (
-            "config.lock, reipl.lock",
-            "Locks. They are empty and never removed.",
+            "keystore-ID.json, machine.json, keystore.lock",
+            "In the keystore directory: the sealed secrets of the partition with this id, the key of this machine that they \
+             are sealed under, and a lock. The keystore directory is $XDG_DATA_HOME/iscsiswiconfig/keystore, or \
+             $HOME/.local/share/iscsiswiconfig/keystore, unless --keystore-dir or the environment names another one; it has \
+             mode 0700.",
+        ),
+        (
+            "BARCODE.tap, library.json",
+            "In the media directory of vtl: a cartridge each, in the format of SIMH, and which cartridge is where.",
+        ),
+        (
+            "/proc/device-tree/ibm,partition-uuid, /etc/machine-id",
+            "What the generated initiator name is made of: the first on IBM Power, else a keyed hash of the second.",
         ),
     ];
 

@@ -159,7 +159,7 @@ fn a_second_connection_to_the_same_target_is_refused() {
     for second in [
         identity("*GENERATE", "10.1.1.6", "iqn.2026-01.a:b", None),
         identity("*GENERATE", "10.1.1.5", "iqn.2026-01.a:b", Some("860")),
-        identity("*GENERATE", "10.1.1.6", "IQN.a:B", Some("860")),
+        identity("*GENERATE", "10.1.1.6", "IQN.2026-01.a:B", Some("860")),
         identity(&default, "vtl", "iqn.2026-01.a:b", None),
     ] {
         environment

@@ -417,26 +417,12 @@ fn remarks_on(description: &Description) -> Vec<String> {
 /// Returns a time in the form of RFC 3339, UTC, to the second.
 #[must_use]
 pub fn rfc_3339(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    // Days since 1 March of the year 0, in eras of 400 years: leap days then come last in their year, cycle and era.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    // The form has four digits for the year; humantime has no text for a time outside of them.
+    const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
+
+    let first = SystemTime::UNIX_EPOCH;
+    let last = first.checked_add(LAST_SECOND).unwrap_or(first);
+    humantime::format_rfc3339_seconds(time.clamp(first, last)).to_string()
 }
 
 #[cfg(test)]
@@ -455,6 +441,19 @@ mod tests {
         ] {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(rfc_3339(time), text);
+        }
+        let beyond = [
+            (
+                SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(1)),
+                "1970-01-01T00:00:00Z",
+            ),
+            (
+                SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1 << 40)),
+                "9999-12-31T23:59:59Z",
+            ),
+        ];
+        for (time, text) in beyond {
+            assert_eq!(rfc_3339(time.unwrap()), text);
         }
     }
 }
