@@ -6,7 +6,7 @@
 //! | [`cli`] | the two languages of the command line: the macro's table and clap's host side; help, man page, completions |
 //! | [`error`] | the one place where a failure gets its wording and its exit status |
 //! | [`iop`] | the product's core: configuration, KeyStore, records on disk, devices, the re-IPL |
-//! | [`transport`] | tokio: connects, drives one session, keeps deadlines |
+//! | [`transport`] | tokio: the connection, the initiator's handle and driver, the sessions of a re-IPL |
 //! | [`scsi`] | sans-IO SPC, SMC and SSC: encodes commands, decodes replies |
 //! | [`vtl`] | the embedded virtual tape library: a medium changer and its drives, cartridges on disk, a listener with tokio |
 //! | [`storage`] | files that are kept whole and private: directories, durable replacement, locks |

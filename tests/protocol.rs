@@ -9,8 +9,11 @@ mod session;
 /// Whole conversations: cut anywhere, or spoilt anyhow.
 mod stream;
 
+use std::time::Instant;
+
 use bytes::{Bytes, BytesMut};
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
+use iscsiswiconfig::iscsi::departure::Departure;
 use iscsiswiconfig::iscsi::describe::describe;
 use iscsiswiconfig::iscsi::ids::{
     CmdSn, DataSn, InitiatorTaskTag, Lun, R2tSn, StatSn, TargetTransferTag,
@@ -21,7 +24,7 @@ use iscsiswiconfig::iscsi::initiator::{
 use iscsiswiconfig::iscsi::pdu::{
     AsyncEvent, AsyncMessage, DataIn, DataInStatus, LogoutOutcome, LogoutResponse, NopIn, NopOut,
     Opcode, Pdu, R2t, Reject, RejectReason, RejectedHeader, Residual, ScsiResponse,
-    ServiceResponse, TaskAttribute, TaskManagementOutcome, TaskManagementResponse,
+    ServiceResponse, TaskManagementOutcome, TaskManagementResponse,
 };
 
 const RESERVED_TTT: TargetTransferTag = TargetTransferTag::RESERVED;
@@ -45,6 +48,8 @@ struct Peer {
     stat_sn: StatSn,
     exp_cmd_sn: CmdSn,
     max_cmd_sn: CmdSn,
+    /// The time of this conversation.
+    now: Instant,
 }
 
 impl Peer {
@@ -69,13 +74,14 @@ impl Peer {
             stat_sn: StatSn(10),
             exp_cmd_sn,
             max_cmd_sn,
+            now: Instant::now(),
         }
     }
 
     /// Everything that the session has to send, decoded from its bytes.
     fn sent_pdus(&mut self) -> Vec<Pdu> {
         let mut stream = BytesMut::new();
-        while let Some(pdu) = self.session.poll_transmit() {
+        while let Some(pdu) = self.session.poll_transmit(self.now) {
             self.encoder.encode(&pdu, &mut stream).unwrap();
         }
         let mut pdus = Vec::new();
@@ -103,7 +109,7 @@ impl Peer {
         self.encoder.encode(pdu, &mut stream).unwrap();
         let received = self.decoder.decode(&mut stream).unwrap().unwrap();
         assert_eq!(&received, pdu);
-        self.session.handle(received)?;
+        self.session.handle(received, self.now)?;
         Ok(self.events())
     }
 
@@ -253,12 +259,7 @@ fn lun() -> Lun {
 fn task(transfer: Transfer) -> Task {
     let mut cdb = [0; 16];
     cdb[0] = 0xee;
-    Task {
-        lun: lun(),
-        cdb,
-        transfer,
-        attribute: TaskAttribute::SIMPLE,
-    }
+    Task::new(lun(), cdb, transfer)
 }
 
 fn task_without_data() -> Task {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::initiator::Transfer;
+use iscsiswiconfig::transport::initiator::DataDirection;
 
 use crate::initiator::{Initiator, task};
 use crate::measure::output;
@@ -62,7 +62,7 @@ impl FileSystem {
             let [a, b, c, d] = address.to_be_bytes();
             let [_, _, e, f] = sectors.to_be_bytes();
             let cdb = [0x2a, 0, a, b, c, d, 0, e, f, 0];
-            task(LUN, &cdb, Transfer::Write(block.clone()))
+            task(LUN, &cdb, DataDirection::Out(block.clone()))
         });
         self.initiator.stream(tasks, |_| {})
     }

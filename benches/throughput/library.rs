@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::initiator::Transfer;
+use iscsiswiconfig::transport::initiator::DataDirection;
 
 use crate::initiator::{Initiator, task};
 
@@ -59,7 +59,7 @@ impl Library {
         self.rewind();
         self.initiator.execute(DRIVE, &[0x19, 0, 0, 0, 0, 0]);
         let cdb = read_or_write(0x0a, block.len());
-        let tasks = (0..count).map(|_| task(DRIVE, &cdb, Transfer::Write(block.clone())));
+        let tasks = (0..count).map(|_| task(DRIVE, &cdb, DataDirection::Out(block.clone())));
         self.initiator.stream(tasks, |_| {})
     }
 
@@ -68,7 +68,7 @@ impl Library {
         self.rewind();
         let cdb = read_or_write(0x08, length);
         let expected = u32::try_from(length).expect("24 bits");
-        let tasks = (0..count).map(|_| task(DRIVE, &cdb, Transfer::Read(expected)));
+        let tasks = (0..count).map(|_| task(DRIVE, &cdb, DataDirection::In(expected)));
         self.initiator.stream(tasks, take)
     }
 

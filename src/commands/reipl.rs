@@ -117,7 +117,7 @@ impl Narrator {
         match step {
             Step::Sent(pdu) if self.verbosity >= 2 => Some(format!("-> {}", describe(pdu))),
             Step::Received(pdu) if self.verbosity >= 2 => Some(format!("<- {}", describe(pdu))),
-            Step::Sent(_) | Step::Received(_) | Step::Finished => None,
+            Step::Sent(_) | Step::Received(_) | Step::Departed(_) | Step::Finished => None,
             _ if self.verbosity == 0 => None,
             Step::Resolving => Some("resolving the host name".to_owned()),
             Step::Connecting(portal) => Some(format!("connecting to {portal}")),

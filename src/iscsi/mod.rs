@@ -5,6 +5,7 @@
 //! | [`ids`] | identifiers and sequence numbers |
 //! | [`pdu`] | every PDU as plain data |
 //! | [`codec`] | PDUs to bytes and back, digests included |
+//! | [`departure`] | where a peer departs from the standard and is understood all the same |
 //! | [`describe`] | a PDU as one line for people, secrets masked |
 //! | [`text`] | key=value pairs and the forms of a value |
 //! | [`keys`] | every text key of the standard, one table |
@@ -18,6 +19,7 @@
 
 pub mod chap;
 pub mod codec;
+pub mod departure;
 pub mod describe;
 pub mod ids;
 pub mod initiator;

@@ -1,100 +1,275 @@
-//! One TCP connection that carries PDUs.
+//! A connection that carries PDUs over any byte stream: framing, digests, back-pressure. Used by both roles.
+//!
+//! User data is copied by neither direction: a data segment to be sent stays where its owner has it until the system takes it,
+//! and one that came is a part of the buffer that it was read into.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::pin;
+use std::io::IoSlice;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{ConnectionError, Step};
-use crate::iscsi::codec::{Decoder, Encoder};
-use crate::iscsi::pdu::Pdu;
+use super::ConnectionError;
+use crate::iscsi::codec::{Decoder, EncodeError, Encoder};
+use crate::iscsi::operational::{Digest, OperationalParameters};
+use crate::iscsi::pdu::{Opcode, Pdu};
 
-/// How much is read from the socket at once.
+/// How much is read at once, until longer PDUs come.
 const READ_SIZE: usize = 64 * 1024;
 
-/// How much may wait to be sent before the target is no longer listened to: more than any flight of commands takes.
-const MAX_UNSENT: usize = 1024 * 1024;
+/// What a buffer holds beside a data segment: the headers of some PDUs. So blocks of a power of two fill a buffer but for
+/// that little, which is all that is moved to the next one.
+const HEADROOM: usize = 4096;
+
+/// How much may wait to be sent before no more is taken from the session, and nothing more is read (back-pressure).
+const MAX_UNSENT: usize = 2 * 1024 * 1024;
+
+/// Data up to this length is copied behind its header: one buffer is cheaper than three.
+const SMALL_DATA: usize = 4096;
+
+/// The most buffers of one write; the system takes up to 1024.
+const MAX_BUFFERS: usize = 64;
+
+/// The most that is kept of what a peer sent that does not speak iSCSI.
+const FIRST_BYTES: usize = 32;
 
 /// A connection with what was received but not yet decoded, and what is not yet written.
-pub(super) struct Connection<'a> {
-    stream: TcpStream,
+#[derive(Debug)]
+pub(super) struct Connection<S> {
+    stream: S,
     decoder: Decoder,
     encoder: Encoder,
     received: BytesMut,
-    to_send: BytesMut,
-    observe: &'a dyn Fn(Step<'_>),
+    read_size: usize,
+    unsent: VecDeque<Bytes>,
+    unsent_length: usize,
+    last_received: Option<Opcode>,
+    /// Whether the first bytes of the peer have yet to show that it is a target.
+    expects_target: bool,
 }
 
-impl<'a> Connection<'a> {
-    pub(super) fn new(
-        stream: TcpStream,
-        decoder: Decoder,
-        observe: &'a dyn Fn(Step<'_>),
-    ) -> io::Result<Self> {
-        // A flight goes out in one write; waiting for more to send would only delay it.
-        stream.set_nodelay(true)?;
-        Ok(Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Takes a stream to a target, whose login has not begun; a data segment may have `max_data_segment_length` bytes.
+    pub(super) fn to_target(stream: S, max_data_segment_length: u32) -> Self {
+        Self {
+            expects_target: true,
+            ..Self::to_initiator(stream, max_data_segment_length)
+        }
+    }
+
+    /// Takes a stream to an initiator, likewise.
+    pub(super) fn to_initiator(stream: S, max_data_segment_length: u32) -> Self {
+        Self {
             stream,
-            decoder,
+            decoder: Decoder::new(max_data_segment_length),
             encoder: Encoder::new(),
             received: BytesMut::new(),
-            to_send: BytesMut::new(),
-            observe,
-        })
+            read_size: READ_SIZE,
+            unsent: VecDeque::new(),
+            unsent_length: 0,
+            last_received: None,
+            expects_target: false,
+        }
     }
 
-    /// Uses the digests from the next PDU on, in both directions.
-    pub(super) fn use_digests(&mut self, header: bool, data: bool) {
-        self.decoder.header_digest = header;
-        self.decoder.data_digest = data;
-        self.encoder.header_digest = header;
-        self.encoder.data_digest = data;
+    /// Uses the digests that the login settled from the next PDU on, in both directions.
+    pub(super) fn begin_full_feature_phase(&mut self, parameters: &OperationalParameters) {
+        let header = parameters.header_digest == Digest::Crc32c;
+        let data = parameters.data_digest == Digest::Crc32c;
+        (self.decoder.header_digest, self.decoder.data_digest) = (header, data);
+        (self.encoder.header_digest, self.encoder.data_digest) = (header, data);
     }
 
-    /// Queues a PDU; [`Connection::receive`] sends it.
-    pub(super) fn queue(&mut self, pdu: &Pdu) -> Result<(), ConnectionError> {
-        (self.observe)(Step::Sent(pdu));
-        Ok(self.encoder.encode(pdu, &mut self.to_send)?)
+    /// Returns whether more may be queued before what waits has to be written.
+    pub(super) const fn has_room(&self) -> bool {
+        self.unsent_length < MAX_UNSENT
     }
 
-    /// Sends what is queued while it waits for the next PDU. Can be cancelled: nothing is lost in either direction.
+    /// Returns whether all that was queued has been written.
+    #[cfg(test)]
+    pub(super) const fn is_flushed(&self) -> bool {
+        self.unsent_length == 0
+    }
+
+    /// Returns the opcode of the last PDU that came; `None` before the first.
+    pub(super) const fn last_received(&self) -> Option<Opcode> {
+        self.last_received
+    }
+
+    /// Queues a PDU, its data not copied when it is long; [`Connection::poll_transfer`] writes it.
+    pub(super) fn send(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
+        let length = pdu.data().map_or(0, Bytes::len);
+        if length <= SMALL_DATA {
+            let mut whole = BytesMut::with_capacity(64 + length);
+            self.encoder.encode(pdu, &mut whole)?;
+            self.queue(whole.freeze());
+        } else {
+            let parts = self.encoder.encode_parts(pdu)?;
+            self.queue(parts.header);
+            self.queue(parts.data);
+            self.queue(parts.trailer);
+        }
+        Ok(())
+    }
+
+    /// Takes the next PDU from what was received; `None` when more has to come.
+    pub(super) fn next_pdu(&mut self) -> Result<Option<Pdu>, ConnectionError> {
+        if self.expects_target && !may_be_iscsi(&self.received) {
+            let first = self.received.get(..FIRST_BYTES).unwrap_or(&self.received);
+            return Err(ConnectionError::NotIscsi {
+                received: Bytes::copy_from_slice(first),
+            });
+        }
+        let pdu = self.decoder.decode(&mut self.received)?;
+        if let Some(pdu) = &pdu {
+            self.last_received = Some(pdu.opcode());
+            self.expects_target = false;
+            let length = pdu.data().map_or(0, Bytes::len);
+            self.read_size = self.read_size.max(length.saturating_add(HEADROOM));
+        }
+        Ok(pdu)
+    }
+
+    /// Waits for the next PDU while it writes what is queued. Can be cancelled: nothing is lost in either direction.
     pub(super) async fn receive(&mut self) -> Result<Pdu, ConnectionError> {
         loop {
-            // Whoever takes nothing in is not listened to, or what it is answered would grow without bound.
-            let listens = self.to_send.len() < MAX_UNSENT;
-            if listens && let Some(pdu) = self.decoder.decode(&mut self.received)? {
-                (self.observe)(Step::Received(&pdu));
+            let listens = self.has_room();
+            if listens && let Some(pdu) = self.next_pdu()? {
                 return Ok(pdu);
             }
             poll_fn(|context| self.poll_transfer(context, listens)).await?;
         }
     }
 
-    /// Reads or writes what can be now. Reads first: what the target said before it closed the connection is worth more
-    /// than the news that it takes no more. Waits for both at once: a target may have to be heard before it listens.
-    fn poll_transfer(
+    /// Reads or writes what can be now, and waits for both at once: a peer may have to be heard before it listens. Reads
+    /// first, when it `listens` at all: what the peer said before it closed the connection is worth more than the news that
+    /// it takes no more.
+    pub(super) fn poll_transfer(
         &mut self,
         context: &mut Context<'_>,
         listens: bool,
     ) -> Poll<Result<(), ConnectionError>> {
-        if listens {
-            self.received.reserve(READ_SIZE);
-            let read = pin!(self.stream.read_buf(&mut self.received)).poll(context);
-            if let Poll::Ready(length) = read {
-                return Poll::Ready(match length? {
-                    0 => Err(ConnectionError::Closed),
-                    _ => Ok(()),
-                });
-            }
+        if listens && let Poll::Ready(read) = self.poll_read(context) {
+            // A peer that never stops sending is answered all the same. An error is met again when all has been read.
+            let _ = self.poll_write(context);
+            return Poll::Ready(read);
         }
-        if self.to_send.is_empty() {
+        self.poll_write(context)
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        // The decoder has made room already for the rest of a PDU that has begun to come.
+        if self.received.len() == self.received.capacity() {
+            let room = self.read_size.saturating_sub(self.received.len());
+            self.received.reserve(room.max(HEADROOM));
+        }
+        let was_silent = self.last_received.is_none() && self.received.is_empty();
+        let read = pin!(self.stream.read_buf(&mut self.received)).poll(context);
+        read.map(|length| match length? {
+            0 if was_silent => Err(ConnectionError::ClosedUnanswered),
+            0 => Err(ConnectionError::Closed),
+            _ => Ok(()),
+        })
+    }
+
+    /// Writes once; pending too when there is nothing to write.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        if self.unsent.is_empty() {
             return Poll::Pending;
         }
-        let written = pin!(self.stream.write_buf(&mut self.to_send)).poll(context);
-        written.map(|length| length.map(|_| ()).map_err(ConnectionError::Io))
+        let mut slices = [IoSlice::new(&[]); MAX_BUFFERS];
+        let mut count = 0_usize;
+        for (slice, bytes) in slices.iter_mut().zip(&self.unsent) {
+            *slice = IoSlice::new(bytes);
+            count = count.saturating_add(1);
+        }
+        let slices = slices.get(..count).unwrap_or_default();
+        match Pin::new(&mut self.stream).poll_write_vectored(context, slices) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(ConnectionError::Closed)),
+            Poll::Ready(Ok(length)) => {
+                self.written(length);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+        }
+    }
+
+    fn written(&mut self, mut length: usize) {
+        self.unsent_length = self.unsent_length.saturating_sub(length);
+        while let Some(front) = self.unsent.front_mut() {
+            if length < front.len() {
+                return front.advance(length);
+            }
+            length = length.saturating_sub(front.len());
+            self.unsent.pop_front();
+        }
+    }
+
+    fn queue(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.unsent_length = self.unsent_length.saturating_add(bytes.len());
+            self.unsent.push_back(bytes);
+        }
+    }
+}
+
+/// Returns whether a stream that begins so may carry PDUs: it begins with an opcode (RFC 7143 11.2.1.2), and what follows is
+/// no text. Many services greet with a line of text as soon as they are connected to.
+fn may_be_iscsi(received: &[u8]) -> bool {
+    let is_text = |byte: &u8| matches!(byte, b'\r' | b'\n' | b' '..=b'~');
+    match received {
+        [] => true,
+        [first, ..] if !matches!(first & 0x3f, 0..=6 | 0x10 | 0x20..=0x26 | 0x31 | 0x32 | 0x3f) => {
+            false
+        }
+        [a, b, c, d, ..] => ![a, b, c, d].into_iter().all(is_text),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+    use crate::iscsi::ids::{DataSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
+    use crate::iscsi::pdu::DataOut;
+
+    fn data_out(data: Bytes) -> Pdu {
+        Pdu::DataOut(DataOut {
+            final_bit: true,
+            lun: Lun::default(),
+            initiator_task_tag: InitiatorTaskTag(1),
+            target_transfer_tag: TargetTransferTag::RESERVED,
+            exp_stat_sn: StatSn(2),
+            data_sn: DataSn(0),
+            buffer_offset: 0,
+            data,
+        })
+    }
+
+    #[test]
+    fn data_to_be_sent_stays_where_its_owner_has_it() {
+        let (stream, _peer) = duplex(64);
+        let mut connection = Connection::to_target(stream, 8192);
+        let data = Bytes::from(vec![7; 256 * 1024]);
+        connection.send(&data_out(data.clone())).unwrap();
+        let queued: Vec<*const u8> = connection.unsent.iter().map(|part| part.as_ptr()).collect();
+        assert!(queued.contains(&data.as_ptr()));
+    }
+
+    #[test]
+    fn no_more_is_taken_while_so_much_is_unsent() {
+        let (stream, _peer) = duplex(64);
+        let mut connection = Connection::to_target(stream, 8192);
+        let data = Bytes::from(vec![7; MAX_UNSENT / 2]);
+        connection.send(&data_out(data.clone())).unwrap();
+        assert!(connection.has_room());
+        connection.send(&data_out(data)).unwrap();
+        assert!(!connection.has_room());
     }
 }

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use thiserror::Error;
 
 use crate::iscsi::codec::{CodecError, EncodeError};
@@ -56,8 +58,13 @@ pub enum AttachError {
     #[error("the connection was lost during the login")]
     LoginConnection(#[source] ConnectionError),
     /// The login was not over in time.
-    #[error("the login was not answered within {} s", seconds(*.0))]
-    LoginTimeout(Duration),
+    #[error("the login was not answered within {} s", seconds(*.after))]
+    LoginTimeout {
+        /// How long was waited.
+        after: Duration,
+        /// What the target sent last on this connection; `None` when nothing.
+        last_received: Option<Opcode>,
+    },
     /// The target sent the initiator from one portal to the next.
     #[error("the target redirected the login {0} times")]
     TooManyRedirections(usize),
@@ -71,7 +78,7 @@ pub enum AttachError {
     },
     /// The connection failed while the target was asked.
     #[error("the connection was lost while the devices were asked")]
-    Connection(#[source] ConnectionError),
+    Connection(#[source] Arc<ConnectionError>),
     /// The target broke the rules of the full feature phase.
     #[error("the target broke the iSCSI protocol")]
     Session(#[from] SessionError),
@@ -91,8 +98,13 @@ pub enum AttachError {
     #[error("the target failed to carry out a command: {0}")]
     TargetFailure(ServiceResponse),
     /// A command was not answered in time.
-    #[error("a command was not answered within {} s", seconds(*.0))]
-    AnswerTimeout(Duration),
+    #[error("a command was not answered within {} s", seconds(*.after))]
+    AnswerTimeout {
+        /// How long was waited.
+        after: Duration,
+        /// What the target sent last in this session; `None` when nothing since the login.
+        last_received: Option<Opcode>,
+    },
     /// The talk as a whole took too long.
     #[error("the target was given up after {} s", seconds(*.after))]
     GivenUp {
@@ -129,7 +141,7 @@ impl AttachError {
             Self::Login(_)
             | Self::NotALoginResponse(_)
             | Self::LoginConnection(_)
-            | Self::LoginTimeout(_)
+            | Self::LoginTimeout { .. }
             | Self::TooManyRedirections(_) => Phase::Login,
             Self::Connection(_)
             | Self::Session(_)
@@ -138,20 +150,9 @@ impl AttachError {
             | Self::SessionEnded
             | Self::Rejected(_)
             | Self::TargetFailure(_)
-            | Self::AnswerTimeout(_) => Phase::Ask,
+            | Self::AnswerTimeout { .. } => Phase::Ask,
             Self::GivenUp { during, .. } => *during,
             Self::Redirected { source, .. } => source.phase(),
-        }
-    }
-
-    /// Returns the error as it is told after a redirection, if there was one.
-    pub(super) fn after(self, redirection: Option<TargetAddress>) -> Self {
-        match redirection {
-            Some(to) => Self::Redirected {
-                to,
-                source: Box::new(self),
-            },
-            None => self,
         }
     }
 }
@@ -159,12 +160,21 @@ impl AttachError {
 /// Why a connection cannot be used any further.
 #[derive(Debug, Error)]
 pub enum ConnectionError {
-    /// The system's word.
+    /// An I/O error on the socket.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The peer closed it.
     #[error("the target closed the connection")]
     Closed,
+    /// The peer closed it and had sent nothing at all.
+    #[error("the target closed the connection")]
+    ClosedUnanswered,
+    /// The peer does not speak iSCSI: what it sent first is no PDU of a target.
+    #[error("what answers there does not speak iSCSI")]
+    NotIscsi {
+        /// The first bytes that it sent, at most 32.
+        received: Bytes,
+    },
     /// What came is no PDU.
     #[error(transparent)]
     Codec(#[from] CodecError),

@@ -12,6 +12,7 @@
 mod attach;
 mod connection;
 mod error;
+pub mod initiator;
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
+use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::Lun;
 use crate::iscsi::login::{LoginParameters, LoginResult};
 use crate::iscsi::pdu::Pdu;
@@ -52,6 +54,20 @@ pub struct Deadlines {
     pub phase: Duration,
     /// Everything together.
     pub whole: Duration,
+    /// How long a target may be silent in its session before it is pinged; `None` for ever.
+    pub ping_interval: Option<Duration>,
+}
+
+impl Deadlines {
+    /// Returns deadlines of this much for each phase and four times that for everything, without pings.
+    #[must_use]
+    pub const fn of_phase(phase: Duration) -> Self {
+        Self {
+            phase,
+            whole: phase.saturating_mul(4),
+            ping_interval: None,
+        }
+    }
 }
 
 /// What became of a target that let the initiator in.
@@ -142,6 +158,8 @@ pub enum Step<'a> {
     Sent(&'a Pdu),
     /// A PDU has come.
     Received(&'a Pdu),
+    /// The target departed from the letter of the standard, and nothing was lost by it.
+    Departed(&'a Departure),
     /// The session is closed.
     LoggedOut,
     /// The talk is over.
@@ -176,7 +194,8 @@ pub fn attach_all<I: Inquiry + 'static>(
                 tokio::task::spawn_local(async move {
                     // Nobody closes the semaphore.
                     let _turn = turns.acquire().await;
-                    attach::attach(attachment, deadlines, &|step| observer(index, step)).await
+                    let observe = move |step: Step<'_>| observer(index, step);
+                    attach::attach(attachment, deadlines, observe).await
                 })
             })
             .collect();

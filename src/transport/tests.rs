@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use bytes::BytesMut;
@@ -13,17 +13,20 @@ use crate::iscsi::ids::{
     Cid, CmdSn, InitiatorTaskTag, Isid, LoginStatus, StatSn, TargetTransferTag, Tsih,
 };
 use crate::iscsi::operational::{OperationalOffer, SessionType};
-use crate::iscsi::pdu::{LoginResponse, NopIn, Stage};
+use crate::iscsi::pdu::{LoginRequest, LoginResponse, NopIn, Stage};
 
 const DEADLINES: Deadlines = Deadlines {
     phase: Duration::from_secs(5),
     whole: Duration::from_secs(20),
+    ping_interval: None,
 };
 
-/// Asks nothing.
+/// Asks nothing, or one thing.
 #[derive(Clone, Copy, Debug)]
 enum NoInquiry {
     IsDone,
+    /// Sends a TEST UNIT READY, and waits for the answer.
+    Asks,
     Waits,
     /// When it is asked what to ask.
     Panics,
@@ -33,6 +36,15 @@ impl Inquiry for NoInquiry {
     fn next(&mut self, _now: Duration) -> Next {
         match self {
             Self::IsDone => Next::Done,
+            Self::Asks => {
+                *self = Self::Waits;
+                Next::Send(vec![Command {
+                    id: 0,
+                    lun: Lun::default(),
+                    cdb: Bytes::from_static(&[0; 6]),
+                    expected_length: 0,
+                }])
+            }
             Self::Waits => Next::WaitForAnswers,
             Self::Panics => panic!("a defect"),
         }
@@ -59,9 +71,8 @@ fn attachment(port: u16, inquiry: NoInquiry) -> Attachment<NoInquiry> {
     }
 }
 
-/// Starts a target that lets every initiator in, sends it these PDUs, and closes the connection when something else than the
-/// login comes.
-fn target(behind: Vec<Pdu>) -> u16 {
+/// Starts a target that does this with the first login request of every connection, and takes whatever else comes.
+fn serve(answer: impl Fn(&LoginRequest, &mut TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -73,31 +84,42 @@ fn target(behind: Vec<Pdu>) -> u16 {
             let Ok(Some(Pdu::LoginRequest(request))) = Decoder::new(8192).decode(&mut input) else {
                 panic!("no login request");
             };
-            let response = LoginResponse {
-                transit: true,
-                continues: false,
-                current_stage: request.current_stage,
-                next_stage: Stage::FullFeaturePhase,
-                version_max: 0,
-                version_active: 0,
-                isid: request.isid,
-                tsih: Tsih(1),
-                initiator_task_tag: InitiatorTaskTag(0),
-                stat_sn: StatSn(1),
-                exp_cmd_sn: CmdSn(1),
-                max_cmd_sn: CmdSn(8),
-                status: LoginStatus::SUCCESS,
-                data: Bytes::new(),
-            };
-            let mut output = BytesMut::new();
-            for pdu in [Pdu::LoginResponse(response)].iter().chain(&behind) {
-                Encoder::new().encode(pdu, &mut output).unwrap();
-            }
-            stream.write_all(&output).unwrap();
-            let _ = stream.read(&mut input);
+            answer(&request, &mut stream);
+            while stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
         }
     });
     port
+}
+
+fn accepts(request: &LoginRequest) -> LoginResponse {
+    LoginResponse {
+        transit: true,
+        continues: false,
+        current_stage: request.current_stage,
+        next_stage: Stage::FullFeaturePhase,
+        version_max: 0,
+        version_active: 0,
+        isid: request.isid,
+        tsih: Tsih(1),
+        initiator_task_tag: InitiatorTaskTag(0),
+        stat_sn: StatSn(1),
+        exp_cmd_sn: CmdSn(1),
+        max_cmd_sn: CmdSn(8),
+        status: LoginStatus::SUCCESS,
+        data: Bytes::new(),
+    }
+}
+
+/// Starts a target that lets every initiator in and sends it these PDUs.
+fn target(behind: Vec<Pdu>) -> u16 {
+    serve(move |request, stream| {
+        let mut output = BytesMut::new();
+        let response = Pdu::LoginResponse(accepts(request));
+        for pdu in [response].iter().chain(&behind) {
+            Encoder::new().encode(pdu, &mut output).unwrap();
+        }
+        stream.write_all(&output).unwrap();
+    })
 }
 
 #[test]
@@ -136,16 +158,84 @@ fn a_phase_ends_in_time_while_there_is_always_one_more_pdu_to_take() {
     };
     let deadlines = Deadlines {
         phase: Duration::from_millis(100),
-        whole: Duration::from_secs(20),
+        ..DEADLINES
     };
-    let attachments = vec![attachment(port, NoInquiry::Waits)];
+    let attachments = vec![attachment(port, NoInquiry::Asks)];
     let mut outcomes = attach_all(attachments, deadlines, Rc::new(observer)).unwrap();
     let attached = outcomes.remove(0).unwrap();
     let interrupted = attached.interrupted.unwrap();
     assert!(
-        matches!(interrupted, AttachError::AnswerTimeout(_)),
+        matches!(interrupted, AttachError::AnswerTimeout { .. }),
         "{interrupted}"
     );
-    // At five milliseconds each there is time for twenty.
-    assert!(taken.get() <= 21, "{} of {SENT}", taken.get());
+    // At five milliseconds each there is time for twenty, and some for the turns that a task has.
+    assert!(taken.get() <= 64, "{} of {SENT}", taken.get());
+}
+
+/// Starts a target that sends every initiator elsewhere.
+fn redirects_to(addresses: &str) -> u16 {
+    let data = Bytes::from(addresses.to_owned());
+    serve(move |request, stream| {
+        let response = LoginResponse {
+            transit: false,
+            next_stage: Stage::SecurityNegotiation,
+            tsih: Tsih(0),
+            status: LoginStatus::new(1, 1),
+            data: data.clone(),
+            ..accepts(request)
+        };
+        let mut output = BytesMut::new();
+        Encoder::new()
+            .encode(&Pdu::LoginResponse(response), &mut output)
+            .unwrap();
+        stream.write_all(&output).unwrap();
+    })
+}
+
+/// Returns a port on which nobody listens.
+fn closed_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn every_address_of_a_redirection_is_tried() {
+    let port = target(Vec::new());
+    let closed = closed_port();
+    let redirects = redirects_to(&format!(
+        "TargetAddress=127.0.0.1:{closed}\0TargetAddress=127.0.0.1:{port},1\0"
+    ));
+    let attachments = vec![attachment(redirects, NoInquiry::IsDone)];
+    let mut outcomes = attach_all(attachments, DEADLINES, Rc::new(|_, _| {})).unwrap();
+    let attached = outcomes.remove(0).unwrap();
+    assert_eq!(attached.login.portal.port(), port);
+
+    let redirects = redirects_to(&format!("TargetAddress=127.0.0.1:{closed}\0"));
+    let attachments = vec![attachment(redirects, NoInquiry::IsDone)];
+    let mut outcomes = attach_all(attachments, DEADLINES, Rc::new(|_, _| {})).unwrap();
+    let Err(AttachError::Redirected { to, source }) = outcomes.remove(0) else {
+        panic!("no redirection");
+    };
+    assert_eq!(to.port, closed);
+    assert!(matches!(*source, AttachError::Connect { .. }));
+}
+
+#[test]
+fn a_bare_ipv6_address_of_a_redirection_is_told() {
+    let redirects = redirects_to("TargetAddress=::1\0");
+    let told: Rc<std::cell::RefCell<Vec<Departure>>> = Rc::default();
+    let departures = Rc::clone(&told);
+    let observer = move |_, step: Step<'_>| {
+        if let Step::Departed(departure) = step {
+            departures.borrow_mut().push(departure.clone());
+        }
+    };
+    let attachments = vec![attachment(redirects, NoInquiry::IsDone)];
+    let outcomes = attach_all(attachments, DEADLINES, Rc::new(observer)).unwrap();
+    assert!(matches!(
+        &outcomes[0],
+        Err(AttachError::Redirected { to, .. }) if to.host == "::1" && to.port == 3260
+    ));
+    let received = "::1".to_owned();
+    assert_eq!(*told.borrow(), [Departure::BareIpv6Address { received }]);
 }

@@ -10,7 +10,7 @@ use iscsiswiconfig::iscsi::initiator::{
     Completion, Event, Session, SessionParameters, Task, Transfer,
 };
 use iscsiswiconfig::iscsi::operational::{OperationalOffer, OperationalParameters};
-use iscsiswiconfig::iscsi::pdu::{Pdu, TaskAttribute};
+use iscsiswiconfig::iscsi::pdu::Pdu;
 use iscsiswiconfig::iscsi::target::{
     Command, Event as TargetEvent, ScsiReply, TargetSession, TargetSettings,
 };
@@ -84,15 +84,10 @@ impl Direct {
         transfer: Transfer,
         mut answer: impl FnMut(Command) -> ScsiReply,
     ) -> Completion {
-        let task = Task {
-            lun: lun(1),
-            cdb: CDB,
-            transfer,
-            attribute: TaskAttribute::SIMPLE,
-        };
+        let task = Task::new(lun(1), CDB, transfer);
         self.initiator.submit(task).unwrap();
         loop {
-            while let Some(pdu) = self.initiator.poll_transmit() {
+            while let Some(pdu) = self.initiator.poll_transmit(Instant::now()) {
                 self.pdus += 1;
                 self.target.handle(pdu, Instant::now()).unwrap();
             }
@@ -106,7 +101,7 @@ impl Direct {
             }
             while let Some(pdu) = self.target.poll_transmit() {
                 self.pdus += 1;
-                self.initiator.handle(pdu).unwrap();
+                self.initiator.handle(pdu, Instant::now()).unwrap();
             }
             if let Some(event) = self.initiator.poll_event() {
                 let Event::Completed(completion) = event else {
@@ -192,14 +187,9 @@ fn a_small_answer_does_not_keep_what_it_was_received_with() {
 fn the_codec_copies_no_data() {
     let mut direct = Direct::new(&whole_blocks());
     let block = block();
-    let task = Task {
-        lun: lun(1),
-        cdb: CDB,
-        transfer: Transfer::Write(block.clone()),
-        attribute: TaskAttribute::SIMPLE,
-    };
+    let task = Task::new(lun(1), CDB, Transfer::Write(block.clone()));
     direct.initiator.submit(task).unwrap();
-    let command = direct.initiator.poll_transmit().unwrap();
+    let command = direct.initiator.poll_transmit(Instant::now()).unwrap();
     let parts = Encoder::new().encode_parts(&command).unwrap();
     assert_eq!(parts.data.as_ptr(), block.as_ptr());
 

@@ -13,9 +13,7 @@ use iscsiswiconfig::iscsi::login::{
     Login, LoginChap, LoginError, LoginParameters, LoginResult, LoginStep,
 };
 use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer, SessionType};
-use iscsiswiconfig::iscsi::pdu::{
-    LogoutOutcome, LogoutReason, Pdu, TaskAttribute, TaskManagementOutcome,
-};
+use iscsiswiconfig::iscsi::pdu::{LogoutOutcome, LogoutReason, Pdu, TaskManagementOutcome};
 use iscsiswiconfig::iscsi::target::{
     Accepted, Command, Decision, Event as TargetEvent, LoginPolicy, LoginStep as TargetStep,
     ScsiReply, TargetLogin, TargetRecord, TargetSession, TargetSettings,
@@ -257,7 +255,7 @@ impl Joined {
         let mut quiet = false;
         while !quiet {
             quiet = true;
-            while let Some(pdu) = self.initiator.poll_transmit() {
+            while let Some(pdu) = self.initiator.poll_transmit(Instant::now()) {
                 self.forth.send(&pdu);
             }
             while let Some(pdu) = self.target.poll_transmit() {
@@ -274,7 +272,7 @@ impl Joined {
             if self.back.arrive().is_some() {
                 quiet = false;
                 while let Some(pdu) = self.back.receive() {
-                    self.initiator.handle(pdu).unwrap();
+                    self.initiator.handle(pdu, Instant::now()).unwrap();
                     events.extend(std::iter::from_fn(|| self.initiator.poll_event()));
                 }
             }
@@ -346,12 +344,7 @@ fn cdb(code: u8, length: usize) -> [u8; 16] {
 }
 
 fn task(lun: u16, code: u8, length: usize, transfer: Transfer) -> Task {
-    Task {
-        lun: Lun::from_number(lun).unwrap(),
-        cdb: cdb(code, length),
-        transfer,
-        attribute: TaskAttribute::SIMPLE,
-    }
+    Task::new(Lun::from_number(lun).unwrap(), cdb(code, length), transfer)
 }
 
 fn write(lun: u16, data: &Bytes) -> Task {
@@ -500,7 +493,7 @@ fn an_abort_and_a_reset_end_what_waits() {
         .submit(write(1, &pattern(4 << 20)))
         .unwrap();
     // The command and its first burst are on their way, the rest has not been asked for.
-    while let Some(pdu) = joined.initiator.poll_transmit() {
+    while let Some(pdu) = joined.initiator.poll_transmit(Instant::now()) {
         joined.forth.send(&pdu);
     }
     joined.initiator.abort_task(tag).unwrap();
@@ -516,7 +509,7 @@ fn an_abort_and_a_reset_end_what_waits() {
         .initiator
         .submit(write(1, &pattern(4 << 20)))
         .unwrap();
-    while let Some(pdu) = joined.initiator.poll_transmit() {
+    while let Some(pdu) = joined.initiator.poll_transmit(Instant::now()) {
         joined.forth.send(&pdu);
     }
     let reset = joined

@@ -86,8 +86,13 @@ impl Exchange {
                 stat_sn,
             })),
             LoginStep::Done(result) => Step::Done(*result),
-            LoginStep::Redirect { address, permanent } => {
-                Step::Redirect(address.to_string(), permanent)
+            LoginStep::Redirect {
+                addresses,
+                permanent,
+                ..
+            } => {
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                Step::Redirect(addresses.join(" "), permanent)
             }
         })
     }

@@ -1,24 +1,24 @@
-//! The project's own session on a blocking socket: for commands that the binary never sends, such as WRITE.
+//! The product's own initiator for a test that waits: for commands that the binary never sends, such as WRITE.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
+use bytes::Bytes;
 use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid, Lun};
-use iscsiswiconfig::iscsi::initiator::{Completion, Event, Session, Task, Transfer};
-use iscsiswiconfig::iscsi::login::{Login, LoginParameters, LoginStep};
-use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer, SessionType};
-use iscsiswiconfig::iscsi::pdu::{Pdu, TaskAttribute};
+use iscsiswiconfig::iscsi::login::LoginParameters;
+use iscsiswiconfig::iscsi::operational::{OperationalOffer, SessionType};
+use iscsiswiconfig::iscsi::pdu::TaskManagementOutcome;
+use iscsiswiconfig::transport::Deadlines;
+use iscsiswiconfig::transport::initiator::{Completed, DataDirection, Execute, Initiator, open};
+use tokio::runtime::{Builder, Runtime};
+
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// One session.
 pub struct TapeInitiator {
-    stream: TcpStream,
-    encoder: Encoder,
-    decoder: Decoder,
-    received: BytesMut,
-    session: Session,
+    runtime: Runtime,
+    initiator: Initiator,
 }
 
 impl TapeInitiator {
@@ -36,15 +36,8 @@ impl TapeInitiator {
         port: u8,
         offer: OperationalOffer,
     ) -> Self {
-        let mut stream = TcpStream::connect(portal).expect("connect");
-        stream.set_nodelay(true).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        let mut decoder = Decoder::new(offer.max_recv_data_segment_length);
-        let mut encoder = Encoder::new();
-        let mut received = BytesMut::new();
-        let (mut login, mut request) = Login::start(LoginParameters {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let parameters = LoginParameters {
             initiator_name: "iqn.2026-11.test.fixture:tape".to_owned(),
             target_name: Some(target_name.to_owned()),
             session_type: SessionType::Normal,
@@ -53,140 +46,68 @@ impl TapeInitiator {
             cmd_sn: CmdSn(1),
             chap: None,
             offer,
-        });
-        loop {
-            let mut bytes = BytesMut::new();
-            encoder
-                .encode(&Pdu::LoginRequest(request), &mut bytes)
-                .unwrap();
-            stream.write_all(&bytes).unwrap();
-            let Pdu::LoginResponse(response) = receive(&mut stream, &mut decoder, &mut received)
-            else {
-                panic!("no Login Response");
-            };
-            match login.handle(response).expect("a login") {
-                LoginStep::Send(next, following) => (login, request) = (*next, following),
-                LoginStep::Redirect { .. } => panic!("redirected"),
-                LoginStep::Done(result) => {
-                    let header_digest = result.parameters.header_digest == Digest::Crc32c;
-                    let data_digest = result.parameters.data_digest == Digest::Crc32c;
-                    (encoder.header_digest, encoder.data_digest) = (header_digest, data_digest);
-                    (decoder.header_digest, decoder.data_digest) = (header_digest, data_digest);
-                    let session = Session::new(
-                        result.session_parameters(),
-                        result.cmd_sn,
-                        result.exp_stat_sn,
-                        result.exp_cmd_sn,
-                        result.max_cmd_sn,
-                    );
-                    return Self {
-                        stream,
-                        encoder,
-                        decoder,
-                        received,
-                        session,
-                    };
-                }
-            }
+        };
+        let host = portal.ip().to_string();
+        let deadlines = Deadlines::of_phase(DEADLINE);
+        let opened = runtime.block_on(open(&host, portal.port(), &parameters, deadlines, |_| {}));
+        let opened = opened.expect("a login");
+        runtime.spawn(opened.driver.run());
+        Self {
+            runtime,
+            initiator: opened.initiator,
         }
     }
 
     /// Sends commands, all at once, and returns how they ended, in their order.
-    pub fn execute_all(&mut self, lun: u16, commands: Vec<(Vec<u8>, Transfer)>) -> Vec<Completion> {
-        let tags: Vec<_> = commands
-            .into_iter()
-            .map(|(command, transfer)| {
-                let mut cdb = [0; 16];
-                cdb[..command.len()].copy_from_slice(&command);
-                let task = Task {
-                    lun: Lun::from_number(lun).unwrap(),
-                    cdb,
-                    transfer,
-                    attribute: TaskAttribute::SIMPLE,
-                };
-                self.session.submit(task).unwrap()
-            })
-            .collect();
-        let mut completions: Vec<Option<Completion>> = vec![None; tags.len()];
-        while completions.iter().any(Option::is_none) {
-            self.exchange();
-            while let Some(event) = self.session.poll_event() {
-                if let Event::Completed(completion) = event {
-                    let tag = completion.initiator_task_tag;
-                    let index = tags.iter().position(|own| *own == tag).unwrap();
-                    completions[index] = Some(completion);
-                }
+    pub fn execute_all(
+        &mut self,
+        lun: u16,
+        commands: Vec<(Vec<u8>, DataDirection)>,
+    ) -> Vec<Completed> {
+        let lun = Lun::from_number(lun).unwrap();
+        self.runtime.block_on(async {
+            let mut outstanding = Vec::new();
+            for (cdb, data) in commands {
+                let execute = Execute::new(lun, &cdb, data).within(DEADLINE);
+                outstanding.push(self.initiator.submit(execute).await.expect("a session"));
             }
-        }
-        completions.into_iter().flatten().collect()
+            let mut completed = Vec::new();
+            for command in outstanding {
+                completed.push(command.await.expect("an answer"));
+            }
+            completed
+        })
     }
 
     /// Sends one command and returns how it ended.
-    pub fn execute(&mut self, lun: u16, cdb: &[u8], transfer: Transfer) -> Completion {
-        self.execute_all(lun, vec![(cdb.to_vec(), transfer)])
-            .remove(0)
+    pub fn execute(&mut self, lun: u16, cdb: &[u8], data: DataDirection) -> Completed {
+        self.execute_all(lun, vec![(cdb.to_vec(), data)]).remove(0)
     }
 
     /// Sends one command that has to end with status GOOD, and returns what it read.
     #[track_caller]
-    pub fn good(&mut self, lun: u16, cdb: &[u8], transfer: Transfer) -> Bytes {
-        let completion = self.execute(lun, cdb, transfer);
-        assert_eq!(completion.status, 0, "{cdb:x?}: {completion:?}");
-        completion.data
+    pub fn good(&mut self, lun: u16, cdb: &[u8], data: DataDirection) -> Bytes {
+        let completed = self.execute(lun, cdb, data);
+        assert_eq!(completed.status, 0, "{cdb:x?}: {completed:?}");
+        completed.data
     }
 
     /// Resets a logical unit.
     pub fn reset(&mut self, lun: u16) {
-        let tag = self
-            .session
-            .reset_logical_unit(Lun::from_number(lun).unwrap())
-            .unwrap();
-        loop {
-            self.exchange();
-            while let Some(event) = self.session.poll_event() {
-                if let Event::TaskManagement {
-                    initiator_task_tag, ..
-                } = event
-                    && initiator_task_tag == tag
-                {
-                    return;
-                }
-            }
-        }
+        let lun = Lun::from_number(lun).unwrap();
+        let outcome = self
+            .runtime
+            .block_on(self.initiator.reset_logical_unit(lun));
+        assert_eq!(
+            outcome.expect("an answer"),
+            TaskManagementOutcome::FUNCTION_COMPLETE
+        );
     }
 
     /// Logs out and closes.
-    pub fn logout(mut self) {
-        self.session.logout().unwrap();
-        loop {
-            self.exchange();
-            while let Some(event) = self.session.poll_event() {
-                if let Event::LoggedOut { .. } = event {
-                    return;
-                }
-            }
-        }
-    }
-
-    fn exchange(&mut self) {
-        let mut bytes = BytesMut::new();
-        while let Some(pdu) = self.session.poll_transmit() {
-            self.encoder.encode(&pdu, &mut bytes).unwrap();
-        }
-        self.stream.write_all(&bytes).expect("send");
-        let pdu = receive(&mut self.stream, &mut self.decoder, &mut self.received);
-        self.session.handle(pdu).expect("a session");
-    }
-}
-
-fn receive(stream: &mut TcpStream, decoder: &mut Decoder, received: &mut BytesMut) -> Pdu {
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        if let Some(pdu) = decoder.decode(received).expect("a PDU") {
-            return pdu;
-        }
-        let length = stream.read(&mut buffer).expect("receive");
-        assert_ne!(length, 0, "the target closed the connection");
-        received.extend_from_slice(&buffer[..length]);
+    pub fn logout(self) {
+        self.runtime
+            .block_on(self.initiator.logout())
+            .expect("a logout");
     }
 }

@@ -40,18 +40,60 @@ fn cmd_sns(pdus: &[Pdu]) -> Vec<u32> {
 }
 
 #[test]
-fn a_stat_sn_out_of_order_ends_the_session() {
-    // UNH-IOL FFP 5.1; RFC 7143 4.2.2.2
+fn a_stat_sn_that_is_left_out_ends_the_session_when_all_is_answered() {
+    // UNH-IOL FFP 5.1; RFC 7143 4.2.2.2, 7.9
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::None);
+    let tags = [(); 2].map(|()| peer.submit(Transfer::None));
     peer.sent();
     peer.take_stat_sn();
+    let (expected, received) = (StatSn(10), StatSn(11));
+    let events = peer.good(tags[0]).unwrap();
     assert_eq!(
-        peer.good(tag),
+        events[0],
+        Event::Departure(Departure::StatSnOutOfOrder { expected, received })
+    );
+    assert_eq!(events.len(), 2);
+    assert_eq!(
+        peer.good(tags[1]),
+        Err(SessionError::StatSnMissing { expected })
+    );
+}
+
+#[test]
+fn a_stat_sn_out_of_order_is_acknowledged_when_those_before_it_have_come() {
+    // RFC 7143 4.2.2.2
+    let mut peer = Peer::new(PARAMETERS);
+    let tags = [(); 3].map(|()| peer.submit(Transfer::None));
+    peer.sent();
+    let early = peer.response(tags[0]);
+    peer.good(tags[1]).unwrap();
+    let ping = peer.nop_in(RESERVED_ITT, TargetTransferTag(7), peer.stat_sn);
+    peer.give(&ping).unwrap();
+    assert!(peer.sent()[0].contains("expstatsn=10"));
+    peer.give(&Pdu::ScsiResponse(early)).unwrap();
+    peer.give(&ping).unwrap();
+    assert!(peer.sent()[0].contains("expstatsn=12"));
+    peer.good(tags[2]).unwrap();
+    assert!(peer.session.is_idle());
+}
+
+#[test]
+fn a_stat_sn_that_comes_twice_ends_the_session() {
+    // RFC 7143 4.2.2.2
+    let mut peer = Peer::new(PARAMETERS);
+    let tags = [(); 2].map(|()| peer.submit(Transfer::None));
+    peer.sent();
+    peer.good(tags[0]).unwrap();
+    let again = ScsiResponse {
+        stat_sn: StatSn(10),
+        ..peer.response(tags[1])
+    };
+    assert_eq!(
+        peer.give(&Pdu::ScsiResponse(again)),
         Err(SessionError::StatSn {
             opcode: Opcode::SCSI_RESPONSE,
-            expected: StatSn(10),
-            received: StatSn(11)
+            expected: StatSn(11),
+            received: StatSn(10)
         })
     );
 }

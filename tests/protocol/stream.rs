@@ -36,7 +36,7 @@ fn play(mut peer: Peer, parts: impl Iterator<Item = Vec<u8>>) -> (Vec<Event>, Ve
     for part in parts {
         input.extend_from_slice(&part);
         while let Some(pdu) = peer.decoder.decode(&mut input).unwrap() {
-            peer.session.handle(pdu).unwrap();
+            peer.session.handle(pdu, peer.now).unwrap();
             events.append(&mut peer.events());
             sent.append(&mut peer.sent());
         }

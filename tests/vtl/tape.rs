@@ -3,8 +3,8 @@
 use std::fs;
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::initiator::Transfer;
 use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer};
+use iscsiswiconfig::transport::initiator::DataDirection;
 
 use super::NAME;
 use crate::common::TestEnvironment;
@@ -36,16 +36,16 @@ fn block(number: usize, length: usize) -> Bytes {
 /// Loads the cartridge of the first slot into the first drive, past all unit attentions.
 fn load(initiator: &mut TapeInitiator) {
     for lun in [CHANGER, DRIVE] {
-        let _ = initiator.execute(lun, &TEST_UNIT_READY, Transfer::None);
+        let _ = initiator.execute(lun, &TEST_UNIT_READY, DataDirection::None);
     }
     let mut move_medium = [0; 12];
     move_medium[0] = 0xa5;
     move_medium[4..6].copy_from_slice(&SLOT_1.to_be_bytes());
     move_medium[6..8].copy_from_slice(&DRIVE_1.to_be_bytes());
-    initiator.good(CHANGER, &move_medium, Transfer::None);
+    initiator.good(CHANGER, &move_medium, DataDirection::None);
     // The medium has changed: a unit attention, once.
-    let _ = initiator.execute(DRIVE, &TEST_UNIT_READY, Transfer::None);
-    initiator.good(DRIVE, &TEST_UNIT_READY, Transfer::None);
+    let _ = initiator.execute(DRIVE, &TEST_UNIT_READY, DataDirection::None);
+    initiator.good(DRIVE, &TEST_UNIT_READY, DataDirection::None);
 }
 
 fn write_and_read_back(initiator: &mut TapeInitiator, blocks: &[Bytes]) {
@@ -53,19 +53,19 @@ fn write_and_read_back(initiator: &mut TapeInitiator, blocks: &[Bytes]) {
         .iter()
         .map(|block| {
             let cdb = variable(0x0a, block.len());
-            (cdb, Transfer::Write(block.clone()))
+            (cdb, DataDirection::Out(block.clone()))
         })
         .collect();
     for completion in initiator.execute_all(DRIVE, writes) {
         assert_eq!(completion.status, 0, "{completion:?}");
     }
-    initiator.good(DRIVE, &WRITE_A_FILEMARK, Transfer::None);
-    initiator.good(DRIVE, &REWIND, Transfer::None);
+    initiator.good(DRIVE, &WRITE_A_FILEMARK, DataDirection::None);
+    initiator.good(DRIVE, &REWIND, DataDirection::None);
     let reads = blocks
         .iter()
         .map(|block| {
             let length = u32::try_from(block.len()).unwrap();
-            (variable(0x08, block.len()), Transfer::Read(length))
+            (variable(0x08, block.len()), DataDirection::In(length))
         })
         .collect();
     for (completion, block) in initiator.execute_all(DRIVE, reads).iter().zip(blocks) {
@@ -76,7 +76,7 @@ fn write_and_read_back(initiator: &mut TapeInitiator, blocks: &[Bytes]) {
         );
     }
     // Behind the last block stands the filemark.
-    let end = initiator.execute(DRIVE, &variable(0x08, 512), Transfer::Read(512));
+    let end = initiator.execute(DRIVE, &variable(0x08, 512), DataDirection::In(512));
     assert_eq!((end.status, end.sense[2]), (2, 0x80), "{end:?}");
 }
 
@@ -163,11 +163,15 @@ fn a_tape_on_disk_holds_the_bytes_in_the_simh_format_and_survives_a_kill() {
     let vtl = Vtl::start(&environment, &options);
     let mut initiator = TapeInitiator::login(vtl.portal(), NAME, 1);
     for lun in [CHANGER, DRIVE] {
-        let _ = initiator.execute(lun, &TEST_UNIT_READY, Transfer::None);
+        let _ = initiator.execute(lun, &TEST_UNIT_READY, DataDirection::None);
     }
     for block in &blocks {
         let length = u32::try_from(block.len()).unwrap();
-        let read = initiator.good(DRIVE, &variable(0x08, block.len()), Transfer::Read(length));
+        let read = initiator.good(
+            DRIVE,
+            &variable(0x08, block.len()),
+            DataDirection::In(length),
+        );
         assert!(read == *block, "it is still in the drive, rewound");
     }
     initiator.logout();
@@ -181,11 +185,11 @@ fn a_reset_by_one_initiator_is_told_to_the_other() {
     let mut one = TapeInitiator::login(vtl.portal(), NAME, 1);
     let mut other = TapeInitiator::login(vtl.portal(), NAME, 2);
     for initiator in [&mut one, &mut other] {
-        let _ = initiator.execute(CHANGER, &TEST_UNIT_READY, Transfer::None);
-        initiator.good(CHANGER, &TEST_UNIT_READY, Transfer::None);
+        let _ = initiator.execute(CHANGER, &TEST_UNIT_READY, DataDirection::None);
+        initiator.good(CHANGER, &TEST_UNIT_READY, DataDirection::None);
     }
     one.reset(CHANGER);
-    let told = other.execute(CHANGER, &TEST_UNIT_READY, Transfer::None);
+    let told = other.execute(CHANGER, &TEST_UNIT_READY, DataDirection::None);
     // UNIT ATTENTION, BUS DEVICE RESET FUNCTION OCCURRED.
     assert_eq!((told.status, told.sense[2] & 0xf), (2, 6), "{told:?}");
     assert_eq!(told.sense[12..14], [0x29, 0x03], "{told:?}");

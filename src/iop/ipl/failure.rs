@@ -117,7 +117,9 @@ fn next_step(error: &AttachError, target: &TargetReport) -> String {
         AttachError::ConnectTimeout { .. } => format!(
             "Check that {host} is the VTL's address, that it is running, and that no firewall drops port {port}."
         ),
-        AttachError::LoginConnection(ConnectionError::Closed) => format!(
+        AttachError::LoginConnection(
+            ConnectionError::Closed | ConnectionError::ClosedUnanswered,
+        ) => format!(
             "Check that port {port} is the iSCSI port of the VTL, and look for this login in its log."
         ),
         AttachError::Redirected { .. } | AttachError::TooManyRedirections(_) => {
@@ -136,10 +138,10 @@ fn next_step(error: &AttachError, target: &TargetReport) -> String {
         AttachError::Login(_)
         | AttachError::NotALoginResponse(_)
         | AttachError::LoginConnection(_)
-        | AttachError::LoginTimeout(_) => format!(
+        | AttachError::LoginTimeout { .. } => format!(
             "Check that port {port} of {host} is the VTL's iSCSI port; -vv shows the exchange."
         ),
-        AttachError::GivenUp { .. } | AttachError::AnswerTimeout(_) => {
+        AttachError::GivenUp { .. } | AttachError::AnswerTimeout { .. } => {
             "Give it more time with --timeout, or look at the state of the VTL.".to_owned()
         }
         AttachError::Defect => {

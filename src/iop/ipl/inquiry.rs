@@ -37,7 +37,7 @@ impl EnumerationInquiry {
     /// take.
     pub(super) fn elapsed(&self, error: &AttachError, phase: Duration) -> Duration {
         let waited = match error {
-            AttachError::AnswerTimeout(_) => phase,
+            AttachError::AnswerTimeout { .. } => phase,
             _ => Duration::ZERO,
         };
         self.earlier
@@ -52,11 +52,16 @@ impl EnumerationInquiry {
             return false;
         };
         let goes_on = match error {
-            AttachError::AnswerTimeout(_) => enumeration
+            AttachError::AnswerTimeout { .. } => enumeration
                 .outstanding()
                 .into_iter()
                 .all(|id| enumeration.unanswered(id, NoReply::Timeout)),
-            AttachError::Connection(ConnectionError::Closed | ConnectionError::Io(_))
+            AttachError::Connection(error)
+                if !matches!(**error, ConnectionError::Closed | ConnectionError::Io(_)) =>
+            {
+                false
+            }
+            AttachError::Connection(_)
             | AttachError::SessionEnded
             | AttachError::Rejected(_)
             | AttachError::TargetFailure(_) => enumeration.reconnect(),

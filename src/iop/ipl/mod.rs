@@ -95,10 +95,7 @@ pub fn run(
     let attached = match observer {
         None => Vec::new(),
         Some(observer) => {
-            let deadlines = Deadlines {
-                phase: settings.timeout,
-                whole: settings.timeout.saturating_mul(4),
-            };
+            let deadlines = Deadlines::of_phase(settings.timeout);
             let mut attached = transport::attach_all(attachments, deadlines, Rc::clone(&observer))
                 .map_err(ReIplError::Network)?;
             let login = |index: usize| {

@@ -1,5 +1,7 @@
 //! Why a session cannot go on, and why a request is not accepted.
 
+use std::time::Duration;
+
 use crate::iscsi::ids::{DataSn, InitiatorTaskTag, R2tSn, StatSn};
 use crate::iscsi::pdu::Opcode;
 
@@ -20,7 +22,7 @@ pub enum SessionError {
         /// Tag received.
         received: InitiatorTaskTag,
     },
-    /// StatSN is not the next one: a response is missing or came twice (4.2.2.2).
+    /// StatSN came twice, or is far from the number that is due (4.2.2.2).
     #[error("the target sent StatSN {received} in a {opcode} PDU, expected {expected}")]
     StatSn {
         /// PDU that carried it.
@@ -29,6 +31,28 @@ pub enum SessionError {
         expected: StatSn,
         /// Number received.
         received: StatSn,
+    },
+    /// Every request is answered, and this StatSN has not come: a response is missing (4.2.2.2).
+    #[error("the target left out StatSN {expected}")]
+    StatSnMissing {
+        /// Number that has not come.
+        expected: StatSn,
+    },
+    /// The text of the answer to a Text Request is too long, or does not end (11.11).
+    #[error("the target's answer to a text request does not end within {limit} bytes")]
+    TextTooLong {
+        /// Most bytes accepted.
+        limit: usize,
+    },
+    /// A ping, a logout, a text or a task management request was not answered in time.
+    #[error("the target did not answer a {request} within {} s", after.as_secs())]
+    NoAnswer {
+        /// What was sent.
+        request: Opcode,
+        /// How long was waited.
+        after: Duration,
+        /// What the target sent last; `None` when nothing since the login.
+        last_received: Option<Opcode>,
     },
     /// DataSN of a Data-In is not the next one (11.7.5).
     #[error("the target sent DataSN {received} for task {task}, expected {expected}")]

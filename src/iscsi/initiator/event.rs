@@ -1,11 +1,14 @@
 //! What a session tells its owner.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::error::SessionError;
+use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::InitiatorTaskTag;
 use crate::iscsi::pdu::{
-    AsyncMessage, LogoutOutcome, RejectReason, RejectedHeader, Residual, ScsiResponse,
+    AsyncMessage, LogoutOutcome, Opcode, RejectReason, RejectedHeader, Residual, ScsiResponse,
     ServiceResponse, TaskManagementOutcome,
 };
 
@@ -28,6 +31,25 @@ pub enum Event {
         /// Tag of the ping.
         initiator_task_tag: InitiatorTaskTag,
     },
+    /// The target answered a Text Request; this is the whole text.
+    TextAnswered {
+        /// Tag of the request.
+        initiator_task_tag: InitiatorTaskTag,
+        /// The text of all its responses.
+        text: Bytes,
+    },
+    /// A task was not answered within its timeout, or the command window was closed to it for that long. When it was sent, the
+    /// target is asked to abort it, and whatever still comes of it is reported as for any other task.
+    TimedOut {
+        /// Tag that submitting the task returned.
+        initiator_task_tag: InitiatorTaskTag,
+        /// Its timeout.
+        after: Duration,
+        /// What the target sent last; `None` when nothing since the login.
+        last_received: Option<Opcode>,
+    },
+    /// The target departed from the letter of the standard, and nothing was lost by it.
+    Departure(Departure),
     /// The target rejected a PDU (11.17).
     ///
     /// When that PDU was a request, nothing else answers it and its CmdSN stays open, which holds up every later command

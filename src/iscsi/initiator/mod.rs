@@ -1,7 +1,8 @@
 //! The initiator's full feature phase: one session with one connection at ErrorRecoveryLevel 0 (RFC 7143 4.2.5).
 //!
 //! Sans-IO. Received PDUs go in by [`Session::handle`]; after every call, what is to be sent comes out of
-//! [`Session::poll_transmit`] and what happened out of [`Session::poll_event`], each until it returns `None`.
+//! [`Session::poll_transmit`] and what happened out of [`Session::poll_event`], each until it returns `None`. When the time of
+//! [`Session::poll_timeout`] has come, [`Session::handle_timeout`] is due. Time is an argument, so tests have their own.
 //!
 //! ```text
 //! Open --logout()--> LoggingOut --Logout Request sent--> LogoutSent --Logout Response--> Ended
@@ -10,24 +11,28 @@
 
 mod error;
 mod event;
+mod receive;
 mod sequence;
 mod task;
+mod text;
+mod timers;
+mod transmit;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 pub use self::error::{SessionError, SubmitError};
 pub use self::event::{Completion, Event};
 use self::sequence::{CommandWindow, StatusSequence};
-use self::task::{ActiveTask, ActiveTransfer, Burst, ReadTransfer, WriteTransfer};
+use self::task::{ActiveTask, Burst};
 pub use self::task::{Task, Transfer};
-use super::ids::{Cid, CmdSn, DataSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
-use super::pdu::{
-    AsyncEvent, AsyncMessage, DataIn, LogoutReason, LogoutRequest, LogoutResponse, NopIn, NopOut,
-    Opcode, Pdu, R2t, Reject, ScsiCommand, ScsiResponse, ServiceResponse, TaskManagementFunction,
-    TaskManagementOutcome, TaskManagementRequest, TaskManagementResponse,
-};
+use self::text::TextExchange;
+pub use self::timers::TimerSettings;
+use self::timers::Timers;
+use super::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
+use super::pdu::{Opcode, Pdu, TaskManagementOutcome};
 
 /// What the login settled for the full feature phase (RFC 7143 section 13).
 ///
@@ -65,6 +70,7 @@ pub struct Session {
     /// Data to be sent, unsolicited bursts in the order of their commands, the others in the order of their R2Ts (11.8).
     bursts: VecDeque<Burst>,
     events: VecDeque<Event>,
+    timers: Timers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +89,19 @@ enum Request {
         scope: Scope,
         /// CmdSN that the request carried: it covers only commands before it. `None` until it is sent.
         cmd_sn: Option<CmdSn>,
+        /// When it was sent; `None` until then. So for the requests below.
+        sent: Option<Instant>,
     },
-    Ping,
-    Logout,
+    Ping {
+        sent: Option<Instant>,
+    },
+    Text {
+        exchange: TextExchange,
+        sent: Option<Instant>,
+    },
+    Logout {
+        sent: Option<Instant>,
+    },
 }
 
 /// Which tasks a task management function ends.
@@ -104,11 +120,12 @@ enum Immediate {
         target_transfer_tag: TargetTransferTag,
     },
     TaskManagement(InitiatorTaskTag),
+    Text(InitiatorTaskTag),
     Logout(InitiatorTaskTag),
 }
 
 impl Session {
-    /// Returns a session that has just logged in, with the numbers as the login left them.
+    /// Returns a session that has just logged in, with the numbers as the login left them, and without timers.
     ///
     /// `cmd_sn` numbers the first command; `exp_stat_sn` is the StatSN of the last Login Response plus one; `exp_cmd_sn` and
     /// `max_cmd_sn` are as that response had them.
@@ -131,7 +148,15 @@ impl Session {
             immediate: VecDeque::new(),
             bursts: VecDeque::new(),
             events: VecDeque::new(),
+            timers: Timers::default(),
         }
+    }
+
+    /// Has the session keep these timers from now on.
+    #[must_use]
+    pub fn with_timers(mut self, settings: TimerSettings, now: Instant) -> Self {
+        self.timers = Timers::new(settings, now);
+        self
     }
 
     /// Takes a task, to be sent as soon as the target's command window allows; returns its tag.
@@ -190,8 +215,22 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn ping(&mut self) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        let tag = self.add(Request::Ping);
+        let tag = self.add(Request::Ping { sent: None });
         self.immediate.push_back(Immediate::Ping(tag));
+        Ok(tag)
+    }
+
+    /// Sends a Text Request and puts the answer together, over as many Text Responses as it takes (RFC 7143 11.10, 11.11).
+    ///
+    /// # Errors
+    /// [`SubmitError::NotOpen`] as for [`Self::submit`].
+    pub fn text(&mut self, text: Bytes) -> Result<InitiatorTaskTag, SubmitError> {
+        self.check_open()?;
+        let tag = self.add(Request::Text {
+            exchange: TextExchange::new(text),
+            sent: None,
+        });
+        self.immediate.push_back(Immediate::Text(tag));
         Ok(tag)
     }
 
@@ -201,7 +240,7 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn logout(&mut self) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        let tag = self.add(Request::Logout);
+        let tag = self.add(Request::Logout { sent: None });
         self.immediate.push_back(Immediate::Logout(tag));
         self.state = State::LoggingOut;
         Ok(tag)
@@ -223,19 +262,26 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError`] when it breaks the protocol; the session has ended then.
-    pub fn handle(&mut self, pdu: Pdu) -> Result<(), SessionError> {
+    pub fn handle(&mut self, pdu: Pdu, now: Instant) -> Result<(), SessionError> {
+        self.timers.heard(pdu.opcode(), now);
         let handled = match pdu {
             _ if self.state == State::Ended => Err(unexpected(pdu.opcode())),
-            Pdu::ScsiResponse(pdu) => self.handle_scsi_response(&pdu),
-            Pdu::DataIn(pdu) => self.handle_data_in(&pdu),
-            Pdu::R2t(pdu) => self.handle_r2t(&pdu),
+            Pdu::ScsiResponse(pdu) => self.handle_scsi_response(&pdu, now),
+            Pdu::DataIn(pdu) => self.handle_data_in(&pdu, now),
+            Pdu::R2t(pdu) => self.handle_r2t(&pdu, now),
             Pdu::TaskManagementResponse(pdu) => self.handle_task_management_response(&pdu),
             Pdu::NopIn(pdu) => self.handle_nop_in(&pdu),
             Pdu::AsyncMessage(pdu) => self.handle_async_message(pdu),
             Pdu::Reject(pdu) => self.handle_reject(&pdu),
+            Pdu::TextResponse(pdu) => self.handle_text_response(&pdu),
             Pdu::LogoutResponse(pdu) => self.handle_logout_response(&pdu),
             pdu => Err(unexpected(pdu.opcode())),
         };
+        // Where every request is answered, no response can still be on its way that would fill a gap.
+        let handled = handled.and_then(|()| match self.requests.is_empty() {
+            true => self.status.check_complete(),
+            false => Ok(()),
+        });
         if handled.is_err() {
             self.end();
         }
@@ -244,17 +290,17 @@ impl Session {
 
     /// Returns the next PDU to be sent: immediate requests first, then data, then as many commands as the window allows.
     #[must_use]
-    pub fn poll_transmit(&mut self) -> Option<Pdu> {
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Pdu> {
         if matches!(self.state, State::LogoutSent | State::Ended) {
             return None;
         }
-        if let Some(pdu) = self.next_immediate() {
+        if let Some(pdu) = self.next_immediate(now) {
             return Some(pdu);
         }
-        if let Some(pdu) = self.next_data_out() {
+        if let Some(pdu) = self.next_data_out(now) {
             return Some(pdu);
         }
-        self.next_command()
+        self.next_command(now)
     }
 
     /// Returns the next thing that happened.
@@ -263,340 +309,14 @@ impl Session {
         self.events.pop_front()
     }
 
-    fn handle_scsi_response(&mut self, pdu: &ScsiResponse) -> Result<(), SessionError> {
-        let opcode = Opcode::SCSI_RESPONSE;
-        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
-        self.status.accept(opcode, pdu.stat_sn)?;
-        let task = self.end_task(opcode, pdu.initiator_task_tag)?;
-        if pdu.response == ServiceResponse::COMMAND_COMPLETED {
-            task.check_exp_data_sn(pdu.exp_data_sn)?;
-            task.check_residual(pdu.residual)?;
-        }
-        let completion = Completion::of_response(pdu, task.into_data())?;
-        self.events.push_back(Event::Completed(completion));
-        Ok(())
-    }
-
-    fn handle_data_in(&mut self, pdu: &DataIn) -> Result<(), SessionError> {
-        let opcode = Opcode::DATA_IN;
-        let tag = pdu.initiator_task_tag;
-        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
-        if let Some(status) = pdu.status {
-            self.status.accept(opcode, status.stat_sn)?;
-        }
-        self.active(opcode, tag)?.receive(pdu)?;
-        if let Some(status) = pdu.status {
-            let task = self.end_task(opcode, tag)?;
-            task.check_residual(status.residual)?;
-            self.events.push_back(Event::Completed(Completion {
-                initiator_task_tag: tag,
-                response: ServiceResponse::COMMAND_COMPLETED,
-                status: status.status,
-                residual: status.residual,
-                sense: Bytes::new(),
-                data: task.into_data(),
-            }));
-        }
-        Ok(())
-    }
-
-    fn handle_r2t(&mut self, pdu: &R2t) -> Result<(), SessionError> {
-        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
-        let parameters = self.parameters;
-        let burst = self
-            .active(Opcode::R2T, pdu.initiator_task_tag)?
-            .burst(pdu, &parameters)?;
-        self.bursts.push_back(burst);
-        Ok(())
-    }
-
-    fn handle_task_management_response(
-        &mut self,
-        pdu: &TaskManagementResponse,
-    ) -> Result<(), SessionError> {
-        let opcode = Opcode::TASK_MANAGEMENT_RESPONSE;
-        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
-        self.status.accept(opcode, pdu.stat_sn)?;
-        let tag = pdu.initiator_task_tag;
-        let Some(Request::TaskManagement {
-            scope,
-            cmd_sn: Some(cmd_sn),
-        }) = self.requests.get(&tag)
-        else {
-            return Err(unknown(opcode, tag));
-        };
-        let ended = self.tasks_ended_by(*scope, *cmd_sn, pdu.response);
-        self.requests.remove(&tag);
-        for task in &ended {
-            self.forget_task(*task);
-        }
-        self.events.push_back(Event::TaskManagement {
-            initiator_task_tag: tag,
-            outcome: pdu.response,
-            ended,
-        });
-        Ok(())
-    }
-
-    fn handle_nop_in(&mut self, pdu: &NopIn) -> Result<(), SessionError> {
-        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
-        let tag = pdu.initiator_task_tag;
-        if tag != InitiatorTaskTag::RESERVED {
-            self.status.accept(Opcode::NOP_IN, pdu.stat_sn)?;
-            let Some(Request::Ping) = self.requests.get(&tag) else {
-                return Err(unknown(Opcode::NOP_IN, tag));
-            };
-            self.requests.remove(&tag);
-            self.events.push_back(Event::PingAnswered {
-                initiator_task_tag: tag,
-            });
-        }
-        // Behind a Logout Request nothing is sent any more, so nothing may pile up for it.
-        let answers = matches!(self.state, State::Open | State::LoggingOut);
-        if answers && pdu.target_transfer_tag != TargetTransferTag::RESERVED {
-            self.immediate.push_back(Immediate::Pong {
-                lun: pdu.lun,
-                target_transfer_tag: pdu.target_transfer_tag,
-            });
-        }
-        Ok(())
-    }
-
-    fn handle_async_message(&mut self, pdu: AsyncMessage) -> Result<(), SessionError> {
-        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
-        self.status.accept(Opcode::ASYNC_MESSAGE, pdu.stat_sn)?;
-        let event = match pdu.async_event {
-            AsyncEvent::LOGOUT_REQUEST | AsyncEvent::NEGOTIATION_REQUEST => {
-                Event::LogoutRequested {
-                    parameter3: pdu.parameter3,
-                }
-            }
-            AsyncEvent::DROP_CONNECTION | AsyncEvent::DROP_ALL_CONNECTIONS => {
-                self.end();
-                Event::Dropped {
-                    time2wait: pdu.parameter2,
-                }
-            }
-            _ => Event::AsyncMessage(pdu),
-        };
-        self.events.push_back(event);
-        Ok(())
-    }
-
-    fn handle_reject(&mut self, pdu: &Reject) -> Result<(), SessionError> {
-        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
-        self.status.accept(Opcode::REJECT, pdu.stat_sn)?;
-        self.events.push_back(Event::Rejected {
-            reason: pdu.reason,
-            header: pdu.rejected_header(),
-        });
-        Ok(())
-    }
-
-    fn handle_logout_response(&mut self, pdu: &LogoutResponse) -> Result<(), SessionError> {
-        let opcode = Opcode::LOGOUT_RESPONSE;
-        self.status.accept(opcode, pdu.stat_sn)?;
-        let Some(Request::Logout) = self.requests.get(&pdu.initiator_task_tag) else {
-            return Err(unknown(opcode, pdu.initiator_task_tag));
-        };
-        self.end();
-        self.events.push_back(Event::LoggedOut {
-            outcome: pdu.response,
-        });
-        Ok(())
-    }
-
-    fn next_immediate(&mut self) -> Option<Pdu> {
-        let cmd_sn = self.window.next();
-        let exp_stat_sn = self.status.expected();
-        Some(match self.immediate.pop_front()? {
-            Immediate::Ping(tag) => Pdu::NopOut(NopOut {
-                immediate: true,
-                lun: Lun::default(),
-                initiator_task_tag: tag,
-                target_transfer_tag: TargetTransferTag::RESERVED,
-                cmd_sn,
-                exp_stat_sn,
-                data: Bytes::new(),
-            }),
-            Immediate::Pong {
-                lun,
-                target_transfer_tag,
-            } => Pdu::NopOut(NopOut {
-                immediate: true,
-                lun,
-                initiator_task_tag: InitiatorTaskTag::RESERVED,
-                target_transfer_tag,
-                cmd_sn,
-                exp_stat_sn,
-                data: Bytes::new(),
-            }),
-            Immediate::TaskManagement(tag) => {
-                Pdu::TaskManagementRequest(self.task_management_request(tag)?)
-            }
-            Immediate::Logout(tag) => {
-                self.state = State::LogoutSent;
-                Pdu::LogoutRequest(LogoutRequest {
-                    immediate: true,
-                    reason: LogoutReason::CLOSE_SESSION,
-                    initiator_task_tag: tag,
-                    cid: Cid(0),
-                    cmd_sn,
-                    exp_stat_sn,
-                })
-            }
-        })
-    }
-
-    fn task_management_request(&mut self, tag: InitiatorTaskTag) -> Option<TaskManagementRequest> {
-        let now = self.window.next();
-        let Some(Request::TaskManagement { scope, cmd_sn }) = self.requests.get_mut(&tag) else {
-            return None;
-        };
-        *cmd_sn = Some(now);
-        let (function, lun, referenced_task_tag, ref_cmd_sn) = match *scope {
-            Scope::LogicalUnit(lun) => (
-                TaskManagementFunction::LOGICAL_UNIT_RESET,
-                lun,
-                InitiatorTaskTag::RESERVED,
-                CmdSn(0),
-            ),
-            Scope::Task(task) => {
-                // A task that ended meanwhile is named all the same: the target answers that it does not exist.
-                let (lun, ref_cmd_sn) = match self.requests.get(&task) {
-                    Some(Request::Active(active)) => (active.lun, active.cmd_sn),
-                    _ => (Lun::default(), now),
-                };
-                (TaskManagementFunction::ABORT_TASK, lun, task, ref_cmd_sn)
-            }
-        };
-        Some(TaskManagementRequest {
-            immediate: true,
-            function,
-            lun,
-            initiator_task_tag: tag,
-            referenced_task_tag,
-            cmd_sn: now,
-            exp_stat_sn: self.status.expected(),
-            ref_cmd_sn,
-            exp_data_sn: DataSn(0),
-        })
-    }
-
-    fn next_data_out(&mut self) -> Option<Pdu> {
-        let burst = self.bursts.front_mut()?;
-        let pdu = burst.next_pdu(
-            self.status.expected(),
-            self.parameters.target_max_recv_data_segment_length,
-        );
-        if pdu.final_bit
-            && let Some(burst) = self.bursts.pop_front()
-            && burst.is_solicited()
-            && let Some(Request::Active(task)) = self.requests.get_mut(&burst.initiator_task_tag)
-        {
-            task.burst_sent();
-        }
-        Some(Pdu::DataOut(pdu))
-    }
-
-    fn next_command(&mut self) -> Option<Pdu> {
-        if self.state != State::Open {
-            return None;
-        }
-        while let Some(tag) = self.waiting.front()
-            && !self.requests.contains_key(tag)
-        {
-            self.waiting.pop_front();
-        }
-        let tag = *self.waiting.front()?;
-        let cmd_sn = self.window.take()?;
-        self.waiting.pop_front();
-        let Some(Request::Waiting(task)) = self.requests.remove(&tag) else {
-            return None;
-        };
-        Some(Pdu::ScsiCommand(self.start(tag, cmd_sn, task)))
-    }
-
-    /// Makes a waiting task active and returns its command; an unsolicited burst is queued behind it.
-    fn start(&mut self, tag: InitiatorTaskTag, cmd_sn: CmdSn, task: Task) -> ScsiCommand {
-        let mut command = ScsiCommand {
-            immediate: false,
-            final_bit: true,
-            read: false,
-            write: false,
-            attribute: task.attribute,
-            lun: task.lun,
-            initiator_task_tag: tag,
-            expected_data_transfer_length: 0,
-            cmd_sn,
-            exp_stat_sn: self.status.expected(),
-            cdb: task.cdb,
-            extended_cdb: Bytes::new(),
-            bidirectional_read_expected_data_transfer_length: None,
-            data: Bytes::new(),
-        };
-        let transfer = match task.transfer {
-            Transfer::None => ActiveTransfer::None,
-            Transfer::Read(expected) => {
-                command.read = true;
-                command.expected_data_transfer_length = expected;
-                ActiveTransfer::Read(ReadTransfer::new(expected))
-            }
-            Transfer::Write(data) => {
-                let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-                let start = WriteTransfer::start(tag, length, data, &self.parameters);
-                command.write = true;
-                command.expected_data_transfer_length = length;
-                command.final_bit = start.unsolicited.is_none();
-                command.data = start.immediate;
-                self.bursts.extend(start.unsolicited);
-                ActiveTransfer::Write(start.transfer)
-            }
-        };
-        let active = ActiveTask {
-            tag,
-            lun: task.lun,
-            cmd_sn,
-            transfer,
-        };
-        self.requests.insert(tag, Request::Active(active));
-        command
-    }
-
     fn manage(&mut self, scope: Scope) -> InitiatorTaskTag {
         let tag = self.add(Request::TaskManagement {
             scope,
             cmd_sn: None,
+            sent: None,
         });
         self.immediate.push_back(Immediate::TaskManagement(tag));
         tag
-    }
-
-    /// Returns the tasks that a task management function ended: those sent before it, if it was performed.
-    ///
-    /// A task that the target does not know while it has no status here will never get one either (11.6.1).
-    fn tasks_ended_by(
-        &self,
-        scope: Scope,
-        cmd_sn: CmdSn,
-        outcome: TaskManagementOutcome,
-    ) -> Vec<InitiatorTaskTag> {
-        let performed = outcome == TaskManagementOutcome::FUNCTION_COMPLETE;
-        let unknown = outcome == TaskManagementOutcome::TASK_DOES_NOT_EXIST;
-        self.requests
-            .values()
-            .filter_map(|request| match request {
-                Request::Active(task) => Some(task),
-                _ => None,
-            })
-            .filter(|task| match scope {
-                Scope::Task(tag) => task.tag == tag && (performed || unknown),
-                Scope::LogicalUnit(lun) => {
-                    performed && task.lun == lun && task.cmd_sn.precedes(cmd_sn)
-                }
-            })
-            .map(|task| task.tag)
-            .collect()
     }
 
     fn active(
@@ -655,6 +375,19 @@ impl Session {
             if tag != InitiatorTaskTag::RESERVED && !self.requests.contains_key(&tag) {
                 return tag;
             }
+        }
+    }
+}
+
+impl Request {
+    /// Returns the opcode of its PDU.
+    const fn opcode(&self) -> Opcode {
+        match self {
+            Self::Waiting(_) | Self::Active(_) => Opcode::SCSI_COMMAND,
+            Self::TaskManagement { .. } => Opcode::TASK_MANAGEMENT_REQUEST,
+            Self::Ping { .. } => Opcode::NOP_OUT,
+            Self::Text { .. } => Opcode::TEXT_REQUEST,
+            Self::Logout { .. } => Opcode::LOGOUT_REQUEST,
         }
     }
 }

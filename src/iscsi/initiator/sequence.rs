@@ -1,6 +1,9 @@
 //! The numbers that a session keeps: CmdSN with its window, and StatSN.
 
+use std::collections::BTreeSet;
+
 use super::error::SessionError;
+use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::{CmdSn, StatSn};
 use crate::iscsi::pdu::Opcode;
 
@@ -56,33 +59,66 @@ impl CommandWindow {
     }
 }
 
+/// How far a StatSN may be ahead of the one that is due: more responses than a target keeps back.
+const MOST_AHEAD: u32 = 4096;
+
 /// ExpStatSN of the connection (RFC 7143 4.2.2.2).
-#[derive(Clone, Copy, Debug)]
+///
+/// One connection delivers in order, so a number out of order is a target that takes its numbers before it takes its turn to
+/// send. Nothing is lost by that as long as each number comes once: it is accepted and told (7.9 leaves the choice).
+#[derive(Clone, Debug)]
 pub(super) struct StatusSequence {
     exp_stat_sn: StatSn,
+    /// The numbers behind `exp_stat_sn` that have come.
+    ahead: BTreeSet<u32>,
 }
 
 impl StatusSequence {
     pub(super) const fn new(exp_stat_sn: StatSn) -> Self {
-        Self { exp_stat_sn }
+        Self {
+            exp_stat_sn,
+            ahead: BTreeSet::new(),
+        }
     }
 
+    /// Returns the lowest number that has not come, which acknowledges all before it.
     pub(super) const fn expected(&self) -> StatSn {
         self.exp_stat_sn
     }
 
-    /// Takes the StatSN of a response. One connection without recovery leaves no room for a gap.
-    pub(super) fn accept(&mut self, opcode: Opcode, received: StatSn) -> Result<(), SessionError> {
+    /// Takes the StatSN of a response: each number once, in any order. Returns the departure where an order ends.
+    pub(super) fn accept(
+        &mut self,
+        opcode: Opcode,
+        received: StatSn,
+    ) -> Result<Option<Departure>, SessionError> {
         let expected = self.exp_stat_sn;
-        if received != expected {
+        if received == expected {
+            self.exp_stat_sn = expected.next();
+            while self.ahead.remove(&self.exp_stat_sn.0) {
+                self.exp_stat_sn = self.exp_stat_sn.next();
+            }
+            return Ok(None);
+        }
+        let was_in_order = self.ahead.is_empty();
+        if received.since(expected) > MOST_AHEAD || !self.ahead.insert(received.0) {
             return Err(SessionError::StatSn {
                 opcode,
                 expected,
                 received,
             });
         }
-        self.exp_stat_sn = received.next();
-        Ok(())
+        Ok(was_in_order.then_some(Departure::StatSnOutOfOrder { expected, received }))
+    }
+
+    /// Checks that no number is missing, once every request has its response.
+    pub(super) fn check_complete(&self) -> Result<(), SessionError> {
+        match self.ahead.is_empty() {
+            true => Ok(()),
+            false => Err(SessionError::StatSnMissing {
+                expected: self.exp_stat_sn,
+            }),
+        }
     }
 }
 
@@ -120,20 +156,47 @@ mod tests {
         assert_eq!(window.take(), None);
     }
 
+    fn accept(
+        sequence: &mut StatusSequence,
+        received: u32,
+    ) -> Result<Option<Departure>, SessionError> {
+        sequence.accept(Opcode::NOP_IN, StatSn(received))
+    }
+
     #[test]
-    fn a_status_is_taken_once_and_in_order() {
+    fn a_status_is_taken_once() {
         let mut sequence = StatusSequence::new(StatSn(u32::MAX));
-        assert_eq!(sequence.accept(Opcode::NOP_IN, StatSn(u32::MAX)), Ok(()));
+        assert_eq!(accept(&mut sequence, u32::MAX), Ok(None));
         assert_eq!(sequence.expected(), StatSn(0));
-        for received in [StatSn(1), StatSn(u32::MAX)] {
-            assert_eq!(
-                sequence.accept(Opcode::NOP_IN, received),
-                Err(SessionError::StatSn {
-                    opcode: Opcode::NOP_IN,
-                    expected: StatSn(0),
-                    received
-                })
-            );
-        }
+        let refused = |received| {
+            Err(SessionError::StatSn {
+                opcode: Opcode::NOP_IN,
+                expected: StatSn(0),
+                received: StatSn(received),
+            })
+        };
+        assert_eq!(accept(&mut sequence, u32::MAX), refused(u32::MAX));
+        assert!(accept(&mut sequence, 2).is_ok());
+        assert_eq!(accept(&mut sequence, 2), refused(2));
+        assert_eq!(accept(&mut sequence, 4097), refused(4097));
+    }
+
+    #[test]
+    fn numbers_out_of_order_are_taken_told_once_and_acknowledged_when_all_are_there() {
+        let mut sequence = StatusSequence::new(StatSn(u32::MAX));
+        let (expected, received) = (StatSn(u32::MAX), StatSn(1));
+        let told = Departure::StatSnOutOfOrder { expected, received };
+        assert_eq!(accept(&mut sequence, 1), Ok(Some(told)));
+        assert_eq!(accept(&mut sequence, 0), Ok(None));
+        assert_eq!(sequence.expected(), StatSn(u32::MAX));
+        assert_eq!(
+            sequence.check_complete(),
+            Err(SessionError::StatSnMissing {
+                expected: StatSn(u32::MAX)
+            })
+        );
+        assert_eq!(accept(&mut sequence, u32::MAX), Ok(None));
+        assert_eq!(sequence.expected(), StatSn(2));
+        assert_eq!(sequence.check_complete(), Ok(()));
     }
 }

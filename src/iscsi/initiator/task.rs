@@ -1,5 +1,7 @@
 //! One SCSI task from its command on: Data-In put together, R2Ts turned into bursts of Data-Out.
 
+use std::time::{Duration, Instant};
+
 use bytes::{Bytes, BytesMut};
 
 use super::SessionParameters;
@@ -18,6 +20,27 @@ pub struct Task {
     pub transfer: Transfer,
     /// Its place in the task set of the logical unit.
     pub attribute: TaskAttribute,
+    /// How long the target may be silent about it once it is sent, and how long the command window may be closed before that;
+    /// `None` for ever. Anything of its own restarts it, and so
+    /// does the end of another task of the same logical unit, which may have been in its way.
+    pub timeout: Option<Duration>,
+    /// Whether the target is not pinged while this task is outstanding: a tape in motion may keep a target from answering.
+    pub suppresses_pings: bool,
+}
+
+impl Task {
+    /// Returns a simple task without a timeout.
+    #[must_use]
+    pub const fn new(lun: Lun, cdb: [u8; 16], transfer: Transfer) -> Self {
+        Self {
+            lun,
+            cdb,
+            transfer,
+            attribute: TaskAttribute::SIMPLE,
+            timeout: None,
+            suppresses_pings: false,
+        }
+    }
 }
 
 /// The data of a SCSI command.
@@ -38,6 +61,11 @@ pub(super) struct ActiveTask {
     pub(super) lun: Lun,
     pub(super) cmd_sn: CmdSn,
     pub(super) transfer: ActiveTransfer,
+    /// As [`Task::timeout`]; none once it has passed.
+    pub(super) timeout: Option<Duration>,
+    /// When it was sent, or when the last sign of progress came.
+    pub(super) progress: Instant,
+    pub(super) suppresses_pings: bool,
 }
 
 #[derive(Debug)]
@@ -49,7 +77,8 @@ pub(super) enum ActiveTransfer {
 
 impl ActiveTask {
     /// Takes one Data-In (RFC 7143 11.7).
-    pub(super) fn receive(&mut self, pdu: &DataIn) -> Result<(), SessionError> {
+    pub(super) fn receive(&mut self, pdu: &DataIn, now: Instant) -> Result<(), SessionError> {
+        self.progress = now;
         match &mut self.transfer {
             ActiveTransfer::Read(read) => read.receive(pdu),
             ActiveTransfer::None | ActiveTransfer::Write(_) => Err(SessionError::UnknownTask {
@@ -64,7 +93,9 @@ impl ActiveTask {
         &mut self,
         pdu: &R2t,
         parameters: &SessionParameters,
+        now: Instant,
     ) -> Result<Burst, SessionError> {
+        self.progress = now;
         match &mut self.transfer {
             ActiveTransfer::Write(write) => write.burst(self.lun, pdu, parameters),
             ActiveTransfer::None | ActiveTransfer::Read(_) => Err(SessionError::UnknownTask {
@@ -171,7 +202,7 @@ impl ReadTransfer {
             });
         }
         self.next_data_sn = self.next_data_sn.next();
-        self.data.push(&pdu.data);
+        self.data.push(&pdu.data, self.expected);
         Ok(())
     }
 }
@@ -186,6 +217,9 @@ enum Received {
 /// A piece below this length is copied, so that it does not keep a whole receive buffer alive.
 const KEPT_AS_IT_CAME: usize = 16 * 1024;
 
+/// The most memory that is made room for at once.
+const MOST_AT_ONCE: usize = 16 << 20;
+
 impl Received {
     fn len(&self) -> usize {
         match self {
@@ -194,7 +228,9 @@ impl Received {
         }
     }
 
-    fn push(&mut self, piece: &Bytes) {
+    /// Takes the next piece. The second one makes room for all that was asked for: it is taken from the system only as far as
+    /// it is filled, and what has come is copied once.
+    fn push(&mut self, piece: &Bytes, expected: u32) {
         match self {
             Self::Copied(data) if data.is_empty() && piece.len() >= KEPT_AS_IT_CAME => {
                 *self = Self::Whole(piece.clone());
@@ -202,7 +238,9 @@ impl Received {
             Self::Copied(data) => data.extend_from_slice(piece),
             Self::Whole(_) if piece.is_empty() => {}
             Self::Whole(first) => {
-                let mut data = BytesMut::from(&**first);
+                let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+                let mut data = BytesMut::with_capacity(expected.min(MOST_AT_ONCE));
+                data.extend_from_slice(first);
                 data.extend_from_slice(piece);
                 *self = Self::Copied(data);
             }

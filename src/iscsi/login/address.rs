@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::iscsi::departure::Departure;
 use crate::iscsi::text::{self, ReceivedText};
 
 /// The TCP port of iSCSI (RFC 7143, section 15).
@@ -20,6 +21,34 @@ pub struct TargetAddress {
     pub port: u16,
     /// The portal group tag: in a SendTargets response, not in a redirection.
     pub portal_group_tag: Option<u16>,
+}
+
+impl TargetAddress {
+    /// Reads an address as a target sends it: as [`FromStr`], and an IPv6 address without brackets too, which then can have no
+    /// port and is a departure from 13.8.
+    ///
+    /// # Errors
+    /// [`ParseTargetAddressError`] when the text is neither.
+    pub fn read(address: &str) -> Result<(Self, Option<Departure>), ParseTargetAddressError> {
+        let (portal, tag) = match address.split_once(',') {
+            Some((portal, tag)) => (portal, Some(tag)),
+            None => (address, None),
+        };
+        if portal.parse::<Ipv6Addr>().is_err() {
+            return Ok((address.parse()?, None));
+        }
+        let bracketed = match tag {
+            Some(tag) => format!("[{portal}],{tag}"),
+            None => format!("[{portal}]"),
+        };
+        let read = bracketed.parse().map_err(|_| ParseTargetAddressError {
+            received: ReceivedText(address.to_owned()),
+        })?;
+        let departure = Departure::BareIpv6Address {
+            received: portal.to_owned(),
+        };
+        Ok((read, Some(departure)))
+    }
 }
 
 impl FromStr for TargetAddress {
@@ -151,6 +180,19 @@ mod tests {
         ] {
             assert!(text.parse::<TargetAddress>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_bare_ipv6_address_is_read_and_told() {
+        let (read, departure) = TargetAddress::read("2001:db8::1,2").unwrap();
+        assert_eq!(read, address("2001:db8::1", 3260, Some(2)));
+        let received = "2001:db8::1".to_owned();
+        assert_eq!(departure, Some(Departure::BareIpv6Address { received }));
+        let (read, departure) = TargetAddress::read("[2001:db8::1]:860").unwrap();
+        assert_eq!(read, address("2001:db8::1", 860, None));
+        assert_eq!(departure, None);
+        assert!(TargetAddress::read("2001:db8::1,x").is_err());
+        assert!(TargetAddress::read("fe80::1%eth0").is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@
 use bytes::Bytes;
 
 use super::chap::{ChapAlgorithm, ChapCredentials, ChapInitiator, MutualChap};
+use super::departure::Departure;
 use super::ids::{Cid, CmdSn, InitiatorTaskTag, Isid, StatSn, Tsih};
 use super::initiator::SessionParameters;
 use super::negotiation::{Answer, Negotiation, Role};
@@ -91,8 +92,10 @@ pub enum LoginStep {
     Done(Box<LoginResult>),
     /// The target is at another address: close the connection and log in there (11.13.5).
     Redirect {
-        /// The first address that the target gave.
-        address: TargetAddress,
+        /// The addresses that the target gave, in its order: one at least. Each may be tried.
+        addresses: Vec<TargetAddress>,
+        /// Where the target departed from the form of an address.
+        departures: Vec<Departure>,
         /// Whether the target has moved for good (0102) or for now.
         permanent: bool,
     },
@@ -380,14 +383,29 @@ impl Exchange {
     fn redirect(mut self, response: &LoginResponse) -> Result<LoginStep, LoginError> {
         self.append(&response.data)?;
         let pairs = TextPairs::decode(&self.received)?;
-        let address = pairs
-            .value("TargetAddress")
-            .ok_or(LoginError::RedirectWithoutAddress {
-                status: response.status,
-            })?
-            .parse()?;
+        let mut addresses = Vec::new();
+        let mut departures = Vec::new();
+        let mut unreadable = None;
+        for pair in pairs.iter().filter(|pair| pair.key == "TargetAddress") {
+            match TargetAddress::read(&pair.value) {
+                Ok((address, departure)) => {
+                    addresses.push(address);
+                    departures.extend(departure);
+                }
+                Err(error) => unreadable = Some(error),
+            }
+        }
+        if addresses.is_empty() {
+            return Err(match unreadable {
+                Some(error) => error.into(),
+                None => LoginError::RedirectWithoutAddress {
+                    status: response.status,
+                },
+            });
+        }
         Ok(LoginStep::Redirect {
-            address,
+            addresses,
+            departures,
             permanent: response.status.detail == 2,
         })
     }

@@ -1,0 +1,246 @@
+//! What a session makes of each PDU that comes.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::error::SessionError;
+use super::event::{Completion, Event};
+use super::{Immediate, Request, Scope, Session, State, unknown};
+use crate::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
+use crate::iscsi::pdu::{
+    AsyncEvent, AsyncMessage, DataIn, LogoutResponse, NopIn, Opcode, R2t, Reject, ScsiResponse,
+    ServiceResponse, TaskManagementOutcome, TaskManagementResponse, TextResponse,
+};
+
+impl Session {
+    pub(super) fn handle_scsi_response(
+        &mut self,
+        pdu: &ScsiResponse,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        let opcode = Opcode::SCSI_RESPONSE;
+        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        self.accept_status(opcode, pdu.stat_sn)?;
+        let task = self.end_task(opcode, pdu.initiator_task_tag)?;
+        if pdu.response == ServiceResponse::COMMAND_COMPLETED {
+            task.check_exp_data_sn(pdu.exp_data_sn)?;
+            task.check_residual(pdu.residual)?;
+        }
+        self.progress_of(task.lun, now);
+        let completion = Completion::of_response(pdu, task.into_data())?;
+        self.events.push_back(Event::Completed(completion));
+        Ok(())
+    }
+
+    pub(super) fn handle_data_in(
+        &mut self,
+        pdu: &DataIn,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        let opcode = Opcode::DATA_IN;
+        let tag = pdu.initiator_task_tag;
+        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        if let Some(status) = pdu.status {
+            self.accept_status(opcode, status.stat_sn)?;
+        }
+        self.active(opcode, tag)?.receive(pdu, now)?;
+        if let Some(status) = pdu.status {
+            let task = self.end_task(opcode, tag)?;
+            task.check_residual(status.residual)?;
+            self.progress_of(task.lun, now);
+            self.events.push_back(Event::Completed(Completion {
+                initiator_task_tag: tag,
+                response: ServiceResponse::COMMAND_COMPLETED,
+                status: status.status,
+                residual: status.residual,
+                sense: Bytes::new(),
+                data: task.into_data(),
+            }));
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_r2t(&mut self, pdu: &R2t, now: Instant) -> Result<(), SessionError> {
+        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        let parameters = self.parameters;
+        let burst =
+            self.active(Opcode::R2T, pdu.initiator_task_tag)?
+                .burst(pdu, &parameters, now)?;
+        self.bursts.push_back(burst);
+        Ok(())
+    }
+
+    pub(super) fn handle_task_management_response(
+        &mut self,
+        pdu: &TaskManagementResponse,
+    ) -> Result<(), SessionError> {
+        let opcode = Opcode::TASK_MANAGEMENT_RESPONSE;
+        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        self.accept_status(opcode, pdu.stat_sn)?;
+        let tag = pdu.initiator_task_tag;
+        let Some(Request::TaskManagement {
+            scope,
+            cmd_sn: Some(cmd_sn),
+            ..
+        }) = self.requests.get(&tag)
+        else {
+            return Err(unknown(opcode, tag));
+        };
+        let ended = self.tasks_ended_by(*scope, *cmd_sn, pdu.response);
+        self.requests.remove(&tag);
+        for task in &ended {
+            self.forget_task(*task);
+        }
+        self.events.push_back(Event::TaskManagement {
+            initiator_task_tag: tag,
+            outcome: pdu.response,
+            ended,
+        });
+        Ok(())
+    }
+
+    pub(super) fn handle_nop_in(&mut self, pdu: &NopIn) -> Result<(), SessionError> {
+        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        let tag = pdu.initiator_task_tag;
+        if tag != InitiatorTaskTag::RESERVED {
+            self.accept_status(Opcode::NOP_IN, pdu.stat_sn)?;
+            let Some(Request::Ping { .. }) = self.requests.get(&tag) else {
+                return Err(unknown(Opcode::NOP_IN, tag));
+            };
+            self.requests.remove(&tag);
+            self.events.push_back(Event::PingAnswered {
+                initiator_task_tag: tag,
+            });
+        }
+        // Behind a Logout Request nothing is sent any more, so nothing may pile up for it.
+        let answers = matches!(self.state, State::Open | State::LoggingOut);
+        if answers && pdu.target_transfer_tag != TargetTransferTag::RESERVED {
+            self.immediate.push_back(Immediate::Pong {
+                lun: pdu.lun,
+                target_transfer_tag: pdu.target_transfer_tag,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_async_message(&mut self, pdu: AsyncMessage) -> Result<(), SessionError> {
+        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        self.accept_status(Opcode::ASYNC_MESSAGE, pdu.stat_sn)?;
+        let event = match pdu.async_event {
+            AsyncEvent::LOGOUT_REQUEST | AsyncEvent::NEGOTIATION_REQUEST => {
+                Event::LogoutRequested {
+                    parameter3: pdu.parameter3,
+                }
+            }
+            AsyncEvent::DROP_CONNECTION | AsyncEvent::DROP_ALL_CONNECTIONS => {
+                self.end();
+                self.timers.set_time2wait(pdu.parameter2);
+                Event::Dropped {
+                    time2wait: pdu.parameter2,
+                }
+            }
+            _ => Event::AsyncMessage(pdu),
+        };
+        self.events.push_back(event);
+        Ok(())
+    }
+
+    pub(super) fn handle_reject(&mut self, pdu: &Reject) -> Result<(), SessionError> {
+        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        self.accept_status(Opcode::REJECT, pdu.stat_sn)?;
+        self.events.push_back(Event::Rejected {
+            reason: pdu.reason,
+            header: pdu.rejected_header(),
+        });
+        Ok(())
+    }
+
+    pub(super) fn handle_logout_response(
+        &mut self,
+        pdu: &LogoutResponse,
+    ) -> Result<(), SessionError> {
+        let opcode = Opcode::LOGOUT_RESPONSE;
+        self.accept_status(opcode, pdu.stat_sn)?;
+        let Some(Request::Logout { .. }) = self.requests.get(&pdu.initiator_task_tag) else {
+            return Err(unknown(opcode, pdu.initiator_task_tag));
+        };
+        self.end();
+        self.timers.set_time2wait(pdu.time2wait);
+        self.events.push_back(Event::LoggedOut {
+            outcome: pdu.response,
+        });
+        Ok(())
+    }
+
+    pub(super) fn handle_text_response(&mut self, pdu: &TextResponse) -> Result<(), SessionError> {
+        let opcode = Opcode::TEXT_RESPONSE;
+        let tag = pdu.initiator_task_tag;
+        self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        self.accept_status(opcode, pdu.stat_sn)?;
+        let Some(Request::Text { exchange, sent }) = self.requests.get_mut(&tag) else {
+            return Err(unknown(opcode, tag));
+        };
+        match exchange.receive(pdu)? {
+            None => {
+                *sent = None;
+                self.immediate.push_back(Immediate::Text(tag));
+            }
+            Some(text) => {
+                self.requests.remove(&tag);
+                self.events.push_back(Event::TextAnswered {
+                    initiator_task_tag: tag,
+                    text,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the StatSN of a response; numbers out of order are told once each time that they begin.
+    fn accept_status(&mut self, opcode: Opcode, received: StatSn) -> Result<(), SessionError> {
+        if let Some(departure) = self.status.accept(opcode, received)? {
+            self.events.push_back(Event::Departure(departure));
+        }
+        Ok(())
+    }
+
+    /// A logical unit that has answered one task is at work: the others of its task set wait from now on.
+    fn progress_of(&mut self, lun: Lun, now: Instant) {
+        self.timers.stalled = None;
+        for request in self.requests.values_mut() {
+            if let Request::Active(task) = request
+                && task.lun == lun
+            {
+                task.progress = now;
+            }
+        }
+    }
+
+    /// Returns the tasks that a task management function ended: those sent before it, if it was performed.
+    ///
+    /// A task that the target does not know while it has no status here will never get one either (11.6.1).
+    fn tasks_ended_by(
+        &self,
+        scope: Scope,
+        cmd_sn: CmdSn,
+        outcome: TaskManagementOutcome,
+    ) -> Vec<InitiatorTaskTag> {
+        let performed = outcome == TaskManagementOutcome::FUNCTION_COMPLETE;
+        let unknown = outcome == TaskManagementOutcome::TASK_DOES_NOT_EXIST;
+        self.requests
+            .values()
+            .filter_map(|request| match request {
+                Request::Active(task) => Some(task),
+                _ => None,
+            })
+            .filter(|task| match scope {
+                Scope::Task(tag) => task.tag == tag && (performed || unknown),
+                Scope::LogicalUnit(lun) => {
+                    performed && task.lun == lun && task.cmd_sn.precedes(cmd_sn)
+                }
+            })
+            .map(|task| task.tag)
+            .collect()
+    }
+}

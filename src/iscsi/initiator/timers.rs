@@ -1,0 +1,168 @@
+//! What time means to a session: when a silent target is pinged, and how long its answers may take.
+
+use std::time::{Duration, Instant};
+
+use super::{Event, Immediate, Request, Scope, Session, SessionError, State};
+use crate::iscsi::ids::InitiatorTaskTag;
+use crate::iscsi::pdu::Opcode;
+
+/// The timers of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimerSettings {
+    /// How long the target may be silent before it is pinged; `None` for ever.
+    pub ping_interval: Option<Duration>,
+    /// How long the answer to a ping, a logout, a text or a task management request may take; `None` for ever. A SCSI command
+    /// has a timeout of its own.
+    pub answer: Option<Duration>,
+    /// DefaultTime2Wait (RFC 7143 13.15): how long to wait before the next login after the connection was lost.
+    pub time2wait: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    settings: TimerSettings,
+    last_heard: Option<Instant>,
+    last_received: Option<Opcode>,
+    /// Since when the command window has been closed to the tasks that wait for it.
+    pub(super) stalled: Option<Instant>,
+}
+
+impl Timers {
+    pub(super) const fn new(settings: TimerSettings, now: Instant) -> Self {
+        Self {
+            settings,
+            last_heard: Some(now),
+            last_received: None,
+            stalled: None,
+        }
+    }
+
+    pub(super) const fn heard(&mut self, opcode: Opcode, now: Instant) {
+        self.last_heard = Some(now);
+        self.last_received = Some(opcode);
+    }
+
+    pub(super) const fn last_received(&self) -> Option<Opcode> {
+        self.last_received
+    }
+
+    pub(super) const fn answer(&self) -> Option<Duration> {
+        self.settings.answer
+    }
+
+    /// Returns when the target has been silent for too long.
+    pub(super) fn ping_due(&self) -> Option<Instant> {
+        self.last_heard?.checked_add(self.settings.ping_interval?)
+    }
+
+    pub(super) fn set_time2wait(&mut self, seconds: u16) {
+        self.settings.time2wait = Duration::from_secs(seconds.into());
+    }
+
+    pub(super) const fn time2wait(&self) -> Duration {
+        self.settings.time2wait
+    }
+}
+
+impl Session {
+    /// Returns when [`Self::handle_timeout`] is due; `None` while no timer runs.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.state == State::Ended {
+            return None;
+        }
+        let answers = self.requests.values().filter_map(|request| {
+            let (sent, timeout) = self.timer_of(request)?;
+            sent.checked_add(timeout)
+        });
+        let ping = self.may_ping().then(|| self.timers.ping_due()).flatten();
+        answers.chain(ping).min()
+    }
+
+    /// Does what time demands: pings a silent target, reports and aborts tasks that are not answered in time.
+    ///
+    /// # Errors
+    /// [`SessionError::NoAnswer`] when a request other than a SCSI command was not answered; the session has ended then.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
+        if self.state == State::Ended {
+            return Ok(());
+        }
+        let overdue: Vec<(InitiatorTaskTag, Duration)> = self
+            .requests
+            .iter()
+            .filter_map(|(tag, request)| {
+                let (sent, timeout) = self.timer_of(request)?;
+                (sent.checked_add(timeout)? <= now).then_some((*tag, timeout))
+            })
+            .collect();
+        let last_received = self.timers.last_received();
+        for (tag, after) in overdue {
+            match self.requests.get_mut(&tag) {
+                // It was never sent, so there is nothing to abort.
+                Some(Request::Waiting(_)) => {
+                    self.requests.remove(&tag);
+                    self.events.push_back(Event::TimedOut {
+                        initiator_task_tag: tag,
+                        after,
+                        last_received,
+                    });
+                }
+                Some(Request::Active(task)) => {
+                    task.timeout = None;
+                    self.events.push_back(Event::TimedOut {
+                        initiator_task_tag: tag,
+                        after,
+                        last_received,
+                    });
+                    if self.state == State::Open {
+                        self.manage(Scope::Task(tag));
+                    }
+                }
+                Some(request) => {
+                    let request = request.opcode();
+                    self.end();
+                    return Err(SessionError::NoAnswer {
+                        request,
+                        after,
+                        last_received,
+                    });
+                }
+                None => {}
+            }
+        }
+        if self.may_ping() && self.timers.ping_due().is_some_and(|due| due <= now) {
+            let tag = self.add(Request::Ping { sent: None });
+            self.immediate.push_back(Immediate::Ping(tag));
+        }
+        Ok(())
+    }
+
+    /// Returns how long to wait before the next login after the session has ended: the Time2Wait that the target named last,
+    /// else DefaultTime2Wait (RFC 7143 11.9.1, 11.15.3, 13.15).
+    #[must_use]
+    pub fn time2wait(&self) -> Duration {
+        self.timers.time2wait()
+    }
+
+    /// Returns when a request was sent, or last made progress, and how long its answer may take from then on.
+    fn timer_of(&self, request: &Request) -> Option<(Instant, Duration)> {
+        match request {
+            Request::Waiting(task) => Some((self.timers.stalled?, task.timeout?)),
+            Request::Active(task) => Some((task.progress, task.timeout?)),
+            Request::TaskManagement { sent, .. }
+            | Request::Ping { sent }
+            | Request::Text { sent, .. }
+            | Request::Logout { sent } => Some(((*sent)?, self.timers.answer()?)),
+        }
+    }
+
+    /// Returns whether a silent target is pinged: not while a ping is on its way, nor while a task forbids it.
+    fn may_ping(&self) -> bool {
+        self.state == State::Open
+            && !self.requests.values().any(|request| match request {
+                Request::Ping { .. } => true,
+                Request::Active(task) => task.suppresses_pings,
+                _ => false,
+            })
+    }
+}

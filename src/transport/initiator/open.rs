@@ -1,0 +1,367 @@
+//! Opens a session: resolves, connects and logs in, as often as the target redirects.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Driver, Initiator};
+use crate::iscsi::initiator::{Session, TimerSettings};
+use crate::iscsi::login::{self, LoginParameters, LoginResult, LoginStep, TargetAddress};
+use crate::iscsi::pdu::Pdu;
+use crate::transport::connection::Connection;
+use crate::transport::{AttachError, ConnectionError, Deadlines, Login, Phase, Step};
+
+/// How often a target may redirect a login before it is given up.
+const MAX_REDIRECTIONS: usize = 4;
+
+/// A session that has been opened. Nothing moves until the driver runs.
+#[must_use]
+pub struct Opened<S, O> {
+    /// The first handle.
+    pub initiator: Initiator,
+    /// What moves the bytes.
+    pub driver: Driver<S, O>,
+    /// The login.
+    pub login: Login,
+}
+
+/// Opens a session with the target at a host name or address: resolves it, connects, logs in, and follows redirections. Each
+/// phase has its deadline, and everything together has `deadlines.whole`.
+///
+/// A redirection may name several addresses; they are tried in turn, and what happened at the last one is the error.
+/// `observe` is told each step, and later each PDU and each departure from the standard.
+///
+/// # Errors
+/// [`AttachError`] with the phase that came to nothing.
+pub async fn open<O: Fn(Step<'_>)>(
+    host: &str,
+    port: u16,
+    login: &LoginParameters,
+    deadlines: Deadlines,
+    observe: O,
+) -> Result<Opened<TcpStream, O>, AttachError> {
+    open_by(host, port, login, &Clock::start(deadlines), observe).await
+}
+
+pub(in crate::transport) async fn open_by<O: Fn(Step<'_>)>(
+    host: &str,
+    port: u16,
+    login: &LoginParameters,
+    clock: &Clock,
+    observe: O,
+) -> Result<Opened<TcpStream, O>, AttachError> {
+    let mut outcome = connect_and_log_in(host, port, login, clock, &observe).await?;
+    let mut redirections = 0_usize;
+    loop {
+        match outcome {
+            Outcome::LoggedIn(connection, login) => {
+                let session = session(&login.result, clock.deadlines);
+                let (initiator, driver) = Driver::new(*connection, session, observe);
+                return Ok(Opened {
+                    initiator,
+                    driver,
+                    login: *login,
+                });
+            }
+            Outcome::Redirect(_) if redirections == MAX_REDIRECTIONS => {
+                return Err(AttachError::TooManyRedirections(MAX_REDIRECTIONS));
+            }
+            Outcome::Redirect(addresses) => {
+                redirections = redirections.saturating_add(1);
+                outcome = follow(addresses, login, clock, &observe).await?;
+            }
+        }
+    }
+}
+
+/// Tries the addresses of a redirection in turn (RFC 7143 11.13.5); there is one at least.
+async fn follow(
+    addresses: Vec<TargetAddress>,
+    login: &LoginParameters,
+    clock: &Clock,
+    observe: &impl Fn(Step<'_>),
+) -> Result<Outcome, AttachError> {
+    let mut addresses = VecDeque::from(addresses);
+    while let Some(to) = addresses.pop_front() {
+        observe(Step::Redirected {
+            host: &to.host,
+            port: to.port,
+        });
+        match connect_and_log_in(&to.host, to.port, login, clock, observe).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(source) if addresses.is_empty() || clock.is_over() => {
+                let source = Box::new(source);
+                return Err(AttachError::Redirected { to, source });
+            }
+            Err(_) => {}
+        }
+    }
+    Err(AttachError::TooManyRedirections(0))
+}
+
+/// Logs in over a stream that is connected already, such as a local socket. A redirection is not followed.
+///
+/// # Errors
+/// [`AttachError`] as [`open`] has it for the login; [`AttachError::Redirected`] when the target is elsewhere.
+pub async fn log_in<S, O>(
+    stream: S,
+    parameters: &LoginParameters,
+    deadlines: Deadlines,
+    observe: O,
+) -> Result<(Initiator, Driver<S, O>, LoginResult), AttachError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    O: Fn(Step<'_>),
+{
+    let clock = Clock::start(deadlines);
+    match exchange_login(stream, parameters, &clock, &observe).await? {
+        LoginOutcome::LoggedIn(connection, result) => {
+            let session = session(&result, deadlines);
+            let (initiator, driver) = Driver::new(*connection, session, observe);
+            Ok((initiator, driver, *result))
+        }
+        LoginOutcome::Redirect(_) => Err(AttachError::TooManyRedirections(0)),
+    }
+}
+
+fn session(result: &LoginResult, deadlines: Deadlines) -> Session {
+    let timers = TimerSettings {
+        ping_interval: deadlines.ping_interval,
+        answer: Some(deadlines.phase),
+        time2wait: Duration::from_secs(result.parameters.default_time2wait.into()),
+    };
+    Session::new(
+        result.session_parameters(),
+        result.cmd_sn,
+        result.exp_stat_sn,
+        result.exp_cmd_sn,
+        result.max_cmd_sn,
+    )
+    .with_timers(timers, Instant::now().into_std())
+}
+
+/// The clock of one target.
+pub(in crate::transport) struct Clock {
+    started: Instant,
+    deadlines: Deadlines,
+}
+
+impl Clock {
+    pub(in crate::transport) fn start(deadlines: Deadlines) -> Self {
+        Self {
+            started: Instant::now(),
+            deadlines,
+        }
+    }
+
+    pub(in crate::transport) fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(in crate::transport) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Returns when everything has to be over.
+    pub(in crate::transport) fn end(&self) -> Instant {
+        // A whole that no clock can count is no limit.
+        let far = Duration::from_secs(60 * 60 * 24 * 365);
+        let whole = self.started.checked_add(self.deadlines.whole);
+        whole.unwrap_or_else(|| self.started + far)
+    }
+
+    pub(in crate::transport) fn is_over(&self) -> bool {
+        Instant::now() >= self.end()
+    }
+
+    /// Returns when a phase that begins now has to be over.
+    pub(in crate::transport) fn phase_end(&self) -> Instant {
+        let phase = Instant::now().checked_add(self.deadlines.phase);
+        phase.map_or_else(|| self.end(), |phase| phase.min(self.end()))
+    }
+
+    /// Returns the error of a phase that was not over in time: the target's as a whole when that was what ran out.
+    pub(in crate::transport) fn expired(
+        &self,
+        phase: impl FnOnce(Duration) -> AttachError,
+    ) -> AttachError {
+        let error = phase(self.deadlines.phase);
+        match self.is_over() {
+            true => AttachError::GivenUp {
+                during: error.phase(),
+                after: self.deadlines.whole,
+            },
+            false => error,
+        }
+    }
+}
+
+/// What connecting and logging in at one address comes to.
+enum Outcome {
+    LoggedIn(Box<Connection<TcpStream>>, Box<Login>),
+    Redirect(Vec<TargetAddress>),
+}
+
+async fn connect_and_log_in(
+    host: &str,
+    port: u16,
+    parameters: &LoginParameters,
+    clock: &Clock,
+    observe: &impl Fn(Step<'_>),
+) -> Result<Outcome, AttachError> {
+    let addresses = resolve(host, port, clock, observe).await?;
+    let (portal, stream) = connect(&addresses, clock, observe).await?;
+    // A flight goes out in one write; waiting for more to send would only delay it.
+    stream
+        .set_nodelay(true)
+        .map_err(|error| AttachError::LoginConnection(error.into()))?;
+    observe(Step::LoggingIn);
+    Ok(
+        match exchange_login(stream, parameters, clock, observe).await? {
+            LoginOutcome::LoggedIn(connection, result) => {
+                let result = *result;
+                Outcome::LoggedIn(connection, Box::new(Login { portal, result }))
+            }
+            LoginOutcome::Redirect(addresses) => Outcome::Redirect(addresses),
+        },
+    )
+}
+
+async fn resolve(
+    host: &str,
+    port: u16,
+    clock: &Clock,
+    observe: &impl Fn(Step<'_>),
+) -> Result<Vec<SocketAddr>, AttachError> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    observe(Step::Resolving);
+    let failed = |source| AttachError::Resolve {
+        host: host.to_owned(),
+        source,
+    };
+    match timeout_at(clock.phase_end(), lookup_host((host, port))).await {
+        Ok(Ok(addresses)) => {
+            let addresses: Vec<_> = addresses.collect();
+            match addresses.is_empty() {
+                true => Err(failed(None)),
+                false => Ok(addresses),
+            }
+        }
+        Ok(Err(error)) => Err(failed(Some(error))),
+        Err(_) => Err(clock.expired(|after| AttachError::ResolveTimeout {
+            host: host.to_owned(),
+            after,
+        })),
+    }
+}
+
+/// Tries the addresses in turn, each with its share of the time that is left.
+async fn connect(
+    addresses: &[SocketAddr],
+    clock: &Clock,
+    observe: &impl Fn(Step<'_>),
+) -> Result<(SocketAddr, TcpStream), AttachError> {
+    let end = clock.phase_end();
+    let mut shares = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    let mut last = None;
+    for &portal in addresses {
+        observe(Step::Connecting(portal));
+        let now = Instant::now();
+        let share = end.saturating_duration_since(now) / shares.max(1);
+        shares = shares.saturating_sub(1);
+        last = Some(
+            match timeout_at(now + share, TcpStream::connect(portal)).await {
+                Ok(Ok(stream)) => return Ok((portal, stream)),
+                Ok(Err(source)) => AttachError::Connect { portal, source },
+                Err(_) => clock.expired(|after| AttachError::ConnectTimeout { portal, after }),
+            },
+        );
+    }
+    Err(last.unwrap_or(AttachError::GivenUp {
+        during: Phase::Connect,
+        after: clock.deadlines.whole,
+    }))
+}
+
+/// What a login over one connection comes to.
+enum LoginOutcome<S> {
+    LoggedIn(Box<Connection<S>>, Box<LoginResult>),
+    Redirect(Vec<TargetAddress>),
+}
+
+async fn exchange_login<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    parameters: &LoginParameters,
+    clock: &Clock,
+    observe: &impl Fn(Step<'_>),
+) -> Result<LoginOutcome<S>, AttachError> {
+    let limit = parameters.offer.max_recv_data_segment_length;
+    let mut connection = Connection::to_target(stream, limit);
+    let exchanged = timeout_at(
+        clock.phase_end(),
+        exchange_pdus(&mut connection, parameters, observe),
+    )
+    .await;
+    let last_received = connection.last_received();
+    match exchanged {
+        Ok(Ok(LoginEnd::LoggedIn(result))) => {
+            connection.begin_full_feature_phase(&result.parameters);
+            Ok(LoginOutcome::LoggedIn(Box::new(connection), result))
+        }
+        Ok(Ok(LoginEnd::Redirect(addresses))) => Ok(LoginOutcome::Redirect(addresses)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(clock.expired(|after| AttachError::LoginTimeout {
+            after,
+            last_received,
+        })),
+    }
+}
+
+enum LoginEnd {
+    LoggedIn(Box<LoginResult>),
+    Redirect(Vec<TargetAddress>),
+}
+
+async fn exchange_pdus<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<S>,
+    parameters: &LoginParameters,
+    observe: &impl Fn(Step<'_>),
+) -> Result<LoginEnd, AttachError> {
+    let lost = AttachError::LoginConnection;
+    let (mut login, request) = login::Login::start(parameters.clone());
+    let mut request = Pdu::LoginRequest(request);
+    loop {
+        observe(Step::Sent(&request));
+        connection
+            .send(&request)
+            .map_err(|error| lost(ConnectionError::Encode(error)))?;
+        let received = connection.receive().await.map_err(lost)?;
+        observe(Step::Received(&received));
+        let response = match received {
+            Pdu::LoginResponse(response) => response,
+            other => return Err(AttachError::NotALoginResponse(other.opcode())),
+        };
+        match login.handle(response)? {
+            LoginStep::Send(next, following) => {
+                (login, request) = (*next, Pdu::LoginRequest(following));
+            }
+            LoginStep::Redirect {
+                addresses,
+                departures,
+                ..
+            } => {
+                for departure in &departures {
+                    observe(Step::Departed(departure));
+                }
+                return Ok(LoginEnd::Redirect(addresses));
+            }
+            LoginStep::Done(result) => return Ok(LoginEnd::LoggedIn(result)),
+        }
+    }
+}
