@@ -14,7 +14,7 @@ pub struct LibraryTypeModel {
 
 impl LibraryTypeModel {
     /// Returns the type and model of VPD page D0h, or the type that the product identification begins with: IBM
-    /// libraries have `0` and the four digits of their type there (`03584L32`).
+    /// libraries have `0` and the four digits of their type there (`03584L32`), some only the digits (`3573-TL`).
     pub fn new(reported: Option<MachineTypeModel>, product: &[u8]) -> Self {
         if let Some(reported) = reported {
             return Self {
@@ -24,7 +24,13 @@ impl LibraryTypeModel {
             };
         }
         let product = printable(product);
-        match product.strip_prefix('0').and_then(|rest| rest.get(..4)) {
+        let number = product.strip_prefix('0').unwrap_or(&product);
+        // More digits than four are a number of another kind.
+        let digits = number.get(..4).filter(|_| {
+            let next = number.as_bytes().get(4);
+            !next.is_some_and(u8::is_ascii_digit)
+        });
+        match digits {
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Self {
                 text: format!("{digits}-***"),
                 derived: true,
@@ -123,9 +129,15 @@ mod tests {
             ("3584-***".to_owned(), true)
         );
         assert_eq!(library(None, b"03573-TL"), ("3573-***".to_owned(), true));
+        assert_eq!(
+            library(None, b"3573-TL         "),
+            ("3573-***".to_owned(), true)
+        );
         for product in [
             &b"L700            "[..],
             b"0358",
+            b"035841",
+            b"35841L32",
             b"03A84L32",
             b"",
             b"\xff\xff",
