@@ -1,16 +1,21 @@
 //! Every example of "IBM i Support for Attaching an iSCSI VTL", version 1.7, line by line as printed there.
 //!
-//! The host 10.1.1.5 exists only in a network namespace of the test, where tgtd serves the target that the example names.
+//! They are typed and committed as printed. For the re-IPL the embedded library serves the target that the example names, and
+//! host and port are the only words that are not as printed; with the feature `peers` they are, too, in a network namespace
+//! where tgtd serves the target at 10.1.1.5.
+
+/// The re-IPL at the address that is printed.
+#[cfg(feature = "peers")]
+#[path = "documented/printed_address.rs"]
+mod printed_address;
 
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::common::{TestEnvironment, targets, text};
-use crate::peers::namespace::Namespace;
-use crate::peers::tgtd::{Target, Tgtd};
+use crate::peers::embedded::{Portal, Target};
 
 /// Example using the system generated initiator name and no CHAP authentication.
 const GENERATED_NAME: &str = "\
@@ -72,34 +77,37 @@ fn type_in(environment: &TestEnvironment, example: &str, last_status: i32) -> Va
         .json()
 }
 
-/// Re-IPLs with the documented line in either spelling, while tgtd serves the target at the documented address, and
-/// expects the library to be found.
-fn reipl_and_dump(environment: &TestEnvironment, line: &str, port: u16, target: Target) -> Value {
-    let host = Ipv4Addr::new(10, 1, 1, 5);
-    let namespace = Namespace::with_addresses(&[host]);
-    let mut tgtd = Tgtd::start_in(&namespace, host, port);
-    tgtd.add(target);
-    environment
-        .run_behind(&namespace.prefix(), &words(line))
-        .assert_status(0);
+/// Types an example with the host and the port of a portal of this machine in place of the printed ones.
+fn type_in_for(environment: &TestEnvironment, example: &str, portal: &Portal) -> Value {
+    let port = format!("iscsiswiconfig -setport -targetport {}", portal.port());
+    let lines: Vec<String> = example
+        .lines()
+        .filter(|line| !line.contains("-setport"))
+        .flat_map(|line| match line.trim_end() {
+            "iscsiswiconfig -commit" => vec![port.clone(), line.to_owned()],
+            line => vec![line.replace("10.1.1.5", "127.0.0.1")],
+        })
+        .collect();
+    type_in(environment, &lines.join("\n"), 0)
+}
+
+/// Re-IPLs with the documented line in either spelling, and expects the library to be found; returns the dump.
+fn reipl_and_dump(environment: &TestEnvironment, line: &str) -> Value {
+    environment.run(&words(line)).assert_status(0);
+    dump_with_library(environment)
+}
+
+/// Returns the dump, which has to show the one library.
+fn dump_with_library(environment: &TestEnvironment) -> Value {
     let dump = environment.dump();
     let targets = targets(&dump);
     assert_eq!(targets.len(), 1, "{dump:#}");
     assert_eq!(targets[0]["status"], "CONNECTED", "{dump:#}");
-    assert_eq!(
-        targets[0]["session"]["portal"],
-        format!("{host}:{port}"),
-        "{dump:#}"
-    );
     let library = &targets[0]["libraries"][0];
     assert_eq!(library["device"], "TAPMLB01", "{dump:#}");
     assert_eq!(library["drives"][0]["device"], "TAP01", "{dump:#}");
     assert_eq!(dump["iop"]["configuration_changed"], false, "{dump:#}");
     dump
-}
-
-fn library(target_name: &str) -> Target {
-    Target::library(target_name, "0000078A12340401", 1, 4, 1_000_000_001)
 }
 
 fn commit_of(document: &Value) -> &Value {
@@ -116,63 +124,97 @@ fn assert_identity(dump: &Value, committed: &Value) {
     }
 }
 
-#[test]
-fn the_system_generated_name_without_chap() {
-    let environment = TestEnvironment::new();
-    let committed = type_in(&environment, GENERATED_NAME, 0);
-    let expected = json!({
-        "target_name": "iqn.2000-03.com.xyz:vtl.vtltest.demo-39",
-        "target_host_name": "10.1.1.5",
-        "target_port": 3260,
-        "initiator_name": environment.default_initiator(),
-        "chap": null,
-    });
-    assert_eq!(commit_of(&committed), &expected);
-    let target = library("iqn.2000-03.com.xyz:vtl.vtltest.demo-39");
-    let dump = reipl_and_dump(&environment, RE_IPL, 3260, target);
-    assert_identity(&dump, &expected);
-    let initiators = &dump["initiators"];
-    assert_eq!(initiators[0]["generated"], true, "{initiators:#}");
-    assert_eq!(initiators[0]["index"], 0, "{initiators:#}");
+/// What an example commits, at the host and the port that it prints, and how its target lets an initiator in.
+struct Example {
+    lines: &'static str,
+    committed: Value,
+    chap: bool,
 }
 
-#[test]
-fn a_user_supplied_name_without_chap() {
-    let environment = TestEnvironment::new();
-    let committed = type_in(&environment, SUPPLIED_NAME, 0);
-    let expected = json!({
-        "target_name": "iqn.2000-03.com.XYZ:vtl.ABC-XYB-ROCH.demo-1",
-        "target_host_name": "10.1.1.5",
-        "target_port": 3260,
-        "initiator_name": "iqn.1924-02.com.ibm:ibmi:TEST-LPID-FFFFFFF-i0",
-        "chap": null,
-    });
-    assert_eq!(commit_of(&committed), &expected);
-    let target = library("iqn.2000-03.com.XYZ:vtl.ABC-XYB-ROCH.demo-1");
-    let dump = reipl_and_dump(&environment, "iscsiswiconfig -reipliscsiop", 3260, target);
-    assert_identity(&dump, &expected);
-    assert_eq!(dump["initiators"][0]["name"], expected["initiator_name"]);
-    assert_eq!(dump["initiators"][0]["generated"], false);
+/// Returns the examples that need no KeyStore, with what they commit in this environment.
+fn examples(environment: &TestEnvironment) -> [Example; 3] {
+    let identity = |target_name: &str, initiator_name: &str, chap: Value| {
+        json!({
+            "target_name": target_name,
+            "target_host_name": "10.1.1.5",
+            "target_port": 3260,
+            "initiator_name": initiator_name,
+            "chap": chap,
+        })
+    };
+    let generated = environment.default_initiator();
+    let supplied = "iqn.1924-02.com.ibm:ibmi:TEST-LPID-FFFFFFF-i0";
+    let chap = json!({"name": "SOMECHAPNAME", "keystore": "AVAIL", "stored_in": "disk"});
+    [
+        Example {
+            lines: GENERATED_NAME,
+            committed: identity(
+                "iqn.2000-03.com.xyz:vtl.vtltest.demo-39",
+                &generated,
+                Value::Null,
+            ),
+            chap: false,
+        },
+        Example {
+            lines: SUPPLIED_NAME,
+            committed: identity(
+                "iqn.2000-03.com.XYZ:vtl.ABC-XYB-ROCH.demo-1",
+                supplied,
+                Value::Null,
+            ),
+            chap: false,
+        },
+        Example {
+            lines: CHAP,
+            committed: identity("iqn.2000-03.com.xyz:vtl.vtltest.chap", &generated, chap),
+            chap: true,
+        },
+    ]
 }
 
-#[test]
-fn the_system_generated_name_with_chap() {
-    let environment = TestEnvironment::new();
-    let committed = type_in(&environment, CHAP, 0);
-    let expected = json!({
-        "target_name": "iqn.2000-03.com.xyz:vtl.vtltest.chap",
-        "target_host_name": "10.1.1.5",
-        "target_port": 3260,
-        "initiator_name": environment.default_initiator(),
-        "chap": {"name": "SOMECHAPNAME", "keystore": "AVAIL", "stored_in": "disk"},
-    });
-    assert_eq!(commit_of(&committed), &expected);
-    let target =
-        library("iqn.2000-03.com.xyz:vtl.vtltest.chap").account("SOMECHAPNAME", "SOMECHAPSECRET");
-    let dump = reipl_and_dump(&environment, RE_IPL, 3260, target);
-    assert_identity(&dump, &expected);
-    assert_eq!(dump["targets"][0]["session"]["auth_method"], "CHAP");
+/// Fails unless the dump shows the target and its initiator as they were committed.
+#[track_caller]
+fn assert_attached(dump: &Value, committed: &Value) {
+    assert_identity(dump, committed);
+    let initiator = &dump["initiators"][0];
+    assert_eq!(initiator["index"], 0, "{dump:#}");
+    assert_eq!(initiator["name"], committed["initiator_name"], "{dump:#}");
+    let method = match committed["chap"] {
+        Value::Null => "None",
+        _ => "CHAP",
+    };
+    let session = &dump["targets"][0]["session"];
+    assert_eq!(session["auth_method"], method, "{dump:#}");
     assert!(!dump.to_string().contains("SOMECHAPSECRET"));
+}
+
+#[test]
+fn an_example_commits_what_it_says() {
+    for number in 0..3 {
+        let environment = TestEnvironment::new();
+        let example = &examples(&environment)[number];
+        let committed = type_in(&environment, example.lines, 0);
+        assert_eq!(commit_of(&committed), &example.committed);
+    }
+}
+
+#[test]
+fn an_example_attaches_the_target_that_it_names() {
+    for (number, re_ipl) in [RE_IPL, "iscsiswiconfig -reipliscsiop", RE_IPL]
+        .into_iter()
+        .enumerate()
+    {
+        let environment = TestEnvironment::new();
+        let example = &examples(&environment)[number];
+        let mut target = Target::new(text(&example.committed["target_name"]));
+        if example.chap {
+            target = target.account("SOMECHAPNAME", "SOMECHAPSECRET");
+        }
+        let portal = Portal::serving([target]);
+        let committed = type_in_for(&environment, example.lines, &portal);
+        let dump = reipl_and_dump(&environment, re_ipl);
+        assert_attached(&dump, commit_of(&committed));
+    }
 }
 
 #[test]
@@ -192,20 +234,43 @@ fn the_platform_keystore_is_refused_and_the_staged_set_stays() {
         .run(&["--json", "-commit"])
         .assert_status(0)
         .json();
-    let expected = json!({
+    assert_eq!(commit_of(&committed), &platform_identity("AVAIL", "disk"));
+}
+
+#[test]
+fn the_platform_keystore_takes_the_credentials_once_it_is_enabled() {
+    let environment = TestEnvironment::new();
+    enable_keystore(&environment);
+    let committed = type_in(&environment, PLATFORM, 0);
+    assert_eq!(
+        commit_of(&committed),
+        &platform_identity("PLATFORM", "platform")
+    );
+
+    let name = text(&commit_of(&committed)["target_name"]);
+    let portal = Portal::serving([Target::new(name).account("SOMECHAPNAME", "SOMECHAPSECRET")]);
+    let environment = TestEnvironment::new();
+    enable_keystore(&environment);
+    let committed = type_in_for(&environment, PLATFORM, &portal);
+    let dump = reipl_and_dump(&environment, RE_IPL);
+    assert_attached(&dump, commit_of(&committed));
+}
+
+fn enable_keystore(environment: &TestEnvironment) {
+    environment
+        .run(&["partition", "set", "--keystore-size", "4096"])
+        .assert_status(0);
+}
+
+/// What the fourth example commits.
+fn platform_identity(keystore: &str, stored_in: &str) -> Value {
+    json!({
         "target_name": "iqn.2000-03.com.xyz:vtl.vtltest.chap",
         "target_host_name": "10.1.1.5",
         "target_port": 860,
         "initiator_name": "iqn.1924-02.com.ibm:myinternetname.ibm.com-i0",
-        "chap": {"name": "SOMECHAPNAME", "keystore": "AVAIL", "stored_in": "disk"},
-    });
-    assert_eq!(commit_of(&committed), &expected);
-    let target =
-        library("iqn.2000-03.com.xyz:vtl.vtltest.chap").account("SOMECHAPNAME", "SOMECHAPSECRET");
-    assert_identity(
-        &reipl_and_dump(&environment, RE_IPL, 860, target),
-        &expected,
-    );
+        "chap": {"name": "SOMECHAPNAME", "keystore": keystore, "stored_in": stored_in},
+    })
 }
 
 /// The examples are pasted into a shell as well.
@@ -216,7 +281,7 @@ fn run_script(environment: &TestEnvironment, example: &str) -> String {
         format!("set -x\n{example}echo \"status of the last line: $?\"\n"),
     )
     .unwrap();
-    let mut command = environment.command_of(Path::new("/bin/sh"));
+    let mut command = environment.command_of(Path::new("sh"));
     command.arg(&script);
     let output = environment.finish(command).assert_status(0);
     output.to_string()

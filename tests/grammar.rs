@@ -10,9 +10,10 @@
 //! [status 2]
 //! ```
 //!
-//! A command is one line for bash (`$'..'` spells out what is not ASCII), run in the home directory. The status is shown
-//! unless it is 0. What differs from run to run or from machine to machine is replaced: `$HOME`, `<uuid>` in the generated
-//! initiator name, `<time>` of an IPL, and `$VTL_PORT`, the port of a tgtd which is started for a file that speaks of it.
+//! A command is one line for sh, run in the home directory; `$'..'` spells out what is not ASCII, as it does in bash. The
+//! status is shown unless it is 0. What differs from run to run or from machine to machine is replaced: `$HOME`, `<uuid>` in the generated
+//! initiator name, `<time>` of an IPL, and `$VTL_PORT`, the port of a portal of targets which is opened for a file that
+//! speaks of it.
 //!
 //! A command that is refused is run once more with `--json`, and has to tell the same there.
 //!
@@ -21,12 +22,19 @@
 
 mod coverage;
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
 
 use crate::common::{Output, TestEnvironment, keys, text};
-use crate::peers::tgtd::{Access, Target, Tgtd};
+use crate::hostile::target::{self, Reply};
+use crate::peers::embedded::{Portal, Target};
+use iscsiswiconfig::iscsi::chap::ChapAlgorithm;
+use iscsiswiconfig::iscsi::pdu::Stage;
+use iscsiswiconfig::vtl::DriveType;
 
 /// The CHAP secret of every transcript, in any letter case: it may stand on a command's line and nowhere else.
 const SECRET: &str = "NotToBeSeen12";
@@ -35,19 +43,32 @@ const SECRET: &str = "NotToBeSeen12";
 fn every_transcript_is_what_the_commands_print() {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut differences = String::new();
-    for file in transcripts() {
-        let expected = fs::read_to_string(&file).expect("a transcript in UTF-8");
-        let printed = play(&expected);
+    let files = transcripts();
+    let played: Vec<(String, String)> = thread::scope(|scope| {
+        let players: Vec<_> = files
+            .iter()
+            .map(|file| {
+                scope.spawn(move || {
+                    let expected = fs::read_to_string(file).expect("a transcript in UTF-8");
+                    let printed = play(&expected);
+                    (expected, printed)
+                })
+            })
+            .collect();
+        let join = |player: ScopedJoinHandle<'_, _>| player.join().expect("a transcript is played");
+        players.into_iter().map(join).collect()
+    });
+    for (file, (expected, printed)) in files.iter().zip(played) {
         if printed == expected {
             continue;
         }
         if update {
-            fs::write(&file, &printed).expect("the transcript is written");
+            fs::write(file, &printed).expect("the transcript is written");
         } else {
-            let name = file.file_name().unwrap_or_default().display();
             writeln!(
                 differences,
-                "tests/golden/{name}:\n{}",
+                "{}:\n{}",
+                file.display(),
                 difference(&expected, &printed)
             )
             .unwrap();
@@ -60,12 +81,18 @@ fn every_transcript_is_what_the_commands_print() {
     );
 }
 
-/// Returns the files with the transcripts, sorted.
+/// Returns the files with the transcripts, sorted; those under `peers` need root.
 fn transcripts() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let entries = fs::read_dir(directory).expect("the directory of the transcripts");
-    let mut files: Vec<_> = entries
+    let mut directories = vec![directory.clone()];
+    if cfg!(feature = "peers") {
+        directories.push(directory.join("peers"));
+    }
+    let mut files: Vec<_> = directories
+        .iter()
+        .flat_map(|directory| fs::read_dir(directory).expect("a directory of transcripts"))
         .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_file())
         .collect();
     files.sort();
     files
@@ -96,17 +123,15 @@ fn play(transcript: &str) -> String {
 }
 
 /// Runs a command, and returns its stderr, its stdout and its status as a transcript shows them.
-fn run(line: &str, environment: &TestEnvironment, vtl: Option<&Tgtd>) -> String {
+fn run(line: &str, environment: &TestEnvironment, vtl: Option<&Portal>) -> String {
     let port = vtl.map(|vtl| vtl.port().to_string());
-    let run_in_bash = |line: &str| {
-        let mut command = environment.command_of(Path::new("bash"));
-        command.args(["--norc", "--noprofile", "-c", line]);
-        // bash needs a UTF-8 locale for $'\u2013'; the program itself looks at none.
-        command.env("LC_ALL", "C.UTF-8");
+    let run_in_shell = |line: &str| {
+        let mut command = environment.command_of(Path::new("sh"));
+        command.arg("-c").arg(spelled_out(line));
         command.envs(port.as_ref().map(|port| ("VTL_PORT", port)));
         environment.finish(command)
     };
-    let output = run_in_bash(line);
+    let output = run_in_shell(line);
     let refused = matches!(output.status.code(), Some(1..=3))
         && output.stderr.starts_with("iscsiswiconfig: ");
     if let Some(words) = line
@@ -116,7 +141,7 @@ fn run(line: &str, environment: &TestEnvironment, vtl: Option<&Tgtd>) -> String 
         // What is refused changes nothing, so it can be asked for once more.
         assert_told_in_json(
             &output,
-            &run_in_bash(&format!("iscsiswiconfig --json {words}")),
+            &run_in_shell(&format!("iscsiswiconfig --json {words}")),
         );
     }
 
@@ -244,17 +269,83 @@ fn difference(expected: &str, printed: &str) -> String {
     difference
 }
 
-/// Starts the virtual tape libraries of a transcript.
-fn start_vtl() -> Tgtd {
+/// Returns the line with each `$'..'` as the quoted word that it stands for, which a POSIX shell does not do.
+fn spelled_out(line: &str) -> OsString {
+    let mut bytes = Vec::new();
+    let mut parts = line.split("$'");
+    bytes.extend(parts.next().unwrap_or_default().bytes());
+    for part in parts {
+        let (mut word, rest) = part.split_once('\'').expect("the end of a $'..'");
+        bytes.push(b'\'');
+        while let Some((plain, escape)) = word.split_once('\\') {
+            bytes.extend(plain.bytes());
+            let mut characters = escape.chars();
+            let kind = characters.next().expect("an escape");
+            word = characters.as_str();
+            let digits = match kind {
+                'x' => 2,
+                'u' => 4,
+                'U' => 8,
+                _ => 0,
+            };
+            let end = word
+                .find(|character: char| !character.is_ascii_hexdigit())
+                .unwrap_or(word.len())
+                .min(digits);
+            let (number, behind) = word.split_at(end);
+            word = behind;
+            let code = || u32::from_str_radix(number, 16).expect("hexadecimal digits");
+            match kind {
+                'n' => bytes.push(b'\n'),
+                'r' => bytes.push(b'\r'),
+                't' => bytes.push(b'\t'),
+                'e' => bytes.push(0x1b),
+                'x' => bytes.push(code() as u8),
+                'u' | 'U' => {
+                    let character = char::from_u32(code()).expect("a character");
+                    bytes.extend(character.to_string().bytes());
+                }
+                other => panic!("\\{other} in {line}"),
+            }
+        }
+        bytes.extend(word.bytes());
+        bytes.push(b'\'');
+        bytes.extend(rest.bytes());
+    }
+    OsString::from_vec(bytes)
+}
+
+/// Serves the targets of a transcript: a library, one without tape devices, one that lets nobody in, and one with CHAP.
+fn start_vtl() -> Portal {
     let name = |last: &str| format!("iqn.2000-03.com.xyz:vtl.{last}");
-    let mut vtl = Tgtd::start();
-    vtl.add(
-        Target::library(&name("demo"), "0000078123400000", 2, 8, 1_013_000_001)
-            .barcodes(&["AB0001L5"])
-            .loaded(0, 1),
-    );
-    vtl.add(Target::empty(&name("empty")));
-    vtl.add(Target::empty(&name("closed")).access(Access::Nobody));
-    vtl.add(Target::empty(&name("chap")).account("SOMENAME", &SECRET.to_ascii_uppercase()));
-    vtl
+    let disk = target::Target::start(|peer| {
+        let mut is_first = true;
+        loop {
+            let request = peer.login_request()?;
+            let text = match request.current_stage {
+                Stage::SecurityNegotiation if is_first => "AuthMethod=None\0",
+                Stage::SecurityNegotiation => "",
+                _ => target::OPERATIONAL,
+            };
+            let response = peer.grant(&request, text);
+            let is_last = response.transit && response.next_stage == Stage::FullFeaturePhase;
+            peer.send_login(response)?;
+            if is_last {
+                break;
+            }
+            is_first = false;
+        }
+        peer.serve(|command| match command.cdb {
+            [target::REPORT_LUNS, ..] => target::luns(1),
+            [target::INQUIRY, 0, ..] => target::good(target::inquiry(0, b"DISK")),
+            [0, ..] => Reply::default(),
+            _ => target::check(5, 0x24, 0),
+        })
+    });
+    let library = Target::new(&name("demo")).library(DriveType::Lto5, 2, 8, 1);
+    let closed = Target::new(&name("closed")).only("iqn.2000-03.com.xyz:somebody");
+    let chap = Target::new(&name("chap"))
+        .account("SOMENAME", &SECRET.to_ascii_uppercase())
+        .algorithms(&[ChapAlgorithm::Md5]);
+    Portal::serving_beside([library, closed, chap], &[(&name("empty"), disk.port)])
 }

@@ -9,12 +9,15 @@ mod crowd;
 mod devices;
 /// What can go wrong before the session is up.
 mod login;
-/// Hosts and name services that do not answer.
+/// A name service that does not answer.
+#[cfg(feature = "peers")]
+mod name_service;
+/// Hosts that do not answer.
 mod reach;
 /// The full feature phase: silence, floods, damage, requests to leave.
 mod session;
 /// The scripted target.
-mod target;
+pub mod target;
 
 use std::fs;
 use std::thread;

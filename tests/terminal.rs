@@ -271,3 +271,27 @@ fn help_is_as_wide_as_the_terminal() {
         }
     }
 }
+
+#[test]
+fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
+    let environment = TestEnvironment::new();
+    environment.add("iqn.2026-01.a:b", "127.0.0.1", 1);
+    for (options, shown) in [("", true), ("-q", false)] {
+        // script gives the command a terminal and prints what arrives there; stdout goes to a file.
+        let line = format!("iscsiswiconfig {options} --timeout 1 -reipliscsiop > report");
+        let mut script = environment.command_of(Path::new("/usr/bin/script"));
+        script.args(["-qec", &line, "/dev/null"]);
+        let terminal = environment.finish(script).assert_status(4);
+        assert_eq!(
+            terminal.stdout.contains("iqn.2026-01.a:b"),
+            shown,
+            "{options}: {}",
+            *terminal
+        );
+        let report = fs::read_to_string(environment.home().join("report")).unwrap();
+        assert!(
+            report.contains("iqn.2026-01.a:b") && !report.contains('\u{1b}'),
+            "{report}"
+        );
+    }
+}

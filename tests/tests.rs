@@ -1,4 +1,7 @@
 //! All integration tests, one binary. A line per module says what it holds.
+//!
+//! Without a feature they need nothing but Rust, a C linker and a POSIX shell with its usual commands, and pass as an ordinary
+//! user. With the feature `peers` there are more of them: they need root and the programs that `.ci/peers` installs.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -10,13 +13,16 @@
 mod acceptor;
 /// The hermetic environment that the binary runs in, and what it left behind.
 mod common;
+/// The completion scripts in their shells.
+#[cfg(feature = "peers")]
+mod completions;
 /// The login phase of an initiator: a test per demand of RFC 7143, with its section and UNH-IOL number.
 mod conformance;
 /// What the contract promises: grammar, values, state, options, output and exit statuses.
 mod contract;
 /// Every example of the IBM document, pasted.
 mod documented;
-/// The files under man/ and completions/ are what the code generates, and the completion scripts work in their shells.
+/// The files under man/ and completions/ are what the code generates.
 mod generated;
 /// Golden transcripts: every option, every error and every warning, as a user sees them.
 mod grammar;
@@ -25,6 +31,7 @@ mod hostile;
 /// The house: who may import whom, and what a source file may look like.
 mod house;
 /// The binary against a real target, tgtd, from login to device names.
+#[cfg(feature = "peers")]
 mod interop;
 /// The Platform KeyStore: faults and kills at every disk operation, damage, and what the binary says of it.
 mod keystore;
@@ -39,8 +46,10 @@ mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
 /// A terminal: a passphrase that is asked for there, and what it is like afterwards.
+#[cfg(feature = "peers")]
 mod terminal;
 /// `vtl` and `demo`: the library that is served, against our own initiator and peers that we did not write.
 mod vtl;
 /// The embedded library against initiators that share no code with it, and its faults against our own.
+#[cfg(feature = "peers")]
 mod vtl_peers;

@@ -88,6 +88,7 @@ impl TestEnvironment {
     }
 
     /// Runs the binary to its end behind the words of a prefix, such as one that leads into a network namespace.
+    #[cfg(feature = "peers")]
     pub fn run_behind(&self, prefix: &[String], arguments: &[&str]) -> Output {
         let mut command = self.command_of(Path::new(&prefix[0]));
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");

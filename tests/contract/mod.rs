@@ -12,6 +12,9 @@ mod edits;
 mod grammar;
 /// Text, JSON, secrets, exit statuses, broken pipes.
 mod output;
+/// The owner of the state directory.
+#[cfg(feature = "peers")]
+mod owner;
 /// -reipliscsiop and the dumps: the active configuration, and whether the configured one has changed.
 mod reipl;
 /// -newname, -appendname, -setport, -setkeystore, -commit.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::add;
 use crate::common::{TestEnvironment, keys, targets, text};
+#[cfg(feature = "peers")]
 use crate::peers::namespace::Namespace;
 
 const REMOVE: [&str; 9] = [
@@ -273,6 +274,7 @@ fn a_target_that_cannot_be_reached_is_reported_and_loses_nothing() {
 }
 
 #[test]
+#[cfg(feature = "peers")]
 fn a_host_name_that_does_not_resolve_fails_in_that_phase() {
     let environment = TestEnvironment::new();
     environment.add("iqn.2026-01.a:b", "no-such-host.invalid", 3260);

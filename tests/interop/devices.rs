@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NAME, attach, reipl_one, small};
-use crate::common::{TestEnvironment, targets, text};
+use crate::common::{TestEnvironment, keys, targets, text};
 use crate::peers::tgtd::{DRIVE_ADDRESS, Target, Tgtd};
 
 fn drive(index: u64, lun: u64, serial: &str, address: Option<u64>, volume: Option<&str>) -> Value {
@@ -112,6 +112,20 @@ fn drives_without_a_library_stand_alone() {
         .lone_drive(2, "ULT3580-TD5", "1000000002");
     let tgtd = Tgtd::serving(target);
     let target = attach(&tgtd, NAME);
+    assert_eq!(
+        keys(&target["drives"][0]),
+        [
+            "device",
+            "element_address",
+            "lun",
+            "product",
+            "revision",
+            "serial",
+            "type_model",
+            "vendor",
+            "volume",
+        ]
+    );
     assert_eq!(target["libraries"], json!([]));
     let expected = json!([
         drive(1, 1, "1000000001", None, None),

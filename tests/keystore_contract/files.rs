@@ -1,33 +1,33 @@
 //! Copies, flipped bytes, permissions, links: what the files of the KeyStore give away, and what they resist.
 
 use std::fs;
-use std::net::Ipv4Addr;
-use std::os::unix::fs::{chown, symlink};
+#[cfg(feature = "peers")]
+use std::os::unix::fs::chown;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::search;
 use super::system::{SECRETS, System, USUAL_SIZE, add_words, copy, mode, set_mode, vtl, words};
-use crate::common::{TestEnvironment, binary};
-use crate::peers::namespace::Namespace;
-use crate::peers::tgtd::{Target, Tgtd};
+use crate::common::TestEnvironment;
+use crate::peers::embedded::Portal;
 
 /// A system with one credential in the KeyStore, and the VTL that proves it.
-fn sealed() -> (System, Tgtd) {
+fn sealed() -> (System, Portal) {
     let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
     system.seal(SECRETS[0]);
-    system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
+    system.add_at(portal.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
     system.assert_connects();
-    (system, tgtd)
+    (system, portal)
 }
 
 /// Fails unless the file is refused by what reads a secret, by what writes one and by what shows the KeyStore,
 /// and stays as it is.
 #[track_caller]
-fn assert_refused(system: &System, tgtd: &Tgtd, path: &Path, context: &str) {
+fn assert_refused(system: &System, portal: &Portal, path: &Path, context: &str) {
     let before = fs::read(path).ok();
-    let port = tgtd.port().to_string();
+    let port = portal.port().to_string();
     let change = words("-changetarget", &port, "iqn.lab:a");
     let add = add_words("1", "iqn.lab:b", SECRETS[1], "PLATFORM");
     for line in [
@@ -48,7 +48,7 @@ fn assert_refused(system: &System, tgtd: &Tgtd, path: &Path, context: &str) {
 
 #[test]
 fn each_flipped_byte_is_an_error_and_never_a_wrong_secret() {
-    let (system, _tgtd) = sealed();
+    let (system, _portal) = sealed();
     let state = system.snapshot();
     for (path, bytes) in system.keystore_files() {
         for at in 0..bytes.len() {
@@ -71,7 +71,7 @@ fn each_flipped_byte_is_an_error_and_never_a_wrong_secret() {
 
 #[test]
 fn a_letter_in_another_case_is_an_error_as_well() {
-    let (system, _tgtd) = sealed();
+    let (system, _portal) = sealed();
     for (path, bytes) in system.keystore_files() {
         for at in (0..bytes.len()).filter(|at| bytes[*at].is_ascii_alphabetic()) {
             let mut wrong = bytes.clone();
@@ -88,7 +88,7 @@ fn a_letter_in_another_case_is_an_error_as_well() {
 
 #[test]
 fn a_file_that_is_cut_or_grown_is_an_error_everywhere() {
-    let (system, tgtd) = sealed();
+    let (system, portal) = sealed();
     for (path, bytes) in system.keystore_files() {
         for wrong in [
             Vec::new(),
@@ -106,7 +106,7 @@ fn a_file_that_is_cut_or_grown_is_an_error_everywhere() {
         ] {
             fs::write(&path, &wrong).unwrap();
             let context = format!("{} bytes in {}", wrong.len(), path.display());
-            assert_refused(&system, &tgtd, &path, &context);
+            assert_refused(&system, &portal, &path, &context);
         }
         fs::write(&path, &bytes).unwrap();
     }
@@ -115,7 +115,7 @@ fn a_file_that_is_cut_or_grown_is_an_error_everywhere() {
 
 #[test]
 fn the_files_of_another_keystore_of_this_machine_give_no_wrong_secret() {
-    let (system, _tgtd) = sealed();
+    let (system, _portal) = sealed();
     let other = System::enabled();
     other.seal(SECRETS[1]);
     other.add("iqn.lab:a", SECRETS[1], "PLATFORM");
@@ -143,13 +143,13 @@ fn the_files_of_another_keystore_of_this_machine_give_no_wrong_secret() {
 #[test]
 fn an_older_file_of_the_same_keystore_gives_no_wrong_secret_for_another_target() {
     let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0]), ("iqn.lab:b", SECRETS[1])]);
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0]), ("iqn.lab:b", SECRETS[1])]);
     system.seal(SECRETS[0]);
     system.seal(SECRETS[1]);
-    system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
+    system.add_at(portal.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
     let old = system.home().join("old");
     copy(&system.keystore(), &old);
-    system.add_at(tgtd.port(), "iqn.lab:b", SECRETS[1], "PLATFORM");
+    system.add_at(portal.port(), "iqn.lab:b", SECRETS[1], "PLATFORM");
     system.assert_connects();
     fs::remove_dir_all(system.keystore()).unwrap();
     copy(&old, &system.keystore());
@@ -161,8 +161,9 @@ fn an_older_file_of_the_same_keystore_gives_no_wrong_secret_for_another_target()
 }
 
 #[test]
+#[cfg(feature = "peers")]
 fn a_copy_of_both_directories_on_another_machine_yields_no_secret() {
-    let (system, tgtd) = sealed();
+    let (system, portal) = sealed();
     let copied = system.replica(true);
     // The copy is whole: on this machine it works.
     copied.assert_connects();
@@ -178,7 +179,7 @@ fn a_copy_of_both_directories_on_another_machine_yields_no_secret() {
     let moving = ["partition", "set", "--keystore-size", "0", "--move-to-disk"];
     let output = copied.run(&moving);
     assert_ne!(output.status.code(), Some(0), "{output}");
-    let port = tgtd.port().to_string();
+    let port = portal.port().to_string();
     let to_disk = [
         &words("-changetarget", &port, "iqn.lab:a")[..],
         &["-chapkeystore", "NONE"],
@@ -193,7 +194,7 @@ fn a_copy_of_both_directories_on_another_machine_yields_no_secret() {
 
 #[test]
 fn a_copy_of_the_state_directory_alone_holds_no_secret_at_all() {
-    let (system, _tgtd) = sealed();
+    let (system, _portal) = sealed();
     let replica = system.replica(false);
     assert!(!replica.keystore().exists());
     assert!(replica.files_with(SECRETS[0]).is_empty());
@@ -201,13 +202,17 @@ fn a_copy_of_the_state_directory_alone_holds_no_secret_at_all() {
 
 #[test]
 fn the_same_secret_is_sealed_differently_each_time() {
-    let (system, tgtd) = sealed();
+    let (system, portal) = sealed();
     let mut seen = vec![system.keystore_files()];
     for _ in 0..4 {
         for secret in [SECRETS[1], SECRETS[0]] {
             system.seal(secret);
             system
-                .change_at(tgtd.port(), "iqn.lab:a", &["-initiatorchapsecret", secret])
+                .change_at(
+                    portal.port(),
+                    "iqn.lab:a",
+                    &["-initiatorchapsecret", secret],
+                )
                 .assert_status(0);
             let files = system.keystore_files();
             assert!(!seen.contains(&files), "the same bytes again");
@@ -247,12 +252,12 @@ fn the_directory_and_its_files_are_private_whatever_the_umask() {
 
 #[test]
 fn a_file_that_others_may_touch_is_refused() {
-    let (system, tgtd) = sealed();
+    let (system, portal) = sealed();
     for (path, _) in system.keystore_files() {
         for wrong in [0o640, 0o604, 0o620, 0o602, 0o644, 0o666] {
             set_mode(&path, wrong);
             let context = format!("mode {wrong:o} of {}", path.display());
-            assert_refused(&system, &tgtd, &path, &context);
+            assert_refused(&system, &portal, &path, &context);
             assert_eq!(mode(&path), wrong, "{context}");
         }
         set_mode(&path, 0o600);
@@ -261,35 +266,43 @@ fn a_file_that_others_may_touch_is_refused() {
 }
 
 #[test]
-fn a_directory_that_others_can_write_or_own_is_refused() {
-    let (system, tgtd) = sealed();
+fn a_directory_that_others_can_write_is_refused() {
+    let (system, portal) = sealed();
     let file = system.keystore_files()[0].0.clone();
     for wrong in [0o770, 0o707, 0o720, 0o702, 0o1777] {
         set_mode(&system.keystore(), wrong);
         assert_refused(
             &system,
-            &tgtd,
+            &portal,
             &file,
             &format!("directory of mode {wrong:o}"),
         );
     }
     set_mode(&system.keystore(), 0o700);
-    chown(system.keystore(), Some(65534), Some(65534)).expect("chown: run the tests as root");
-    assert_refused(&system, &tgtd, &file, "directory of another user");
+    system.assert_connects();
+}
+
+#[test]
+#[cfg(feature = "peers")]
+fn a_directory_of_another_user_is_refused() {
+    let (system, portal) = sealed();
+    let file = system.keystore_files()[0].0.clone();
+    chown(system.keystore(), Some(65534), Some(65534)).expect("chown, which needs root");
+    assert_refused(&system, &portal, &file, "directory of another user");
     chown(system.keystore(), Some(0), Some(0)).unwrap();
     system.assert_connects();
 }
 
 #[test]
 fn what_is_no_file_in_place_of_a_file_is_refused() {
-    let (system, tgtd) = sealed();
+    let (system, portal) = sealed();
     for (path, bytes) in system.keystore_files() {
         let elsewhere = system.home().join("elsewhere");
         fs::rename(&path, &elsewhere).unwrap();
         symlink(&elsewhere, &path).unwrap();
         assert_refused(
             &system,
-            &tgtd,
+            &portal,
             &path,
             &format!("{} is a link", path.display()),
         );
@@ -300,7 +313,7 @@ fn what_is_no_file_in_place_of_a_file_is_refused() {
         symlink(system.home().join("nowhere"), &path).unwrap();
         assert_refused(
             &system,
-            &tgtd,
+            &portal,
             &path,
             &format!("{} dangles", path.display()),
         );
@@ -310,7 +323,7 @@ fn what_is_no_file_in_place_of_a_file_is_refused() {
         fs::create_dir(&path).unwrap();
         assert_refused(
             &system,
-            &tgtd,
+            &portal,
             &path,
             &format!("{} is a directory", path.display()),
         );
@@ -389,8 +402,8 @@ fn the_directory_is_outside_the_state_directory_and_can_be_named() {
 
 #[test]
 fn two_state_directories_do_not_get_each_others_secrets() {
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    let other_tgtd = vtl(&[("iqn.lab:a", SECRETS[1])]);
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let other_vtl = vtl(&[("iqn.lab:a", SECRETS[1])]);
     for keystore in [None, Some("shared")] {
         let environment = TestEnvironment::new();
         let run = |state: &str, words: &[&str]| {
@@ -405,8 +418,8 @@ fn two_state_directories_do_not_get_each_others_secrets() {
             command.args(words);
             environment.finish(command)
         };
-        let port = tgtd.port().to_string();
-        let other_port = other_tgtd.port().to_string();
+        let port = portal.port().to_string();
+        let other_port = other_vtl.port().to_string();
         let set = ["partition", "set", "--keystore-size", "4096"];
         run("one", &set).assert_status(0);
         let add = add_words(&port, "iqn.lab:a", SECRETS[0], "PLATFORM");
@@ -428,62 +441,4 @@ fn two_state_directories_do_not_get_each_others_secrets() {
             "the default is no place for two"
         );
     }
-}
-
-/// The fourth documented example, with the KeyStore that it demands.
-#[test]
-fn the_fourth_documented_example_works_with_the_keystore_enabled() {
-    const EXAMPLE: &str = "\
--newname -initiatorname iqn.1924-02.com.ibm:myinternetname.ibm.com-i0
--newname -targetname iqn.2000-03.com.xyz:vtl.vtltest.chap
--newname -targethostname 10.1.1.5
--newname -initiatorchapname SOMECHAPNAME
--newname -initiatorchapsecret SOMECHAPSECRET
--setport -targetport 860
--setkeystore -chapkeystore PLATFORM";
-    let system = System::enabled();
-    system.seal("SOMECHAPSECRET");
-    for line in EXAMPLE.lines() {
-        let words: Vec<_> = line.split_whitespace().collect();
-        system.run(&words).assert_status(0);
-    }
-    let committed = system.run(&["--json", "-commit"]).assert_status(0).json();
-    let expected = serde_json::json!({
-        "target_name": "iqn.2000-03.com.xyz:vtl.vtltest.chap",
-        "target_host_name": "10.1.1.5",
-        "target_port": 860,
-        "initiator_name": "iqn.1924-02.com.ibm:myinternetname.ibm.com-i0",
-        "chap": {"name": "SOMECHAPNAME", "keystore": "PLATFORM", "stored_in": "platform"},
-    });
-    assert_eq!(committed["target"], expected);
-
-    let host = Ipv4Addr::new(10, 1, 1, 5);
-    let namespace = Namespace::with_addresses(&[host]);
-    let mut tgtd = Tgtd::start_in(&namespace, host, 860);
-    let name = "iqn.2000-03.com.xyz:vtl.vtltest.chap";
-    tgtd.add(
-        Target::library(name, "0000078A12340401", 1, 4, 1_000_000_001)
-            .account("SOMECHAPNAME", "SOMECHAPSECRET"),
-    );
-    let prefix = namespace.prefix();
-    let mut command = system.environment().command_of(Path::new(&prefix[0]));
-    command
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
-        .args(&prefix[1..])
-        .arg(binary())
-        .arg("-reiplscsiop");
-    system.finish(command).assert_status(0);
-
-    let dump = system.run(&["--json", "-dumptargets"]).assert_status(0);
-    let dump = dump.silent().json();
-    let target = &dump["targets"][0];
-    for (key, value) in expected.as_object().unwrap() {
-        assert_eq!(&target[key], value, "{dump:#}");
-    }
-    assert_eq!(target["status"], "CONNECTED");
-    assert_eq!(target["session"]["portal"], "10.1.1.5:860");
-    assert_eq!(target["session"]["auth_method"], "CHAP");
-    assert_eq!(target["libraries"][0]["device"], "TAPMLB01");
-    assert_eq!(target["libraries"][0]["drives"][0]["device"], "TAP01");
 }

@@ -7,21 +7,21 @@ use std::path::Path;
 use super::search;
 use super::system::{SECRETS, System, mode, vtl, words};
 use crate::common::{Output, binary, text};
-use crate::peers::tgtd::Tgtd;
+use crate::peers::embedded::{Portal, Target};
 
 const PASSPHRASE: &[u8] = b"correct horse battery staple\n";
 
 /// A system with one credential in the KeyStore and one on disk, and the VTL that proves them.
-fn original() -> (System, Tgtd) {
+fn original() -> (System, Portal) {
     let system = System::enabled();
-    let tgtd = vtl(&[
+    let portal = vtl(&[
         ("iqn.lab:platform", SECRETS[0]),
         ("iqn.lab:none", SECRETS[1]),
     ]);
     system.seal(SECRETS[0]);
-    system.add_at(tgtd.port(), "iqn.lab:platform", SECRETS[0], "PLATFORM");
-    system.add_at(tgtd.port(), "iqn.lab:none", SECRETS[1], "NONE");
-    (system, tgtd)
+    system.add_at(portal.port(), "iqn.lab:platform", SECRETS[0], "PLATFORM");
+    system.add_at(portal.port(), "iqn.lab:none", SECRETS[1], "NONE");
+    (system, portal)
 }
 
 /// Fails unless the target and the three remedies are named: the credential given again, NONE, and no CHAP at all.
@@ -44,43 +44,48 @@ fn assert_remedies(output: &Output) {
 
 #[test]
 fn a_replica_loads_and_names_the_targets_and_the_remedies() {
-    let (system, _tgtd) = original();
+    assert_replica_names_the_remedies("this", |replica| replica);
+}
+
+#[test]
+#[cfg(feature = "peers")]
+fn a_replica_on_another_machine_names_them_as_well() {
+    assert_replica_names_the_remedies("another", System::on_another_machine);
+}
+
+fn assert_replica_names_the_remedies(machine: &str, moved: fn(System) -> System) {
+    let (system, _portal) = original();
     system.assert_connects();
-    for machine in ["this", "another"] {
-        let mut replica = system.replica(false);
-        if machine == "another" {
-            replica = replica.on_another_machine();
-        }
-        for line in [&["-dumptargets"][..], &["--json", "-dumptargets"]] {
-            let output = replica.run(line);
-            assert_eq!(output.status.code(), Some(0), "{machine}:\n{output}");
-            assert_remedies(&output);
-        }
-        let output = replica.run(&["-reipliscsiop"]);
-        assert_eq!(output.status.code(), Some(4), "{machine}:\n{output}");
+    let replica = moved(system.replica(false));
+    for line in [&["-dumptargets"][..], &["--json", "-dumptargets"]] {
+        let output = replica.run(line);
+        assert_eq!(output.status.code(), Some(0), "{machine}:\n{output}");
         assert_remedies(&output);
-        let output = replica.run(&["--json", "-reipliscsiop"]);
-        assert_eq!(output.status.code(), Some(4), "{machine}:\n{output}");
-        assert_remedies(&output);
-        let document = output.json();
-        for target in document["targets"].as_array().unwrap() {
-            let expected = match text(&target["target_name"]) {
-                "iqn.lab:platform" => "FAILED",
-                _ => "CONNECTED",
-            };
-            assert_eq!(target["status"], expected, "{machine}: {document:#}");
-        }
-        // The configuration itself can be shown and edited.
-        replica.run(&["partition"]).assert_status(0);
-        replica
-            .run(&words("-addtarget", "1", "iqn.lab:other"))
-            .assert_status(0);
     }
+    let output = replica.run(&["-reipliscsiop"]);
+    assert_eq!(output.status.code(), Some(4), "{machine}:\n{output}");
+    assert_remedies(&output);
+    let output = replica.run(&["--json", "-reipliscsiop"]);
+    assert_eq!(output.status.code(), Some(4), "{machine}:\n{output}");
+    assert_remedies(&output);
+    let document = output.json();
+    for target in document["targets"].as_array().unwrap() {
+        let expected = match text(&target["target_name"]) {
+            "iqn.lab:platform" => "FAILED",
+            _ => "CONNECTED",
+        };
+        assert_eq!(target["status"], expected, "{machine}: {document:#}");
+    }
+    // The configuration itself can be shown and edited.
+    replica.run(&["partition"]).assert_status(0);
+    replica
+        .run(&words("-addtarget", "1", "iqn.lab:other"))
+        .assert_status(0);
 }
 
 #[test]
 fn a_replica_that_was_never_re_ipled_names_them_too() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let replica = system.replica(false);
     let output = replica.run(&["-dumptargets"]);
     assert_eq!(output.status.code(), Some(0), "{output}");
@@ -89,7 +94,7 @@ fn a_replica_that_was_never_re_ipled_names_them_too() {
 
 #[test]
 fn a_system_that_has_its_keystore_says_nothing_of_remedies() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     system.assert_connects();
     system.run(&["-dumptargets"]).assert_status(0).silent();
     let output = system.run(&["-reipliscsiop"]).assert_status(0);
@@ -98,15 +103,15 @@ fn a_system_that_has_its_keystore_says_nothing_of_remedies() {
 
 #[test]
 fn each_remedy_heals_a_replica() {
-    let (system, tgtd) = original();
-    let port = tgtd.port().to_string();
+    let (system, portal) = original();
+    let port = portal.port().to_string();
     let secret = ["-initiatorchapsecret", SECRETS[0]];
     let name = "iqn.lab:platform";
 
     // The credential given again, in the KeyStore of the replica.
     let replica = system.replica(false);
     replica
-        .change_at(tgtd.port(), name, &secret)
+        .change_at(portal.port(), name, &secret)
         .assert_status(0);
     replica.assert_connects();
     assert!(replica.holds(name));
@@ -114,17 +119,19 @@ fn each_remedy_heals_a_replica() {
     // On disk; without the secret there is nothing to put there.
     let replica = system.replica(false);
     let none = ["-chapkeystore", "NONE"];
-    replica.change_at(tgtd.port(), name, &none).assert_status(1);
+    replica
+        .change_at(portal.port(), name, &none)
+        .assert_status(1);
     replica.unseal(SECRETS[0]);
     replica
-        .change_at(tgtd.port(), name, &[&none[..], &secret].concat())
+        .change_at(portal.port(), name, &[&none[..], &secret].concat())
         .assert_status(0);
     replica.assert_connects();
     assert_eq!(replica.files_with(SECRETS[0]).len(), 1);
 
     // Without CHAP.
     let replica = system.replica(false);
-    let open = Tgtd::serving(crate::peers::tgtd::Target::empty(name));
+    let open = Portal::serving([Target::new(name)]);
     replica
         .run(&words("-removetarget", &port, name))
         .assert_status(0);
@@ -137,7 +144,7 @@ fn each_remedy_heals_a_replica() {
 
 #[test]
 fn a_replica_is_not_disabled_behind_the_back_of_what_it_demands() {
-    let (system, tgtd) = original();
+    let (system, portal) = original();
     let replica = system.replica(false);
     let output = replica.run(&["partition", "set", "--keystore-size", "0", "--move-to-disk"]);
     assert_eq!(output.status.code(), Some(1), "{output}");
@@ -148,7 +155,7 @@ fn a_replica_is_not_disabled_behind_the_back_of_what_it_demands() {
     }
     super::system::copy(&system.keystore(), &replica.keystore());
     drop(system);
-    let _ = tgtd.port();
+    let _ = portal.port();
     replica.assert_connects();
 }
 
@@ -171,7 +178,7 @@ fn export(system: &System) -> (String, String) {
 
 #[test]
 fn an_export_is_an_age_file_of_the_owner_alone_without_a_secret_to_be_seen() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let (file, _) = export(&system);
     let path = Path::new(&file);
     assert_eq!(mode(path), 0o600);
@@ -191,8 +198,9 @@ fn an_export_is_an_age_file_of_the_owner_alone_without_a_secret_to_be_seen() {
 }
 
 #[test]
+#[cfg(feature = "peers")]
 fn an_import_carries_partition_and_keystore_to_another_machine() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let uuid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
     let set = [
         "partition",
@@ -228,8 +236,9 @@ fn an_import_carries_partition_and_keystore_to_another_machine() {
 }
 
 #[test]
+#[cfg(feature = "peers")]
 fn a_machine_derived_uuid_moves_with_the_partition() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let (file, passphrase) = export(&system);
     let before = system.partition();
     let other = system.replica(false).on_another_machine();
@@ -251,9 +260,9 @@ fn a_machine_derived_uuid_moves_with_the_partition() {
 
 #[test]
 fn an_import_into_a_new_system_keeps_the_entries_for_the_targets_to_come() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let (file, passphrase) = export(&system);
-    let other = System::new().on_another_machine();
+    let other = System::new();
     other.seal(SECRETS[0]);
     other
         .run(&[
@@ -271,7 +280,7 @@ fn an_import_into_a_new_system_keeps_the_entries_for_the_targets_to_come() {
 
 #[test]
 fn a_wrong_passphrase_or_a_damaged_file_imports_nothing() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let (file, passphrase) = export(&system);
     let other = system.replica(false);
     let before = other.snapshot();
@@ -331,7 +340,7 @@ fn a_wrong_passphrase_or_a_damaged_file_imports_nothing() {
 /// A file says how much work and memory its passphrase takes: 1 KiB times two to the power of it.
 #[test]
 fn a_file_that_demands_too_much_work_is_refused_at_once() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let passphrase = system.private_file("passphrase", PASSPHRASE);
     let (salt, body) = ("A".repeat(22), "A".repeat(43));
     for work in [
@@ -372,7 +381,7 @@ fn a_file_that_demands_too_much_work_is_refused_at_once() {
 
 #[test]
 fn an_export_never_overwrites_a_file() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let passphrase = system.private_file("passphrase", PASSPHRASE);
     let existing = system.private_file("existing", b"precious");
     let link = system.home().join("link");
@@ -413,7 +422,7 @@ fn an_export_never_overwrites_a_file() {
 
 #[test]
 fn an_export_that_there_is_no_room_for_leaves_no_file() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let passphrase = system.private_file("passphrase", PASSPHRASE);
     let file = system.home().join("moved.age");
     let mut command = system.environment().command_of(Path::new("sh"));
@@ -430,7 +439,7 @@ fn an_export_that_there_is_no_room_for_leaves_no_file() {
 
 #[test]
 fn a_passphrase_is_needed_and_one_line_end_at_its_end_does_not_count() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let file = system.home().join("moved.age");
     let file = file.to_str().unwrap();
     // Standard input is no terminal here, and there is no other one.
@@ -461,13 +470,13 @@ fn a_passphrase_is_needed_and_one_line_end_at_its_end_does_not_count() {
 
 #[test]
 fn an_import_does_not_lose_the_credentials_that_are_already_here() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let (file, passphrase) = export(&system);
     let other = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:mine", SECRETS[2])]);
+    let portal = vtl(&[("iqn.lab:mine", SECRETS[2])]);
     other.seal(SECRETS[0]);
     other.seal(SECRETS[2]);
-    other.add_at(tgtd.port(), "iqn.lab:mine", SECRETS[2], "PLATFORM");
+    other.add_at(portal.port(), "iqn.lab:mine", SECRETS[2], "PLATFORM");
     let output = other.run(&[
         "partition",
         "import",
@@ -486,7 +495,7 @@ fn an_export_without_a_keystore_carries_the_partition() {
     let set = ["partition", "set", "--uuid", uuid, "--release", "7.4"];
     system.run(&set).assert_status(0);
     let (file, passphrase) = export(&system);
-    let other = System::new().on_another_machine();
+    let other = System::new();
     other
         .run(&[
             "partition",
@@ -504,12 +513,12 @@ fn an_export_without_a_keystore_carries_the_partition() {
 
 #[test]
 fn an_import_that_enables_the_keystore_moves_what_is_avail() {
-    let (system, _tgtd) = original();
+    let (system, _portal) = original();
     let (file, passphrase) = export(&system);
     let other = System::new();
-    let tgtd = vtl(&[("iqn.lab:mine", SECRETS[2])]);
+    let portal = vtl(&[("iqn.lab:mine", SECRETS[2])]);
     assert_eq!(
-        other.add_at(tgtd.port(), "iqn.lab:mine", SECRETS[2], "AVAIL"),
+        other.add_at(portal.port(), "iqn.lab:mine", SECRETS[2], "AVAIL"),
         "disk"
     );
     other.seal(SECRETS[0]);
@@ -537,9 +546,9 @@ fn an_import_disables_no_keystore_that_is_used() {
         let (file, passphrase) = export(&system);
         for keystore in ["PLATFORM", "AVAIL"] {
             let other = System::enabled();
-            let tgtd = vtl(&[("iqn.lab:mine", SECRETS[2])]);
+            let portal = vtl(&[("iqn.lab:mine", SECRETS[2])]);
             other.seal(SECRETS[2]);
-            other.add_at(tgtd.port(), "iqn.lab:mine", SECRETS[2], keystore);
+            other.add_at(portal.port(), "iqn.lab:mine", SECRETS[2], keystore);
             let before = other.snapshot();
             other
                 .run(&[
@@ -560,9 +569,9 @@ fn an_import_disables_no_keystore_that_is_used() {
 #[test]
 fn a_credential_that_is_not_here_is_not_said_to_have_moved() {
     let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:platform", SECRETS[0])]);
+    let portal = vtl(&[("iqn.lab:platform", SECRETS[0])]);
     system.seal(SECRETS[0]);
-    system.add_at(tgtd.port(), "iqn.lab:platform", SECRETS[0], "AVAIL");
+    system.add_at(portal.port(), "iqn.lab:platform", SECRETS[0], "AVAIL");
     for set in [["--keystore-size", "0"], ["--release", "7.5"]] {
         let replica = system.replica(false);
         let set = [&["partition", "set", "--move-to-disk"], &set[..]].concat();

@@ -1,17 +1,13 @@
 //! Enabling, disabling, shrinking, moving, and what a size holds.
 
-use std::thread;
-use std::time::Duration;
-
 use super::system::{SECRETS, System, USUAL_SIZE, add_words, vtl, words};
 use crate::common::{Running, text};
-use crate::peers::tgtd::Tgtd;
 
 #[test]
 fn enabling_moves_what_is_avail_and_leaves_what_is_none() {
     let system = System::new();
-    let tgtd = vtl(&[("iqn.lab:avail", SECRETS[0]), ("iqn.lab:none", SECRETS[1])]);
-    let port = tgtd.port();
+    let portal = vtl(&[("iqn.lab:avail", SECRETS[0]), ("iqn.lab:none", SECRETS[1])]);
+    let port = portal.port();
     assert_eq!(
         system.add_at(port, "iqn.lab:avail", SECRETS[0], "AVAIL"),
         "disk"
@@ -45,7 +41,7 @@ fn enabling_moves_what_is_avail_and_leaves_what_is_none() {
 #[test]
 fn while_it_is_enabled_new_credentials_go_there() {
     let system = System::enabled();
-    let tgtd = vtl(&[
+    let portal = vtl(&[
         ("iqn.lab:avail", SECRETS[0]),
         ("iqn.lab:platform", SECRETS[1]),
     ]);
@@ -55,7 +51,7 @@ fn while_it_is_enabled_new_credentials_go_there() {
         ("iqn.lab:avail", SECRETS[0], "AVAIL"),
         ("iqn.lab:platform", SECRETS[1], "PLATFORM"),
     ] {
-        let stored = system.add_at(tgtd.port(), name, secret, keystore);
+        let stored = system.add_at(portal.port(), name, secret, keystore);
         assert_eq!(stored, "platform", "{keystore}");
         assert!(system.holds(name));
     }
@@ -65,8 +61,8 @@ fn while_it_is_enabled_new_credentials_go_there() {
 #[test]
 fn the_staged_set_rests_sealed_and_commits() {
     let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:staged", SECRETS[0])]);
-    let port = tgtd.port().to_string();
+    let portal = vtl(&[("iqn.lab:staged", SECRETS[0])]);
+    let port = portal.port().to_string();
     let (front, back) = SECRETS[0].split_at(8);
     system.seal(SECRETS[0]);
     for line in [
@@ -88,8 +84,8 @@ fn the_staged_set_rests_sealed_and_commits() {
 #[test]
 fn enabling_seals_what_was_staged_before() {
     let system = System::new();
-    let tgtd = vtl(&[("iqn.lab:staged", SECRETS[0])]);
-    let port = tgtd.port().to_string();
+    let portal = vtl(&[("iqn.lab:staged", SECRETS[0])]);
+    let port = portal.port().to_string();
     for line in [
         ["-newname", "-initiatorchapsecret", SECRETS[0]],
         ["-newname", "-targetname", "iqn.lab:staged"],
@@ -109,8 +105,8 @@ fn enabling_seals_what_was_staged_before() {
 #[test]
 fn disabling_with_a_staged_secret_loses_nothing() {
     let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:staged", SECRETS[0])]);
-    let port = tgtd.port().to_string();
+    let portal = vtl(&[("iqn.lab:staged", SECRETS[0])]);
+    let port = portal.port().to_string();
     system.seal(SECRETS[0]);
     for line in [
         ["-newname", "-initiatorchapsecret", SECRETS[0]],
@@ -131,8 +127,8 @@ fn disabling_with_a_staged_secret_loses_nothing() {
 #[test]
 fn a_staged_none_may_rest_on_disk_and_commits() {
     let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:staged", SECRETS[0])]);
-    let port = tgtd.port().to_string();
+    let portal = vtl(&[("iqn.lab:staged", SECRETS[0])]);
+    let port = portal.port().to_string();
     for line in [
         ["-setkeystore", "-chapkeystore", "NONE"],
         ["-newname", "-initiatorchapsecret", SECRETS[0]],
@@ -161,11 +157,11 @@ fn a_staged_none_may_rest_on_disk_and_commits() {
 #[test]
 fn disabling_is_refused_until_the_credentials_may_move_to_disk() {
     let system = System::enabled();
-    let tgtd = vtl(&[
+    let portal = vtl(&[
         ("iqn.lab:avail", SECRETS[0]),
         ("iqn.lab:platform", SECRETS[1]),
     ]);
-    let port = tgtd.port();
+    let port = portal.port();
     system.seal(SECRETS[0]);
     system.seal(SECRETS[1]);
     system.add_at(port, "iqn.lab:avail", SECRETS[0], "AVAIL");
@@ -308,8 +304,8 @@ fn the_usual_size_holds_a_usual_configuration() {
 #[test]
 fn changetarget_moves_a_credential_there_and_back() {
     let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    let port = tgtd.port();
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = portal.port();
     system.seal(SECRETS[0]);
     assert_eq!(
         system.add_at(port, "iqn.lab:a", SECRETS[0], "AVAIL"),
@@ -349,12 +345,12 @@ fn a_secret_that_is_replaced_or_removed_leaves_the_keystore() {
     let system = System::enabled();
     system.seal(SECRETS[0]);
     system.seal(SECRETS[1]);
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[1])]);
-    system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
+    let portal = vtl(&[("iqn.lab:a", SECRETS[1])]);
+    system.add_at(portal.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
     let used = system.used();
     system
         .change_at(
-            tgtd.port(),
+            portal.port(),
             "iqn.lab:a",
             &["-initiatorchapsecret", SECRETS[1]],
         )
@@ -362,7 +358,7 @@ fn a_secret_that_is_replaced_or_removed_leaves_the_keystore() {
     assert_eq!(system.used(), used);
     system.assert_connects();
 
-    let port = tgtd.port().to_string();
+    let port = portal.port().to_string();
     system
         .run(&words("-removetarget", &port, "iqn.lab:a"))
         .assert_status(0);
@@ -376,9 +372,9 @@ fn a_credential_belongs_to_the_identity_however_it_is_spelled() {
     let system = System::enabled();
     system.seal(SECRETS[0]);
     system.seal(SECRETS[1]);
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[1])]);
-    let port = tgtd.port().to_string();
-    system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
+    let portal = vtl(&[("iqn.lab:a", SECRETS[1])]);
+    let port = portal.port().to_string();
+    system.add_at(portal.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
     let used = system.used();
     let generated = system.environment().default_initiator();
     let change = [
@@ -403,8 +399,8 @@ fn a_credential_belongs_to_the_identity_however_it_is_spelled() {
 fn another_uuid_loses_no_credential() {
     let system = System::enabled();
     system.seal(SECRETS[0]);
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    system.add_at(portal.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
     let uuid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
     system
         .run(&["partition", "set", "--uuid", uuid])
@@ -453,84 +449,13 @@ fn writers_at_the_same_time_lose_nothing_and_leave_nothing_in_plain_text() {
     assert!(system.found().is_empty(), "{:?}", system.found());
 }
 
-/// A system with one credential in the KeyStore, and a VTL that knows the old name with the old secret and the new
-/// name with the new one: a mixture does not connect.
-fn either_of_two() -> (System, Tgtd) {
-    let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    let account = ["--mode", "account", "--user", "SECOND"];
-    tgtd.admin(&[&account[..], &["--op", "new", "--password", SECRETS[1]]].concat());
-    tgtd.admin(&[&account[..], &["--op", "bind", "--tid", "1"]].concat());
-    for secret in &SECRETS[..2] {
-        system.seal(secret);
-    }
-    system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "PLATFORM");
-    (system, tgtd)
-}
-
-#[test]
-fn a_kill_at_any_moment_leaves_the_old_credential_or_the_new_one() {
-    let (system, tgtd) = either_of_two();
-    let keystore = system.keystore();
-    let port = tgtd.port().to_string();
-    let change = words("-changetarget", &port, "iqn.lab:a");
-    let directory = ["--keystore-dir", keystore.to_str().unwrap()];
-    for round in 0..50_u64 {
-        for (name, secret) in [("SECOND", SECRETS[1]), ("iqn.lab:a", SECRETS[0])] {
-            let credential = ["-initiatorchapname", name, "-initiatorchapsecret", secret];
-            let mut running = system
-                .environment()
-                .start(&[&directory[..], &change, &credential].concat());
-            thread::sleep(Duration::from_micros(250 * round));
-            running.kill();
-            let _ = running.wait();
-            system.assert_connects();
-        }
-    }
-}
-
-/// A re-IPL reads the configuration and the KeyStore while somebody changes both.
-#[test]
-fn a_re_ipl_beside_changes_uses_the_old_credential_or_the_new_one() {
-    let (system, tgtd) = either_of_two();
-    let keystore = system.keystore();
-    let port = tgtd.port().to_string();
-    let change = words("-changetarget", &port, "iqn.lab:a");
-    let directory = ["--keystore-dir", keystore.to_str().unwrap()];
-    for _ in 0..30 {
-        for (name, secret) in [("SECOND", SECRETS[1]), ("iqn.lab:a", SECRETS[0])] {
-            let credential = ["-initiatorchapname", name, "-initiatorchapsecret", secret];
-            let mut writer = system
-                .environment()
-                .start(&[&directory[..], &change, &credential].concat());
-            system.assert_connects();
-            writer.wait().unwrap().assert_status(0);
-        }
-    }
-    // And while the credential moves between disk and KeyStore.
-    for secret in &SECRETS[..2] {
-        system.unseal(secret);
-    }
-    for round in 0..60 {
-        let keystore = [
-            "-chapkeystore",
-            if round % 2 == 0 { "NONE" } else { "AVAIL" },
-        ];
-        let mut writer = system
-            .environment()
-            .start(&[&directory[..], &change, &keystore].concat());
-        system.assert_connects();
-        writer.wait().unwrap().assert_status(0);
-    }
-}
-
 #[test]
 fn enabling_and_disabling_beside_changes_ends_sealed() {
     let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "AVAIL");
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    system.add_at(portal.port(), "iqn.lab:a", SECRETS[0], "AVAIL");
     let keystore = system.keystore();
-    let port = tgtd.port().to_string();
+    let port = portal.port().to_string();
     let directory = ["--keystore-dir", keystore.to_str().unwrap()];
     let change = words("-changetarget", &port, "iqn.lab:a");
     let secret = [&change[..], &["-initiatorchapsecret", SECRETS[0]]].concat();
@@ -553,45 +478,5 @@ fn enabling_and_disabling_beside_changes_ends_sealed() {
     system.resize(USUAL_SIZE, 0);
     system.seal(SECRETS[0]);
     assert!(system.found().is_empty(), "{:?}", system.found());
-    system.assert_connects();
-}
-
-/// Kills the binary a little later each time, from before its first step to behind its last.
-#[test]
-fn a_kill_at_any_moment_leaves_every_credential_in_one_place_or_the_other() {
-    let system = System::enabled();
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0]), ("iqn.lab:b", SECRETS[1])]);
-    let port = tgtd.port();
-    system.add_at(port, "iqn.lab:a", SECRETS[0], "AVAIL");
-    system.add_at(port, "iqn.lab:b", SECRETS[1], "AVAIL");
-    let keystore = system.keystore();
-    let directory = ["--keystore-dir", keystore.to_str().unwrap()];
-    let text_port = port.to_string();
-    let change = words("-changetarget", &text_port, "iqn.lab:a");
-    let disable = &["partition", "set", "--keystore-size", "0", "--move-to-disk"][..];
-    let enable = &["partition", "set", "--keystore-size", USUAL_SIZE][..];
-    let to_disk = &[&change[..], &["-chapkeystore", "NONE"]].concat()[..];
-    let to_keystore = &[&change[..], &["-chapkeystore", "AVAIL"]].concat()[..];
-    for round in 0..40_u64 {
-        for operation in [disable, enable, to_disk, to_keystore] {
-            let mut running = system
-                .environment()
-                .start(&[&directory[..], operation].concat());
-            thread::sleep(Duration::from_micros(300 * round));
-            running.kill();
-            let _ = running.wait();
-            system.assert_connects();
-        }
-    }
-    // Whatever was left between, one more operation tidies up.
-    system.resize(USUAL_SIZE, 0);
-    system
-        .change_at(port, "iqn.lab:a", &["-chapkeystore", "AVAIL"])
-        .assert_status(0);
-    for secret in &SECRETS[..2] {
-        system.seal(secret);
-    }
-    assert!(system.found().is_empty(), "{:?}", system.found());
-    assert!(system.holds("iqn.lab:a") && system.holds("iqn.lab:b"));
     system.assert_connects();
 }

@@ -21,8 +21,8 @@ fn add_without<'a>(source: &'a str, port: &'a str, in_the_middle: bool) -> Vec<&
 
 #[test]
 fn a_file_gives_the_secret_and_one_line_end_is_dropped() {
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    let port = tgtd.port().to_string();
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = portal.port().to_string();
     for (end, in_the_middle) in [("", false), ("\n", false), ("\r\n", false), ("\n", true)] {
         let system = System::enabled();
         system.seal(SECRETS[0]);
@@ -45,7 +45,7 @@ fn a_file_gives_the_secret_and_one_line_end_is_dropped() {
 
 #[test]
 fn a_secret_may_come_on_standard_input_in_pieces() {
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
     let system = System::enabled();
     system.seal(SECRETS[0]);
     let mut command = system.environment().command_of(Path::new("sh"));
@@ -57,15 +57,15 @@ fn a_secret_may_come_on_standard_input_in_pieces() {
         .arg("(printf %s \"$FRONT\"; sleep 0.3; printf '%s\\n' \"$BACK\") | \"$@\"")
         .arg("sh")
         .arg(binary())
-        .args(add_without("-", &tgtd.port().to_string(), false));
+        .args(add_without("-", &portal.port().to_string(), false));
     system.finish(command).assert_status(0);
     system.assert_connects();
 }
 
 #[test]
 fn it_works_with_every_option_that_takes_a_secret() {
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    let port = tgtd.port().to_string();
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = portal.port().to_string();
     let system = System::enabled();
     system.seal(SECRETS[0]);
     let front = system.private_file("front", &SECRETS[0].as_bytes()[..8]);
@@ -90,7 +90,7 @@ fn it_works_with_every_option_that_takes_a_secret() {
 
     system
         .change_at(
-            tgtd.port(),
+            portal.port(),
             "iqn.lab:a",
             &["-initiatorchapsecret", SECRETS[1]],
         )
@@ -113,8 +113,8 @@ fn it_works_with_every_option_that_takes_a_secret() {
 
 #[test]
 fn a_lower_case_secret_is_folded_as_a_typed_one_is() {
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    let port = tgtd.port().to_string();
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = portal.port().to_string();
     let system = System::enabled();
     system.seal(SECRETS[0]);
     let file = system.private_file("secret", SECRETS[0].to_ascii_lowercase().as_bytes());
@@ -226,20 +226,20 @@ fn a_pipe_without_an_end_is_given_up() {
 
 #[test]
 fn a_password_manager_can_give_it_through_the_shell() {
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    let port = tgtd.port().to_string();
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let port = portal.port().to_string();
     let add = words("-addtarget", &port, "iqn.lab:a")
         .join(" ")
         .replace('*', "'*'");
     let chap = "-initiatorchapname iqn.lab:a -initiatorchapsecret";
     for script in [
         format!("cat secret | iscsiswiconfig --secret-file - {add} {chap}"),
-        format!("iscsiswiconfig --secret-file <(cat secret) {add} {chap}"),
+        format!("cat secret | iscsiswiconfig --secret-file /dev/stdin {add} {chap}"),
     ] {
         let system = System::enabled();
         system.seal(SECRETS[0]);
         system.private_file("secret", format!("{}\n", SECRETS[0]).as_bytes());
-        let mut shell = system.environment().command_of(Path::new("/bin/bash"));
+        let mut shell = system.environment().command_of(Path::new("sh"));
         shell
             .env("ISCSISWICONFIG_KEYSTORE_DIR", system.keystore())
             .args(["-c", &script]);

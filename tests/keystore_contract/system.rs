@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::search;
 use crate::common::{Asserted, Output, TestEnvironment, binary, text};
-use crate::peers::tgtd::{Target, Tgtd};
+use crate::peers::embedded::{Portal, Target};
 
 /// Secrets of the right length that nothing else looks like, a half of one neither.
 pub const SECRETS: [&str; 4] = [
@@ -50,6 +50,7 @@ impl System {
     }
 
     /// Moves this system to another machine: from now on the machine id is another one.
+    #[cfg(feature = "peers")]
     pub fn on_another_machine(mut self) -> Self {
         let file = self.home().join("machine-id");
         fs::write(&file, "0123456789abcdef0123456789abcdef\n").unwrap();
@@ -58,6 +59,7 @@ impl System {
     }
 
     /// Goes back to this machine.
+    #[cfg(feature = "peers")]
     pub fn on_this_machine(mut self) -> Self {
         self.machine = None;
         self
@@ -338,12 +340,11 @@ pub fn add_words<'a>(
 }
 
 /// Starts a VTL that knows the targets and their secrets; a target's CHAP name is its own in upper case.
-pub fn vtl(targets: &[(&str, &str)]) -> Tgtd {
-    let mut tgtd = Tgtd::start();
-    for (name, secret) in targets {
-        tgtd.add(Target::empty(name).account(&name.to_ascii_uppercase(), secret));
-    }
-    tgtd
+pub fn vtl(targets: &[(&str, &str)]) -> Portal {
+    let targets = targets
+        .iter()
+        .map(|(name, secret)| Target::new(name).account(&name.to_ascii_uppercase(), secret));
+    Portal::serving(targets)
 }
 
 /// Copies a directory with the permissions of what is in it.
@@ -372,8 +373,8 @@ pub fn set_mode(path: &Path, mode: u32) {
 #[test]
 fn a_secret_in_plain_text_is_found_and_a_wrong_one_does_not_connect() {
     let system = System::new();
-    let tgtd = vtl(&[("iqn.lab:a", SECRETS[0])]);
-    let stored = system.add_at(tgtd.port(), "iqn.lab:a", SECRETS[0], "NONE");
+    let portal = vtl(&[("iqn.lab:a", SECRETS[0])]);
+    let stored = system.add_at(portal.port(), "iqn.lab:a", SECRETS[0], "NONE");
     assert_eq!(stored, "disk");
     let found = system.files_with(SECRETS[0]);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -382,12 +383,13 @@ fn a_secret_in_plain_text_is_found_and_a_wrong_one_does_not_connect() {
 
     let wrong = ["-initiatorchapsecret", SECRETS[1]];
     system
-        .change_at(tgtd.port(), "iqn.lab:a", &wrong)
+        .change_at(portal.port(), "iqn.lab:a", &wrong)
         .assert_status(0);
     system.run(&["-reipliscsiop"]).assert_status(4);
 }
 
 #[test]
+#[cfg(feature = "peers")]
 fn another_machine_has_another_id() {
     let here = System::new();
     let there = System::new().on_another_machine();
