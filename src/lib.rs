@@ -32,6 +32,7 @@
 #![cfg_attr(
     test,
     allow(
+        clippy::disallowed_methods,
         clippy::expect_used,
         clippy::indexing_slicing,
         clippy::panic,

@@ -1,4 +1,8 @@
 //! The `iscsiswiconfig` command: arguments in, exit status out.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "main reads the command line and ends the process"
+)]
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;

@@ -31,9 +31,6 @@ use target::Target;
 /// The longest that one phase may take.
 const TIMEOUT: &str = "0.5";
 
-/// The longest that a re-IPL of a target may last: four phases, and what a busy machine adds.
-const BOUND: Duration = Duration::from_secs(8);
-
 /// Configures targets at 127.0.0.1, as many as there are pairs of name and port, in one write.
 fn configure(environment: &TestEnvironment, configured: &[(String, u16)]) {
     environment.add("iqn.2020-01.com.example:first", "127.0.0.1", 9);
@@ -95,7 +92,6 @@ fn re_ipl(environment: &TestEnvironment) -> Output {
 
 fn outcome(mut running: Running) -> Output {
     let output = running.wait().expect("a re-IPL ends");
-    assert!(output.elapsed < BOUND, "{:?}:\n{output}", output.elapsed);
     for stream in [&output.stdout, &output.stderr] {
         assert!(!stream.contains("panicked"), "{output}");
         assert!(!stream.contains(SECRET), "{output}");

@@ -3,6 +3,7 @@
 //! Without a feature they need nothing but Rust, a C linker and a POSIX shell with its usual commands, and pass as an ordinary
 //! user. With the feature `peers` there are more of them: they need root and the programs that `.ci/peers` installs.
 #![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
@@ -28,7 +29,7 @@ mod generated;
 mod grammar;
 /// Targets that are broken or mean harm: every run ends in time, with a reason and without a panic.
 mod hostile;
-/// The house: who may import whom, and what a source file may look like.
+/// The import rule: who may import whom.
 mod house;
 /// The binary against a real target, tgtd, from login to device names.
 #[cfg(feature = "peers")]

@@ -5,6 +5,10 @@
 //! - `edits`: a configuration option against `iscsiadm -m node -o new` (open-iscsi), and against its own limits.
 //! - `reipl`: the re-IPL against `iscsi-ls` and `iscsi-inq` (libiscsi), and against a target that is slow.
 #![allow(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures time and makes its own files"
+)]
+#![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -7,6 +7,10 @@
 //! - [`copy`]: as many bytes, written in blocks of the same length by one thread and read by another;
 //! - [`disk`]: a disk of tgtd that keeps nothing, written by the same initiator and read by libiscsi's iscsi-perf.
 #![allow(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures time and makes its own files"
+)]
+#![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -1,5 +1,9 @@
 //! What each option and command does. A file per family; each only translates between the command line, the rules of
 //! [`crate::iop::config`], the state and the network, and says what came of it.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "commands read the environment and files that the user names"
+)]
 
 mod artifacts;
 mod configure;

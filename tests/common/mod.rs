@@ -299,7 +299,6 @@ impl Running {
             stdout: self.readable(stdout),
             stderr: self.readable(stderr),
             status,
-            elapsed: started.elapsed(),
         })
     }
 
@@ -334,8 +333,6 @@ pub struct Output {
     pub stdout: String,
     pub stderr: String,
     pub status: ExitStatus,
-    /// From the first wait to the end.
-    pub elapsed: Duration,
 }
 
 impl fmt::Display for Output {

@@ -85,11 +85,6 @@ fn a_lock_that_is_not_free_in_time_is_an_error_and_nothing_is_written() {
         &["-clearconfig"],
     ] {
         let output = environment.run(&with(&SHORT, words));
-        assert!(
-            output.elapsed < Duration::from_secs(6),
-            "{words:?} waited {:?}",
-            output.elapsed
-        );
         output.assert_status(3).says(&["lock"]);
         assert_eq!(environment.snapshot(), before, "{words:?}");
     }
@@ -121,7 +116,6 @@ fn readers_take_no_lock() {
         &["-help"],
     ] {
         let output = environment.run(&with(&SHORT, words));
-        assert!(output.elapsed < Duration::from_secs(5), "{words:?} waited");
         output.assert_status(0);
     }
 }
@@ -285,11 +279,6 @@ fn a_re_ipl_that_is_interrupted_leaves_the_active_configuration_as_it_was() {
         let process = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
         rustix::process::kill_process(process, signal).unwrap();
         let output = running.wait().expect("a signal ends a re-IPL");
-        assert!(
-            output.elapsed < Duration::from_secs(5),
-            "{signal:?} took {:?}",
-            output.elapsed
-        );
         assert!(!output.status.success(), "{output}");
         let dump = environment.dump();
         assert_eq!(dump["targets"], before["targets"], "{signal:?}");

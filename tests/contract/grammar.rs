@@ -1,4 +1,4 @@
-//! Section 3 of the contract, and the part of section 2 that is no golden text.
+//! The macro language: one option per call, its parameters, the spelling of words.
 
 use crate::common::TestEnvironment;
 

@@ -1,4 +1,4 @@
-//! Sections 8 and 9 of the contract: documents with their exact keys, secrets, exit statuses, broken pipes.
+//! Documents with their exact keys, secrets, exit statuses, broken pipes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

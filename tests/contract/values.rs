@@ -1,4 +1,4 @@
-//! Section 4 of the contract: what a value may be, what is an error, what only a warning.
+//! What a value may be, what is an error, what only a warning.
 
 use proptest::prelude::*;
 use serde_json::Value;

@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use serde_json::Value;
 
 use super::target::{
@@ -45,13 +43,11 @@ fn a_target_that_is_full_for_a_moment_is_asked_again() {
 
 #[test]
 fn unit_attention_for_ever_is_given_up() {
-    let started = Instant::now();
     let words = words(&failed(
         &attached(&target(|_, _| Some(check(6, 0x29, 0)))),
         "enumerate",
     ));
     assert!(words.contains("UNIT ATTENTION"), "{words}");
-    assert!(started.elapsed().as_secs() < 5);
 }
 
 #[test]

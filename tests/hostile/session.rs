@@ -494,12 +494,7 @@ fn pings_without_end_after_the_logout_take_no_memory() {
     let environment = attached(&target);
     let running = environment.start(&["--json", "--timeout", "1.5", "-reipliscsiop"]);
     let peak = super::peak_memory(running.id());
-    let output = super::outcome(running).assert_status(0);
-    assert!(
-        output.elapsed < Duration::from_secs(5),
-        "{:?}",
-        output.elapsed
-    );
+    super::outcome(running).assert_status(0);
     let peak = peak.join().unwrap();
     assert!(peak > 0 && peak < 24 * 1024, "{peak} KiB");
 }

@@ -339,12 +339,6 @@ fn fail(port: u16) -> Value {
     let environment = TestEnvironment::new();
     environment.add(NAME, "127.0.0.1", port);
     let output = environment.run(&["--json", "--timeout", "0.5", "-reipliscsiop"]);
-    // Four times the timeout is all that a target is given; the rest is for a busy machine.
-    assert!(
-        output.elapsed < Duration::from_secs(5),
-        "took {:?}",
-        output.elapsed
-    );
     let output = output.assert_status(4);
     assert!(!output.stderr.contains("panicked"), "{}", *output);
     let target = output.json()["targets"][0].clone();
@@ -459,27 +453,4 @@ fn a_peer_that_closes_at_once_is_reported() {
         }
     });
     let _ = fail(port);
-}
-
-#[test]
-fn all_targets_are_contacted_at_the_same_time() {
-    let tgtd = Tgtd::serving(Target::empty(NAME));
-    let stalled = Relay::start(
-        tgtd.port(),
-        Conduct {
-            stall_after: Some(0),
-            ..Conduct::default()
-        },
-    );
-    let environment = TestEnvironment::new();
-    for index in 0..8 {
-        environment.add(&format!("iqn.lab:{index}"), "127.0.0.1", stalled.port());
-    }
-    let output = environment.run(&["--timeout", "0.5", "-reipliscsiop"]);
-    assert!(
-        output.elapsed < Duration::from_secs(3),
-        "took {:?}",
-        output.elapsed
-    );
-    output.assert_status(4);
 }
