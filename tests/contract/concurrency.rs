@@ -305,7 +305,9 @@ fn eight_writers_that_add_ten_targets_each_lose_none() {
     let mut names = environment.configured_targets();
     names.sort();
     let expected: Vec<_> = (0..8)
-        .flat_map(|writer| (0..10).map(move |target| format!("iqn.2026-01.a:{writer:02}-{target:02}")))
+        .flat_map(|writer| {
+            (0..10).map(move |target| format!("iqn.2026-01.a:{writer:02}-{target:02}"))
+        })
         .collect();
     assert_eq!(names, expected);
 }
