@@ -9,7 +9,10 @@
 //!
 //! A replacement is a temporary file, fsync, rename, fsync of the directory: a reader takes no lock, and a crash leaves the
 //! old file or the new one. A lock file is never removed, because a second process could lock the removed one.
-#![allow(clippy::disallowed_methods, reason = "the storage is where files are read, replaced and locked")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the storage is where files are read, replaced and locked"
+)]
 
 mod directory;
 mod error;

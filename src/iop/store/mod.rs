@@ -13,6 +13,10 @@
 //!
 //! [`crate::storage`] reads, replaces and locks the files. Nothing holds `config.lock` while it talks to the network. A
 //! temporary file that a killed writer of a secret left behind is removed by the next call of any kind.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the store draws UUIDs, keys and nonces"
+)]
 
 mod active;
 mod error;
