@@ -7,7 +7,7 @@
 //! | [`error`] | the one place where a failure gets its wording and its exit status |
 //! | [`iop`] | the product's core: configuration, KeyStore, records on disk, devices, the re-IPL |
 //! | [`transport`] | tokio: the connection, the initiator's handle and driver, the sessions of a re-IPL |
-//! | [`scsi`] | sans-IO SPC, SMC and SSC: encodes commands, decodes replies |
+//! | [`scsi`] | sans-IO SPC, SMC and SSC, both sides: commands, parameter data, sense data |
 //! | [`vtl`] | the embedded virtual tape library: a medium changer and its drives, cartridges on disk, a listener with tokio |
 //! | [`storage`] | files that are kept whole and private: directories, durable replacement, locks |
 //! | [`iscsi`] | sans-IO RFC 7143, both roles: PDUs, text negotiation, CHAP, login, full feature phase |
@@ -23,12 +23,13 @@
 //! transport -> iscsi
 //! vtl       -> iscsi, scsi, storage
 //! cli       -> values
-//! iscsi, scsi, storage, values -> nothing else in the crate
+//! iscsi     -> scsi
+//! scsi, storage, values -> nothing else in the crate
 //! ```
 //!
 //! `iscsi`, `scsi`, `values`, `iop::config`, `iop::active`, `iop::devices`, `iop::keystore` and the grammar do no I/O: no sockets,
 //! files, clocks or random numbers; time, the ISID, challenges and nonces are arguments. tokio appears in `transport` and
-//! `vtl::listener` only.
+//! `vtl::listener` only. Of `scsi`, `iscsi` knows [`scsi::lun`] alone: it never looks into a CDB.
 #![cfg_attr(
     test,
     allow(

@@ -4,7 +4,6 @@ use super::document::{ActiveDocument, Iop};
 use crate::iop::active::{
     Drive, Failure, Library, Phase, SessionReport, StoredIn, TargetReport, TargetStatus,
 };
-use crate::iop::devices::lun_text;
 use crate::iop::devices::resolve::recorded_lun;
 
 /// The column in which the colon behind a label stands.
@@ -227,7 +226,7 @@ impl Page {
 
 /// Returns a logical unit number of a record: the number, or its bytes where it has none.
 fn lun(number: u64, address: Option<&str>) -> String {
-    recorded_lun(number, address).map_or_else(|| number.to_string(), lun_text)
+    recorded_lun(number, address).map_or_else(|| number.to_string(), |lun| lun.to_string())
 }
 
 fn yes_no(value: bool) -> &'static str {

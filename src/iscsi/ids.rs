@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Logical unit number (RFC 7143 11.2.1.7): eight bytes, kept as they stand on the wire.
+pub use crate::scsi::lun::Lun;
+
 /// Defines a sequence number: a distinct 32-bit serial number of RFC 1982, as RFC 7143 4.2.2 prescribes.
 macro_rules! serial_number {
     ($(#[$doc:meta])* $name:ident) => {
@@ -137,49 +140,6 @@ impl fmt::Display for Cid {
     }
 }
 
-/// Logical unit number (RFC 7143 11.2.1.7, SAM-5 4.7): eight bytes, kept as they stand on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Lun(pub [u8; 8]);
-
-impl Lun {
-    /// The largest number that single-level addressing can carry.
-    pub const MAX_NUMBER: u16 = 0x3fff;
-
-    /// Returns the single-level LUN of that number: peripheral device addressing up to 255, flat space addressing up to
-    /// 16383; `None` above.
-    #[must_use]
-    pub const fn from_number(number: u16) -> Option<Self> {
-        let [high, low] = number.to_be_bytes();
-        match number {
-            0..=0xff => Some(Self([0, low, 0, 0, 0, 0, 0, 0])),
-            0x100..=Self::MAX_NUMBER => Some(Self([0x40 | high, low, 0, 0, 0, 0, 0, 0])),
-            _ => None,
-        }
-    }
-
-    /// Returns the number of a single-level LUN on bus 0; `None` for any other form.
-    #[must_use]
-    pub const fn number(self) -> Option<u16> {
-        match self.0 {
-            [0, low, 0, 0, 0, 0, 0, 0] => Some(low as u16),
-            [high @ 0x40..=0x7f, low, 0, 0, 0, 0, 0, 0] => {
-                Some(u16::from_be_bytes([high & 0x3f, low]))
-            }
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Lun {
-    /// Writes the number where there is one, else the eight bytes in hex.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.number() {
-            Some(number) => write!(f, "{number}"),
-            None => write!(f, "{:#018x}", u64::from_be_bytes(self.0)),
-        }
-    }
-}
-
 /// Status-Class and Status-Detail of a Login Response (RFC 7143 11.13.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LoginStatus {
@@ -242,46 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn luns_up_to_255_use_peripheral_and_above_flat_addressing() {
-        assert_eq!(Lun::from_number(255), Some(Lun([0, 255, 0, 0, 0, 0, 0, 0])));
-        assert_eq!(
-            Lun::from_number(256),
-            Some(Lun([0x41, 0, 0, 0, 0, 0, 0, 0]))
-        );
-        assert_eq!(
-            Lun::from_number(16383),
-            Some(Lun([0x7f, 0xff, 0, 0, 0, 0, 0, 0]))
-        );
-        assert_eq!(Lun::from_number(16384), None);
-    }
-
-    #[test]
-    fn a_small_lun_in_flat_form_has_its_number_and_other_forms_have_none() {
-        assert_eq!(Lun([0x40, 7, 0, 0, 0, 0, 0, 0]).number(), Some(7));
-        assert_eq!(Lun([1, 7, 0, 0, 0, 0, 0, 0]).number(), None);
-        assert_eq!(Lun([0, 7, 0, 1, 0, 0, 0, 0]).number(), None);
-        assert_eq!(
-            Lun([0xc1, 1, 0, 0, 0, 0, 0, 0]).to_string(),
-            "0xc101000000000000"
-        );
-    }
-
-    #[test]
     fn identifiers_print_as_people_quote_them() {
         assert_eq!(LoginStatus::new(2, 1).to_string(), "0x0201");
         assert_eq!(InitiatorTaskTag::RESERVED.to_string(), "0xffffffff");
-        assert_eq!(
-            Lun::from_number(300).map(|lun| lun.to_string()),
-            Some("300".to_owned())
-        );
     }
 
     proptest! {
-        #[test]
-        fn a_lun_number_survives_the_wire_form(number in 0..=Lun::MAX_NUMBER) {
-            prop_assert_eq!(Lun::from_number(number).and_then(Lun::number), Some(number));
-        }
-
         #[test]
         fn a_later_serial_number_is_preceded_by_the_earlier(start: u32, step in 1..(1u32 << 31)) {
             let later = CmdSn(start).plus(step);

@@ -1,29 +1,31 @@
-//! SCSI without I/O: what tape libraries are asked, and what their answers mean.
+//! SCSI without I/O, both sides of every command: what tape libraries and their drives are asked, and what they answer.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`reader`] | the one bounded reader through which every byte of a reply is read |
+//! | [`command`] | [`Command`]: parsed from a CDB once, encoded from the same type; knows direction and length of its transfer |
+//! | [`data`] | parameter data, encoded and decoded side by side: INQUIRY and VPD, mode and log pages, element status, positions, reservations |
+//! | [`lun`] | logical unit numbers |
 //! | [`sense`] | sense data, sense keys and additional sense codes, in words (SPC-4 4.5) |
-//! | [`spc`] | commands of every device (SPC-4): INQUIRY, REPORT LUNS, MODE SENSE and the like |
-//! | [`vpd`] | vital product data pages 00h, 80h, 83h and IBM's D0h (SPC-4 7.8) |
-//! | [`smc`] | commands of medium changers: element addresses and element status (SMC-3) |
-//! | [`ssc`] | commands of tape drives: blocks, filemarks and positions (SSC-4) |
+//! | [`status`] | status codes (SAM-5 5.3.1) |
+//! | [`reader`] | the one bounded reader through which every byte of a reply is read |
 //!
-//! A function that builds a command returns a [`Request`]: the CDB and the number of bytes that its reply may have.
-//! A reply is decoded from whatever bytes came: what the allocation length (or a device) has cut off is used as far
-//! as it goes where the standard allows that, and is a [`DecodeError`] otherwise. Nothing here panics, whatever a
-//! device sends.
+//! Parameter data is decoded from whatever bytes came: what the allocation length (or a device) has cut off is used as
+//! far as it goes where the standard allows that, and is a [`DecodeError`] otherwise. Nothing here panics, whatever a
+//! peer sends.
 
+pub mod command;
+pub mod data;
+pub mod lun;
 pub mod reader;
 pub mod sense;
-pub mod smc;
-pub mod spc;
-pub mod ssc;
-pub mod vpd;
+pub mod status;
 
 use std::fmt;
 
-pub use sense::{AdditionalSenseCode, SenseData, SenseKey};
+pub use command::{Command, Transfer};
+pub use lun::Lun;
+pub use sense::{AdditionalSenseCode, FieldPointer, SenseData, SenseKey};
+pub use status::Status;
 use thiserror::Error;
 
 /// A command descriptor block of 6, 10, 12 or 16 bytes (SPC-4 4.3).
@@ -80,58 +82,6 @@ impl fmt::Debug for Cdb {
             write!(f, "{gap}{byte:02x}")?;
         }
         f.write_str(")")
-    }
-}
-
-/// A command and the room for its reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The command descriptor block.
-    pub cdb: Cdb,
-    /// ALLOCATION LENGTH of the CDB, in bytes: the most that the device may return. 0 for a command without a reply.
-    ///
-    /// The expected data transfer length of the transport must be the same: tgt refuses an allocation length beyond
-    /// it.
-    pub allocation_length: u32,
-}
-
-/// A status code as the device server returned it (SAM-5 5.3.1). Unknown codes are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Status(pub u8);
-
-impl Status {
-    /// The command was done.
-    pub const GOOD: Self = Self(0x00);
-    /// Sense data says what happened.
-    pub const CHECK_CONDITION: Self = Self(0x02);
-    /// The condition of the command is met (PRE-FETCH and the like).
-    pub const CONDITION_MET: Self = Self(0x04);
-    /// The logical unit is busy; the command may be sent again later.
-    pub const BUSY: Self = Self(0x08);
-    /// Another initiator holds a reservation.
-    pub const RESERVATION_CONFLICT: Self = Self(0x18);
-    /// The logical unit cannot queue one more command; it may be sent again later.
-    pub const TASK_SET_FULL: Self = Self(0x28);
-    /// An auto contingent allegiance stands.
-    pub const ACA_ACTIVE: Self = Self(0x30);
-    /// Another initiator aborted the command.
-    pub const TASK_ABORTED: Self = Self(0x40);
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match *self {
-            Self::GOOD => "GOOD",
-            Self::CHECK_CONDITION => "CHECK CONDITION",
-            Self::CONDITION_MET => "CONDITION MET",
-            Self::BUSY => "BUSY",
-            Self::RESERVATION_CONFLICT => "RESERVATION CONFLICT",
-            Self::TASK_SET_FULL => "TASK SET FULL",
-            Self::ACA_ACTIVE => "ACA ACTIVE",
-            Self::TASK_ABORTED => "TASK ABORTED",
-            Self(code) => return write!(f, "status {code:02X}h"),
-        };
-        f.write_str(name)
     }
 }
 
@@ -196,14 +146,5 @@ mod tests {
         assert_eq!(Cdb::from([0xa0; 12]).as_bytes().len(), 12);
         assert_eq!(Cdb::from([0x5a; 10]).as_bytes().len(), 10);
         assert_eq!(Cdb::from([0x91; 16]).as_bytes().len(), 16);
-    }
-
-    #[test]
-    fn a_status_prints_its_name_and_an_unknown_one_its_code() {
-        assert_eq!(
-            Status::RESERVATION_CONFLICT.to_string(),
-            "RESERVATION CONFLICT"
-        );
-        assert_eq!(Status(0x22).to_string(), "status 22h");
     }
 }

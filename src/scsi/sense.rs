@@ -24,7 +24,60 @@ pub struct SenseData {
     pub end_of_medium: bool,
     /// ILI: the block's length is not the one asked for.
     pub incorrect_length: bool,
+    /// With ILLEGAL REQUEST: the field that is at fault.
+    pub field_pointer: Option<FieldPointer>,
 }
+
+/// FIELD POINTER, sense-key specific data of ILLEGAL REQUEST (SPC-4 4.5.2.4.2): the field that is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FieldPointer {
+    /// C/D: in the CDB; otherwise in the parameter list.
+    pub in_cdb: bool,
+    /// FIELD POINTER: the first byte of the field, counted from 0.
+    pub byte: u16,
+    /// BIT POINTER: the field's most significant bit, where BPV says that it is valid.
+    pub bit: Option<u8>,
+}
+
+impl FieldPointer {
+    /// Returns the pointer to a field of the CDB.
+    pub const fn in_cdb(byte: u16, bit: Option<u8>) -> Self {
+        Self {
+            in_cdb: true,
+            byte,
+            bit,
+        }
+    }
+
+    /// Returns the pointer to a field of the parameter list.
+    pub const fn in_parameters(byte: u16) -> Self {
+        Self {
+            in_cdb: false,
+            byte,
+            bit: None,
+        }
+    }
+
+    fn encode(self) -> [u8; 3] {
+        let bit = self.bit.map_or(0, |bit| BPV | bit & 0x07);
+        let [high, low] = self.byte.to_be_bytes();
+        [SKSV | if self.in_cdb { CD } else { 0 } | bit, high, low]
+    }
+
+    /// Decodes sense-key specific data; `None` where SKSV says that it is not valid.
+    fn decode([flags, high, low]: [u8; 3]) -> Option<Self> {
+        (flags & SKSV != 0).then(|| Self {
+            in_cdb: flags & CD != 0,
+            byte: u16::from_be_bytes([high, low]),
+            bit: (flags & BPV != 0).then_some(flags & 0x07),
+        })
+    }
+}
+
+/// Bits of the sense-key specific data of ILLEGAL REQUEST.
+const SKSV: u8 = 0x80;
+const CD: u8 = 0x40;
+const BPV: u8 = 0x08;
 
 impl SenseData {
     /// Decodes sense data, which may be cut off anywhere behind its sense key.
@@ -56,6 +109,7 @@ impl SenseData {
             filemark: false,
             end_of_medium: false,
             incorrect_length: false,
+            field_pointer: None,
         }
     }
 
@@ -68,8 +122,9 @@ impl SenseData {
         let key = flags | self.key.0 & 0x0f;
         let [_, _, _, _, a, b, c, d] = self.information.unwrap_or(0).to_be_bytes();
         let AdditionalSenseCode { asc, ascq } = self.code;
+        let [e, f, g] = self.field_pointer.map_or([0; 3], FieldPointer::encode);
         [
-            response, 0, key, a, b, c, d, 10, 0, 0, 0, 0, asc, ascq, 0, 0, 0, 0,
+            response, 0, key, a, b, c, d, 10, 0, 0, 0, 0, asc, ascq, 0, e, f, g,
         ]
     }
 
@@ -81,15 +136,18 @@ impl SenseData {
         let information = reader.u32().ok().filter(|_| response & 0x80 != 0);
         // ADDITIONAL SENSE LENGTH and COMMAND-SPECIFIC INFORMATION.
         let _ = reader.take_up_to(5);
-        let [asc, ascq] = reader.array_or(0);
+        let [asc, ascq, _replaceable_unit] = reader.array_or(0);
+        let key = SenseKey(flags & 0x0f);
         Ok(Self {
             deferred: response & 0x7f == 0x71,
-            key: SenseKey(flags & 0x0f),
+            key,
             code: AdditionalSenseCode { asc, ascq },
             information: information.map(u64::from),
             filemark: flags & 0x80 != 0,
             end_of_medium: flags & 0x40 != 0,
             incorrect_length: flags & 0x20 != 0,
+            field_pointer: FieldPointer::decode(reader.array_or(0))
+                .filter(|_| key == SenseKey::ILLEGAL_REQUEST),
         })
     }
 
@@ -108,6 +166,7 @@ impl SenseData {
             filemark: false,
             end_of_medium: false,
             incorrect_length: false,
+            field_pointer: None,
         };
         let mut descriptors = Reader::new(ITEM, reader.take_up_to(usize::from(length)));
         while let Ok([kind, length]) = descriptors.array() {
@@ -124,6 +183,10 @@ impl SenseData {
         match kind {
             // Information: VALID in the first byte.
             0x00 => self.information = body.u64().ok().filter(|_| first & 0x80 != 0),
+            // Sense-key specific.
+            0x02 if self.key == SenseKey::ILLEGAL_REQUEST => {
+                self.field_pointer = body.array().ok().and_then(FieldPointer::decode);
+            }
             // Stream commands (SSC).
             0x04 => {
                 self.filemark = flags & 0x80 != 0;
@@ -454,6 +517,30 @@ mod tests {
             ]
         );
         assert_eq!(SenseData::decode(&sense.encode()), Ok(sense));
+    }
+
+    #[test]
+    fn an_illegal_request_names_its_field() {
+        let mut sense = SenseData::new(
+            SenseKey::ILLEGAL_REQUEST,
+            AdditionalSenseCode::INVALID_FIELD_IN_CDB,
+        );
+        sense.field_pointer = Some(FieldPointer::in_cdb(6, Some(0)));
+        assert_eq!(sense.encode()[15..], [0xc8, 0, 6]);
+        assert_eq!(SenseData::decode(&sense.encode()), Ok(sense));
+        sense.field_pointer = Some(FieldPointer::in_parameters(0x0102));
+        assert_eq!(sense.encode()[15..], [0x80, 1, 2]);
+        assert_eq!(SenseData::decode(&sense.encode()), Ok(sense));
+        let descriptors = [
+            0x72, 0x05, 0x24, 0, 0, 0, 0, 8, 0x02, 0x06, 0, 0, 0xcb, 0, 7, 0,
+        ];
+        let pointer = SenseData::decode(&descriptors).unwrap().field_pointer;
+        assert_eq!(pointer, Some(FieldPointer::in_cdb(7, Some(3))));
+        // With another sense key the bytes mean something else.
+        let progress = [
+            0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 4, 1, 0, 0x80, 0x40, 0,
+        ];
+        assert_eq!(SenseData::decode(&progress).unwrap().field_pointer, None);
     }
 
     #[test]

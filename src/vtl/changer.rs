@@ -1,21 +1,19 @@
 //! The medium changer (SMC-3).
 
-use bytes::Bytes;
-
 use super::configuration::LibraryConfiguration;
 use super::drive::Drive;
 use super::log;
-use super::logical_unit::{Call, Identity, LogicalUnit};
+use super::logical_unit::{Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Placed};
-use super::mode::{ModeHeader, ModePages};
-use super::operation::Command;
-use super::reply::{Outcome, Refusal, up_to};
-use crate::scsi::smc::device::{
-    ElementReport, ElementStatusQuery, ExchangeMedium, MoveMedium, element_status,
+use super::mode::ModePages;
+use super::reply::{Outcome, Refusal, done, up_to};
+use crate::scsi::command::{
+    ExchangeMedium, LogSense, MoveMedium, PositionToElement, ReadElementStatus,
 };
-use crate::scsi::smc::{ElementAddressAssignment, ElementType};
-use crate::scsi::spc::PeripheralDeviceType;
-use crate::scsi::vpd::MachineTypeModel;
+use crate::scsi::data::element_status::{ElementReport, ElementType, element_status};
+use crate::scsi::data::inquiry::PeripheralDeviceType;
+use crate::scsi::data::mode::ElementAddressAssignment;
+use crate::scsi::data::vpd::MachineTypeModel;
 use crate::scsi::{AdditionalSenseCode, SenseKey};
 
 /// Element addresses as a 3584 has them.
@@ -110,61 +108,20 @@ enum Place {
 }
 
 impl Elements<'_> {
-    /// Executes a command of the changer that not every device has in common.
-    pub(super) fn execute(&mut self, command: Command, call: &Call<'_>) -> Outcome {
-        let mode = &self.changer.unit.mode;
-        match command {
-            // The elements need no looking at.
-            Command::TestUnitReady
-            | Command::InitializeElementStatus
-            | Command::InitializeElementStatusWithRange => Ok(Bytes::new()),
-            Command::ModeSense6 => {
-                let [_, _, _, _, allocation, ..] = *call.cdb;
-                Ok(up_to(
-                    mode.sense6(call.cdb, ModeHeader::default())?,
-                    allocation,
-                ))
-            }
-            Command::ModeSense10 => {
-                let [_, _, _, _, _, _, _, high, low, ..] = *call.cdb;
-                let data = mode.sense10(call.cdb, ModeHeader::default())?;
-                Ok(up_to(data, u16::from_be_bytes([high, low])))
-            }
-            Command::ModeSelect6 | Command::ModeSelect10 => {
-                let (list, long) = call.parameter_list(command)?;
-                let selection = mode.check(call.cdb, list, long)?;
-                if selection.block_descriptor.is_some() {
-                    return Err(Refusal::invalid_parameter());
-                }
-                self.changer.unit.select(call.nexus, selection);
-                Ok(Bytes::new())
-            }
-            Command::LogSense => {
-                let [_, _, _, _, _, _, _, high, low, ..] = *call.cdb;
-                let data = log::sense(call.cdb, &[log::tape_alert()])?;
-                Ok(up_to(data, u16::from_be_bytes([high, low])))
-            }
-            Command::PositionToElement => {
-                let [_, _, a, b, c, d, ..] = *call.cdb;
-                transport(u16::from_be_bytes([a, b]))?;
-                self.place(u16::from_be_bytes([c, d]))?;
-                Ok(Bytes::new())
-            }
-            Command::MoveMedium => self.move_medium(MoveMedium::decode(call.cdb)),
-            Command::ExchangeMedium => self.exchange(ExchangeMedium::decode(call.cdb)),
-            Command::ReadElementStatus => {
-                let query =
-                    ElementStatusQuery::decode(call.cdb).ok_or_else(Refusal::invalid_field)?;
-                Ok(self.status(&query))
-            }
-            _ => Err(Refusal::illegal(
-                AdditionalSenseCode::INVALID_OPERATION_CODE,
-            )),
-        }
+    /// LOG SENSE (SPC-4 6.7).
+    pub(super) fn log_sense(&self, command: LogSense) -> Outcome {
+        log::sense(command, &[log::tape_alert()])
+    }
+
+    /// POSITION TO ELEMENT (SMC-3).
+    pub(super) fn position_to_element(&self, command: PositionToElement) -> Outcome {
+        transport(command.transport)?;
+        self.place(command.destination)?;
+        done()
     }
 
     /// MOVE MEDIUM (SMC-3).
-    fn move_medium(&mut self, command: MoveMedium) -> Outcome {
+    pub(super) fn move_medium(&mut self, command: MoveMedium) -> Outcome {
         let MoveMedium {
             source,
             destination,
@@ -180,7 +137,7 @@ impl Elements<'_> {
         self.full(source)?;
         // A full destination is in the way only when it is another element.
         if destination == source {
-            return Ok(Bytes::new());
+            return done();
         }
         if self.cartridge(destination)?.is_some() {
             return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
@@ -190,7 +147,7 @@ impl Elements<'_> {
     }
 
     /// EXCHANGE MEDIUM (SMC-3).
-    fn exchange(&mut self, command: ExchangeMedium) -> Outcome {
+    pub(super) fn exchange(&mut self, command: ExchangeMedium) -> Outcome {
         let ExchangeMedium {
             source,
             first_destination: first,
@@ -221,7 +178,7 @@ impl Elements<'_> {
         }
         let outcome = match self.put_from(source, first, taken) {
             Ok(()) => match self.record() {
-                Ok(_) => return Ok(Bytes::new()),
+                Ok(_) => return done(),
                 Err(refusal) => self.take(first).map(|taken| (taken, refusal)),
             },
             Err(returned) => Ok(returned),
@@ -279,7 +236,7 @@ impl Elements<'_> {
 
     fn record(&self) -> Outcome {
         match self.cartridge_store.record(self.contents()) {
-            Ok(()) => Ok(Bytes::new()),
+            Ok(()) => done(),
             Err(_) => Err(Refusal::check(
                 SenseKey::HARDWARE_ERROR,
                 AdditionalSenseCode::INTERNAL_TARGET_FAILURE,
@@ -344,7 +301,7 @@ impl Elements<'_> {
     }
 
     /// READ ELEMENT STATUS (SMC-3).
-    fn status(&self, query: &ElementStatusQuery) -> Bytes {
+    pub(super) fn status(&self, query: ReadElementStatus) -> Outcome {
         let reports: Vec<ElementReport> = self
             .addresses()
             .filter(|(address, element_type)| {
@@ -357,7 +314,7 @@ impl Elements<'_> {
             .map(|(address, element_type)| self.report(address, element_type))
             .collect();
         let data = element_status(&reports, query.volume_tag, query.device_id);
-        up_to(data, query.allocation_length)
+        Ok(up_to(data, query.allocation_length))
     }
 
     fn report(&self, address: u16, element_type: ElementType) -> ElementReport {

@@ -2,7 +2,7 @@
 
 use super::barcode::Barcode;
 use super::configuration::DriveType;
-use crate::scsi::ssc::Density;
+use crate::scsi::data::density::Density;
 
 /// What a drive can do with a cartridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

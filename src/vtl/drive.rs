@@ -1,18 +1,17 @@
 //! The tape drive (SSC-4): what it is, the cartridge in it, and every command that moves no tape.
 
-use bytes::Bytes;
-
 use super::configuration::{DriveType, LibraryError};
 use super::density;
-use super::fault::LibraryFaults;
 use super::log;
 use super::logical_unit::{Call, Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Tape};
 use super::mode::{ModeHeader, ModePages};
-use super::operation::Command;
-use super::reply::{Outcome, Refusal, up_to};
-use crate::scsi::spc::PeripheralDeviceType;
-use crate::scsi::ssc::{self, LoadUnload, Transfer};
+use super::reply::{Outcome, Refusal, done, up_to};
+use crate::scsi::command::{LoadUnload, LogSense, ReportDensitySupport};
+use crate::scsi::data::block_limits::BlockLimits;
+use crate::scsi::data::density::density_support;
+use crate::scsi::data::inquiry::PeripheralDeviceType;
+use crate::scsi::data::log::LogPage;
 use crate::scsi::{AdditionalSenseCode, SenseKey};
 use crate::storage::StorageError;
 
@@ -134,45 +133,24 @@ impl Drive {
         }
     }
 
-    /// Returns how many bytes a WRITE wants.
-    pub(super) fn write_length(&self, cdb: &[u8; 16]) -> u32 {
-        let transfer = Transfer::decode(cdb);
-        match transfer.fixed {
-            true => transfer.length.saturating_mul(self.unit.mode.block_length),
-            false => transfer.length,
-        }
+    /// Returns the block length in force, in bytes; 0 for blocks of any length.
+    pub(super) fn block_length(&self) -> u32 {
+        self.unit.mode.block_length
     }
 
-    /// Executes a command that not every device has in common.
-    pub(super) fn execute(
-        &mut self,
-        command: Command,
-        call: &Call<'_>,
-        faults: &LibraryFaults,
-    ) -> Outcome {
-        match command {
-            Command::TestUnitReady => self.ready().map(|_| Bytes::new()),
-            Command::ModeSense6 => {
-                let [_, _, _, _, allocation, ..] = *call.cdb;
-                let data = self.unit.mode.sense6(call.cdb, self.mode_header())?;
-                Ok(up_to(data, allocation))
-            }
-            Command::ModeSense10 => {
-                let [_, _, _, _, _, _, _, high, low, ..] = *call.cdb;
-                let data = self.unit.mode.sense10(call.cdb, self.mode_header())?;
-                Ok(up_to(data, u16::from_be_bytes([high, low])))
-            }
-            Command::ModeSelect6 | Command::ModeSelect10 => self.mode_select(command, call),
-            Command::LogSense => {
-                let [_, _, _, _, _, _, _, high, low, ..] = *call.cdb;
-                let data = log::sense(call.cdb, &self.log_pages())?;
-                Ok(up_to(data, u16::from_be_bytes([high, low])))
-            }
-            Command::ReadBlockLimits => Ok(ssc::block_limits(LONGEST_BLOCK).into()),
-            Command::ReportDensitySupport => self.report_density(call.cdb),
-            Command::LoadUnload => self.load_unload(call),
-            _ => self.execute_on_tape(command, call, faults),
-        }
+    /// LOG SENSE (SPC-4 6.7).
+    pub(super) fn log_sense(&self, command: LogSense) -> Outcome {
+        log::sense(command, &self.log_pages())
+    }
+
+    /// READ BLOCK LIMITS (SSC-4 7.6).
+    pub(super) fn read_block_limits(&self) -> Outcome {
+        let limits = BlockLimits {
+            granularity: 0,
+            longest: LONGEST_BLOCK,
+            shortest: 1,
+        };
+        Ok(limits.encode().into())
     }
 
     /// Returns the tape, when a cartridge is loaded.
@@ -223,7 +201,7 @@ impl Drive {
             .unwrap_or(self.drive_type.generation())
     }
 
-    fn mode_header(&self) -> ModeHeader {
+    pub(super) fn mode_header(&self) -> ModeHeader {
         let [_, a, b, c] = self.unit.mode.block_length.to_be_bytes();
         let density = density::code(self.generation());
         let medium_type = match self.loaded {
@@ -239,24 +217,20 @@ impl Drive {
         }
     }
 
-    fn mode_select(&mut self, command: Command, call: &Call<'_>) -> Outcome {
-        let (list, long) = call.parameter_list(command)?;
-        let selection = self.unit.mode.check(call.cdb, list, long)?;
-        if let Some([density, _, _, _, _, a, b, c]) = selection.block_descriptor {
-            let length = u32::from_be_bytes([0, a, b, c]);
-            // 00h is the default density, 7Fh the present one.
-            let known =
-                density == 0 || density == 0x7f || density == density::code(self.generation());
-            if !known || length > LONGEST_BLOCK {
-                return Err(Refusal::invalid_parameter());
-            }
-            self.unit.mode.block_length = length;
+    /// Takes the block descriptor of a MODE SELECT: the block length from here on.
+    pub(super) fn select_block_length(&mut self, descriptor: [u8; 8]) -> Result<(), Refusal> {
+        let [density, _, _, _, _, a, b, c] = descriptor;
+        let length = u32::from_be_bytes([0, a, b, c]);
+        // 00h is the default density, 7Fh the present one.
+        let known = density == 0 || density == 0x7f || density == density::code(self.generation());
+        if !known || length > LONGEST_BLOCK {
+            return Err(Refusal::parameter(4));
         }
-        self.unit.select(call.nexus, selection);
-        Ok(Bytes::new())
+        self.unit.mode.block_length = length;
+        Ok(())
     }
 
-    fn log_pages(&self) -> Vec<log::LogPage> {
+    fn log_pages(&self) -> Vec<LogPage> {
         let (remaining, maximum) = match self.ready() {
             Ok(tape) => (self.capacity.saturating_sub(tape.used()), self.capacity),
             Err(_) => (0, 0),
@@ -269,23 +243,25 @@ impl Drive {
     }
 
     /// REPORT DENSITY SUPPORT (SSC-4 7.8).
-    fn report_density(&self, cdb: &[u8; 16]) -> Outcome {
-        let [_, media, _, _, _, _, _, high, low, ..] = *cdb;
-        let densities = if media & 0x01 != 0 {
+    pub(super) fn report_density(&self, command: ReportDensitySupport) -> Outcome {
+        let medium = if command.media {
             self.ready()?;
-            density::supported(self.drive_type, Some(self.generation()))
+            Some(self.generation())
         } else {
-            density::supported(self.drive_type, None)
+            None
         };
-        let data = ssc::density_support(&densities);
-        Ok(up_to(data, u16::from_be_bytes([high, low])))
+        let densities = density::supported(self.drive_type, medium);
+        Ok(up_to(
+            density_support(&densities),
+            command.allocation_length,
+        ))
     }
 
     /// LOAD UNLOAD (SSC-4 7.3).
-    fn load_unload(&mut self, call: &Call<'_>) -> Outcome {
-        let LoadUnload { load, at_end } = LoadUnload::decode(call.cdb);
+    pub(super) fn load_unload(&mut self, command: LoadUnload, call: &Call<'_>) -> Outcome {
+        let LoadUnload { load, at_end, .. } = command;
         if load && at_end {
-            return Err(Refusal::invalid_field());
+            return Err(Refusal::field(4, 2));
         }
         let was_loaded = self.loaded;
         let prevented = !self.unit.preventing.is_empty();
@@ -307,7 +283,7 @@ impl Drive {
                 .attentions
                 .raise_for_others(call.nexus, AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED);
         }
-        Ok(Bytes::new())
+        done()
     }
 }
 

@@ -7,16 +7,18 @@ use bytes::Bytes;
 use super::barcode::Barcode;
 use super::changer::{Changer, Elements};
 use super::configuration::{LibraryConfiguration, LibraryError};
+use super::dispatch::{DeviceServer, logical_units, report_luns};
 use super::drive::Drive;
 use super::fault::LibraryFaults;
 use super::logical_unit::{Call, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore};
 use super::nexus::{InitiatorPort, NexusId};
-use super::operation::{Command, Found, Operation};
+use super::operation::{Access, Operation, passes_unit_attention};
 use super::persistent_reservation::PersistentReservations;
 use super::reply::{Outcome, Refusal, ScsiReply, up_to};
-use crate::scsi::spc::{LogicalUnitNumber, LunList, PeripheralDeviceType};
-use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
+use crate::scsi::command::ParseError;
+use crate::scsi::data::inquiry::PeripheralDeviceType;
+use crate::scsi::{AdditionalSenseCode, Command, Lun, SenseData, SenseKey, Status, Transfer};
 
 /// A library: a changer at LUN 0 and drives from LUN 1.
 ///
@@ -62,7 +64,7 @@ impl Library {
     }
 
     /// Returns the logical units, the changer first.
-    pub fn logical_units(&self) -> Vec<LogicalUnitNumber> {
+    pub fn logical_units(&self) -> Vec<Lun> {
         logical_units(self.drives.len())
     }
 
@@ -84,7 +86,7 @@ impl Library {
 
     /// Resets a logical unit (SAM-5 7.7): unit attention 29/03 for every nexus. Returns false when there is no such
     /// unit.
-    pub fn logical_unit_reset(&mut self, lun: LogicalUnitNumber) -> bool {
+    pub fn logical_unit_reset(&mut self, lun: Lun) -> bool {
         let unit = match self.find(lun) {
             Some(Unit::Changer) => Some(&mut self.changer.unit),
             Some(Unit::Drive(index)) => self.drives.get_mut(index).map(|drive| &mut drive.unit),
@@ -129,50 +131,38 @@ impl Library {
         Ok(())
     }
 
-    /// Returns how many bytes of data a command wants from the initiator, as things are now; 0 for a command that is
-    /// not understood. What a WRITE wants depends on the block length, so ask right before the command is executed.
-    pub fn data_out_length(&self, lun: LogicalUnitNumber, cdb: &[u8; 16]) -> u32 {
-        let drive = match self.find(lun) {
-            Some(Unit::Changer) => None,
-            Some(Unit::Drive(index)) => self.drives.get(index),
-            None => return 0,
-        };
-        let device_type = match drive {
-            Some(_) => PeripheralDeviceType::SEQUENTIAL_ACCESS,
-            None => PeripheralDeviceType::MEDIUM_CHANGER,
-        };
-        let Found::Operation(operation) = Operation::find(device_type, cdb) else {
-            return 0;
-        };
-        let [_, _, _, _, short, a, b, c, d, ..] = *cdb;
-        match operation.command {
-            Command::ModeSelect6 => short.into(),
-            Command::ModeSelect10 => u16::from_be_bytes([c, d]).into(),
-            Command::PersistentReserveOut => u32::from_be_bytes([a, b, c, d]),
-            Command::Write => drive.map_or(0, |drive| drive.write_length(cdb)),
-            _ => 0,
-        }
-    }
-
     /// Executes a command.
     ///
-    /// `data_out` is what came from the initiator, [`Library::data_out_length`] bytes for a command that is well
+    /// `data_out` is what came from the initiator: [`ScsiReply::data_out_length`] bytes for a command that is well
     /// formed; a cartridge in memory keeps a large block as this very buffer. `allocation` is the most that may go
     /// back, the transport's expected data transfer length for reading; the CDB's own bound holds as well.
     pub fn execute(
         &mut self,
         nexus: NexusId,
-        lun: LogicalUnitNumber,
+        lun: Lun,
         cdb: &[u8; 16],
         data_out: &Bytes,
         allocation: u32,
     ) -> ScsiReply {
         self.count_down_to_power_cycle();
-        let outcome = match self.find(lun) {
-            Some(unit) => self.execute_at(unit, nexus, cdb, data_out),
-            None => self.execute_nowhere(cdb),
+        let unit = self.find(lun);
+        let device_type = match unit {
+            Some(Unit::Changer) => PeripheralDeviceType::MEDIUM_CHANGER,
+            Some(Unit::Drive(_)) => PeripheralDeviceType::SEQUENTIAL_ACCESS,
+            None => PeripheralDeviceType::UNKNOWN,
         };
-        ScsiReply::new(outcome, allocation)
+        let parsed = Command::parse(device_type, cdb);
+        // What a WRITE takes depends on the block length of this very moment.
+        let block_length = match unit {
+            Some(Unit::Drive(index)) => self.drives.get(index).map(Drive::block_length),
+            Some(Unit::Changer) | None => None,
+        };
+        let transfer = parsed.map(|command| command.transfer(block_length.unwrap_or(0)));
+        let outcome = match unit {
+            Some(unit) => self.execute_at(unit, nexus, cdb, parsed, data_out),
+            None => self.execute_nowhere(parsed),
+        };
+        ScsiReply::new(outcome, allocation, transfer.map_or(0, Transfer::data_out))
     }
 
     fn execute_at(
@@ -180,6 +170,7 @@ impl Library {
         unit: Unit,
         nexus: NexusId,
         cdb: &[u8; 16],
+        parsed: Result<Command, ParseError>,
         data_out: &Bytes,
     ) -> Outcome {
         let Self {
@@ -189,84 +180,65 @@ impl Library {
             cartridge_store,
             faults,
         } = self;
-        let common = match unit {
-            Unit::Changer => &mut changer.unit,
-            Unit::Drive(index) => match drives.get_mut(index) {
-                Some(drive) => &mut drive.unit,
-                None => return Err(no_such_unit()),
-            },
-        };
+        if !parsed.is_ok_and(|command| passes_unit_attention(&command)) {
+            faults.hold_up()?;
+        }
         let call = Call {
             nexus,
             nexuses,
-            cdb,
             data_out,
+            faults,
+            drives: drives.len(),
         };
-        let found = Operation::find(common.identity.device_type, cdb);
-        let passes =
-            matches!(found, Found::Operation(operation) if operation.passes_unit_attention());
-        if !passes {
-            faults.hold_up()?;
-            if let Some(code) = common.attentions.take(nexus) {
-                return Err(Refusal::check(SenseKey::UNIT_ATTENTION, code));
-            }
-        }
-        let operation = match found {
-            Found::Operation(operation) => operation,
-            Found::NoSuchServiceAction => return Err(Refusal::invalid_field()),
-            Found::Nothing => {
-                return Err(Refusal::illegal(
-                    AdditionalSenseCode::INVALID_OPERATION_CODE,
-                ));
-            }
-        };
-        if operation.has_undefined_bits(cdb) {
-            return Err(Refusal::invalid_field());
-        }
-        if common.conflicts(&call, operation.access) {
-            return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
-        }
-        if operation.command == Command::ReportLuns {
-            return report_luns(cdb, drives.len());
-        }
-        if let Some(outcome) = common.execute(operation.command, &call) {
-            return outcome;
-        }
-        match unit {
-            Unit::Changer => Elements {
+        let mut server = match unit {
+            Unit::Changer => DeviceServer::Changer(Elements {
                 changer,
                 drives,
                 cartridge_store,
+            }),
+            Unit::Drive(index) => {
+                DeviceServer::Drive(drives.get_mut(index).ok_or_else(no_such_unit)?)
             }
-            .execute(operation.command, &call),
-            Unit::Drive(index) => match drives.get_mut(index) {
-                Some(drive) => drive.execute(operation.command, &call, faults),
-                None => Err(no_such_unit()),
-            },
+        };
+        let common = server.unit();
+        if !parsed.is_ok_and(|command| passes_unit_attention(&command))
+            && let Some(code) = common.attentions.take(nexus)
+        {
+            return Err(Refusal::check(SenseKey::UNIT_ATTENTION, code));
         }
+        let command = parsed?;
+        let operation = Operation::find(common.identity.device_type, cdb);
+        if let Some(pointer) = operation.and_then(|operation| operation.undefined_bit(cdb)) {
+            return Err(pointer.into());
+        }
+        if common.conflicts(&call, Access::of(&command)) {
+            return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
+        }
+        server.execute(command, &call)
     }
 
     /// A logical unit that is not there answers three commands (SPC-4 6.6, 6.33, 6.39).
-    fn execute_nowhere(&self, cdb: &[u8; 16]) -> Outcome {
-        let [code, evpd, page_code, high, low, ..] = *cdb;
-        match code {
-            // It has no pages.
-            0x12 if (evpd, page_code) != (0, 0) => Err(Refusal::invalid_field()),
-            // PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
-            0x12 => {
-                let mut data = vec![0x7f, 0, 0x06, 2, 31];
-                data.resize(36, 0);
-                Ok(up_to(data, u16::from_be_bytes([high, low])))
-            }
-            0x03 => {
+    fn execute_nowhere(&self, parsed: Result<Command, ParseError>) -> Outcome {
+        match parsed {
+            Ok(Command::Inquiry(command)) => match command.page_code {
+                // It has no pages.
+                Some(_) => Err(Refusal::field(1, 0)),
+                // PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
+                None => {
+                    let mut data = vec![0x7f, 0, 0x06, 2, 31];
+                    data.resize(36, 0);
+                    Ok(up_to(data, command.allocation_length))
+                }
+            },
+            Ok(Command::RequestSense(command)) => {
                 let sense = SenseData::new(
                     SenseKey::ILLEGAL_REQUEST,
                     AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED,
                 );
-                Ok(up_to(sense.encode().to_vec(), low))
+                Ok(up_to(sense.encode().to_vec(), command.allocation_length))
             }
-            0xa0 => report_luns(cdb, self.drives.len()),
-            _ => Err(no_such_unit()),
+            Ok(Command::ReportLuns(command)) => report_luns(command, self.drives.len()),
+            Ok(_) | Err(_) => Err(no_such_unit()),
         }
     }
 
@@ -348,7 +320,7 @@ impl Library {
         std::iter::once(&mut self.changer.unit).chain(drives)
     }
 
-    fn find(&self, lun: LogicalUnitNumber) -> Option<Unit> {
+    fn find(&self, lun: Lun) -> Option<Unit> {
         match usize::try_from(lun.number()).ok()? {
             0 => Some(Unit::Changer),
             number => {
@@ -375,28 +347,6 @@ fn cartridge(volume: &Barcode, configuration: &LibraryConfiguration) -> Cartridg
 
 fn no_such_unit() -> Refusal {
     Refusal::illegal(AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED)
-}
-
-fn logical_units(drives: usize) -> Vec<LogicalUnitNumber> {
-    (0..=u16::try_from(drives).unwrap_or(u16::MAX))
-        .map(LogicalUnitNumber::from_number)
-        .collect()
-}
-
-/// REPORT LUNS (SPC-4 6.33).
-fn report_luns(cdb: &[u8; 16], drives: usize) -> Outcome {
-    let [_, _, select, _, _, _, a, b, c, d, ..] = *cdb;
-    let allocation = u32::from_be_bytes([a, b, c, d]);
-    if allocation < 16 {
-        return Err(Refusal::invalid_field());
-    }
-    let luns = match select {
-        // 01h asks for well known logical units, of which there are none.
-        0x01 => Vec::new(),
-        0x00 | 0x02 => logical_units(drives),
-        _ => return Err(Refusal::invalid_field()),
-    };
-    Ok(up_to(LunList::encode(&luns), allocation))
 }
 
 #[cfg(test)]
@@ -434,11 +384,13 @@ mod tests {
 
     #[test]
     fn the_length_of_parameter_lists_is_in_the_cdb() {
-        let library = Library::new(LibraryConfiguration::default()).unwrap();
-        let wanted = |lun, bytes: &[u8]| {
+        let mut library = Library::new(LibraryConfiguration::default()).unwrap();
+        let mut wanted = |lun, bytes: &[u8]| {
             let mut cdb = [0; 16];
             cdb[..bytes.len()].copy_from_slice(bytes);
-            library.data_out_length(LogicalUnitNumber::from_number(lun), &cdb)
+            let lun = Lun::from_number(lun).unwrap();
+            let reply = library.execute(NexusId(1), lun, &cdb, &Bytes::new(), 0);
+            reply.data_out_length
         };
         assert_eq!(wanted(0, &[0x15, 0, 0, 0, 12]), 12);
         assert_eq!(wanted(1, &[0x55, 0, 0, 0, 0, 0, 0, 1, 2]), 0x0102);

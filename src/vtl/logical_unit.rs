@@ -4,26 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::fault::LibraryFaults;
 use super::mode::{ModePages, Selection};
 use super::nexus::{InitiatorPort, NexusId};
-use super::operation::{Access, Command};
+use super::operation::Access;
 use super::persistent_reservation::PersistentReservations;
 use super::reply::Refusal;
 use super::unit_attention::UnitAttentions;
 use crate::scsi::AdditionalSenseCode;
-use crate::scsi::spc::{InquiryData, PeripheralDeviceType};
-use crate::scsi::vpd::{
+use crate::scsi::data::inquiry::{InquiryData, PeripheralDeviceType};
+use crate::scsi::data::vpd::{
     CodeSet, DEVICE_IDENTIFICATION, Designator, DesignatorType, IBM_TYPE_MODEL, MachineTypeModel,
     SUPPORTED_PAGES, UNIT_SERIAL_NUMBER, VpdPage,
 };
 
-/// A command as it arrives at a logical unit.
+/// What comes with a command, and what it may look at beside its logical unit.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) nexus: NexusId,
     pub(super) nexuses: &'a BTreeMap<NexusId, InitiatorPort>,
-    pub(super) cdb: &'a [u8; 16],
     pub(super) data_out: &'a Bytes,
+    pub(super) faults: &'a LibraryFaults,
+    /// The number of drives, which are LUNs from 1 on.
+    pub(super) drives: usize,
 }
 
 impl<'a> Call<'a> {
@@ -31,23 +34,15 @@ impl<'a> Call<'a> {
     pub(super) fn port(&self) -> Option<&'a InitiatorPort> {
         self.nexuses.get(&self.nexus)
     }
-}
 
-impl<'a> Call<'a> {
-    /// Returns the parameter list of MODE SELECT, and whether it is the one of MODE SELECT(10).
+    /// Returns the parameter list of a command that announces so many bytes.
     ///
     /// # Errors
-    /// When less came than PARAMETER LIST LENGTH says.
-    pub(super) fn parameter_list(&self, command: Command) -> Result<(&'a [u8], bool), Refusal> {
-        let [_, _, _, _, short, _, _, high, low, ..] = *self.cdb;
-        let long = command == Command::ModeSelect10;
-        let length = match long {
-            true => u16::from_be_bytes([high, low]),
-            false => short.into(),
-        };
-        self.data_out
-            .get(..usize::from(length))
-            .map(|list| (list, long))
+    /// PARAMETER LIST LENGTH ERROR when fewer came.
+    pub(super) fn parameter_list(&self, length: u32) -> Result<&'a [u8], Refusal> {
+        usize::try_from(length)
+            .ok()
+            .and_then(|length| self.data_out.get(..length))
             .ok_or_else(Refusal::parameter_list_length)
     }
 }

@@ -8,7 +8,7 @@
 //! | [`fault`] | failures on demand, for tests of initiators |
 //! | [`listener`] | serves a library over TCP, with tokio |
 //!
-//! Below those: the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
+//! Below those: from a parsed command to its answer (`dispatch`), the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
 //! `persistent_reservation`, `unit_attention`, `log`, and `primary` for the commands), the changer (`changer`) and the
 //! drive (`drive`, `density`, and `tape_motion` for what moves the tape); who sends a command (`nexus`), and what a
 //! cartridge is called (`barcode`).
@@ -19,6 +19,7 @@
 mod barcode;
 mod changer;
 mod density;
+mod dispatch;
 mod drive;
 mod log;
 mod logical_unit;

@@ -1,6 +1,7 @@
 //! Mode pages: current, changeable, default and saved values (SPC-4 7.5).
 
 use super::reply::Refusal;
+use crate::scsi::command::{CdbLength, ModeSelect, ModeSense, PageControl};
 use crate::scsi::reader::Reader;
 
 /// The mode pages of a logical unit, by page code.
@@ -22,15 +23,6 @@ struct ModePage {
     changeable: Vec<u8>,
 }
 
-/// PC of MODE SENSE: which values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PageControl {
-    Current,
-    Changeable,
-    Default,
-    Saved,
-}
-
 /// The header of mode parameter data and its block descriptor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ModeHeader {
@@ -42,7 +34,6 @@ pub(super) struct ModeHeader {
 /// What a MODE SELECT asks for, after all checks that concern the pages.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Selection {
-    pub(super) device_specific_parameter: u8,
     pub(super) block_descriptor: Option<[u8; 8]>,
     pages: Vec<(u8, Vec<u8>)>,
     save: bool,
@@ -96,108 +87,86 @@ impl ModePages {
             .unwrap_or_default()
     }
 
-    /// MODE SENSE(6) (SPC-4 6.13): the whole parameter data, to be cut to the allocation length.
-    pub(super) fn sense6(&self, cdb: &[u8; 16], header: ModeHeader) -> Result<Vec<u8>, Refusal> {
-        let (descriptor, pages) = self.selected(cdb, header)?;
+    /// MODE SENSE(6) and (10) (SPC-4 6.13, 6.14): the whole parameter data, to be cut to the allocation length.
+    pub(super) fn sense(&self, command: ModeSense, header: ModeHeader) -> Result<Vec<u8>, Refusal> {
+        let pages = self.selected(command)?;
+        let descriptor = header
+            .block_descriptor
+            .filter(|_| !command.disable_block_descriptors);
+        let descriptor = descriptor.as_ref().map_or(&[][..], |bytes| &bytes[..]);
         let rest = descriptor.len().saturating_add(pages.len());
-        let length = u8::try_from(rest.saturating_add(3)).unwrap_or(u8::MAX);
         let descriptor_length = u8::try_from(descriptor.len()).unwrap_or(0);
-        let mut data = vec![
-            length,
-            header.medium_type,
-            header.device_specific_parameter,
-            descriptor_length,
-        ];
-        data.extend(descriptor);
-        data.extend(pages);
-        Ok(data)
-    }
-
-    /// MODE SENSE(10) (SPC-4 6.14).
-    pub(super) fn sense10(&self, cdb: &[u8; 16], header: ModeHeader) -> Result<Vec<u8>, Refusal> {
-        let (descriptor, pages) = self.selected(cdb, header)?;
-        let rest = descriptor.len().saturating_add(pages.len());
-        let length = u16::try_from(rest.saturating_add(6)).unwrap_or(u16::MAX);
-        let mut data = length.to_be_bytes().to_vec();
-        data.extend([
-            header.medium_type,
-            header.device_specific_parameter,
-            0,
-            0,
-            0,
-        ]);
-        data.push(u8::try_from(descriptor.len()).unwrap_or(0));
-        data.extend(descriptor);
-        data.extend(pages);
-        Ok(data)
-    }
-
-    /// Returns the block descriptors and the pages that bytes 1 to 3 of the CDB ask for.
-    fn selected(&self, cdb: &[u8; 16], header: ModeHeader) -> Result<(Vec<u8>, Vec<u8>), Refusal> {
-        let [_, options, page, subpage, ..] = *cdb;
-        let control = match page >> 6 {
-            0 => PageControl::Current,
-            1 => PageControl::Changeable,
-            2 => PageControl::Default,
-            _ => PageControl::Saved,
+        let (medium_type, specific) = (header.medium_type, header.device_specific_parameter);
+        // MODE DATA LENGTH does not count itself.
+        let mut data = match command.cdb_length {
+            CdbLength::Six => {
+                let length = u8::try_from(rest.saturating_add(3)).unwrap_or(u8::MAX);
+                vec![length, medium_type, specific, descriptor_length]
+            }
+            CdbLength::Ten => {
+                let length = u16::try_from(rest.saturating_add(6)).unwrap_or(u16::MAX);
+                let [high, low] = length.to_be_bytes();
+                vec![high, low, medium_type, specific, 0, 0, 0, descriptor_length]
+            }
         };
+        data.extend(descriptor);
+        data.extend(pages);
+        Ok(data)
+    }
+
+    /// Returns the pages that a MODE SENSE asks for.
+    fn selected(&self, command: ModeSense) -> Result<Vec<u8>, Refusal> {
         // Nothing here has subpages; FFh asks for all there are.
-        if subpage != 0 && subpage != 0xff {
-            return Err(Refusal::invalid_field());
+        if command.subpage_code != 0 && command.subpage_code != 0xff {
+            return Err(Refusal::field(3, 7));
         }
-        let code = page & 0x3f;
+        let code = command.page_code;
         let mut data = Vec::new();
         for page in &self.pages {
-            if code == page.code || code == ALL_PAGES {
-                data.extend(page.encode(control));
+            if code == page.code || code == ModeSense::ALL_PAGES {
+                data.extend(page.encode(command.page_control));
             }
         }
         // Page 00h asks for the header and the block descriptor of a tape drive.
-        if data.is_empty() && code != 0 && code != ALL_PAGES {
-            return Err(Refusal::invalid_field());
+        if data.is_empty() && code != 0 && code != ModeSense::ALL_PAGES {
+            return Err(Refusal::field(2, 5));
         }
-        let wanted = header.block_descriptor.filter(|_| options & DBD == 0);
-        Ok((wanted.map(|bytes| bytes.to_vec()).unwrap_or_default(), data))
+        Ok(data)
     }
 
-    /// Checks the parameter list of MODE SELECT(6) or, when `long`, (10) (SPC-4 6.11, 6.12).
-    pub(super) fn check(
-        &self,
-        cdb: &[u8; 16],
-        list: &[u8],
-        long: bool,
-    ) -> Result<Selection, Refusal> {
-        let [_, options, ..] = *cdb;
+    /// Checks the parameter list of a MODE SELECT (SPC-4 6.11, 6.12).
+    pub(super) fn check(&self, command: ModeSelect, list: &[u8]) -> Result<Selection, Refusal> {
         let mut selection = Selection {
-            device_specific_parameter: 0,
             block_descriptor: None,
             pages: Vec::new(),
-            save: options & SP != 0,
+            save: command.save_pages,
         };
         if list.is_empty() {
             return Ok(selection);
         }
-        // PF = 0 would mean vendor specific pages.
-        if options & PF == 0 {
-            return Err(Refusal::invalid_field());
+        // Without PF the pages would be vendor specific.
+        if !command.page_format {
+            return Err(Refusal::field(1, 4));
         }
         let cut = |_| Refusal::parameter_list_length();
         let mut reader = Reader::new("mode parameter list", list);
-        let descriptors = if long {
-            let [_, _, _, specific, _, _] = reader.array().map_err(cut)?;
-            selection.device_specific_parameter = specific;
-            usize::from(reader.u16().map_err(cut)?)
-        } else {
-            let [_, _, specific, descriptors] = reader.array().map_err(cut)?;
-            selection.device_specific_parameter = specific;
-            usize::from(descriptors)
+        let (descriptors, length_at) = match command.cdb_length {
+            CdbLength::Six => {
+                let [_, _, _, descriptors] = reader.array().map_err(cut)?;
+                (u16::from(descriptors), 3)
+            }
+            CdbLength::Ten => {
+                let _header: [u8; 6] = reader.array().map_err(cut)?;
+                (reader.u16().map_err(cut)?, 6)
+            }
         };
         selection.block_descriptor = match descriptors {
             0 => None,
             8 => Some(reader.array().map_err(cut)?),
-            _ => return Err(Refusal::invalid_parameter()),
+            _ => return Err(Refusal::parameter(length_at)),
         };
         while !reader.is_empty() {
+            let at = list.len().saturating_sub(reader.remaining());
             let [first, length] = reader.array().map_err(cut)?;
             let values = reader.take(length.into()).map_err(cut)?;
             let page = self
@@ -205,7 +174,7 @@ impl ModePages {
                 .iter()
                 .find(|page| page.code == first & 0x3f)
                 .filter(|page| first & SPF == 0 && page.takes(values))
-                .ok_or_else(Refusal::invalid_parameter)?;
+                .ok_or_else(|| Refusal::parameter(at))?;
             selection.pages.push((page.code, values.to_vec()));
         }
         Ok(selection)
@@ -224,13 +193,6 @@ impl ModePages {
     }
 }
 
-const ALL_PAGES: u8 = 0x3f;
-/// Byte 1 of MODE SENSE: no block descriptors.
-const DBD: u8 = 0x08;
-/// Byte 1 of MODE SELECT: the pages are as the standard draws them.
-const PF: u8 = 0x10;
-/// Byte 1 of MODE SELECT: save the pages.
-const SP: u8 = 0x01;
 /// Byte 0 of a page: it is a subpage.
 const SPF: u8 = 0x40;
 /// Byte 0 of a page: it can be saved.

@@ -1,16 +1,15 @@
-//! The operation codes of each device type: the one source for dispatch, for reservation conflicts and for REPORT
-//! SUPPORTED OPERATION CODES.
+//! The operation codes of each device type with the bits of their CDBs that are looked at, and what a command does: the
+//! source of REPORT SUPPORTED OPERATION CODES, of the check for undefined bits and of reservation conflicts.
 
-use crate::scsi::spc::PeripheralDeviceType;
+use crate::scsi::data::inquiry::PeripheralDeviceType;
+use crate::scsi::{Command, FieldPointer};
 
-/// A command that a device type takes.
+/// An operation code, with one of its service actions where it has any.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Operation {
     pub(super) code: u8,
     /// SERVICE ACTION in the low five bits of byte 1, for operation codes that have it.
     pub(super) service_action: Option<u8>,
-    pub(super) command: Command,
-    pub(super) access: Access,
     /// CDB USAGE DATA (SPC-4 6.35.3): the operation code, then the bits of every byte that are looked at.
     pub(super) usage: &'static [u8],
 }
@@ -28,48 +27,45 @@ pub(super) enum Access {
     Persistent,
 }
 
-/// The name of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Command {
-    // Every device (SPC-4).
-    TestUnitReady,
-    RequestSense,
-    Inquiry,
-    ModeSelect6,
-    ModeSelect10,
-    ModeSense6,
-    ModeSense10,
-    Reserve,
-    Release,
-    SendDiagnostic,
-    PreventAllowMediumRemoval,
-    LogSense,
-    PersistentReserveIn,
-    PersistentReserveOut,
-    ReportLuns,
-    ReportSupportedOperationCodes,
-    ReportSupportedTaskManagementFunctions,
-    // Medium changers (SMC-3).
-    InitializeElementStatus,
-    InitializeElementStatusWithRange,
-    PositionToElement,
-    MoveMedium,
-    ExchangeMedium,
-    ReadElementStatus,
-    // Tape drives (SSC-4).
-    Rewind,
-    ReadBlockLimits,
-    Read,
-    Write,
-    WriteFilemarks,
-    Space6,
-    Space16,
-    Erase,
-    LoadUnload,
-    Locate10,
-    Locate16,
-    ReadPosition,
-    ReportDensitySupport,
+impl Access {
+    /// Returns what a command does.
+    pub(super) fn of(command: &Command) -> Self {
+        match command {
+            Command::TestUnitReady
+            | Command::RequestSense(_)
+            | Command::Inquiry(_)
+            | Command::Release(_)
+            | Command::LogSense(_)
+            | Command::ReportLuns(_)
+            | Command::ReportSupportedOperationCodes(_)
+            | Command::ReportSupportedTaskManagementFunctions(_)
+            | Command::ReadBlockLimits
+            | Command::ReportDensitySupport(_) => Self::Free,
+            Command::ModeSense(_)
+            | Command::PreventAllowMediumRemoval { .. }
+            | Command::ReadAttribute(_)
+            | Command::ReadElementStatus(_)
+            | Command::Read(_)
+            | Command::ReadPosition(_) => Self::Read,
+            Command::ModeSelect(_)
+            | Command::Reserve(_)
+            | Command::SendDiagnostic { .. }
+            | Command::WriteAttribute(_)
+            | Command::InitializeElementStatus
+            | Command::InitializeElementStatusWithRange(_)
+            | Command::PositionToElement(_)
+            | Command::MoveMedium(_)
+            | Command::ExchangeMedium(_)
+            | Command::Rewind { .. }
+            | Command::Write(_)
+            | Command::WriteFilemarks(_)
+            | Command::Space(_)
+            | Command::Erase(_)
+            | Command::LoadUnload(_)
+            | Command::Locate(_) => Self::Write,
+            Command::PersistentReserveIn(_) | Command::PersistentReserveOut(_) => Self::Persistent,
+        }
+    }
 }
 
 impl Operation {
@@ -81,23 +77,15 @@ impl Operation {
     }
 
     /// Finds the operation of a CDB.
-    pub(super) fn find(device_type: PeripheralDeviceType, cdb: &[u8; 16]) -> Found {
+    pub(super) fn find(device_type: PeripheralDeviceType, cdb: &[u8; 16]) -> Option<&'static Self> {
         let [code, second, ..] = *cdb;
-        let mut known = false;
-        for operation in Self::of(device_type).filter(|operation| operation.code == code) {
-            known = true;
-            if operation
-                .service_action
-                .is_none_or(|action| action == second & 0x1f)
-            {
-                return Found::Operation(operation);
-            }
-        }
-        if known {
-            Found::NoSuchServiceAction
-        } else {
-            Found::Nothing
-        }
+        Self::of(device_type)
+            .filter(|operation| operation.code == code)
+            .find(|operation| {
+                operation
+                    .service_action
+                    .is_none_or(|action| action == second & 0x1f)
+            })
     }
 
     fn of(device_type: PeripheralDeviceType) -> impl Iterator<Item = &'static Self> {
@@ -109,20 +97,15 @@ impl Operation {
         EVERY_DEVICE.iter().chain(own)
     }
 
-    /// Returns whether the CDB has a bit set that the command does not define here.
-    pub(super) fn has_undefined_bits(&self, cdb: &[u8; 16]) -> bool {
-        cdb.iter()
-            .zip(self.usage)
+    /// Returns where the CDB has a bit set that the command does not define here.
+    pub(super) fn undefined_bit(&self, cdb: &[u8; 16]) -> Option<FieldPointer> {
+        (0u16..)
+            .zip(cdb.iter().zip(self.usage))
             .skip(1)
-            .any(|(byte, usage)| byte & !usage != 0)
-    }
-
-    /// Returns whether a pending unit attention lets the command through (SAM-5 5.14.1).
-    pub(super) fn passes_unit_attention(&self) -> bool {
-        matches!(
-            self.command,
-            Command::Inquiry | Command::ReportLuns | Command::RequestSense
-        )
+            .find_map(|(byte, (value, usage))| {
+                let bit = (value & !usage).checked_ilog2()?;
+                Some(FieldPointer::in_cdb(byte, u8::try_from(bit).ok()))
+            })
     }
 
     /// Returns the usage data as REPORT SUPPORTED OPERATION CODES gives it: the service action in the place of its
@@ -136,61 +119,51 @@ impl Operation {
     }
 }
 
-/// What [`Operation::find`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    Operation(&'static Operation),
-    NoSuchServiceAction,
-    Nothing,
+/// Returns whether a pending unit attention lets the command through (SAM-5 5.14.1).
+pub(super) fn passes_unit_attention(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Inquiry(_) | Command::ReportLuns(_) | Command::RequestSense(_)
+    )
 }
 
-const fn op(
-    code: u8,
-    service_action: Option<u8>,
-    command: Command,
-    access: Access,
-    usage: &'static [u8],
-) -> Operation {
+const fn op(code: u8, service_action: Option<u8>, usage: &'static [u8]) -> Operation {
     Operation {
         code,
         service_action,
-        command,
-        access,
         usage,
     }
 }
 
 #[rustfmt::skip]
 const EVERY_DEVICE: &[Operation] = &[
-    op(0x00, None, Command::TestUnitReady, Access::Free, &[0x00, 0, 0, 0, 0, 0]),
-    op(0x03, None, Command::RequestSense, Access::Free, &[0x03, 0, 0, 0, 0xff, 0]),
-    op(0x12, None, Command::Inquiry, Access::Free, &[0x12, 0x01, 0xff, 0xff, 0xff, 0]),
-    op(0x15, None, Command::ModeSelect6, Access::Write, &[0x15, 0x11, 0, 0, 0xff, 0]),
-    op(0x16, None, Command::Reserve, Access::Write, &[0x16, 0, 0, 0, 0, 0]),
-    op(0x17, None, Command::Release, Access::Free, &[0x17, 0, 0, 0, 0, 0]),
-    op(0x1a, None, Command::ModeSense6, Access::Read, &[0x1a, 0x08, 0xff, 0xff, 0xff, 0]),
-    op(0x1d, None, Command::SendDiagnostic, Access::Write, &[0x1d, 0x04, 0, 0, 0, 0]),
-    op(0x1e, None, Command::PreventAllowMediumRemoval, Access::Read, &[0x1e, 0, 0, 0, 0x01, 0]),
-    op(0x4d, None, Command::LogSense, Access::Free, &[0x4d, 0x01, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0]),
-    op(0x55, None, Command::ModeSelect10, Access::Write, &[0x55, 0x11, 0, 0, 0, 0, 0, 0xff, 0xff, 0]),
-    op(0x56, None, Command::Reserve, Access::Write, &[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-    op(0x57, None, Command::Release, Access::Free, &[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-    op(0x5a, None, Command::ModeSense10, Access::Read, &[0x5a, 0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff, 0]),
-    op(0x5e, Some(0), Command::PersistentReserveIn, Access::Persistent, PR_IN),
-    op(0x5e, Some(1), Command::PersistentReserveIn, Access::Persistent, PR_IN),
-    op(0x5e, Some(2), Command::PersistentReserveIn, Access::Persistent, PR_IN),
-    op(0x5e, Some(3), Command::PersistentReserveIn, Access::Persistent, PR_IN),
-    op(0x5f, Some(0), Command::PersistentReserveOut, Access::Persistent, PR_OUT),
-    op(0x5f, Some(1), Command::PersistentReserveOut, Access::Persistent, PR_OUT),
-    op(0x5f, Some(2), Command::PersistentReserveOut, Access::Persistent, PR_OUT),
-    op(0x5f, Some(3), Command::PersistentReserveOut, Access::Persistent, PR_OUT),
-    op(0x5f, Some(4), Command::PersistentReserveOut, Access::Persistent, PR_OUT),
-    op(0x5f, Some(6), Command::PersistentReserveOut, Access::Persistent, PR_OUT),
-    op(0xa0, None, Command::ReportLuns, Access::Free, &[0xa0, 0, 0xff, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0]),
-    op(0xa3, Some(0x0c), Command::ReportSupportedOperationCodes, Access::Free,
-        &[0xa3, 0x1f, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]),
-    op(0xa3, Some(0x0d), Command::ReportSupportedTaskManagementFunctions, Access::Free,
-        &[0xa3, 0x1f, 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0]),
+    op(0x00, None, &[0x00, 0, 0, 0, 0, 0]),
+    op(0x03, None, &[0x03, 0, 0, 0, 0xff, 0]),
+    op(0x12, None, &[0x12, 0x01, 0xff, 0xff, 0xff, 0]),
+    op(0x15, None, &[0x15, 0x11, 0, 0, 0xff, 0]),
+    op(0x16, None, &[0x16, 0, 0, 0, 0, 0]),
+    op(0x17, None, &[0x17, 0, 0, 0, 0, 0]),
+    op(0x1a, None, &[0x1a, 0x08, 0xff, 0xff, 0xff, 0]),
+    op(0x1d, None, &[0x1d, 0x04, 0, 0, 0, 0]),
+    op(0x1e, None, &[0x1e, 0, 0, 0, 0x01, 0]),
+    op(0x4d, None, &[0x4d, 0x01, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0]),
+    op(0x55, None, &[0x55, 0x11, 0, 0, 0, 0, 0, 0xff, 0xff, 0]),
+    op(0x56, None, &[0x56, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    op(0x57, None, &[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    op(0x5a, None, &[0x5a, 0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff, 0]),
+    op(0x5e, Some(0), PR_IN),
+    op(0x5e, Some(1), PR_IN),
+    op(0x5e, Some(2), PR_IN),
+    op(0x5e, Some(3), PR_IN),
+    op(0x5f, Some(0), PR_OUT),
+    op(0x5f, Some(1), PR_OUT),
+    op(0x5f, Some(2), PR_OUT),
+    op(0x5f, Some(3), PR_OUT),
+    op(0x5f, Some(4), PR_OUT),
+    op(0x5f, Some(6), PR_OUT),
+    op(0xa0, None, &[0xa0, 0, 0xff, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0]),
+    op(0xa3, Some(0x0c), &[0xa3, 0x1f, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]),
+    op(0xa3, Some(0x0d), &[0xa3, 0x1f, 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0]),
 ];
 
 const PR_IN: &[u8] = &[0x5e, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0];
@@ -198,37 +171,32 @@ const PR_OUT: &[u8] = &[0x5f, 0x1f, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0];
 
 #[rustfmt::skip]
 const CHANGER: &[Operation] = &[
-    op(0x07, None, Command::InitializeElementStatus, Access::Write, &[0x07, 0, 0, 0, 0, 0]),
-    op(0x2b, None, Command::PositionToElement, Access::Write, &[0x2b, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
-    op(0x37, None, Command::InitializeElementStatusWithRange, Access::Write,
-        &[0x37, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0]),
-    op(0xa5, None, Command::MoveMedium, Access::Write,
-        &[0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
-    op(0xa6, None, Command::ExchangeMedium, Access::Write,
-        &[0xa6, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]),
-    op(0xb8, None, Command::ReadElementStatus, Access::Read,
-        &[0xb8, 0x1f, 0xff, 0xff, 0xff, 0xff, 0x03, 0xff, 0xff, 0xff, 0, 0]),
+    op(0x07, None, &[0x07, 0, 0, 0, 0, 0]),
+    op(0x2b, None, &[0x2b, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+    op(0x37, None, &[0x37, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0]),
+    op(0xa5, None, &[0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+    op(0xa6, None, &[0xa6, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]),
+    op(0xe7, None, &[0xe7, 0x81, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0]),
+    op(0xb8, None, &[0xb8, 0x1f, 0xff, 0xff, 0xff, 0xff, 0x03, 0xff, 0xff, 0xff, 0, 0]),
 ];
 
 #[rustfmt::skip]
 const DRIVE: &[Operation] = &[
-    op(0x01, None, Command::Rewind, Access::Write, &[0x01, 0x01, 0, 0, 0, 0]),
-    op(0x05, None, Command::ReadBlockLimits, Access::Free, &[0x05, 0, 0, 0, 0, 0]),
-    op(0x08, None, Command::Read, Access::Read, &[0x08, 0x03, 0xff, 0xff, 0xff, 0]),
-    op(0x0a, None, Command::Write, Access::Write, &[0x0a, 0x01, 0xff, 0xff, 0xff, 0]),
-    op(0x10, None, Command::WriteFilemarks, Access::Write, &[0x10, 0x01, 0xff, 0xff, 0xff, 0]),
-    op(0x11, None, Command::Space6, Access::Write, &[0x11, 0x0f, 0xff, 0xff, 0xff, 0]),
-    op(0x19, None, Command::Erase, Access::Write, &[0x19, 0x03, 0, 0, 0, 0]),
-    op(0x1b, None, Command::LoadUnload, Access::Write, &[0x1b, 0x01, 0, 0, 0x07, 0]),
-    op(0x2b, None, Command::Locate10, Access::Write, &[0x2b, 0x03, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0]),
-    op(0x34, Some(0x00), Command::ReadPosition, Access::Read, READ_POSITION),
-    op(0x34, Some(0x06), Command::ReadPosition, Access::Read, READ_POSITION),
-    op(0x34, Some(0x08), Command::ReadPosition, Access::Read, READ_POSITION),
-    op(0x44, None, Command::ReportDensitySupport, Access::Free, &[0x44, 0x01, 0, 0, 0, 0, 0, 0xff, 0xff, 0]),
-    op(0x91, None, Command::Space16, Access::Write,
-        &[0x91, 0x0f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
-    op(0x92, None, Command::Locate16, Access::Write,
-        &[0x92, 0x3b, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+    op(0x01, None, &[0x01, 0x01, 0, 0, 0, 0]),
+    op(0x05, None, &[0x05, 0, 0, 0, 0, 0]),
+    op(0x08, None, &[0x08, 0x03, 0xff, 0xff, 0xff, 0]),
+    op(0x0a, None, &[0x0a, 0x01, 0xff, 0xff, 0xff, 0]),
+    op(0x10, None, &[0x10, 0x01, 0xff, 0xff, 0xff, 0]),
+    op(0x11, None, &[0x11, 0x0f, 0xff, 0xff, 0xff, 0]),
+    op(0x19, None, &[0x19, 0x03, 0, 0, 0, 0]),
+    op(0x1b, None, &[0x1b, 0x01, 0, 0, 0x07, 0]),
+    op(0x2b, None, &[0x2b, 0x03, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0]),
+    op(0x34, Some(0x00), READ_POSITION),
+    op(0x34, Some(0x06), READ_POSITION),
+    op(0x34, Some(0x08), READ_POSITION),
+    op(0x44, None, &[0x44, 0x01, 0, 0, 0, 0, 0, 0xff, 0xff, 0]),
+    op(0x91, None, &[0x91, 0x0f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+    op(0x92, None, &[0x92, 0x3b, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
 ];
 
 const READ_POSITION: &[u8] = &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0];
@@ -236,6 +204,7 @@ const READ_POSITION: &[u8] = &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scsi::command::ParseError;
 
     #[test]
     fn every_entry_begins_with_its_code_and_is_there_once() {
@@ -248,7 +217,8 @@ mod tests {
                 assert_eq!(operation.usage.first(), Some(&operation.code));
                 let length = match operation.code >> 5 {
                     0 => 6,
-                    1 | 2 => 10,
+                    // E7h is vendor specific: IBM's libraries have ten bytes for it.
+                    1 | 2 | 7 => 10,
                     4 => 16,
                     _ => 12,
                 };
@@ -262,22 +232,49 @@ mod tests {
         }
     }
 
+    /// What is not listed is no operation code of the device type, but for medium auxiliary memory, which parsing knows and
+    /// no device here has.
     #[test]
-    fn a_service_action_that_is_not_there_is_told_from_a_code_that_is_not() {
-        let find = |code, second| {
-            let mut cdb = [0; 16];
-            cdb[0] = code;
-            cdb[1] = second;
-            Operation::find(PeripheralDeviceType::SEQUENTIAL_ACCESS, &cdb)
+    fn what_is_listed_is_what_is_parsed() {
+        for device_type in [
+            PeripheralDeviceType::MEDIUM_CHANGER,
+            PeripheralDeviceType::SEQUENTIAL_ACCESS,
+        ] {
+            for code in 0..=u8::MAX {
+                let listed: Vec<_> = Operation::all(device_type)
+                    .into_iter()
+                    .filter(|operation| operation.code == code)
+                    .collect();
+                let mut cdb = [0; 16];
+                cdb[0] = code;
+                let parsed = Command::parse(device_type, &cdb);
+                let is_known = parsed != Err(ParseError::OperationCode);
+                let is_answered = is_known && !matches!(code, 0x8c | 0x8d);
+                assert_eq!(!listed.is_empty(), is_answered, "{code:02x}");
+                for operation in listed {
+                    cdb[1] = operation.service_action.unwrap_or(0);
+                    let command = Command::parse(device_type, &cdb);
+                    let no_action = Err(ParseError::Field(FieldPointer::in_cdb(1, Some(4))));
+                    assert_ne!(command, no_action, "{code:02x} {:02x}", cdb[1]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_highest_undefined_bit_is_pointed_at() {
+        let undefined = |cdb: &[u8]| {
+            let mut padded = [0; 16];
+            padded[..cdb.len()].copy_from_slice(cdb);
+            let device_type = PeripheralDeviceType::SEQUENTIAL_ACCESS;
+            Operation::find(device_type, &padded)
+                .unwrap()
+                .undefined_bit(&padded)
         };
-        assert!(matches!(
-            find(0x34, 0x06),
-            Found::Operation(Operation {
-                command: Command::ReadPosition,
-                ..
-            })
-        ));
-        assert_eq!(find(0x34, 0x07), Found::NoSuchServiceAction);
-        assert_eq!(find(0xa5, 0), Found::Nothing);
+        assert_eq!(undefined(&[0x08, 0x03, 0xff]), None);
+        let third = Some(FieldPointer::in_cdb(1, Some(5)));
+        assert_eq!(undefined(&[0x08, 0x2b]), third);
+        let control = Some(FieldPointer::in_cdb(5, Some(2)));
+        assert_eq!(undefined(&[0x00, 0, 0, 0, 0, 4]), control);
     }
 }

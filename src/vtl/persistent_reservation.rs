@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::nexus::InitiatorPort;
 use super::operation::Access;
 use super::reply::Refusal;
-use crate::scsi::reader::Reader;
+use crate::scsi::command::{PersistentReserveOut, ReserveInAction, ReserveOutAction};
+use crate::scsi::data::reservation::{
+    HeldReservation, ReadReservation, RegisteredKeys, ReserveOutParameters, with_header,
+};
 use crate::scsi::{AdditionalSenseCode, Status};
 
 /// The most initiator ports that may be registered, which bounds memory.
@@ -59,45 +62,41 @@ pub(super) struct Told {
 }
 
 impl PersistentReservations {
-    /// PERSISTENT RESERVE IN: returns the parameter data of a service action; none for one that does not exist.
-    pub(super) fn report(&self, service_action: u8) -> Option<Vec<u8>> {
-        let body: Vec<u8> = match service_action {
-            // READ KEYS.
-            0x00 => self
-                .registrations
-                .values()
-                .flat_map(|key| key.to_be_bytes())
-                .collect(),
-            // READ RESERVATION.
-            0x01 => self
-                .reservation
-                .iter()
-                .flat_map(|held| self.described(held))
-                .collect(),
-            // REPORT CAPABILITIES: no CRH, no SIP_C, no ATP_C, no PTPL; TMV, and all six types.
-            0x02 => return Some(vec![0, 8, 0x00, 0x80, 0xea, 0x01, 0, 0]),
-            // READ FULL STATUS.
-            0x03 => self
-                .registrations
-                .iter()
-                .flat_map(|(port, key)| self.full_status(port, *key))
-                .collect(),
-            _ => return None,
-        };
-        let mut data = self.generation.to_be_bytes().to_vec();
-        data.extend(u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
-        data.extend(body);
-        Some(data)
+    /// PERSISTENT RESERVE IN: returns the parameter data of a service action.
+    pub(super) fn report(&self, action: ReserveInAction) -> Vec<u8> {
+        let generation = self.generation;
+        match action {
+            ReserveInAction::ReadKeys => RegisteredKeys {
+                generation,
+                keys: self.registrations.values().copied().collect(),
+            }
+            .encode(),
+            ReserveInAction::ReadReservation => ReadReservation {
+                generation,
+                held: self.reservation.as_ref().map(|held| self.described(held)),
+            }
+            .encode(),
+            // No CRH, no SIP_C, no ATP_C, no PTPL; TMV, and all six types.
+            ReserveInAction::ReportCapabilities => vec![0, 8, 0x00, 0x80, 0xea, 0x01, 0, 0],
+            ReserveInAction::ReadFullStatus => {
+                let descriptors = self
+                    .registrations
+                    .iter()
+                    .flat_map(|(port, key)| self.full_status(port, *key));
+                with_header(generation, descriptors.collect())
+            }
+        }
     }
 
-    fn described(&self, held: &Reservation) -> Vec<u8> {
-        let key = match held.kind.is_held_by_all() {
-            true => 0,
-            false => self.registrations.get(&held.holder).copied().unwrap_or(0),
-        };
-        let mut data = key.to_be_bytes().to_vec();
-        data.extend([0, 0, 0, 0, 0, held.kind.0, 0, 0]);
-        data
+    fn described(&self, held: &Reservation) -> HeldReservation {
+        HeldReservation {
+            key: match held.kind.is_held_by_all() {
+                true => 0,
+                false => self.registrations.get(&held.holder).copied().unwrap_or(0),
+            },
+            scope: 0,
+            reservation_type: held.kind.0,
+        }
     }
 
     fn full_status(&self, port: &InitiatorPort, key: u64) -> Vec<u8> {
@@ -119,7 +118,7 @@ impl PersistentReservations {
         data
     }
 
-    /// Returns whether a reservation forbids `port` a command; a port that is not known is nobody's friend.
+    /// Returns whether a reservation forbids `port` a command. An unregistered I_T nexus conflicts with every reservation.
     pub(super) fn conflicts(&self, port: Option<&InitiatorPort>, access: Access) -> bool {
         let Some(held) = &self.reservation else {
             return false;
@@ -140,38 +139,38 @@ impl PersistentReservations {
         !self.registrations.is_empty()
     }
 
-    /// PERSISTENT RESERVE OUT for `port`; the parameter list has been checked to be 24 bytes.
+    /// PERSISTENT RESERVE OUT for `port`.
     pub(super) fn change(
         &mut self,
         port: &InitiatorPort,
-        cdb: &[u8; 16],
-        parameters: &[u8],
+        command: PersistentReserveOut,
+        list: ReserveOutParameters,
     ) -> Result<Told, Refusal> {
-        let [_, second, scope_and_kind, ..] = *cdb;
-        let list = Parameters::decode(parameters)?;
+        if list.specify_initiator_ports || list.all_target_ports || list.activate_persist {
+            return Err(Refusal::parameter(20));
+        }
         let own = self.registrations.get(port).copied();
-        let service_action = second & 0x1f;
         // REGISTER and REGISTER AND IGNORE EXISTING KEY are for ports that are not registered, too.
-        match (service_action, own) {
-            (0x06, _) => {}
-            (0x00, None) if list.key != 0 => return Err(conflict()),
-            (0x00, None) => {}
+        match (command.action, own) {
+            (ReserveOutAction::RegisterAndIgnoreExistingKey, _) => {}
+            (ReserveOutAction::Register, None) if list.key != 0 => return Err(conflict()),
+            (ReserveOutAction::Register, None) => {}
             (_, Some(key)) if key == list.key => {}
             _ => return Err(conflict()),
         }
-        let kind = || {
-            let in_scope = scope_and_kind & 0xf0 == 0;
-            Kind::from_code(scope_and_kind & 0x0f)
-                .filter(|_| in_scope)
-                .ok_or_else(Refusal::invalid_field)
+        let kind = || match (command.scope, Kind::from_code(command.reservation_type)) {
+            (0, Some(kind)) => Ok(kind),
+            (0, None) => Err(Refusal::field(2, 3)),
+            _ => Err(Refusal::field(2, 7)),
         };
-        match service_action {
-            0x00 | 0x06 => self.register(port, list.service_action_key),
-            0x01 => self.reserve(port, kind()?),
-            0x02 => self.release(port, kind()?),
-            0x03 => Ok(self.clear(port)),
-            0x04 => self.preempt(port, list.service_action_key, kind),
-            _ => Err(Refusal::invalid_field()),
+        match command.action {
+            ReserveOutAction::Register | ReserveOutAction::RegisterAndIgnoreExistingKey => {
+                self.register(port, list.service_action_key)
+            }
+            ReserveOutAction::Reserve => self.reserve(port, kind()?),
+            ReserveOutAction::Release => self.release(port, kind()?),
+            ReserveOutAction::Clear => Ok(self.clear(port)),
+            ReserveOutAction::Preempt => self.preempt(port, list.service_action_key, kind),
         }
     }
 
@@ -269,7 +268,8 @@ impl PersistentReservations {
             false => holder_key == Some(key),
         };
         if key == 0 && !by_all {
-            return Err(Refusal::invalid_parameter());
+            // SERVICE ACTION RESERVATION KEY.
+            return Err(Refusal::parameter(8));
         }
         let removed: BTreeSet<InitiatorPort> = self
             .registrations
@@ -322,33 +322,6 @@ impl PersistentReservations {
 
 fn conflict() -> Refusal {
     Refusal::Status(Status::RESERVATION_CONFLICT)
-}
-
-/// The parameter list of PERSISTENT RESERVE OUT (SPC-4 6.16.3).
-struct Parameters {
-    /// RESERVATION KEY.
-    key: u64,
-    /// SERVICE ACTION RESERVATION KEY.
-    service_action_key: u64,
-}
-
-impl Parameters {
-    fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
-        let mut reader = Reader::new("PERSISTENT RESERVE OUT parameter list", bytes);
-        let mut fields = || -> Result<_, crate::scsi::DecodeError> {
-            Ok((reader.u64()?, reader.u64()?, reader.u32()?, reader.u8()?))
-        };
-        let (key, service_action_key, _obsolete, flags) =
-            fields().map_err(|_| Refusal::parameter_list_length())?;
-        // SPEC_I_PT, ALL_TG_PT and APTPL are not supported.
-        if flags & 0x0d != 0 {
-            return Err(Refusal::invalid_parameter());
-        }
-        Ok(Self {
-            key,
-            service_action_key,
-        })
-    }
 }
 
 /// Returns the TransportID of an iSCSI initiator port (SPC-4 7.6.4.6), format 01b: name, `,i,0x`, ISID.

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
+use crate::scsi::command::ParseError;
+use crate::scsi::{AdditionalSenseCode, FieldPointer, SenseData, SenseKey, Status};
 
 /// What goes back to the initiator for a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,11 +14,13 @@ pub struct ScsiReply {
     pub sense: Bytes,
     /// Data for the initiator, never more than was allowed; may come with CHECK CONDITION too.
     pub data_in: Bytes,
+    /// How many bytes of data the command took from the initiator, by its CDB; 0 for one that is not understood.
+    pub data_out_length: u32,
 }
 
 impl ScsiReply {
     /// Returns the reply for an outcome; data beyond `allocation` bytes is left out.
-    pub(super) fn new(outcome: Outcome, allocation: u32) -> Self {
+    pub(super) fn new(outcome: Outcome, allocation: u32, data_out_length: u32) -> Self {
         let (status, sense, mut data_in) = match outcome {
             Ok(data) => (Status::GOOD, Bytes::new(), data),
             Err(Refusal::Status(status)) => (status, Bytes::new(), Bytes::new()),
@@ -32,6 +35,7 @@ impl ScsiReply {
             status,
             sense,
             data_in,
+            data_out_length,
         }
     }
 }
@@ -62,16 +66,39 @@ impl Refusal {
         Self::check(SenseKey::ILLEGAL_REQUEST, code)
     }
 
-    pub(super) fn invalid_field() -> Self {
-        Self::illegal(AdditionalSenseCode::INVALID_FIELD_IN_CDB)
+    /// INVALID FIELD IN CDB, 24/00: the field whose most significant bit is `bit` of `byte`.
+    pub(super) fn field(byte: u16, bit: u8) -> Self {
+        FieldPointer::in_cdb(byte, Some(bit)).into()
     }
 
-    pub(super) fn invalid_parameter() -> Self {
-        Self::illegal(AdditionalSenseCode::INVALID_FIELD_IN_PARAMETER_LIST)
+    /// INVALID FIELD IN PARAMETER LIST, 26/00: the field that begins with this byte.
+    pub(super) fn parameter(byte: usize) -> Self {
+        FieldPointer::in_parameters(u16::try_from(byte).unwrap_or(u16::MAX)).into()
     }
 
     pub(super) fn parameter_list_length() -> Self {
         Self::illegal(AdditionalSenseCode::PARAMETER_LIST_LENGTH_ERROR)
+    }
+}
+
+impl From<FieldPointer> for Refusal {
+    fn from(pointer: FieldPointer) -> Self {
+        let code = match pointer.in_cdb {
+            true => AdditionalSenseCode::INVALID_FIELD_IN_CDB,
+            false => AdditionalSenseCode::INVALID_FIELD_IN_PARAMETER_LIST,
+        };
+        let mut sense = SenseData::new(SenseKey::ILLEGAL_REQUEST, code);
+        sense.field_pointer = Some(pointer);
+        sense.into()
+    }
+}
+
+impl From<ParseError> for Refusal {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::OperationCode => Self::illegal(AdditionalSenseCode::INVALID_OPERATION_CODE),
+            ParseError::Field(pointer) => pointer.into(),
+        }
     }
 }
 
@@ -89,4 +116,9 @@ pub(super) fn up_to(data: impl Into<Bytes>, length: impl Into<u64>) -> Bytes {
     let mut data = data.into();
     data.truncate(usize::try_from(length.into()).unwrap_or(usize::MAX));
     data
+}
+
+/// Returns the outcome of a command that was done and returns no data.
+pub(super) fn done() -> Outcome {
+    Ok(Bytes::new())
 }

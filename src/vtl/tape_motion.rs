@@ -4,47 +4,27 @@ use bytes::{Bytes, BytesMut};
 
 use super::drive::{Drive, LONGEST_BLOCK, LONGEST_TRANSFER, write_error};
 use super::fault::{BlockFault, LibraryFaults};
-use super::logical_unit::Call;
 use super::media::{Kind, TapeError};
-use super::operation::Command;
-use super::reply::{Outcome, Refusal, up_to};
-use crate::scsi::ssc::{self, Destination, Locate, Position, Space, SpaceCode, Transfer};
+use super::reply::{Outcome, Refusal, done, up_to};
+use crate::scsi::command::{
+    Destination, Locate, PositionForm, Read, ReadPosition, Space, SpaceCode, Write, WriteFilemarks,
+};
+use crate::scsi::data::position::Position;
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey};
 
 /// The most that early warning comes before the end of the medium.
 const LONGEST_WARNING: u64 = 64 << 20;
 
 impl Drive {
-    pub(super) fn execute_on_tape(
-        &mut self,
-        command: Command,
-        call: &Call<'_>,
-        faults: &LibraryFaults,
-    ) -> Outcome {
-        let cdb = call.cdb;
-        match command {
-            Command::Rewind => {
-                self.ready()?;
-                self.position = 0;
-                done()
-            }
-            Command::Read => self.read(Transfer::decode(cdb), faults),
-            Command::Write => self.write(Transfer::decode(cdb), call.data_out, faults),
-            Command::WriteFilemarks => self.write_filemarks(ssc::filemark_count(cdb), faults),
-            Command::Space6 => self.space(Space::decode6(cdb)),
-            Command::Space16 => self.space(Space::decode16(cdb)),
-            Command::Locate10 => self.locate(Some(Locate::decode10(cdb))),
-            Command::Locate16 => self.locate(Locate::decode16(cdb)),
-            Command::Erase => self.erase(faults),
-            Command::ReadPosition => self.read_position(cdb),
-            _ => Err(Refusal::illegal(
-                AdditionalSenseCode::INVALID_OPERATION_CODE,
-            )),
-        }
+    /// REWIND (SSC-4 5.8).
+    pub(super) fn rewind(&mut self) -> Outcome {
+        self.ready()?;
+        self.position = 0;
+        done()
     }
 
     /// READ(6) (SSC-4 5.6).
-    fn read(&mut self, transfer: Transfer, faults: &LibraryFaults) -> Outcome {
+    pub(super) fn read(&mut self, transfer: Read, faults: &LibraryFaults) -> Outcome {
         if transfer.fixed {
             return self.read_fixed(transfer, faults);
         }
@@ -71,15 +51,18 @@ impl Drive {
         Err(Refusal::Check { sense, data })
     }
 
-    fn read_fixed(&mut self, transfer: Transfer, faults: &LibraryFaults) -> Outcome {
+    fn read_fixed(&mut self, transfer: Read, faults: &LibraryFaults) -> Outcome {
         let block_length = self.unit.mode.block_length;
-        if block_length == 0 || transfer.suppress_incorrect_length {
-            return Err(Refusal::invalid_field());
+        if block_length == 0 {
+            return Err(Refusal::field(1, 0));
+        }
+        if transfer.suppress_incorrect_length {
+            return Err(Refusal::field(1, 1));
         }
         self.ready()?;
         let blocks = transfer.length;
         if blocks.saturating_mul(block_length) > LONGEST_TRANSFER {
-            return Err(Refusal::invalid_field());
+            return Err(Refusal::field(2, 7));
         }
         let mut data = Vec::new();
         for done in 0..blocks {
@@ -140,15 +123,20 @@ impl Drive {
     }
 
     /// WRITE(6) (SSC-4 5.10). What follows the position is gone with the first block.
-    fn write(&mut self, transfer: Transfer, data: &Bytes, faults: &LibraryFaults) -> Outcome {
+    pub(super) fn write(
+        &mut self,
+        transfer: Write,
+        data: &Bytes,
+        faults: &LibraryFaults,
+    ) -> Outcome {
         let (blocks, block_length) = match (transfer.fixed, self.unit.mode.block_length) {
-            (true, 0) => return Err(Refusal::invalid_field()),
+            (true, 0) => return Err(Refusal::field(1, 0)),
             (true, block_length) => (transfer.length, block_length),
             (false, _) => (1, transfer.length),
         };
         let total = blocks.saturating_mul(block_length);
         if block_length > LONGEST_BLOCK || total > LONGEST_TRANSFER {
-            return Err(Refusal::invalid_field());
+            return Err(Refusal::field(2, 7));
         }
         self.writable(faults)?;
         if total == 0 {
@@ -182,7 +170,12 @@ impl Drive {
     }
 
     /// WRITE FILEMARKS(6) (SSC-4 5.11). Whatever was written before is on the disk when it is done.
-    fn write_filemarks(&mut self, count: u32, faults: &LibraryFaults) -> Outcome {
+    pub(super) fn write_filemarks(
+        &mut self,
+        command: WriteFilemarks,
+        faults: &LibraryFaults,
+    ) -> Outcome {
+        let count = command.count;
         self.writable(faults)?;
         if count > 0 {
             self.cut_here()?;
@@ -197,7 +190,7 @@ impl Drive {
     }
 
     /// ERASE(6) (SSC-4 5.2): what follows the position is gone; LONG makes no difference.
-    fn erase(&mut self, faults: &LibraryFaults) -> Outcome {
+    pub(super) fn erase(&mut self, faults: &LibraryFaults) -> Outcome {
         self.writable(faults)?;
         self.cut_here()?;
         self.ready_mut()?.sync().map_err(|_| write_error())?;
@@ -268,8 +261,8 @@ impl Drive {
     }
 
     /// SPACE(6) and SPACE(16) (SSC-4 7.11).
-    fn space(&mut self, space: Option<Space>) -> Outcome {
-        let Space { code, count } = space.ok_or_else(Refusal::invalid_field)?;
+    pub(super) fn space(&mut self, space: Space) -> Outcome {
+        let Space { code, count } = space;
         let tape = self.ready()?;
         let end = tape.end();
         let wanted = count.unsigned_abs();
@@ -341,15 +334,23 @@ impl Drive {
     }
 
     /// LOCATE(10) and LOCATE(16) (SSC-4 7.4): a place behind the end of data ends there.
-    fn locate(&mut self, locate: Option<Locate>) -> Outcome {
-        let locate = locate.ok_or_else(Refusal::invalid_field)?;
+    pub(super) fn locate(&mut self, locate: Locate) -> Outcome {
         let tape = self.ready()?;
         if locate.partition.is_some_and(|partition| partition != 0) {
-            return Err(Refusal::invalid_field());
+            let byte = match locate.destination {
+                Destination::Object(object) if object <= u32::MAX.into() => 8,
+                Destination::DeviceSpecific(_) => 8,
+                _ => 3,
+            };
+            return Err(Refusal::field(byte, 7));
         }
         let end = tape.end();
         let found = match locate.destination {
             Destination::Object(object) => Some(object).filter(|object| *object <= end),
+            // The device specific address of an LTO drive is the logical object identifier.
+            Destination::DeviceSpecific(address) => {
+                Some(u64::from(address)).filter(|object| *object <= end)
+            }
             Destination::File(0) => Some(0),
             Destination::File(file) => tape
                 .filemark(file.saturating_sub(1))
@@ -367,21 +368,22 @@ impl Drive {
     }
 
     /// READ POSITION (SSC-4 7.7).
-    fn read_position(&self, cdb: &[u8; 16]) -> Outcome {
-        let [_, form, _, _, _, _, _, high, low, ..] = *cdb;
-        let allocation = u16::from_be_bytes([high, low]);
+    pub(super) fn read_position(&self, command: ReadPosition) -> Outcome {
+        let file = self.ready()?.filemarks_before(self.position);
         let position = Position {
-            object: self.position,
-            file: self.ready()?.filemarks_before(self.position),
+            beginning: self.position == 0,
             behind_early_warning: self.is_behind_early_warning(),
+            partition: 0,
+            object: Some(self.position),
+            on_medium: Some(self.position),
+            file: Some(file),
+            buffered_objects: Some(0),
         };
-        match form & 0x1f {
-            // The two older forms have no allocation length.
-            0x00 | 0x06 if allocation != 0 => Err(Refusal::invalid_field()),
-            0x00 => Ok(position.short_form().into()),
-            0x06 => Ok(position.long_form().into()),
-            _ => Ok(up_to(position.extended_form(), allocation)),
-        }
+        let data = position.encode(command.form);
+        Ok(match command.form {
+            PositionForm::Extended => up_to(data, command.allocation_length),
+            _ => data.into(),
+        })
     }
 
     /// Returns whether the position is one of these.
@@ -428,10 +430,6 @@ impl Stop {
         sense.information = Some(residual).filter(|residual| *residual <= u32::MAX.into());
         sense
     }
-}
-
-fn done() -> Outcome {
-    Ok(Bytes::new())
 }
 
 fn unrecovered_read_error() -> Refusal {

@@ -250,7 +250,7 @@ fn of_two_thousand_logical_units_a_thousand_are_looked_at() {
         [REPORT_LUNS, ..] => Some(luns(2000)),
         [INQUIRY, 0, ..] => Some(good(inquiry(1, b"ULT3580-TD5"))),
         [INQUIRY, 1, 0x80, ..] => {
-            let serial = format!("{:010}", command.lun.number().unwrap());
+            let serial = format!("{:010}", command.lun.number());
             Some(good(page(1, 0x80, serial.as_bytes())))
         }
         _ => Some(check(5, 0x24, 0)),
@@ -294,11 +294,11 @@ fn long_element_status(count: u16) -> Vec<u8> {
 fn a_target_that_has_as_much_to_say_as_it_can_takes_little_memory() {
     let target = target(|command, _| match command.cdb {
         [REPORT_LUNS, ..] => Some(luns(1024)),
-        [INQUIRY, 0, ..] if command.lun.number() < Some(8) => Some(good(inquiry(8, &[0xff; 16]))),
+        [INQUIRY, 0, ..] if command.lun.number() < 8 => Some(good(inquiry(8, &[0xff; 16]))),
         [INQUIRY, 0, ..] => Some(good(inquiry(1, &[0xff; 16]))),
         [INQUIRY, 1, 0x80, ..] => {
             let mut serial = vec![0xff; 4000];
-            serial[..2].copy_from_slice(&command.lun.number().unwrap().to_be_bytes());
+            serial[..2].copy_from_slice(&(command.lun.number() as u16).to_be_bytes());
             Some(good(page(8, 0x80, &serial)))
         }
         [INQUIRY, 1, 0x83, ..] => {

@@ -364,7 +364,7 @@ pub const READ_ELEMENT_STATUS: u8 = 0xb8;
 
 /// What the library answers: a changer at LUN 0 with a drive, and the drive at LUN 1.
 pub fn library(command: &ScsiCommand) -> Reply {
-    let is_changer = command.lun.number() == Some(0);
+    let is_changer = command.lun == Lun::ZERO;
     let peripheral = if is_changer { 8 } else { 1 };
     match command.cdb {
         [REPORT_LUNS, ..] => luns(2),

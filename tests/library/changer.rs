@@ -1,4 +1,5 @@
-use iscsiswiconfig::scsi::smc::{ElementStatus, ElementType};
+use iscsiswiconfig::scsi::FieldPointer;
+use iscsiswiconfig::scsi::data::element_status::{ElementStatus, ElementType};
 
 use super::*;
 
@@ -174,5 +175,7 @@ fn the_picker_goes_to_elements_and_looks_at_them() {
     desk.send(CHANGER, &[0x2b, 0, 0, 1, 9, 9]).is(5, 0x21, 0x01);
     desk.send(CHANGER, &[0x07]).good();
     desk.send(CHANGER, &[0x37, 1, 4, 1, 0, 0, 0, 9]).good();
-    desk.send(CHANGER, &[0xe7, 1]).is(5, 0x20, 0x00);
+    desk.send(CHANGER, &[0xe7, 0x81, 4, 1, 0, 0, 0, 9]).good();
+    let sense = desk.send(CHANGER, &[0xe7, 3]).is(5, 0x24, 0x00);
+    assert_eq!(sense.field_pointer, Some(FieldPointer::in_cdb(1, Some(1))));
 }

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use iscsiswiconfig::scsi::spc::LogicalUnitNumber;
+use iscsiswiconfig::scsi::Lun;
 use iscsiswiconfig::scsi::{SenseData, Status};
 use iscsiswiconfig::vtl::{
     Barcode, InitiatorPort, Library, LibraryConfiguration, LibraryError, Media, NexusId, ScsiReply,
@@ -104,7 +104,7 @@ impl Desk {
         padded[..cdb.len()].copy_from_slice(cdb);
         let reply = self.library.execute(
             nexus,
-            LogicalUnitNumber::from_number(lun),
+            Lun::from_number(lun).unwrap(),
             &padded,
             &Bytes::copy_from_slice(data),
             u32::MAX,

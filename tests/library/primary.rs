@@ -58,9 +58,9 @@ fn every_initiator_hears_of_the_power_on_once_at_each_logical_unit() {
 fn resets_are_told_to_everyone() {
     let mut desk = Desk::new();
     desk.log_in(TWO, "iqn.2026-01.lab:two");
-    let drive = LogicalUnitNumber::from_number(DRIVE);
+    let drive = Lun::from_number(DRIVE).unwrap();
     assert!(desk.library.logical_unit_reset(drive));
-    let nowhere = LogicalUnitNumber::from_number(9);
+    let nowhere = Lun::from_number(9).unwrap();
     assert!(!desk.library.logical_unit_reset(nowhere));
     for nexus in [ONE, TWO] {
         desk.by(nexus, DRIVE, &[0x00]).is(6, 0x29, 0x03);

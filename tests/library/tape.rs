@@ -101,9 +101,9 @@ fn fixed_blocks_are_counted() {
     select_block_length(&mut desk, 512).good();
     let data: Vec<u8> = (0..2048u32).map(|n| (n / 512) as u8).collect();
     let cdb = [0x0a, 1, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let lun = LogicalUnitNumber::from_number(DRIVE);
-    assert_eq!(desk.library.data_out_length(lun, &cdb), 2048);
-    desk.send_with(DRIVE, &cdb, &data).good();
+    let written = desk.send_with(DRIVE, &cdb, &data);
+    written.good();
+    assert_eq!(written.reply.data_out_length, 2048);
     desk.write_filemarks(1).good();
     desk.write(&[9; 100]).good();
     assert_eq!(desk.position(), (6, 1));
@@ -435,7 +435,7 @@ fn a_block_in_memory_is_copied_once_and_read_in_place() {
     let mut desk = Desk::new();
     desk.load();
     let data = Bytes::from(vec![3; 1 << 20]);
-    let lun = LogicalUnitNumber::from_number(DRIVE);
+    let lun = Lun::from_number(DRIVE).unwrap();
     let mut cdb = [0; 16];
     cdb[..3].copy_from_slice(&[0x0a, 0, 0x10]);
     let reply = desk.library.execute(ONE, lun, &cdb, &data, 0);
@@ -451,7 +451,7 @@ fn a_block_in_memory_is_copied_once_and_read_in_place() {
 #[test]
 fn no_more_comes_back_than_the_transport_allows() {
     let mut desk = recorded();
-    let lun = LogicalUnitNumber::from_number(DRIVE);
+    let lun = Lun::from_number(DRIVE).unwrap();
     let mut cdb = [0; 16];
     cdb[..5].copy_from_slice(&[0x08, 0, 0, 0, 10]);
     let reply = desk.library.execute(ONE, lun, &cdb, &Bytes::new(), 4);

@@ -33,13 +33,15 @@ use thiserror::Error;
 use super::inventory::Inventory;
 use super::problem::{CommandFailure, Problem};
 use super::text::trimmed;
-use crate::scsi::smc::{ElementAddressAssignment, ElementStatus, ElementType};
-use crate::scsi::spc::{InquiryData, LogicalUnitNumber, LunList, PeripheralDeviceType};
-use crate::scsi::vpd::{self, Designator, MachineTypeModel, VpdPage};
-use crate::scsi::{Cdb, DecodeError, Request, Status};
+use crate::scsi::data::element_status::{ElementStatus, ElementType};
+use crate::scsi::data::inquiry::{InquiryData, PeripheralDeviceType};
+use crate::scsi::data::luns::LunList;
+use crate::scsi::data::mode::ElementAddressAssignment;
+use crate::scsi::data::vpd::{self, Designator, MachineTypeModel, VpdPage};
+use crate::scsi::{Cdb, DecodeError, Lun, Status};
 use query::{
-    DriveFact, DriveStatus, LONGEST_PAUSE, Page, Query, REPORT_LUNS_LOGICAL_UNIT, STATUS_LIMIT,
-    Task, VPD_ALLOCATION, VPD_LIMIT, Verdict, is_no_logical_unit, judge, refuses_the_form,
+    DriveFact, DriveStatus, LONGEST_PAUSE, Page, Query, STATUS_LIMIT, Task, VPD_ALLOCATION,
+    VPD_LIMIT, Verdict, is_no_logical_unit, judge, refuses_the_form,
 };
 use unit::{PageList, ReportedDrive, Unit};
 
@@ -64,7 +66,7 @@ pub struct Command {
     /// The name under which its reply is handed back.
     pub id: CommandId,
     /// Where to.
-    pub lun: LogicalUnitNumber,
+    pub lun: Lun,
     /// What.
     pub cdb: Cdb,
     /// The most bytes that may come back; the transport's expected data transfer length.
@@ -154,7 +156,7 @@ impl Enumeration {
         Self {
             give_up_at: now.saturating_add(patience),
             last_id: 0,
-            ready: VecDeque::from([Task::new(Query::ReportLuns, 0, LogicalUnitNumber::ZERO)]),
+            ready: VecDeque::from([Task::new(Query::ReportLuns, 0, Lun::ZERO)]),
             paused: Vec::new(),
             outstanding: BTreeMap::new(),
             units: Vec::new(),
@@ -325,15 +327,12 @@ impl Enumeration {
             self.flight = flight;
             self.last_id = self.last_id.wrapping_add(1);
             let id = CommandId(self.last_id);
-            let Request {
-                cdb,
-                allocation_length,
-            } = task.request();
+            let command = task.command();
             commands.push(Command {
                 id,
                 lun: task.lun,
-                cdb,
-                allocation_length,
+                cdb: command.cdb(),
+                allocation_length: command.transfer(0).data_in(),
             });
             self.outstanding.insert(id, task);
         }
@@ -560,8 +559,8 @@ impl Enumeration {
 
     /// A target without LUN 0 has its list of logical units at the REPORT LUNS well-known logical unit.
     fn luns_refused(&mut self, task: Task, failure: CommandFailure) {
-        if task.lun == LogicalUnitNumber::ZERO && is_no_logical_unit(failure) {
-            let task = Task::new(Query::ReportLuns, task.unit, REPORT_LUNS_LOGICAL_UNIT);
+        if task.lun == Lun::ZERO && is_no_logical_unit(failure) {
+            let task = Task::new(Query::ReportLuns, task.unit, Lun::REPORT_LUNS);
             self.ready.push_back(task);
         } else {
             self.error = Some(EnumerationError::ReportLunsRefused(failure));

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::enumerate::{Command, Enumeration, EnumerationError, Reply, Step};
 use super::inventory::Inventory;
+use crate::scsi::Lun;
 use crate::scsi::Status;
-use crate::scsi::spc::LogicalUnitNumber;
 
 pub(super) const CHANGER: u8 = 0x08;
 pub(super) const TAPE: u8 = 0x01;
@@ -172,7 +172,7 @@ impl FakeTarget {
     pub(super) fn answer(&mut self, command: &Command) -> Reply {
         let cdb = command.cdb.as_bytes().to_vec();
         self.sent.push((command.lun.number(), cdb.clone()));
-        if self.without_lun_0 && cdb[0] == 0xa0 && command.lun == LogicalUnitNumber::ZERO {
+        if self.without_lun_0 && cdb[0] == 0xa0 && command.lun == Lun::ZERO {
             return check(5, 0x25, 0);
         }
         let mut data = match (cdb[0], self.device(command.lun)) {
@@ -197,7 +197,7 @@ impl FakeTarget {
         good(data)
     }
 
-    fn device(&mut self, lun: LogicalUnitNumber) -> Option<&mut Device> {
+    fn device(&mut self, lun: Lun) -> Option<&mut Device> {
         self.devices
             .iter_mut()
             .find(|device| u64::from(device.lun) == lun.number())

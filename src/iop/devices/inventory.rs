@@ -1,8 +1,9 @@
 //! What one target has, as its replies said it: the result of an enumeration, before anything is named.
 
 use super::problem::Problem;
-use crate::scsi::spc::{InquiryData, LogicalUnitNumber};
-use crate::scsi::vpd::{CodeSet, Designator, DesignatorType, MachineTypeModel};
+use crate::scsi::Lun;
+use crate::scsi::data::inquiry::InquiryData;
+use crate::scsi::data::vpd::{CodeSet, Designator, DesignatorType, MachineTypeModel};
 
 /// The tape devices of one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Inventory {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogicalUnit {
     /// Its number, as REPORT LUNS gave it.
-    pub lun: LogicalUnitNumber,
+    pub lun: Lun,
     /// Its standard INQUIRY data.
     pub inquiry: InquiryData,
     /// PRODUCT SERIAL NUMBER of VPD page 80h, without the blanks and NULs around it, at most 251 bytes;

@@ -2,7 +2,7 @@
 
 use super::inventory::{DriveElement, DriveIdentifier, LogicalUnit};
 use super::text::{hex, printable, trimmed};
-use crate::scsi::vpd::CodeSet;
+use crate::scsi::data::vpd::CodeSet;
 
 /// What a data transfer element's identifier leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,12 +172,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scsi::spc::{InquiryData, LogicalUnitNumber, PeripheralDeviceType};
-    use crate::scsi::vpd::{Designator, DesignatorType};
+    use crate::scsi::Lun;
+    use crate::scsi::data::inquiry::{InquiryData, PeripheralDeviceType};
+    use crate::scsi::data::vpd::{Designator, DesignatorType};
 
     fn drive(serial: &str) -> LogicalUnit {
         LogicalUnit {
-            lun: LogicalUnitNumber::ZERO,
+            lun: Lun::ZERO,
             inquiry: InquiryData {
                 peripheral_qualifier: 0,
                 device_type: PeripheralDeviceType::SEQUENTIAL_ACCESS,

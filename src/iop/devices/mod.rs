@@ -23,7 +23,7 @@ pub mod type_model;
 use std::collections::BTreeMap;
 
 use crate::iop::active::{Drive, Library};
-use crate::scsi::spc::LogicalUnitNumber;
+use crate::scsi::Lun;
 use inventory::{Changer, DriveElement, Inventory, LogicalUnit};
 use matching::Found;
 use names::{DeviceKey, DeviceKind, DeviceNames};
@@ -189,25 +189,16 @@ fn library(unit: &LogicalUnit, changer: &Changer, device: String) -> Library {
 }
 
 /// Returns a logical unit number as records have it: the number, and its bytes where the number does not tell them.
-fn recorded_lun(lun: LogicalUnitNumber) -> (u64, Option<String>) {
+fn recorded_lun(lun: Lun) -> (u64, Option<String>) {
     let bytes = u64::from_be_bytes(lun.0);
     let usual = |number: &u64| {
-        u16::try_from(*number).is_ok_and(|number| LogicalUnitNumber::from_number(number) == lun)
+        u16::try_from(*number).is_ok_and(|number| Lun::from_number(number) == Some(lun))
     };
     match lun.number() {
         number if usual(&number) => (number, None),
         // The forms that have no number of their own have their bytes as number.
-        number if number == bytes => (bytes >> 16, Some(lun_text(lun))),
+        number if number == bytes => (bytes >> 16, Some(lun.to_string())),
         number => (number, Some(format!("{bytes:#018x}"))),
-    }
-}
-
-/// Returns a logical unit number for people: the number, or the eight bytes in hexadecimal where there is none.
-pub fn lun_text(lun: LogicalUnitNumber) -> String {
-    let bytes = u64::from_be_bytes(lun.0);
-    match lun.number() {
-        number if number != bytes || bytes == 0 => number.to_string(),
-        _ => format!("{bytes:#018x}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a device name to where the device is: what every command that uses a device asks first.
 
 use crate::iop::active::{TargetReport, TargetStatus};
-use crate::scsi::spc::LogicalUnitNumber;
+use crate::scsi::Lun;
 
 use super::names::{DeviceKey, DeviceKind, DeviceNames};
 
@@ -24,7 +24,7 @@ pub struct Device<'a> {
     /// The target that shows it.
     pub target: &'a TargetReport,
     /// Its logical unit number, the eight bytes that REPORT LUNS gave.
-    pub lun: LogicalUnitNumber,
+    pub lun: Lun,
     /// The unit serial number (VPD page 80h) that the name stands for, escaped and trimmed; empty when the device has
     /// none.
     pub serial: &'a str,
@@ -191,18 +191,15 @@ fn may_have(report: &TargetReport, key: &DeviceKey) -> bool {
 }
 
 /// Returns the logical unit number that a record has.
-pub fn recorded_lun(number: u64, address: Option<&str>) -> Option<LogicalUnitNumber> {
+pub fn recorded_lun(number: u64, address: Option<&str>) -> Option<Lun> {
     let Some(address) = address else {
-        let number = u16::try_from(number)
-            .ok()
-            .filter(|number| *number < 0x4000)?;
-        return Some(LogicalUnitNumber::from_number(number));
+        return Lun::from_number(u16::try_from(number).ok()?);
     };
     let digits = address
         .strip_prefix("0x")
         .filter(|digits| digits.len() == 16)?;
     let bytes = u64::from_str_radix(digits, 16).ok()?;
-    Some(LogicalUnitNumber(bytes.to_be_bytes()))
+    Some(Lun(bytes.to_be_bytes()))
 }
 
 #[cfg(test)]

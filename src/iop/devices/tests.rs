@@ -386,11 +386,11 @@ fn a_logical_unit_number_is_recorded_so_that_its_bytes_are_known_and_53_bits_hol
             "0xffffffffffffffff",
         ),
     ] {
-        let lun = LogicalUnitNumber(bytes);
+        let lun = Lun(bytes);
         let recorded = recorded_lun(lun);
         assert_eq!(recorded, (number, address.map(str::to_owned)), "{bytes:x?}");
         assert!(recorded.0 < 1 << 53);
-        assert_eq!(lun_text(lun), text, "{bytes:x?}");
+        assert_eq!(lun.to_string(), text, "{bytes:x?}");
         let read = resolve::recorded_lun(recorded.0, recorded.1.as_deref());
         assert_eq!(read, Some(lun));
     }

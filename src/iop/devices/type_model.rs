@@ -1,7 +1,7 @@
 //! IBM i types and models, such as `3584-403` and `3580-005`.
 
 use super::text::printable;
-use crate::scsi::vpd::MachineTypeModel;
+use crate::scsi::data::vpd::MachineTypeModel;
 
 /// The type and model of a library, and how it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ use crate::iop::devices::enumerate::{
     self, CommandId, Enumeration, EnumerationError, NoReply, Reply,
 };
 use crate::iop::devices::inventory::Inventory;
-use crate::iscsi::ids::Lun;
 use crate::scsi::Status;
 use crate::transport::{Answer, AttachError, Command, ConnectionError, Inquiry, Next};
 
@@ -114,7 +113,7 @@ impl Inquiry for EnumerationInquiry {
 fn command(command: enumerate::Command) -> Command {
     Command {
         id: command.id.0,
-        lun: Lun(command.lun.0),
+        lun: command.lun,
         cdb: Bytes::copy_from_slice(command.cdb.as_bytes()),
         expected_length: command.allocation_length,
     }

@@ -12,7 +12,6 @@ use super::registry::Membership;
 use super::{Notice, SessionEnd};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::iscsi::target::{Command, Event, ScsiReply, TaskManagement};
-use crate::scsi::spc::LogicalUnitNumber;
 
 /// Serves a session until it ends, and tells of its end.
 pub(super) async fn serve(mut connection: Connection, membership: Membership) {
@@ -136,14 +135,11 @@ async fn wait(
 }
 
 fn execute(membership: &Membership, command: &Command) {
-    let lun = LogicalUnitNumber(command.lun.0);
     let reply = {
         let mut library = membership.registry().library();
-        // What a WRITE wants depends on the block length of this very moment.
-        let data_out_length = library.data_out_length(lun, &command.cdb);
         let reply = library.execute(
             membership.nexus(),
-            lun,
+            command.lun,
             &command.cdb,
             &command.data_out,
             // The session cuts what the initiator does not take, and tells how much that is; the library has bounds of its
@@ -154,7 +150,7 @@ fn execute(membership: &Membership, command: &Command) {
             status: reply.status.0,
             sense: reply.sense,
             data_in: reply.data_in,
-            data_out_length: Some(data_out_length),
+            data_out_length: Some(reply.data_out_length),
         }
     };
     membership.session_mut().respond(command.id, reply);
@@ -164,7 +160,7 @@ fn execute(membership: &Membership, command: &Command) {
 fn manage(membership: &Membership, management: &TaskManagement) {
     let registry = membership.registry();
     let nexus = membership.nexus();
-    let lun = LogicalUnitNumber(management.lun.0);
+    let lun = management.lun;
     let mut is_cold_reset = false;
     let outcome = match management.function {
         TaskManagementFunction::ABORT_TASK => TaskManagementOutcome::FUNCTION_COMPLETE,

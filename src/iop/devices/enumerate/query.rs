@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::super::problem::CommandFailure;
 use super::Reply;
-use crate::scsi::smc::{self, ElementType, ReadElementStatus};
-use crate::scsi::spc::{self, LogicalUnitNumber};
-use crate::scsi::{AdditionalSenseCode, Request, SenseData, SenseKey, Status, vpd};
+use crate::scsi::command::{Inquiry, ModeSense, ReadElementStatus, ReportLuns};
+use crate::scsi::data::element_status::ElementType;
+use crate::scsi::data::mode::ElementAddressAssignment;
+use crate::scsi::data::vpd;
+use crate::scsi::{AdditionalSenseCode, Command, Lun, SenseData, SenseKey, Status};
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -24,9 +26,6 @@ pub(super) const STATUS_LIMIT: u32 = 4 * 1024 * 1024;
 pub(super) const STATUS_HEADER: u32 = 8;
 /// How many elements are asked for at a time of a library that refuses to be asked for all.
 pub(super) const ELEMENTS_AT_A_TIME: u16 = 1000;
-/// The REPORT LUNS well-known logical unit (SPC-4 8.2): where a target without LUN 0 answers REPORT LUNS.
-pub(super) const REPORT_LUNS_LOGICAL_UNIT: LogicalUnitNumber =
-    LogicalUnitNumber([0xc1, 0x01, 0, 0, 0, 0, 0, 0]);
 
 /// A command, before or after it was sent.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +33,7 @@ pub(super) struct Task {
     pub(super) query: Query,
     /// Index of the logical unit; of no meaning for REPORT LUNS.
     pub(super) unit: usize,
-    pub(super) lun: LogicalUnitNumber,
+    pub(super) lun: Lun,
     pub(super) allocation_length: u32,
     pub(super) resends: u8,
     /// How long to wait the next time that the device is busy.
@@ -45,7 +44,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(query: Query, unit: usize, lun: LogicalUnitNumber) -> Self {
+    pub(super) fn new(query: Query, unit: usize, lun: Lun) -> Self {
         Self {
             query,
             unit,
@@ -58,26 +57,26 @@ impl Task {
         }
     }
 
-    pub(super) fn request(&self) -> Request {
+    pub(super) fn command(&self) -> Command {
         let short = u16::try_from(self.allocation_length).unwrap_or(u16::MAX);
+        let short_vpd = |code| Command::Inquiry(Inquiry::vpd(code, short));
         match self.query {
-            Query::ReportLuns => spc::report_luns(self.allocation_length),
-            Query::TestUnitReady => spc::test_unit_ready(),
-            Query::Inquiry => spc::inquiry(short),
-            Query::SupportedPages => spc::inquiry_vpd(vpd::SUPPORTED_PAGES, short),
-            Query::Vpd(page) => spc::inquiry_vpd(page.code(), short),
-            Query::AddressAssignment => smc::element_address_assignment(),
-            Query::Drives(form) => form.request(self.allocation_length),
-            Query::Count(element_type) => ReadElementStatus {
-                element_type,
-                starting_address: 0,
-                number_of_elements: u16::MAX,
-                volume_tag: false,
-                device_id: false,
-                current_data: false,
-                allocation_length: self.allocation_length,
+            Query::ReportLuns => {
+                Command::ReportLuns(ReportLuns::logical_units(self.allocation_length))
             }
-            .request(),
+            Query::TestUnitReady => Command::TestUnitReady,
+            Query::Inquiry => Command::Inquiry(Inquiry::standard(short)),
+            Query::SupportedPages => short_vpd(vpd::SUPPORTED_PAGES),
+            Query::Vpd(page) => short_vpd(page.code()),
+            Query::AddressAssignment => Command::ModeSense(ModeSense::page6(
+                ElementAddressAssignment::PAGE_CODE,
+                u8::MAX,
+            )),
+            Query::Drives(form) => Command::ReadElementStatus(form.command(self.allocation_length)),
+            Query::Count(element_type) => Command::ReadElementStatus(ReadElementStatus::all_of(
+                element_type,
+                self.allocation_length,
+            )),
         }
     }
 
@@ -121,7 +120,7 @@ impl Query {
             Self::TestUnitReady => 0,
             Self::Inquiry => INQUIRY_ALLOCATION,
             Self::SupportedPages | Self::Vpd(_) => VPD_ALLOCATION,
-            Self::AddressAssignment => smc::element_address_assignment().allocation_length,
+            Self::AddressAssignment => u8::MAX.into(),
             Self::Drives(_) => STATUS_ALLOCATION,
             Self::Count(_) => STATUS_HEADER,
         }
@@ -196,17 +195,14 @@ impl DriveStatus {
         }
     }
 
-    fn request(self, allocation_length: u32) -> Request {
+    fn command(self, allocation_length: u32) -> ReadElementStatus {
         ReadElementStatus {
-            element_type: ElementType::DataTransfer,
-            starting_address: self.from,
-            number_of_elements: self.count,
+            first: self.from,
+            count: self.count,
             volume_tag: self.asks == DriveFact::Volume,
             device_id: self.asks == DriveFact::Identifier,
-            current_data: false,
-            allocation_length,
+            ..ReadElementStatus::all_of(ElementType::DataTransfer, allocation_length)
         }
-        .request()
     }
 
     /// Returns the form to ask in when this one was refused: without the volume tags, then a number of elements that

@@ -751,7 +751,7 @@ fn an_enumeration_that_is_ended_early_says_what_was_missing() {
     };
     assert_eq!(enumeration.poll(Duration::ZERO), Step::WaitForReplies);
     assert_eq!(commands.len(), 1);
-    assert_eq!(commands[0].lun, LogicalUnitNumber::ZERO);
+    assert_eq!(commands[0].lun, Lun::ZERO);
     assert_eq!(
         enumeration.finish(),
         Err(EnumerationError::Unfinished { unanswered: 1 })

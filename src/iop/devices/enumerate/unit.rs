@@ -6,15 +6,15 @@ use super::super::inventory::{Changer, DriveElement, DriveIdentifier, LogicalUni
 use super::super::problem::{CommandFailure, Problem};
 use super::super::text::trimmed;
 use super::query::{DriveFact, DriveStatus, Page, Query};
-use crate::scsi::AdditionalSenseCode;
-use crate::scsi::smc::{ElementDescriptor, ElementType};
-use crate::scsi::spc::{InquiryData, LogicalUnitNumber, PeripheralDeviceType};
-use crate::scsi::vpd::Designator;
+use crate::scsi::data::element_status::{ElementDescriptor, ElementType};
+use crate::scsi::data::inquiry::{InquiryData, PeripheralDeviceType};
+use crate::scsi::data::vpd::Designator;
+use crate::scsi::{AdditionalSenseCode, Lun};
 
 /// What is known of a logical unit so far.
 #[derive(Debug)]
 pub(super) struct Unit {
-    pub(super) lun: LogicalUnitNumber,
+    pub(super) lun: Lun,
     stage: Stage,
     /// Not there, or no tape device.
     pub(super) ignored: bool,
@@ -119,7 +119,7 @@ enum Stage {
 }
 
 impl Unit {
-    pub(super) fn new(lun: LogicalUnitNumber) -> Self {
+    pub(super) fn new(lun: Lun) -> Self {
         Self {
             lun,
             stage: Stage::Identify,

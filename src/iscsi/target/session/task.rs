@@ -155,7 +155,7 @@ impl Task {
 
 /// Returns whether two LUNs are the same, in whatever form (SAM-5 4.7).
 pub(super) fn same_unit(one: Lun, other: Lun) -> bool {
-    one == other || one.number().is_some() && one.number() == other.number()
+    one == other || one.single_level().is_some() && one.single_level() == other.single_level()
 }
 
 fn residual(expected: u32, actual: usize) -> Residual {

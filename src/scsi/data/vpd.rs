@@ -1,8 +1,8 @@
 //! Vital product data (SPC-4 7.8): who a device says it is.
 
-use super::DecodeError;
-use super::reader::Reader;
-use super::spc::PeripheralDeviceType;
+use super::inquiry::PeripheralDeviceType;
+use crate::scsi::DecodeError;
+use crate::scsi::reader::Reader;
 
 /// Supported VPD pages.
 pub const SUPPORTED_PAGES: u8 = 0x00;

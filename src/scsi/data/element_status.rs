@@ -1,61 +1,14 @@
-//! Commands of medium changers (SMC-3), and what they return.
+//! The parameter data of READ ELEMENT STATUS (SMC-3): [`ElementStatus`] decodes it, [`element_status`] encodes it.
 
-pub mod device;
+mod report;
 
 use std::fmt;
 
-use super::reader::Reader;
+pub use report::{ElementReport, element_status};
+
 use super::vpd::{CodeSet, DesignatorType};
-use super::{Cdb, DecodeError, Request, spc};
-
-/// Returns MODE SENSE(6) for the element address assignment mode page, which [`ElementAddressAssignment::decode`]
-/// reads.
-pub fn element_address_assignment() -> Request {
-    spc::mode_sense6(ElementAddressAssignment::PAGE_CODE, u8::MAX)
-}
-
-/// READ ELEMENT STATUS for one element type (SMC-3, operation code B8h).
-///
-/// Element type 0h, "all element types", cannot be asked for: tgt's reply to it is garbage, and kills it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadElementStatus {
-    /// ELEMENT TYPE CODE.
-    pub element_type: ElementType,
-    /// STARTING ELEMENT ADDRESS: elements from this address on; 0 for all.
-    pub starting_address: u16,
-    /// NUMBER OF ELEMENTS: the most that are reported; FFFFh for all.
-    pub number_of_elements: u16,
-    /// VOLTAG: ask for volume tags.
-    pub volume_tag: bool,
-    /// DVCID: ask for the identifiers of the drives. IBM's 3584 takes it without VOLTAG only.
-    pub device_id: bool,
-    /// CURDATA: answer from what is known, without moving anything. Devices before SMC-3 refuse the bit.
-    pub current_data: bool,
-    /// ALLOCATION LENGTH in bytes, at most 24 bits of it. 8 asks for the header alone.
-    pub allocation_length: u32,
-}
-
-impl ReadElementStatus {
-    /// The longest allocation length that the CDB can carry.
-    pub const MAX_ALLOCATION_LENGTH: u32 = 0x00ff_ffff;
-
-    /// Returns the command.
-    pub fn request(&self) -> Request {
-        let allocation_length = self.allocation_length.min(Self::MAX_ALLOCATION_LENGTH);
-        let [_, a, b, c] = allocation_length.to_be_bytes();
-        let selection = u8::from(self.volume_tag) << 4 | self.element_type.code();
-        let options = u8::from(self.current_data) << 1 | u8::from(self.device_id);
-        let [start_high, start_low] = self.starting_address.to_be_bytes();
-        let [count_high, count_low] = self.number_of_elements.to_be_bytes();
-        Request {
-            cdb: Cdb::from([
-                0xb8, selection, start_high, start_low, count_high, count_low, options, a, b, c, 0,
-                0,
-            ]),
-            allocation_length,
-        }
-    }
-}
+use crate::scsi::reader::Reader;
+use crate::scsi::{AdditionalSenseCode, DecodeError};
 
 /// An element type that a changer has (SMC-3): where a cartridge can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +34,8 @@ impl ElementType {
         }
     }
 
-    fn from_code(code: u8) -> Option<Self> {
+    /// Returns the type of an ELEMENT TYPE CODE; `None` for 0h, which asks for all types, and unknown codes.
+    pub fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             1 => Self::MediumTransport,
             2 => Self::Storage,
@@ -99,55 +53,6 @@ impl fmt::Display for ElementType {
             Self::Storage => "storage",
             Self::ImportExport => "import/export",
             Self::DataTransfer => "data transfer",
-        })
-    }
-}
-
-/// The elements of one type: the first address and how many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ElementRange {
-    /// FIRST ... ELEMENT ADDRESS.
-    pub first: u16,
-    /// NUMBER OF ... ELEMENTS.
-    pub count: u16,
-}
-
-/// Element address assignment mode page, 1Dh (SMC-3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ElementAddressAssignment {
-    /// Medium transport elements, bytes 2 to 5.
-    pub medium_transport: ElementRange,
-    /// Storage elements, bytes 6 to 9.
-    pub storage: ElementRange,
-    /// Import/export elements, bytes 10 to 13.
-    pub import_export: ElementRange,
-    /// Data transfer elements, bytes 14 to 17.
-    pub data_transfer: ElementRange,
-}
-
-impl ElementAddressAssignment {
-    /// PAGE CODE.
-    pub const PAGE_CODE: u8 = 0x1d;
-
-    /// Decodes the parameter data of MODE SENSE(6).
-    ///
-    /// # Errors
-    /// [`DecodeError::Truncated`] when the page is missing or not whole.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let data = spc::ModeData::decode6(bytes)?;
-        let page = data.page(Self::PAGE_CODE).unwrap_or_default();
-        let mut reader = Reader::new("element address assignment mode page", page);
-        let mut range = || -> Result<ElementRange, DecodeError> {
-            Ok(ElementRange {
-                first: reader.u16()?,
-                count: reader.u16()?,
-            })
-        };
-        Ok(Self {
-            medium_transport: range()?,
-            storage: range()?,
-            import_export: range()?,
-            data_transfer: range()?,
         })
     }
 }
@@ -336,7 +241,7 @@ pub struct ElementDescriptor<'a> {
     /// ACCESS, byte 2 bit 3: the transport element can reach it.
     pub accessible: bool,
     /// ADDITIONAL SENSE CODE and its qualifier, bytes 4 and 5, which explain `exception`.
-    pub exception_code: super::AdditionalSenseCode,
+    pub exception_code: AdditionalSenseCode,
     /// SOURCE STORAGE ELEMENT ADDRESS, bytes 10 and 11, when SVALID says that it is valid.
     pub source: Option<u16>,
     /// PRIMARY VOLUME TAG INFORMATION: the barcode, when the whole of it came.
@@ -369,7 +274,7 @@ impl<'a> ElementDescriptor<'a> {
             full: flags & 0x01 != 0,
             exception: flags & 0x04 != 0,
             accessible: flags & 0x08 != 0,
-            exception_code: super::AdditionalSenseCode { asc, ascq },
+            exception_code: AdditionalSenseCode { asc, ascq },
             source: (source_flags & 0x80 != 0)
                 .then(|| u16::from_be_bytes([source_high, source_low])),
             primary_volume_tag: volume_tag(primary),
@@ -437,56 +342,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn read_element_status_is_encoded_as_the_standard_draws_it() {
-        let request = ReadElementStatus {
-            element_type: ElementType::DataTransfer,
-            starting_address: 0x0102,
-            number_of_elements: 1000,
-            volume_tag: true,
-            device_id: true,
-            current_data: false,
-            allocation_length: 0x1_0000,
-        }
-        .request();
-        assert_eq!(
-            request.cdb.as_bytes(),
-            [0xb8, 0x14, 1, 2, 0x03, 0xe8, 0x01, 0x01, 0, 0, 0, 0]
-        );
-        assert_eq!(request.allocation_length, 0x1_0000);
-
-        let request = ReadElementStatus {
-            element_type: ElementType::MediumTransport,
-            starting_address: 0,
-            number_of_elements: u16::MAX,
-            volume_tag: false,
-            device_id: false,
-            current_data: true,
-            allocation_length: u32::MAX,
-        }
-        .request();
-        assert_eq!(
-            request.cdb.as_bytes(),
-            [0xb8, 0x01, 0, 0, 0xff, 0xff, 0x02, 0xff, 0xff, 0xff, 0, 0]
-        );
-        assert_eq!(request.allocation_length, 0x00ff_ffff);
-    }
-
-    #[test]
-    fn page_1d_gives_first_addresses_and_counts() {
-        let bytes = [
-            0x17, 0, 0, 0, 0x1d, 0x12, 0, 1, 0, 1, 4, 1, 0, 40, 3, 1, 0, 4, 1, 1, 0, 2, 0, 0,
-        ];
-        let page = ElementAddressAssignment::decode(&bytes).unwrap();
-        let range = |first, count| ElementRange { first, count };
-        assert_eq!(page.medium_transport, range(1, 1));
-        assert_eq!(page.storage, range(0x401, 40));
-        assert_eq!(page.import_export, range(0x301, 4));
-        assert_eq!(page.data_transfer, range(0x101, 2));
-        assert!(ElementAddressAssignment::decode(&bytes[..20]).is_err());
-        assert!(ElementAddressAssignment::decode(&[3, 0, 0, 0]).is_err());
-    }
 
     /// Two drives; the identifier is that of tgt, `serial` its end.
     fn two_drives(serials: [&[u8]; 2]) -> Vec<u8> {
@@ -779,7 +634,6 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = ElementAddressAssignment::decode(&bytes);
             let _ = ElementStatus::decode(&bytes);
         }
 
