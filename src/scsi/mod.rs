@@ -6,6 +6,7 @@
 //! | [`data`] | parameter data, encoded and decoded side by side: INQUIRY and VPD, mode and log pages, element status, positions, reservations |
 //! | [`lun`] | logical unit numbers |
 //! | [`sense`] | sense data, sense keys and additional sense codes, in words (SPC-4 4.5) |
+//! | [`names`] | names of operation codes and pages, for a trace |
 //! | [`status`] | status codes (SAM-5 5.3.1) |
 //! | [`reader`] | the one bounded reader through which every byte of a reply is read |
 //!
@@ -16,6 +17,7 @@
 pub mod command;
 pub mod data;
 pub mod lun;
+pub mod names;
 pub mod reader;
 pub mod sense;
 pub mod status;

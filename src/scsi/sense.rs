@@ -1,5 +1,7 @@
 //! Sense data (SPC-4 4.5): what a device says about a command that it did not simply do.
 
+mod codes;
+
 use std::fmt;
 
 use super::DecodeError;
@@ -345,6 +347,8 @@ impl AdditionalSenseCode {
     pub const LOAD_OR_EJECT_FAILED: Self = Self::new(0x53, 0x00);
     /// An initiator prevents the removal of the cartridge, 53/02.
     pub const REMOVAL_PREVENTED: Self = Self::new(0x53, 0x02);
+    /// No room in the cartridge's memory, 55/06.
+    pub const AUXILIARY_MEMORY_OUT_OF_SPACE: Self = Self::new(0x55, 0x06);
     /// No room for one more registration, 55/04.
     pub const INSUFFICIENT_REGISTRATION_RESOURCES: Self = Self::new(0x55, 0x04);
 
@@ -352,9 +356,15 @@ impl AdditionalSenseCode {
         Self { asc, ascq }
     }
 
-    /// Returns the code's meaning in words, for the codes that tape libraries commonly return.
+    /// Returns the code's name (SPC-4 annex D); `None` for a vendor's own, and for codes of other device types. Codes 40h
+    /// (DIAGNOSTIC FAILURE) and 4Dh (TAGGED OVERLAPPED COMMANDS) have one name for all their qualifiers.
     pub fn meaning(self) -> Option<&'static str> {
-        MEANINGS
+        match (self.asc, self.ascq) {
+            (0x40, 0x80..) => return Some("diagnostic failure on component"),
+            (0x4d, _) => return Some("tagged overlapped commands"),
+            _ => {}
+        }
+        codes::NAMES
             .iter()
             .find(|(asc, ascq, _)| (*asc, *ascq) == (self.asc, self.ascq))
             .map(|(_, _, meaning)| *meaning)
@@ -370,82 +380,6 @@ impl fmt::Display for AdditionalSenseCode {
         }
     }
 }
-
-/// In the order of the codes, each once (SPC-4 annex D).
-const MEANINGS: &[(u8, u8, &str)] = &[
-    (0x00, 0x00, "no additional sense information"),
-    (0x00, 0x01, "filemark detected"),
-    (0x00, 0x02, "end of partition or medium detected"),
-    (0x00, 0x04, "beginning of partition or medium detected"),
-    (0x00, 0x05, "end of data detected"),
-    (0x04, 0x00, "logical unit not ready, cause not reportable"),
-    (0x04, 0x01, "logical unit is in process of becoming ready"),
-    (
-        0x04,
-        0x02,
-        "logical unit not ready, initializing command required",
-    ),
-    (
-        0x04,
-        0x03,
-        "logical unit not ready, manual intervention required",
-    ),
-    (0x04, 0x07, "logical unit not ready, operation in progress"),
-    (0x04, 0x12, "logical unit not ready, offline"),
-    (0x08, 0x00, "logical unit communication failure"),
-    (0x0b, 0x01, "warning, specified temperature exceeded"),
-    (0x0c, 0x00, "write error"),
-    (0x11, 0x00, "unrecovered read error"),
-    (0x1a, 0x00, "parameter list length error"),
-    (0x20, 0x00, "invalid command operation code"),
-    (0x20, 0x02, "access denied, no access rights"),
-    (0x21, 0x01, "invalid element address"),
-    (0x24, 0x00, "invalid field in CDB"),
-    (0x25, 0x00, "logical unit not supported"),
-    (0x26, 0x00, "invalid field in parameter list"),
-    (0x26, 0x04, "invalid release of persistent reservation"),
-    (0x27, 0x00, "write protected"),
-    (
-        0x28,
-        0x00,
-        "not ready to ready change, medium may have changed",
-    ),
-    (0x28, 0x01, "import or export element accessed"),
-    (0x29, 0x00, "power on, reset, or bus device reset occurred"),
-    (0x29, 0x01, "power on occurred"),
-    (0x29, 0x02, "SCSI bus reset occurred"),
-    (0x29, 0x03, "bus device reset function occurred"),
-    (0x29, 0x04, "device internal reset"),
-    (0x29, 0x07, "I_T nexus loss occurred"),
-    (0x2a, 0x00, "parameters changed"),
-    (0x2a, 0x01, "mode parameters changed"),
-    (0x2a, 0x03, "reservations preempted"),
-    (0x2a, 0x04, "reservations released"),
-    (0x2a, 0x05, "registrations preempted"),
-    (0x2f, 0x00, "commands cleared by another initiator"),
-    (0x30, 0x00, "incompatible medium installed"),
-    (0x39, 0x00, "saving parameters not supported"),
-    (0x3a, 0x00, "medium not present"),
-    (0x3b, 0x0d, "medium destination element full"),
-    (0x3b, 0x0e, "medium source element empty"),
-    (0x3b, 0x11, "medium magazine not accessible"),
-    (0x3b, 0x12, "medium magazine removed"),
-    (0x3d, 0x00, "invalid bits in identify message"),
-    (0x3e, 0x00, "logical unit has not self-configured yet"),
-    (0x3f, 0x01, "microcode has been changed"),
-    (0x3f, 0x03, "inquiry data has changed"),
-    (0x3f, 0x0e, "reported LUNs data has changed"),
-    (0x44, 0x00, "internal target failure"),
-    (0x47, 0x00, "SCSI parity error"),
-    (0x48, 0x00, "initiator detected error message received"),
-    (0x4b, 0x00, "data phase error"),
-    (0x4e, 0x00, "overlapped commands attempted"),
-    (0x53, 0x00, "media load or eject failed"),
-    (0x53, 0x02, "medium removal prevented"),
-    (0x55, 0x03, "insufficient resources"),
-    (0x55, 0x04, "insufficient registration resources"),
-    (0x74, 0x71, "logical unit access not authorized"),
-];
 
 #[cfg(test)]
 mod tests {
@@ -577,11 +511,19 @@ mod tests {
     }
 
     #[test]
-    fn every_meaning_is_listed_once_and_in_order() {
+    fn every_name_is_listed_once_and_in_order() {
         assert!(
-            MEANINGS
+            codes::NAMES
                 .windows(2)
                 .all(|pair| (pair[0].0, pair[0].1) < (pair[1].0, pair[1].1))
+        );
+        let diagnostic = AdditionalSenseCode {
+            asc: 0x40,
+            ascq: 0x85,
+        };
+        assert_eq!(
+            diagnostic.to_string(),
+            "40/85 (diagnostic failure on component)"
         );
     }
 
