@@ -1,5 +1,7 @@
 //! The medium changer (SMC-3).
 
+use std::collections::BTreeSet;
+
 use super::configuration::LibraryConfiguration;
 use super::drive::Drive;
 use super::log;
@@ -110,7 +112,7 @@ enum Place {
 impl Elements<'_> {
     /// LOG SENSE (SPC-4 6.7).
     pub(super) fn log_sense(&self, command: LogSense) -> Outcome {
-        log::sense(command, &[log::tape_alert()])
+        log::sense(command, &[log::tape_alert(&BTreeSet::new())])
     }
 
     /// POSITION TO ELEMENT (SMC-3).
@@ -302,6 +304,10 @@ impl Elements<'_> {
 
     /// READ ELEMENT STATUS (SMC-3).
     pub(super) fn status(&self, query: ReadElementStatus) -> Outcome {
+        // A 3584 takes DVCID with VOLTAG 0 only.
+        if query.volume_tag && query.device_id {
+            return Err(Refusal::field(6, 0));
+        }
         let reports: Vec<ElementReport> = self
             .addresses()
             .filter(|(address, element_type)| {

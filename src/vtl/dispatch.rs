@@ -51,8 +51,8 @@ impl<'a> DeviceServer<'a> {
             Command::PersistentReserveOut(command) => {
                 self.unit().persistent_reserve_out(command, call)
             }
-            // Neither a changer nor a drive of this library has medium auxiliary memory.
-            Command::ReadAttribute(_) | Command::WriteAttribute(_) => Err(invalid_operation_code()),
+            Command::ReadAttribute(command) => self.drive()?.read_attribute(command),
+            Command::WriteAttribute(command) => self.drive()?.write_attribute(command, call),
             Command::ReportLuns(command) => report_luns(command, call.drives),
             Command::ReportSupportedOperationCodes(command) => {
                 self.unit().report_operation_codes(command)
@@ -70,9 +70,21 @@ impl<'a> DeviceServer<'a> {
             Command::ReadElementStatus(command) => self.changer()?.status(command),
             Command::Rewind { .. } => self.drive()?.rewind(),
             Command::ReadBlockLimits => self.drive()?.read_block_limits(),
-            Command::Read(command) => self.drive()?.read(command, call.faults),
-            Command::Write(command) => self.drive()?.write(command, call.data_out, call.faults),
-            Command::WriteFilemarks(command) => self.drive()?.write_filemarks(command, call.faults),
+            Command::Read(command) => {
+                let drive = self.drive()?;
+                let outcome = drive.read(command, call.faults);
+                drive.noted_read(outcome)
+            }
+            Command::Write(command) => {
+                let drive = self.drive()?;
+                let outcome = drive.write(command, call.data_out, call.faults);
+                drive.noted_write(outcome)
+            }
+            Command::WriteFilemarks(command) => {
+                let drive = self.drive()?;
+                let outcome = drive.write_filemarks(command, call.faults);
+                drive.noted_write(outcome)
+            }
             Command::Space(command) => self.drive()?.space(command),
             Command::Erase(_) => self.drive()?.erase(call.faults),
             Command::LoadUnload(command) => self.drive()?.load_unload(command, call),

@@ -1,22 +1,23 @@
 //! The tape drive (SSC-4): what it is, the cartridge in it, and every command that moves no tape.
 
+use std::collections::BTreeSet;
+
+use super::auxiliary_memory::Transferred;
 use super::configuration::{DriveType, LibraryError};
 use super::density;
-use super::log;
 use super::logical_unit::{Call, Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Tape};
 use super::mode::{ModeHeader, ModePages};
 use super::reply::{Outcome, Refusal, done, up_to};
-use crate::scsi::command::{LoadUnload, LogSense, ReportDensitySupport};
+use crate::scsi::command::{LoadUnload, ReportDensitySupport};
 use crate::scsi::data::block_limits::BlockLimits;
 use crate::scsi::data::density::density_support;
 use crate::scsi::data::inquiry::PeripheralDeviceType;
-use crate::scsi::data::log::LogPage;
 use crate::scsi::{AdditionalSenseCode, SenseKey};
 use crate::storage::StorageError;
 
 /// The longest block, and the most that one command may transfer in blocks of fixed length.
-pub(super) const LONGEST_BLOCK: u32 = 1 << 20;
+pub(super) const LONGEST_BLOCK: u32 = 8 << 20;
 pub(super) const LONGEST_TRANSFER: u32 = 16 << 20;
 
 /// A drive, with or without a cartridge.
@@ -31,8 +32,13 @@ pub(super) struct Drive {
     pub(super) position: u64,
     /// Capacity of every cartridge.
     pub(super) capacity: u64,
-    pub(super) bytes_written: u64,
-    pub(super) bytes_read: u64,
+    /// Data that passed since the drive was made.
+    pub(super) written: Transferred,
+    pub(super) read: Transferred,
+    /// TapeAlert flags that are raised.
+    pub(super) alerts: BTreeSet<u8>,
+    /// Early warning comes when so many bytes are used, whatever the capacity is; a fault.
+    pub(super) early_warning_after: Option<u64>,
 }
 
 impl Drive {
@@ -52,14 +58,16 @@ impl Drive {
             type_model: None,
         };
         Self {
-            unit: LogicalUnit::new(identity, ModePages::new(MODE_PAGES.iter().copied())),
+            unit: LogicalUnit::new(identity, mode_pages(capacity)),
             drive_type,
             cartridge: None,
             loaded: false,
             position: 0,
             capacity,
-            bytes_written: 0,
-            bytes_read: 0,
+            written: Transferred::default(),
+            read: Transferred::default(),
+            alerts: BTreeSet::new(),
+            early_warning_after: None,
         }
     }
 
@@ -80,6 +88,8 @@ impl Drive {
             let code = AdditionalSenseCode::LOAD_OR_EJECT_FAILED;
             return Err((cartridge, Refusal::check(SenseKey::MEDIUM_ERROR, code)));
         }
+        cartridge.memory.loaded_by(&self.unit.identity.serial);
+        self.alerts.clear();
         self.hold(cartridge);
         self.loaded = true;
         self.unit
@@ -138,11 +148,6 @@ impl Drive {
         self.unit.mode.block_length
     }
 
-    /// LOG SENSE (SPC-4 6.7).
-    pub(super) fn log_sense(&self, command: LogSense) -> Outcome {
-        log::sense(command, &self.log_pages())
-    }
-
     /// READ BLOCK LIMITS (SSC-4 7.6).
     pub(super) fn read_block_limits(&self) -> Outcome {
         let limits = BlockLimits {
@@ -193,7 +198,7 @@ impl Drive {
         })
     }
 
-    fn generation(&self) -> u8 {
+    pub(super) fn generation(&self) -> u8 {
         self.cartridge
             .as_ref()
             .filter(|_| self.loaded)
@@ -228,18 +233,6 @@ impl Drive {
         }
         self.unit.mode.block_length = length;
         Ok(())
-    }
-
-    fn log_pages(&self) -> Vec<LogPage> {
-        let (remaining, maximum) = match self.ready() {
-            Ok(tape) => (self.capacity.saturating_sub(tape.used()), self.capacity),
-            Err(_) => (0, 0),
-        };
-        vec![
-            log::sequential_access(self.bytes_written, self.bytes_read),
-            log::tape_alert(),
-            log::tape_capacity(remaining, maximum),
-        ]
     }
 
     /// REPORT DENSITY SUPPORT (SSC-4 7.8).
@@ -301,7 +294,27 @@ const SWP_BYTE: usize = 8;
 /// SWP: software write protection.
 const SWP: u8 = 0x04;
 
-/// Mode pages of an LTO drive: code, default values behind the page header, changeable bits.
+/// Returns the mode pages of a drive whose cartridges have this capacity in bytes.
+fn mode_pages(capacity: u64) -> ModePages {
+    let partition = medium_partition(capacity);
+    let fixed = MODE_PAGES.iter().copied();
+    ModePages::new(fixed.chain([(0x11, &partition[..], &[][..])]))
+}
+
+/// Medium partition page (SSC-4 8.4.4), behind its header: no additional partition; PSUM 11b, sizes are in units of 10 to the
+/// power of PARTITION UNITS; the format is recognized; the size of the one partition, as exact as 16 bits can say it.
+fn medium_partition(capacity: u64) -> [u8; 8] {
+    let (units, size) = (0..16u8)
+        .zip(std::iter::successors(Some(capacity), |size| {
+            Some(size / 10)
+        }))
+        .find_map(|(units, size)| Some((units, u16::try_from(size).ok()?)))
+        .unwrap_or((15, u16::MAX));
+    let [high, low] = size.to_be_bytes();
+    [0, 0, 0x18, 3, units, 0, high, low]
+}
+
+/// The other mode pages of an LTO drive: code, default values behind the page header, changeable bits.
 const MODE_PAGES: &[(u8, &[u8], &[u8])] = &[
     // Read-write error recovery: no retries to speak of.
     (0x01, &[0; 10], &[]),
@@ -321,8 +334,6 @@ const MODE_PAGES: &[(u8, &[u8], &[u8])] = &[
         &[0, 0, 0, 0, 0, 0, 0x40, 0, 0x18, 0, 0, 0, 1, 0],
         &[0, 0, 0, 0, 0, 0, 0, 0, SWP, 0, 0, 0, 1],
     ),
-    // Medium partition: one partition, its format recognized.
-    (0x11, &[0, 0, 0, 3, 0, 0], &[]),
     // Informational exceptions control: DEXCPT, MRIE.
     (0x1c, &[0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[0x08, 0x0f]),
 ];

@@ -5,7 +5,7 @@
 
 use super::barcode::Barcode;
 use super::reply::Refusal;
-use crate::scsi::{AdditionalSenseCode, SenseKey, Status};
+use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
 
 /// All failures of one library.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,9 +30,72 @@ pub struct LibraryFaults {
     pub unreadable: Vec<BlockFault>,
     /// Positions that cannot be written: MEDIUM ERROR 0C/00.
     pub unwritable: Vec<BlockFault>,
+    /// Early warning comes when a cartridge has more than so many bytes used, counted as for its capacity.
+    pub early_warning_after: Option<u64>,
+    /// Failures of single commands; each is counted for itself, and the first that is due happens.
+    pub commands: Vec<CommandFault>,
+}
+
+/// A failure of one command among many, or of several in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandFault {
+    /// Operation code of the commands that are counted; `None` for all but INQUIRY, REPORT LUNS and REQUEST SENSE.
+    pub operation_code: Option<u8>,
+    /// So many such commands are done before it; counted down.
+    pub after: u32,
+    /// So many of them fail; counted down.
+    pub times: u32,
+    /// How.
+    pub failure: CommandFailure,
+}
+
+/// What happens instead of a command, which is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandFailure {
+    /// A status without sense data: BUSY, TASK SET FULL.
+    Status(Status),
+    /// CHECK CONDITION with this sense data.
+    CheckCondition(SenseData),
+    /// A unit attention for every initiator, of which this one learns by this command.
+    UnitAttention(AdditionalSenseCode),
+    /// Blocks that were acknowledged, so many at most, are lost from the end of the tape, and a deferred MEDIUM ERROR
+    /// 0C/00 tells of it.
+    DeferredError {
+        /// How many.
+        blocks: u32,
+    },
+    /// The library loses power and comes back: unit attention 29/00.
+    PowerCycle,
 }
 
 impl LibraryFaults {
+    /// Counts a command, and returns what happens instead of it.
+    pub(super) fn take_command_failure(
+        &mut self,
+        operation_code: u8,
+        passes_unit_attention: bool,
+    ) -> Option<CommandFailure> {
+        let mut due = None;
+        for fault in &mut self.commands {
+            let is_counted = match fault.operation_code {
+                Some(code) => code == operation_code,
+                None => !passes_unit_attention,
+            };
+            if !is_counted || fault.times == 0 {
+                continue;
+            }
+            match fault.after.checked_sub(1) {
+                Some(left) => fault.after = left,
+                None if due.is_none() => {
+                    fault.times = fault.times.saturating_sub(1);
+                    due = Some(fault.failure);
+                }
+                None => {}
+            }
+        }
+        due
+    }
+
     /// Counts a command down that a busy library or one that is becoming ready does not do.
     pub(super) fn hold_up(&mut self) -> Result<(), Refusal> {
         if let Some(left) = self.busy.checked_sub(1) {

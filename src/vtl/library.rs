@@ -9,7 +9,7 @@ use super::changer::{Changer, Elements};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::dispatch::{DeviceServer, logical_units, report_luns};
 use super::drive::Drive;
-use super::fault::LibraryFaults;
+use super::fault::{CommandFailure, LibraryFaults};
 use super::logical_unit::{Call, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore};
 use super::nexus::{InitiatorPort, NexusId};
@@ -57,8 +57,9 @@ impl Library {
             drives,
             nexuses: BTreeMap::new(),
             cartridge_store: CartridgeStore::open(&configuration.media)?,
-            faults: configuration.faults.clone(),
+            faults: LibraryFaults::default(),
         };
+        library.set_faults(configuration.faults.clone());
         library.stock(&configuration)?;
         Ok(library)
     }
@@ -117,6 +118,9 @@ impl Library {
 
     /// Replaces what the library does wrong from here on.
     pub fn set_faults(&mut self, faults: LibraryFaults) {
+        for drive in &mut self.drives {
+            drive.early_warning_after = faults.early_warning_after;
+        }
         self.faults = faults;
     }
 
@@ -158,8 +162,14 @@ impl Library {
             Some(Unit::Changer) | None => None,
         };
         let transfer = parsed.map(|command| command.transfer(block_length.unwrap_or(0)));
+        let [code, ..] = *cdb;
+        let passes = parsed.is_ok_and(|command| passes_unit_attention(&command));
+        let failure = self.faults.take_command_failure(code, passes);
+        if failure == Some(CommandFailure::PowerCycle) {
+            self.power_cycle();
+        }
         let outcome = match unit {
-            Some(unit) => self.execute_at(unit, nexus, cdb, parsed, data_out),
+            Some(unit) => self.execute_at(unit, nexus, cdb, parsed, data_out, failure),
             None => self.execute_nowhere(parsed),
         };
         ScsiReply::new(outcome, allocation, transfer.map_or(0, Transfer::data_out))
@@ -172,6 +182,7 @@ impl Library {
         cdb: &[u8; 16],
         parsed: Result<Command, ParseError>,
         data_out: &Bytes,
+        failure: Option<CommandFailure>,
     ) -> Outcome {
         let Self {
             changer,
@@ -200,6 +211,19 @@ impl Library {
                 DeviceServer::Drive(drives.get_mut(index).ok_or_else(no_such_unit)?)
             }
         };
+        match failure {
+            Some(CommandFailure::Status(status)) => return Err(Refusal::Status(status)),
+            Some(CommandFailure::CheckCondition(sense)) => return Err(sense.into()),
+            Some(CommandFailure::UnitAttention(code)) => {
+                server.unit().attentions.raise_for_all(code);
+            }
+            Some(CommandFailure::DeferredError { blocks }) => {
+                if let DeviceServer::Drive(drive) = &mut server {
+                    return Err(drive.lose(blocks));
+                }
+            }
+            Some(CommandFailure::PowerCycle) | None => {}
+        }
         let common = server.unit();
         if !parsed.is_ok_and(|command| passes_unit_attention(&command))
             && let Some(code) = common.attentions.take(nexus)

@@ -10,17 +10,19 @@
 //!
 //! Below those: from a parsed command to its answer (`dispatch`), the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
 //! `persistent_reservation`, `unit_attention`, `log`, and `primary` for the commands), the changer (`changer`) and the
-//! drive (`drive`, `density`, and `tape_motion` for what moves the tape); who sends a command (`nexus`), and what a
-//! cartridge is called (`barcode`).
+//! drive (`drive`, `density`, `drive_log`, and `tape_motion` for what moves the tape); who sends a command (`nexus`), what a
+//! cartridge is called (`barcode`) and what it remembers (`auxiliary_memory`).
 //!
 //! A command is executed at once and in full; nothing but the listener waits, and the only other I/O is that of the
 //! cartridges' files.
 
+mod auxiliary_memory;
 mod barcode;
 mod changer;
 mod density;
 mod dispatch;
 mod drive;
+mod drive_log;
 mod log;
 mod logical_unit;
 mod mode;
@@ -40,7 +42,7 @@ pub mod media;
 
 pub use barcode::{Barcode, BarcodeError};
 pub use configuration::{DriveType, LibraryConfiguration, LibraryError, Media};
-pub use fault::{Faults, LibraryFaults, TransportFaults};
+pub use fault::{CommandFailure, CommandFault, Faults, LibraryFaults, TransportFaults};
 pub use library::Library;
 pub use nexus::{InitiatorPort, NexusId};
 pub use reply::ScsiReply;

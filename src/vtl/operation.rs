@@ -190,15 +190,25 @@ const DRIVE: &[Operation] = &[
     op(0x11, None, &[0x11, 0x0f, 0xff, 0xff, 0xff, 0]),
     op(0x19, None, &[0x19, 0x03, 0, 0, 0, 0]),
     op(0x1b, None, &[0x1b, 0x01, 0, 0, 0x07, 0]),
-    op(0x2b, None, &[0x2b, 0x03, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0]),
+    op(0x2b, None, &[0x2b, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0]),
     op(0x34, Some(0x00), READ_POSITION),
+    op(0x34, Some(0x01), READ_POSITION),
     op(0x34, Some(0x06), READ_POSITION),
     op(0x34, Some(0x08), READ_POSITION),
     op(0x44, None, &[0x44, 0x01, 0, 0, 0, 0, 0, 0xff, 0xff, 0]),
+    op(0x8c, Some(0x00), READ_ATTRIBUTE),
+    op(0x8c, Some(0x01), READ_ATTRIBUTE),
+    op(0x8c, Some(0x02), READ_ATTRIBUTE),
+    op(0x8c, Some(0x03), READ_ATTRIBUTE),
+    op(0x8c, Some(0x05), READ_ATTRIBUTE),
+    op(0x8d, None, &[0x8d, 0x01, 0, 0, 0, 0xff, 0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0]),
     op(0x91, None, &[0x91, 0x0f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
     op(0x92, None, &[0x92, 0x3b, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
 ];
 
+const READ_ATTRIBUTE: &[u8] = &[
+    0x8c, 0x1f, 0, 0, 0, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0,
+];
 const READ_POSITION: &[u8] = &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0];
 
 #[cfg(test)]
@@ -232,8 +242,8 @@ mod tests {
         }
     }
 
-    /// What is not listed is no operation code of the device type, but for medium auxiliary memory, which parsing knows and
-    /// no device here has.
+    /// What is not listed is no operation code of the device type, but for medium auxiliary memory, which parsing knows for
+    /// every device and the changer here does not have.
     #[test]
     fn what_is_listed_is_what_is_parsed() {
         for device_type in [
@@ -249,7 +259,9 @@ mod tests {
                 cdb[0] = code;
                 let parsed = Command::parse(device_type, &cdb);
                 let is_known = parsed != Err(ParseError::OperationCode);
-                let is_answered = is_known && !matches!(code, 0x8c | 0x8d);
+                let of_drive = matches!(code, 0x8c | 0x8d);
+                let is_changer = device_type == PeripheralDeviceType::MEDIUM_CHANGER;
+                let is_answered = is_known && !(of_drive && is_changer);
                 assert_eq!(!listed.is_empty(), is_answered, "{code:02x}");
                 for operation in listed {
                     cdb[1] = operation.service_action.unwrap_or(0);

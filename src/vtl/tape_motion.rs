@@ -116,9 +116,7 @@ impl Drive {
             .read(self.position, limit)
             .map_err(|_| unrecovered_read_error())?;
         self.position = self.position.saturating_add(1);
-        self.bytes_read = self
-            .bytes_read
-            .saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        self.count_read(u64::try_from(data.len()).unwrap_or(u64::MAX));
         Ok(data)
     }
 
@@ -164,7 +162,7 @@ impl Drive {
             let block = rest.split_to(length.min(rest.len()));
             self.append(block_length.into(), 1, |tape| tape.append_block(&block))
                 .map_err(|error| refused(error, missing(written)))?;
-            self.bytes_written = self.bytes_written.saturating_add(block_length.into());
+            self.count_written(block_length.into());
         }
         self.early_warning()
     }
@@ -195,6 +193,29 @@ impl Drive {
         self.cut_here()?;
         self.ready_mut()?.sync().map_err(|_| write_error())?;
         done()
+    }
+
+    /// Loses the last blocks that were written, up to `blocks` of them, as a drive does whose buffer did not reach the medium;
+    /// returns the deferred error that tells of it (SPC-4 4.5.5).
+    pub(super) fn lose(&mut self, blocks: u32) -> Refusal {
+        for _ in 0..blocks {
+            let last = self.position.saturating_sub(1);
+            let is_block = self
+                .ready()
+                .ok()
+                .and_then(|tape| tape.record(last))
+                .is_some_and(|record| record.kind == Kind::Block);
+            if self.position == 0 || !is_block {
+                break;
+            }
+            self.position = last;
+            if self.cut_here().is_err() {
+                break;
+            }
+        }
+        let mut sense = SenseData::new(SenseKey::MEDIUM_ERROR, AdditionalSenseCode::WRITE_ERROR);
+        sense.deferred = true;
+        sense.into()
     }
 
     fn writable(&self, faults: &LibraryFaults) -> Result<(), Refusal> {
@@ -252,12 +273,14 @@ impl Drive {
         Err(sense.into())
     }
 
-    /// Early warning begins a sixteenth of the capacity before the end, 64 MiB at most.
+    /// Early warning begins a sixteenth of the capacity before the end, 64 MiB at most, or where a fault says.
     fn is_behind_early_warning(&self) -> bool {
         let warning = (self.capacity / 16).min(LONGEST_WARNING);
-        self.ready().is_ok_and(|tape| {
-            self.position == tape.end() && tape.used() > self.capacity.saturating_sub(warning)
-        })
+        let begins = self
+            .early_warning_after
+            .unwrap_or(self.capacity.saturating_sub(warning));
+        self.ready()
+            .is_ok_and(|tape| self.position == tape.end() && tape.used() > begins)
     }
 
     /// SPACE(6) and SPACE(16) (SSC-4 7.11).

@@ -6,7 +6,7 @@ use super::*;
 fn status_cdb(element_type: u8, first: u16, count: u16, allocation: u32) -> [u8; 12] {
     let ([a, b], [c, d]) = (first.to_be_bytes(), count.to_be_bytes());
     let [_, e, f, g] = allocation.to_be_bytes();
-    [0xb8, 0x10 | element_type, a, b, c, d, 3, e, f, g, 0, 0]
+    [0xb8, 0x10 | element_type, a, b, c, d, 2, e, f, g, 0, 0]
 }
 
 /// Which barcode is at which address, empty elements left out.
@@ -68,6 +68,27 @@ fn element_status_can_be_asked_in_parts() {
     assert_eq!(none[..], [0; 8]);
     desk.send(CHANGER, &status_cdb(5, 0, 1, 8))
         .is(5, 0x24, 0x00);
+}
+
+/// As a 3584 has it.
+#[test]
+fn volume_tags_and_drive_identifiers_are_asked_for_apart() {
+    let mut desk = Desk::new();
+    let both = [0xb8, 0x14, 0, 0, 0xff, 0xff, 1, 0, 0xff, 0xff, 0, 0];
+    let sense = desk.send(CHANGER, &both).is(5, 0x24, 0x00);
+    assert_eq!(sense.field_pointer, Some(FieldPointer::in_cdb(6, Some(0))));
+    let identifiers = [0xb8, 0x04, 0, 0, 0xff, 0xff, 1, 0, 0xff, 0xff, 0, 0];
+    let data = desk.send(CHANGER, &identifiers).data();
+    let status = ElementStatus::decode(&data).unwrap();
+    let drive = status
+        .descriptors(ElementType::DataTransfer)
+        .next()
+        .unwrap();
+    assert_eq!(drive.primary_volume_tag, None);
+    assert_eq!(
+        drive.device_identifier.unwrap().bytes,
+        b"IBM     ULT3580-TD8     8A12340001"
+    );
 }
 
 #[test]

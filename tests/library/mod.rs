@@ -4,6 +4,10 @@ mod changer;
 mod disk;
 /// What devices::enumerate makes of the library.
 mod enumeration;
+/// Failures of single commands on demand.
+mod faults;
+/// What a drive counts, and what a cartridge remembers.
+mod medium;
 /// What any initiator may send, and a plain model beside the tape.
 mod model;
 /// Commands that every logical unit takes: identity, mode and log pages, reservations, unit attentions, faults.

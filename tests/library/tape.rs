@@ -124,15 +124,15 @@ fn fixed_blocks_are_counted() {
 fn block_limits_are_what_is_kept_to() {
     let mut desk = Desk::new();
     desk.load();
-    assert_eq!(&desk.send(DRIVE, &[0x05]).data()[..], [0, 0x10, 0, 0, 0, 1]);
-    desk.write(&vec![7; 1 << 20]).good();
-    desk.write(&vec![7; (1 << 20) + 1]).is(5, 0x24, 0x00);
-    select_block_length(&mut desk, (1 << 20) + 1).is(5, 0x26, 0x00);
+    assert_eq!(&desk.send(DRIVE, &[0x05]).data()[..], [0, 0x80, 0, 0, 0, 1]);
+    desk.write(&vec![7; 8 << 20]).good();
+    desk.write(&vec![7; (8 << 20) + 1]).is(5, 0x24, 0x00);
+    select_block_length(&mut desk, (8 << 20) + 1).is(5, 0x26, 0x00);
     select_block_length(&mut desk, 1 << 20).good();
     desk.send(DRIVE, &[0x08, 1, 0xff, 0xff, 0xff])
         .is(5, 0x24, 0x00);
     desk.rewind();
-    assert_eq!(desk.read(1 << 20).data().len(), 1 << 20);
+    assert_eq!(desk.read(8 << 20).data().len(), 8 << 20);
 }
 
 #[test]
@@ -394,7 +394,10 @@ fn log_pages_count_what_passed_and_what_is_left() {
         desk.send(DRIVE, &[0x4d, 0, 0x40 | page, 0, 0, 0, 0, 4, 0])
             .data()
     };
-    assert_eq!(log(&mut desk, 0)[..], [0, 0, 0, 4, 0, 0x0c, 0x2e, 0x31]);
+    assert_eq!(
+        log(&mut desk, 0)[..],
+        [0, 0, 0, 8, 0, 2, 3, 0x0c, 0x11, 0x17, 0x2e, 0x31]
+    );
     let transferred = log(&mut desk, 0x0c);
     assert_eq!((transferred[15], transferred[39]), (33, 10));
     let capacity = log(&mut desk, 0x31);

@@ -11,6 +11,7 @@ mod tape;
 
 use std::io;
 
+use super::auxiliary_memory::AuxiliaryMemory;
 use super::barcode::Barcode;
 pub(super) use directory::{CartridgeStore, Placed};
 pub(super) use record::Kind;
@@ -24,6 +25,7 @@ pub(super) struct Cartridge {
     pub(super) write_protected: bool,
     /// Address of the storage or import/export element that it came from.
     pub(super) source: Option<u16>,
+    pub(super) memory: Box<AuxiliaryMemory>,
     /// What is recorded on it: always there in memory, opened by a drive when it is a file.
     tape: Option<Box<Tape>>,
 }
@@ -34,6 +36,7 @@ impl Cartridge {
             volume,
             write_protected,
             source: None,
+            memory: Box::default(),
             tape: None,
         }
     }
