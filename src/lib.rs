@@ -21,7 +21,7 @@
 //! error     -> cli, iop, storage, values, vtl
 //! iop       -> iscsi, scsi, storage, transport, values
 //! transport -> iscsi
-//! vtl       -> iscsi, scsi, storage
+//! vtl       -> iscsi, scsi, storage, transport
 //! cli       -> values
 //! iscsi     -> scsi
 //! scsi, storage, values -> nothing else in the crate

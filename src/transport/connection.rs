@@ -13,11 +13,12 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::ConnectionError;
-use crate::iscsi::codec::{Decoder, EncodeError, Encoder};
+use crate::iscsi::codec::{CodecError, Decoder, EncodeError, EncodedParts, Encoder};
 use crate::iscsi::operational::{Digest, OperationalParameters};
 use crate::iscsi::pdu::{Opcode, Pdu};
 
-/// How much is read at once, until longer PDUs come.
+/// How much is read at once, in the login and after it, until longer PDUs come. A listener has many logins under way.
+const LOGIN_READ_SIZE: usize = 16 * 1024;
 const READ_SIZE: usize = 64 * 1024;
 
 /// What a buffer holds beside a data segment: the headers of some PDUs. So blocks of a power of two fill a buffer but for
@@ -38,7 +39,7 @@ const FIRST_BYTES: usize = 32;
 
 /// A connection with what was received but not yet decoded, and what is not yet written.
 #[derive(Debug)]
-pub(super) struct Connection<S> {
+pub(crate) struct Connection<S> {
     stream: S,
     decoder: Decoder,
     encoder: Encoder,
@@ -53,7 +54,7 @@ pub(super) struct Connection<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Takes a stream to a target, whose login has not begun; a data segment may have `max_data_segment_length` bytes.
-    pub(super) fn to_target(stream: S, max_data_segment_length: u32) -> Self {
+    pub(crate) fn to_target(stream: S, max_data_segment_length: u32) -> Self {
         Self {
             expects_target: true,
             ..Self::to_initiator(stream, max_data_segment_length)
@@ -61,13 +62,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Takes a stream to an initiator, likewise.
-    pub(super) fn to_initiator(stream: S, max_data_segment_length: u32) -> Self {
+    pub(crate) fn to_initiator(stream: S, max_data_segment_length: u32) -> Self {
         Self {
             stream,
             decoder: Decoder::new(max_data_segment_length),
             encoder: Encoder::new(),
             received: BytesMut::new(),
-            read_size: READ_SIZE,
+            read_size: LOGIN_READ_SIZE,
             unsent: VecDeque::new(),
             unsent_length: 0,
             last_received: None,
@@ -75,54 +76,92 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Uses the digests that the login settled from the next PDU on, in both directions.
-    pub(super) fn begin_full_feature_phase(&mut self, parameters: &OperationalParameters) {
+    /// Uses the digests and the length that the login settled from the next PDU on, in both directions.
+    pub(crate) fn begin_full_feature_phase(&mut self, parameters: &OperationalParameters) {
         let header = parameters.header_digest == Digest::Crc32c;
         let data = parameters.data_digest == Digest::Crc32c;
         (self.decoder.header_digest, self.decoder.data_digest) = (header, data);
         (self.encoder.header_digest, self.encoder.data_digest) = (header, data);
+        self.decoder.max_data_segment_length = parameters.max_recv_data_segment_length;
+        self.read_size = READ_SIZE;
     }
 
     /// Returns whether more may be queued before what waits has to be written.
-    pub(super) const fn has_room(&self) -> bool {
+    pub(crate) const fn has_room(&self) -> bool {
         self.unsent_length < MAX_UNSENT
     }
 
+    /// Returns the stream.
+    pub(crate) const fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// Returns how PDUs are put on the wire.
+    pub(crate) const fn encoder(&self) -> Encoder {
+        self.encoder
+    }
+
+    /// Returns what was received and is not decoded yet.
+    pub(crate) fn received(&self) -> &[u8] {
+        &self.received
+    }
+
     /// Returns whether all that was queued has been written.
-    #[cfg(test)]
-    pub(super) const fn is_flushed(&self) -> bool {
+    pub(crate) const fn is_flushed(&self) -> bool {
         self.unsent_length == 0
     }
 
     /// Returns the opcode of the last PDU that came; `None` before the first.
-    pub(super) const fn last_received(&self) -> Option<Opcode> {
+    pub(crate) const fn last_received(&self) -> Option<Opcode> {
         self.last_received
     }
 
     /// Queues a PDU, its data not copied when it is long; [`Connection::poll_transfer`] writes it.
-    pub(super) fn send(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
+    pub(crate) fn send(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
         let length = pdu.data().map_or(0, Bytes::len);
         if length <= SMALL_DATA {
             let mut whole = BytesMut::with_capacity(64 + length);
             self.encoder.encode(pdu, &mut whole)?;
             self.queue(whole.freeze());
         } else {
-            let parts = self.encoder.encode_parts(pdu)?;
-            self.queue(parts.header);
-            self.queue(parts.data);
-            self.queue(parts.trailer);
+            self.send_parts(self.encoder.encode_parts(pdu)?);
         }
         Ok(())
     }
 
+    /// Queues a PDU that has been encoded by [`Connection::encoder`].
+    pub(crate) fn send_parts(&mut self, parts: EncodedParts) {
+        self.queue(parts.header);
+        self.queue(parts.data);
+        self.queue(parts.trailer);
+    }
+
+    /// Writes what is queued, tells the peer that this is all, and waits until it closes: the system would otherwise take back
+    /// what is on its way as soon as more comes. The caller sets a limit to it.
+    pub(crate) async fn close(mut self) -> Result<(), ConnectionError> {
+        while !self.is_flushed() {
+            poll_fn(|context| self.poll_transfer(context, false)).await?;
+        }
+        poll_fn(|context| Pin::new(&mut self.stream).poll_shutdown(context)).await?;
+        loop {
+            self.received.clear();
+            poll_fn(|context| self.poll_read(context)).await?;
+        }
+    }
+
     /// Takes the next PDU from what was received; `None` when more has to come.
-    pub(super) fn next_pdu(&mut self) -> Result<Option<Pdu>, ConnectionError> {
+    pub(crate) fn next_pdu(&mut self) -> Result<Option<Pdu>, ConnectionError> {
         if self.expects_target && !may_be_iscsi(&self.received) {
             let first = self.received.get(..FIRST_BYTES).unwrap_or(&self.received);
             return Err(ConnectionError::NotIscsi {
                 received: Bytes::copy_from_slice(first),
             });
         }
+        Ok(self.decode()?)
+    }
+
+    /// As [`Connection::next_pdu`], without regard to what the peer may be.
+    pub(crate) fn decode(&mut self) -> Result<Option<Pdu>, CodecError> {
         let pdu = self.decoder.decode(&mut self.received)?;
         if let Some(pdu) = &pdu {
             self.last_received = Some(pdu.opcode());
@@ -134,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Waits for the next PDU while it writes what is queued. Can be cancelled: nothing is lost in either direction.
-    pub(super) async fn receive(&mut self) -> Result<Pdu, ConnectionError> {
+    pub(crate) async fn receive(&mut self) -> Result<Pdu, ConnectionError> {
         loop {
             let listens = self.has_room();
             if listens && let Some(pdu) = self.next_pdu()? {
@@ -147,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads or writes what can be now, and waits for both at once: a peer may have to be heard before it listens. Reads
     /// first, when it `listens` at all: what the peer said before it closed the connection is worth more than the news that
     /// it takes no more.
-    pub(super) fn poll_transfer(
+    pub(crate) fn poll_transfer(
         &mut self,
         context: &mut Context<'_>,
         listens: bool,

@@ -14,7 +14,7 @@
 )]
 
 mod attach;
-mod connection;
+pub(crate) mod connection;
 mod error;
 pub mod initiator;
 
