@@ -131,7 +131,7 @@ function __iscsiswiconfig_candidates
                     echo --cartridge-size\t'Capacity of a cartridge, such as 64MiB [default: 1GiB]'
                     echo --write-protected\t'Set the write-protect tab of this cartridge; may be repeated'
                     echo --media-dir\t'Keep the cartridges in DIR, as SIMH .tap files, instead of in memory'
-                    echo --chap-name\t'Let in only who proves this CHAP name; needs --chap-secret-file'
+                    echo --chap-name\t'Accept only initiators that authenticate under this CHAP name; needs --chap-secret-file'
                     echo --chap-secret-file\t'File with the CHAP secret, readable by its owner only; needs --chap-name'
                     echo --target-chap-name\t'Prove this CHAP name to who asks for mutual CHAP; needs --target-chap-secret-file and --chap-name'
                     echo --target-chap-secret-file\t'File with the target\'s own CHAP secret, readable by its owner only; needs --target-chap-name'

@@ -5,7 +5,9 @@ use std::io;
 use crate::cli::{Parameter, UsageFailure, quote};
 use crate::iop::config::{ConfigurationError, PartitionError, TargetIdentity};
 use crate::iop::ipl::ReIplError;
+use crate::iop::operation::OperationError;
 use crate::iop::store::StateError;
+use crate::render::words::{Code, error as words};
 use crate::storage::{StorageError, quoted};
 use crate::values::{Form, Subject, ValueError};
 use crate::vtl::LibraryError;
@@ -38,6 +40,8 @@ impl ErrorKind {
 pub struct CommandError {
     /// What sort of failure it is.
     pub kind: ErrorKind,
+    /// Its stable name.
+    pub code: Code,
     /// What happened; its chain of causes is shown on one line.
     pub error: anyhow::Error,
     /// Next steps, a sentence each.
@@ -45,10 +49,17 @@ pub struct CommandError {
 }
 
 impl CommandError {
+    /// Returns the error with another code.
+    #[must_use]
+    pub fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
     /// Makes a usage error of the commands' own.
     pub fn usage(message: impl Into<String>, hints: Vec<String>) -> Self {
         Self {
             kind: ErrorKind::Usage,
+            code: Code::Usage,
             error: anyhow::Error::msg(message.into()),
             hints,
         }
@@ -58,6 +69,7 @@ impl CommandError {
     pub fn output(error: io::Error) -> Self {
         Self {
             kind: ErrorKind::State,
+            code: Code::OutputFailed,
             error: anyhow::Error::new(error).context("cannot write the output"),
             hints: Vec::new(),
         }
@@ -68,6 +80,7 @@ impl From<UsageFailure> for CommandError {
     fn from(error: UsageFailure) -> Self {
         Self {
             kind: ErrorKind::Usage,
+            code: words::usage_code(&error.error),
             hints: error.hints(),
             error: error.into(),
         }
@@ -78,6 +91,7 @@ impl From<ValueError> for CommandError {
     fn from(error: ValueError) -> Self {
         Self {
             kind: ErrorKind::Usage,
+            code: words::value_code(&error),
             hints: error.hints(),
             error: error.into(),
         }
@@ -92,6 +106,7 @@ impl From<ConfigurationError> for CommandError {
         };
         Self {
             kind,
+            code: words::configuration_code(&error),
             hints: configuration_hints(&error),
             error: error.into(),
         }
@@ -234,14 +249,15 @@ impl From<PartitionError> for CommandError {
                 "--move-to-disk moves what is AVAIL to disk, in plain text"
             }
             PartitionError::NotHere(_) => {
-                "give the secret again with -changetarget -initiatorchapsecret, or let go of the target with -removetarget"
+                "give the secret again with -changetarget -initiatorchapsecret, or remove the target with -removetarget"
             }
             PartitionError::Demanded { .. } => {
-                "-changetarget -chapkeystore AVAIL or NONE, or -removetarget, lets go of it; -commit or -clearconfig of what is staged"
+                "give it -chapkeystore AVAIL or NONE with -changetarget, or remove it with -removetarget; -commit or -clearconfig what is staged"
             }
         };
         Self {
             kind: ErrorKind::Refused,
+            code: words::partition_code(&error),
             hints: vec![hint.to_owned()],
             error: error.into(),
         }
@@ -256,8 +272,33 @@ impl From<StateError> for CommandError {
         };
         Self {
             kind,
+            code: words::state_code(&error),
             hints: vec![state_hint(&error)],
             error: error.into(),
+        }
+    }
+}
+
+impl From<OperationError> for CommandError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            // The line itself is at fault, whatever is configured.
+            OperationError::HalfChap(half) => Self {
+                kind: ErrorKind::Usage,
+                ..ConfigurationError::HalfChap(half).into()
+            },
+            OperationError::NothingToChange => Self::usage(
+                "-changetarget changes CHAP parameters, and none is given",
+                vec![
+                    "give -initiatorchapname, -initiatorchapsecret or -chapkeystore".to_owned(),
+                    "to drop CHAP: -removetarget, then -addtarget without CHAP parameters"
+                        .to_owned(),
+                ],
+            )
+            .with_code(Code::NothingToChange),
+            OperationError::Refused(error) => error.into(),
+            OperationError::State(error) => error.into(),
+            OperationError::ReIpl(error) => error.into(),
         }
     }
 }
@@ -268,6 +309,7 @@ impl From<ReIplError> for CommandError {
             ReIplError::State(error) => error.into(),
             error @ ReIplError::Network(_) => Self {
                 kind: ErrorKind::State,
+                code: Code::NoResources,
                 hints: vec!["raise the limit of open files, or end other programs".to_owned()],
                 error: error.into(),
             },
@@ -293,7 +335,7 @@ impl From<LibraryError> for CommandError {
             ),
             LibraryError::Storage(StorageError::Io { .. }) => (
                 ErrorKind::State,
-                "give another directory with --media-dir, or see to the cause",
+                "give another directory with --media-dir, or remove the cause",
             ),
             LibraryError::Storage(StorageError::SymbolicLink { .. }) => (
                 ErrorKind::State,
@@ -303,6 +345,7 @@ impl From<LibraryError> for CommandError {
                 let hints = vec![storage_hint(storage)];
                 return Self {
                     kind: ErrorKind::State,
+                    code: words::library_code(&error),
                     hints,
                     error: error.into(),
                 };
@@ -318,6 +361,7 @@ impl From<LibraryError> for CommandError {
         };
         Self {
             kind,
+            code: words::library_code(&error),
             hints: vec![hint.to_owned()],
             error: error.into(),
         }
@@ -343,6 +387,10 @@ impl From<ListenError> for CommandError {
         };
         Self {
             kind: ErrorKind::State,
+            code: match &error {
+                ListenError::Bind { .. } => Code::CannotListen,
+                ListenError::Resources(_) => Code::NoResources,
+            },
             hints: vec![hint.to_owned()],
             error: error.into(),
         }

@@ -5,6 +5,7 @@
 //! | [`commands`] | command line to operation: reads what was typed, runs it, prints the outcome |
 //! | [`cli`] | the two languages of the command line: the macro's table and clap's host side; help, man page, completions |
 //! | [`error`] | the one place where a failure gets its wording and its exit status |
+//! | [`render`] | from outcomes and causes to words, text and JSON |
 //! | [`iop`] | the product's core: configuration, KeyStore, records on disk, devices, the re-IPL |
 //! | [`transport`] | tokio: the connection, the initiator's handle and driver, the sessions of a re-IPL |
 //! | [`scsi`] | sans-IO SPC, SMC and SSC, both sides: commands, parameter data, sense data |
@@ -17,8 +18,9 @@
 //!
 //! ```text
 //! main      -> commands
-//! commands  -> cli, error, iop, iscsi, storage, transport, values, vtl
-//! error     -> cli, iop, storage, values, vtl
+//! commands  -> cli, error, iop, iscsi, render, storage, transport, values, vtl
+//! render    -> cli, error, iop, iscsi, scsi, storage, values, vtl
+//! error     -> cli, iop, render, storage, values, vtl
 //! iop       -> iscsi, scsi, storage, transport, values
 //! transport -> iscsi
 //! vtl       -> iscsi, scsi, storage, transport
@@ -46,6 +48,7 @@ pub mod commands;
 pub mod error;
 pub mod iop;
 pub mod iscsi;
+pub mod render;
 pub mod scsi;
 pub mod storage;
 pub mod transport;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use iscsiswiconfig::cli::{complete, man};
+use iscsiswiconfig::render::words::code;
 
 const BASH: &str = "completions/iscsiswiconfig.bash";
 const ZSH: &str = "completions/_iscsiswiconfig";
@@ -25,7 +26,7 @@ fn assert_generated(path: &str, what: &str, generated: &str) {
 
 #[test]
 fn the_man_page_is_what_the_code_generates() {
-    assert_generated("man/iscsiswiconfig.1", "man", &man::page());
+    assert_generated("man/iscsiswiconfig.1", "man", &man::page(&code::listed()));
 }
 
 #[test]

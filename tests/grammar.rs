@@ -22,12 +22,16 @@
 
 mod coverage;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::thread::{self, ScopedJoinHandle};
+
+use iscsiswiconfig::render::words::{Code, CodeKind};
 
 use crate::common::{Output, TestEnvironment, keys, text};
 use crate::hostile::target::{self, Reply};
@@ -79,6 +83,32 @@ fn every_transcript_is_what_the_commands_print() {
         "- expected, + printed:\n\n{differences}\
          To make what is printed the expectation: UPDATE_GOLDEN=1 cargo test --test tests grammar::"
     );
+    assert_every_code_is_met();
+}
+
+/// The codes of the errors that the transcripts met.
+static CODES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// The codes that no line can meet that is run twice.
+const ELSEWHERE: &[Code] = &[
+    // Transcripts have these, on lines that cannot be run once more with --json.
+    Code::LockHeld,
+    Code::NoResources,
+    Code::OutputFailed,
+    // This user has a home directory.
+    Code::NoStateDirectory,
+];
+
+/// Fails unless every code of an error is one that a user can meet.
+fn assert_every_code_is_met() {
+    let met = CODES.lock().unwrap();
+    let missing: Vec<&str> = Code::ALL
+        .iter()
+        .filter(|code| code.kind() == CodeKind::Error && !ELSEWHERE.contains(code))
+        .map(|code| code.as_str())
+        .filter(|code| !met.contains(*code))
+        .collect();
+    assert!(missing.is_empty(), "no transcript has {missing:?}");
 }
 
 /// Returns the files with the transcripts, sorted; those under `peers` need root.
@@ -190,9 +220,13 @@ fn assert_told_in_json(plain: &Output, with_json: &Output) {
     let told = told.replace("argument 2 is", "argument 1 is");
     assert_eq!(told, plain.stderr);
     assert_eq!(error["status"], plain.status.code().unwrap_or_default());
+    let code = text(&error["code"]).to_owned();
+    let listed = Code::ALL.iter().any(|of| of.as_str() == code);
+    assert!(listed, "{code} is not listed");
+    CODES.lock().unwrap().insert(code);
     assert_eq!(
         (document["schema"].as_u64(), keys(&document)),
-        (Some(1), vec!["error", "schema"])
+        (Some(1), vec!["error", "schema", "warnings"])
     );
 }
 

@@ -11,8 +11,16 @@ use crate::values::GENERATE;
 /// When the wording below last changed; the page must not differ from one build to the next.
 const DATE: &str = "2026-11-22";
 
-/// Returns the man page, in roff.
-pub fn page() -> String {
+/// Codes under one heading.
+pub struct CodeSection {
+    /// What they are the codes of.
+    pub heading: &'static str,
+    /// Each code with its meaning, a sentence.
+    pub codes: Vec<(&'static str, &'static str)>,
+}
+
+/// Returns the man page, in roff, with the codes that documents may have.
+pub fn page(codes: &[CodeSection]) -> String {
     let version = concat!("iscsiswiconfig ", env!("CARGO_PKG_VERSION"));
     let mut page = Roff::new();
     page.control(
@@ -35,6 +43,7 @@ pub fn page() -> String {
     files(&mut page);
     environment(&mut page);
     exit_status(&mut page);
+    code_sections(&mut page, codes);
     examples(&mut page);
     notes(&mut page);
     page.control("SH", ["SEE ALSO"]);
@@ -285,6 +294,25 @@ fn exit_status(page: &mut Roff) {
     }
 }
 
+fn code_sections(page: &mut Roff, sections: &[CodeSection]) {
+    section(
+        page,
+        "CODES",
+        &[
+            "With --json, failures, problems, warnings and errors have a code beside their words. Codes stay what they are; \
+             the words may be put better.",
+        ],
+    );
+    for section in sections {
+        page.control("SS", [section.heading]);
+        for (code, meaning) in &section.codes {
+            page.control("TP", []);
+            page.text([bold(*code)]);
+            prose(page, meaning);
+        }
+    }
+}
+
 fn environment(page: &mut Roff) {
     page.control("SH", ["ENVIRONMENT"]);
     page.control("TP", []);
@@ -452,7 +480,7 @@ mod tests {
 
     #[test]
     fn every_word_of_both_languages_is_on_the_page() {
-        let page = page();
+        let page = page(&[]);
         let in_roff = |word: &str| word.replace('-', "\\-");
         for word in OPTIONS.iter().flat_map(|spec| spec.spellings) {
             assert!(
@@ -509,7 +537,7 @@ mod tests {
             ]
             .map(str::to_owned),
         );
-        let page = page()
+        let page = page(&[])
             .replace("\\-", "-")
             .replace("\\fB", "")
             .replace("\\fI", "")
@@ -525,7 +553,7 @@ mod tests {
 
     #[test]
     fn the_page_is_ascii_and_names_its_version() {
-        let page = page();
+        let page = page(&[]);
         assert!(page.is_ascii());
         assert!(page.contains(env!("CARGO_PKG_VERSION")));
     }

@@ -1,15 +1,16 @@
 //! `generate`, which prints what packages install, and `complete`, which tells the completion scripts what is configured.
 
-use super::open_store;
+use super::host::open_store;
 use super::terminal::Terminal;
 use crate::cli::{Artifact, HostOptions, NameKind, complete, man};
 use crate::error::CommandError;
+use crate::render::words::code;
 use crate::values::InitiatorName;
 
 /// Prints the man page or a completion script.
 pub(super) fn generate(artifact: Artifact, terminal: &mut Terminal) -> Result<(), CommandError> {
     terminal.print(&match artifact {
-        Artifact::Man => man::page(),
+        Artifact::Man => man::page(&code::listed()),
         Artifact::Bash => complete::bash(),
         Artifact::Zsh => complete::zsh(),
         Artifact::Fish => complete::fish(),

@@ -16,6 +16,7 @@ use super::terminal::Terminal;
 use crate::cli::{HostOptions, MacroOption, Parameter};
 use crate::error::{CommandError, ErrorKind};
 use crate::iscsi::chap::ChapCredentials;
+use crate::render::words::Code;
 use crate::vtl::listener::{Listener, ListenerSettings, Stopped, Stopper};
 use crate::vtl::{Library, LibraryConfiguration, LibraryError};
 
@@ -24,7 +25,11 @@ const CHAP_NAME: &str = "SOMECHAPNAME";
 const CHAP_SECRET: &str = "SOMECHAPSECRET";
 
 /// `demo`; returns the exit status: 0, that of a line that failed, or the shell's for a signal.
-pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, CommandError> {
+pub(super) fn run(
+    host: &HostOptions,
+    terminal: &mut Terminal,
+    run_line: RunLine,
+) -> Result<u8, CommandError> {
     // What it prints is a transcript, which has no form in JSON.
     terminal.json = false;
     descriptors::require(descriptors::LIBRARY + descriptors::RE_IPL)?;
@@ -39,6 +44,7 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
     let script = Script {
         host,
         terminal,
+        run_line,
         state: state.path(),
     };
     let played = script.play(&vtl);
@@ -53,6 +59,9 @@ pub(super) fn run(host: &HostOptions, terminal: &mut Terminal) -> Result<u8, Com
     })
 }
 
+/// Runs a command line, without the program's name, and returns its exit status.
+type RunLine = fn(Vec<OsString>, Terminal) -> u8;
+
 /// The parameter of a line, where it has one, with its value.
 type Value<'a> = Option<(Parameter, &'a str)>;
 
@@ -60,6 +69,7 @@ type Value<'a> = Option<(Parameter, &'a str)>;
 struct Script<'a> {
     host: &'a HostOptions,
     terminal: &'a mut Terminal,
+    run_line: RunLine,
     state: &'a Path,
 }
 
@@ -132,7 +142,7 @@ impl Script<'_> {
         arguments.extend(self.host.quiet.then(|| "-q".into()));
         arguments.extend((0..self.host.verbose).map(|_| "-v".into()));
         arguments.extend(words.into_iter().map(OsString::from));
-        let status = super::run(arguments, self.terminal.clone());
+        let status = (self.run_line)(arguments, self.terminal.clone());
         self.terminal.print("\n")?;
         Ok(status)
     }
@@ -202,6 +212,7 @@ impl Drop for Vtl {
 fn of_this_machine(error: anyhow::Error) -> CommandError {
     CommandError {
         kind: ErrorKind::State,
+        code: Code::NoResources,
         error,
         hints: Vec::new(),
     }

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use crate::error::{CommandError, ErrorKind};
+use crate::render::words::Code;
 
 /// What a re-IPL needs: tokio's event queue and signal pipes, the locks, a connection, and the files of a resolver.
 pub(super) const RE_IPL: usize = 16;
@@ -24,6 +25,7 @@ pub(super) fn require(count: usize) -> Result<(), CommandError> {
 fn too_few(error: std::io::Error) -> CommandError {
     CommandError {
         kind: ErrorKind::State,
+        code: Code::NoResources,
         error: anyhow::Error::new(error).context("not enough files can be opened"),
         hints: vec!["raise the limit of open files (ulimit -n), or end other programs".to_owned()],
     }

@@ -8,9 +8,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::host::open_store;
 use super::terminal::Terminal;
-use super::text::Page;
-use super::{open_store, prompt, secret_file};
+use super::{prompt, secret_file};
 use crate::cli::{HostOptions, PartitionCommand, PartitionFile, PartitionSettings};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::{Configuration, PartitionChange, PartitionRecord, Release, UuidChoice};
@@ -18,6 +18,10 @@ use crate::iop::keystore::{
     EntryId, PassphraseError, Salts, WORK_FACTOR, cost, open_export, seal_export,
 };
 use crate::iop::store::{Identity, Store, UuidSource};
+use crate::iop::warning::Warning;
+use crate::render::text::Page;
+use crate::render::words::Code;
+use crate::render::words::error::file_code;
 use crate::values::Size;
 use crate::values::characters::escape;
 
@@ -81,9 +85,7 @@ fn set(
         Ok::<_, CommandError>(configuration.repartition(partition, change)?)
     })?;
     if moved > 0 {
-        terminal.warn(&format!(
-            "{moved} CHAP credential(s) went to disk, in plain text"
-        ));
+        terminal.warn(&Warning::CredentialsOnDisk { count: moved });
     }
     if options.uuid.is_some() {
         warn_of_new_name(store, terminal)?;
@@ -96,17 +98,14 @@ fn warn_of_new_name(store: &Store, terminal: &Terminal) -> Result<(), CommandErr
     let generated = store.generated_name()?;
     let configuration = store.configuration()?;
     for identity in configuration.joined_twice(generated.as_ref()) {
-        terminal.warn(&format!(
-            "target {identity} logs in under the same initiator name as another entry for it now, and IBM i has one connection \
-             for both; -removetarget one of them"
-        ));
+        terminal.warn(&Warning::SameInitiatorTwice {
+            target: identity.to_string(),
+        });
     }
     let mut initiators = configuration.targets.iter();
     if generated.is_none() && initiators.any(|target| target.identity.initiator_name.is_generated())
     {
-        terminal.warn(
-            "targets log in as *GENERATE, and this partition has no UUID to generate a name from",
-        );
+        terminal.warn(&Warning::NoGeneratedName);
     }
     Ok(())
 }
@@ -151,7 +150,7 @@ fn show(store: &Store, terminal: &mut Terminal) -> Result<(), CommandError> {
     let configuration = store.revealed_configuration()?;
     let document = document(&record, &identity, &configuration);
     if terminal.json {
-        terminal.print_json(&document)
+        terminal.print_document(&document)
     } else {
         terminal.print(&text(&document, record.keystore_use().is_enabled()))
     }
@@ -354,6 +353,7 @@ fn salts() -> Result<Salts, CommandError> {
     for salt in [&mut *salts.file_key, &mut salts.scrypt, &mut salts.payload] {
         getrandom::fill(salt).map_err(|error| CommandError {
             kind: ErrorKind::State,
+            code: Code::NoResources,
             error: anyhow::Error::new(error).context("cannot draw random numbers"),
             hints: Vec::new(),
         })?;
@@ -368,6 +368,7 @@ fn file_failure(error: io::Error, operation: &str, file: &Path) -> CommandError 
     };
     CommandError {
         kind: ErrorKind::State,
+        code: file_code(&error),
         error: anyhow::Error::new(error).context(format!("cannot {operation} {}", shown(file))),
         hints: vec![hint.to_owned()],
     }
@@ -381,6 +382,7 @@ fn shown(file: &Path) -> String {
 fn export_failure(error: PassphraseError, file: &Path) -> CommandError {
     CommandError {
         kind: ErrorKind::State,
+        code: Code::ExportUnusable,
         error: anyhow::Error::new(error).context(format!("cannot use {}", shown(file))),
         hints: vec![
             "nothing has changed: give the file and the passphrase of partition export".to_owned(),

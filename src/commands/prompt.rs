@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::secret_file::{failed, line_of, read_stdin};
 use crate::error::CommandError;
+use crate::render::words::Code;
 
 /// The code of a terminal's key that there is not (`_POSIX_VDISABLE` of Linux).
 const NO_KEY: u8 = 0;
@@ -55,7 +56,8 @@ pub(super) fn ask_passphrase(new: bool) -> Result<Zeroizing<String>, CommandErro
         return Err(CommandError::usage(
             "there is no terminal to ask for the passphrase on",
             vec!["name a file that holds it with --passphrase-file".to_owned()],
-        ));
+        )
+        .with_code(Code::NoTerminal));
     }
     let first = ask(Asked::Passphrase, Asked::Passphrase.prompt())?;
     if new && *ask(Asked::Passphrase, "Again: ")? != *first {

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::prompt;
 use crate::cli::{HostOptions, Invocation, quote_path};
 use crate::error::{CommandError, ErrorKind};
+use crate::render::words::Code;
 use crate::values::characters::escape;
 
 /// The most bytes that are read: more than any secret has.
@@ -38,7 +39,8 @@ pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<()
         return Err(CommandError::usage(
             "there is no CHAP secret in what --secret-file names",
             Vec::new(),
-        ));
+        )
+        .with_code(Code::EmptyValue));
     }
     Ok(())
 }
@@ -110,6 +112,7 @@ pub(super) fn line_of(bytes: &[u8], what: &str) -> Result<Zeroizing<String>, Com
 pub(super) fn failed(error: anyhow::Error, hint: &str) -> CommandError {
     CommandError {
         kind: ErrorKind::State,
+        code: Code::FileUnusable,
         error,
         hints: Some(hint.to_owned())
             .filter(|hint| !hint.is_empty())

@@ -9,6 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::CommandError;
+use crate::iop::warning::Warning;
+use crate::render::json::{WarningDocument, WithWarnings};
 use crate::values::characters::escape;
 
 /// The two streams of a command with the host options that govern them; a clone writes to the same two.
@@ -16,6 +18,8 @@ use crate::values::characters::escape;
 pub struct Terminal {
     stdout: Stdout,
     notes: Notes,
+    /// The warnings told so far.
+    warnings: Rc<RefCell<Vec<WarningDocument>>>,
     /// Whether results are JSON.
     pub json: bool,
     /// Whether warnings and progress are left out.
@@ -48,6 +52,7 @@ impl Terminal {
         Self {
             stdout: Arc::new(Mutex::new(stdout)),
             notes: Notes(Rc::new(RefCell::new(stderr))),
+            warnings: Rc::default(),
             json: false,
             quiet: false,
             interactive: false,
@@ -74,23 +79,31 @@ impl Terminal {
         }
     }
 
-    /// Prints a result as one JSON document.
+    /// Prints a result as one JSON document, with the warnings that were told.
     ///
     /// # Errors
     /// As [`Terminal::print`].
-    pub fn print_json(&mut self, document: &impl serde::Serialize) -> Result<(), CommandError> {
-        match serde_json::to_string_pretty(document) {
+    pub fn print_document(&mut self, document: &impl serde::Serialize) -> Result<(), CommandError> {
+        let text = serde_json::to_string_pretty(&WithWarnings {
+            document,
+            warnings: &self.warnings.borrow(),
+        });
+        match text {
             Ok(text) => self.print(&(text + "\n")),
             Err(error) => Err(CommandError::output(error.into())),
         }
     }
 
-    /// Tells what was accepted, but will probably not do.
-    pub fn warn(&self, warning: &str) {
+    /// Tells what was accepted, but will probably not do; a document has it even when stderr is quiet.
+    pub fn warn(&self, warning: &Warning) {
+        let warning = WarningDocument::from(warning);
         if !self.quiet {
-            self.notes
-                .line(&format!("iscsiswiconfig: warning: {}", escape(warning)));
+            self.notes.line(&format!(
+                "iscsiswiconfig: warning: {}",
+                escape(&warning.message)
+            ));
         }
+        self.warnings.borrow_mut().push(warning);
     }
 
     /// Tells what failed, its causes on the same line, and what to do next.

@@ -8,14 +8,16 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::terminal::{Lines, Notes, Terminal};
-use super::{descriptors, reipl, secret_file};
+use super::{descriptors, host, secret_file};
 use crate::cli::{HostOptions, VtlOptions};
 use crate::error::CommandError;
 use crate::iop::ipl::rfc_3339;
+use crate::iop::warning::Warning;
 use crate::iscsi::chap::ChapCredentials;
 use crate::iscsi::describe::describe;
 use crate::iscsi::operational::{Digest, SessionType};
 use crate::iscsi::target::LoginFailure;
+use crate::render::words::Code;
 use crate::values::characters::escape;
 use crate::values::{IscsiName, Subject, ValueError};
 use crate::vtl::listener::{
@@ -36,7 +38,7 @@ pub(super) fn run(
     descriptors::require(descriptors::LIBRARY)?;
     settings.login_time = host.timeout;
     if host.chap_algorithms.is_some() {
-        settings.algorithms = reipl::chap_algorithms(host)?;
+        settings.algorithms = host::chap_algorithms(host)?;
     }
     let configuration = configuration(options)?;
     let library = Library::new(configuration)?;
@@ -119,7 +121,8 @@ fn settings(options: &VtlOptions, terminal: &Terminal) -> Result<ListenerSetting
                  (RFC 7143, 9.2.1)",
                 TARGET_CHAP.file_option
             )],
-        ));
+        )
+        .with_code(Code::SameSecrets));
     }
     Ok(settings)
 }
@@ -130,18 +133,22 @@ struct ChapSide {
     file_option: &'static str,
     /// What its secret is called.
     secret: &'static str,
+    /// Whether it is the library's own.
+    of_target: bool,
 }
 
 const INITIATOR_CHAP: ChapSide = ChapSide {
     name_option: "chap-name",
     file_option: "chap-secret-file",
     secret: "the CHAP secret",
+    of_target: false,
 };
 
 const TARGET_CHAP: ChapSide = ChapSide {
     name_option: "target-chap-name",
     file_option: "target-chap-secret-file",
     secret: "the target's CHAP secret",
+    of_target: true,
 };
 
 impl ChapSide {
@@ -160,10 +167,9 @@ impl ChapSide {
             .map_err(|error| invalid_value(self.name_option, error))?;
         let secret = self.secret(file)?;
         if secret.len() < 12 {
-            terminal.warn(&format!(
-                "{} is shorter than 12 characters; initiators may refuse to use it",
-                self.secret
-            ));
+            terminal.warn(&Warning::ShortLibrarySecret {
+                of_target: self.of_target,
+            });
         }
         Ok(ChapCredentials {
             name: name.to_owned(),
@@ -217,6 +223,7 @@ fn invalid(option: &str, why: &str) -> CommandError {
         format!("invalid value for '--{option}': {why}"),
         vec!["see iscsiswiconfig vtl --help".to_owned()],
     )
+    .with_code(Code::InvalidValue)
 }
 
 /// Says which option has the value that is wrong.

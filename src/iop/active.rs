@@ -1,11 +1,20 @@
-//! What a re-IPL found, as plain data: the records that `--json` prints and that the active configuration keeps.
+//! What a re-IPL found, as plain data: what the active configuration keeps, and what front ends render.
 //!
-//! Field names are part of the released JSON. Nothing here holds a secret.
+//! A record is read field by field, each with a default, and causes and problems that this version does not know are kept as
+//! unknown: neither a newer nor an older record of the same schema is refused. Nothing here holds a secret.
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::cause::Cause;
+use super::devices::problem::Problem;
 
 /// A medium changer with its drives: on IBM i a tape media library, TAPMLBxx.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Library {
     /// Device name, `TAPMLB01` and up; it stays with the serial number.
     pub device: String,
@@ -36,12 +45,14 @@ pub struct Library {
     pub transport_elements: u16,
     /// The drives that the library's element status names, by element address.
     pub drives: Vec<Drive>,
-    /// What IBM i would stumble over, a sentence each.
-    pub problems: Vec<String>,
+    /// What IBM i would stumble over.
+    #[serde(deserialize_with = "problems")]
+    pub problems: Vec<Problem>,
 }
 
 /// A tape drive: TAPxx.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Drive {
     /// Device name, `TAP01` and up; it stays with the serial number.
     pub device: String,
@@ -69,7 +80,8 @@ pub struct Drive {
 }
 
 /// What became of one target at a re-IPL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TargetReport {
     /// The target, as typed.
     pub target_name: String,
@@ -91,10 +103,14 @@ pub struct TargetReport {
     pub libraries: Vec<Library>,
     /// The drives that no library of it claims, in order of LUN.
     pub drives: Vec<Drive>,
+    /// Problems that belong to the target and to none of its libraries alone. With exactly one library they are that library's.
+    #[serde(deserialize_with = "problems")]
+    pub problems: Vec<Problem>,
 }
 
 /// The CHAP parameters of a target, without the secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ChapReport {
     /// The CHAP name, upper-cased.
     pub name: String,
@@ -105,43 +121,91 @@ pub struct ChapReport {
 }
 
 /// Where credentials are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoredIn {
     /// In `config.json`, as plain text.
+    #[default]
     Disk,
     /// In the Platform KeyStore.
     Platform,
 }
 
 /// The outcome of a target at a re-IPL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TargetStatus {
     /// Logged in, and every device was asked.
     Connected,
     /// Not reached, refused, or lost before its devices were known.
+    #[default]
     Failed,
 }
 
 /// Why a target failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "RecordedFailure")]
 pub struct Failure {
     /// How far it got.
     pub phase: Phase,
-    /// Class and detail of the login response (RFC 7143 section 11.13.5) as `0x0201`, when the target gave one.
-    pub login_status: Option<String>,
-    /// What happened, a sentence.
-    pub message: String,
-    /// What to do next, where that is known.
-    pub hint: Option<String>,
+    /// Where the target had redirected the login to, when it failed there; escaped.
+    pub redirected_to: Option<String>,
+    /// Why it went no further.
+    pub cause: Cause,
+}
+
+/// A [`Failure`] as records have it: schema 2 has the cause, schema 1 its sentences.
+#[derive(Deserialize)]
+struct RecordedFailure {
+    #[serde(default)]
+    phase: Phase,
+    #[serde(default)]
+    redirected_to: Option<String>,
+    cause: Option<Value>,
+    message: Option<String>,
+    hint: Option<String>,
+}
+
+impl From<RecordedFailure> for Failure {
+    fn from(record: RecordedFailure) -> Self {
+        Self {
+            phase: record.phase,
+            redirected_to: record.redirected_to,
+            cause: match record.cause {
+                Some(cause) => recorded(cause),
+                None => Cause::Unknown {
+                    message: record.message,
+                    hint: record.hint,
+                },
+            },
+        }
+    }
+}
+
+/// What records keep and a later version may have more of.
+pub(super) trait Recorded: DeserializeOwned {
+    /// Returns what stands for a value that this version does not know; `message` is the sentence of a record of schema 1.
+    fn unknown(message: Option<String>) -> Self;
+}
+
+fn recorded<T: Recorded>(value: Value) -> T {
+    match value {
+        Value::String(message) => T::unknown(Some(message)),
+        value => T::deserialize(value).unwrap_or_else(|_| T::unknown(None)),
+    }
+}
+
+fn problems<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Problem>, D::Error> {
+    let values = Vec::<Value>::deserialize(deserializer)?;
+    Ok(values.into_iter().map(recorded).collect())
 }
 
 /// The phases of attaching a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Finding the host's addresses.
+    #[default]
     Resolve,
     /// Opening the TCP connection.
     Connect,
@@ -152,7 +216,8 @@ pub enum Phase {
 }
 
 /// What a login came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SessionReport {
     /// The address and port that answered, `10.1.1.5:3260`; another than the configured one after a redirection.
     pub portal: String,
@@ -184,4 +249,150 @@ pub struct SessionReport {
     pub target_alias: Option<String>,
     /// Target portal group tag (section 13.9).
     pub target_portal_group_tag: Option<u16>,
+    /// How long each phase took.
+    pub timings: Timings,
+    /// The keys that the login negotiated, in the order in which they were settled.
+    pub keys: Vec<NegotiatedKey>,
+}
+
+/// How long the phases of attaching took; none for one that there was not, or that was not measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Timings {
+    /// Finding the host's addresses.
+    #[serde(with = "in_seconds")]
+    pub resolve: Option<Duration>,
+    /// Opening the TCP connection.
+    #[serde(with = "in_seconds")]
+    pub connect: Option<Duration>,
+    /// The login phase.
+    #[serde(with = "in_seconds")]
+    pub login: Option<Duration>,
+    /// Finding the devices.
+    #[serde(with = "in_seconds")]
+    pub enumerate: Option<Duration>,
+}
+
+/// A duration as a number of seconds.
+mod in_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        // To the microsecond: a longer tail says nothing.
+        let seconds = duration.map(|duration| (duration.as_secs_f64() * 1e6).round() / 1e6);
+        seconds.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(deserializer)?;
+        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+    }
+}
+
+/// A key of the login negotiation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NegotiatedKey {
+    /// Its name in RFC 7143 chapter 13.
+    pub key: String,
+    /// The value that the initiator sent; none when the target declared the key unasked. Never a CHAP value.
+    pub offered: Option<String>,
+    /// The value that the target sent, escaped; none when it left the key out.
+    pub answered: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(failure: Value) -> Failure {
+        serde_json::from_value(failure).unwrap()
+    }
+
+    #[test]
+    fn a_failure_of_schema_1_keeps_its_sentences() {
+        let failure = read(json!({
+            "phase": "login", "login_status": "0x0201", "message": "It failed.", "hint": "Look."
+        }));
+        assert_eq!(failure.phase, Phase::Login);
+        assert_eq!(
+            failure.cause,
+            Cause::Unknown {
+                message: Some("It failed.".to_owned()),
+                hint: Some("Look.".to_owned()),
+            }
+        );
+    }
+
+    #[test]
+    fn a_cause_survives_its_record() {
+        let failure = Failure {
+            phase: Phase::Connect,
+            redirected_to: Some("[::1]:3260,1".to_owned()),
+            cause: Cause::ConnectTimeout {
+                portal: "10.1.1.5:3260".to_owned(),
+                after: Duration::from_millis(1500),
+            },
+        };
+        let record = serde_json::to_value(&failure).unwrap();
+        assert_eq!(record["cause"]["cause"], "connect-timeout");
+        assert_eq!(read(record), failure);
+    }
+
+    #[test]
+    fn what_this_version_does_not_know_is_unknown_and_refuses_nothing() {
+        for cause in [
+            json!({"cause": "struck-by-lightning", "volts": 1_000_000}),
+            json!({"cause": "connection-refused"}),
+            json!(47),
+        ] {
+            let failure = read(json!({"phase": "connect", "cause": cause, "since": "noon"}));
+            assert_eq!(failure.cause, Cause::unknown(None));
+        }
+        // A field more is no reason to forget the others.
+        let failure = read(json!({
+            "phase": "connect", "cause": {"cause": "connection-refused", "portal": "a:1", "ttl": 64}
+        }));
+        let portal = "a:1".to_owned();
+        assert_eq!(failure.cause, Cause::ConnectionRefused { portal });
+    }
+
+    #[test]
+    fn a_report_is_read_with_fields_missing_and_fields_more() {
+        let report: TargetReport = serde_json::from_value(json!({
+            "target_name": "iqn.a", "status": "CONNECTED", "colour": "blue",
+            "libraries": [{"device": "TAPMLB01", "problems": [
+                "IBM i expects a 3584, and this library is a 3573-***.",
+                {"problem": "not3584", "type_model": "3573-***"},
+                {"problem": "too-loud", "decibels": 90}
+            ]}]
+        }))
+        .unwrap();
+        assert_eq!(report.target_name, "iqn.a");
+        assert_eq!(report.status, TargetStatus::Connected);
+        let problems = &report.libraries[0].problems;
+        assert_eq!(
+            problems[0],
+            Problem::unknown(Some(
+                "IBM i expects a 3584, and this library is a 3573-***.".to_owned()
+            ))
+        );
+        assert_eq!(
+            problems[1],
+            Problem::Not3584 {
+                type_model: "3573-***".to_owned()
+            }
+        );
+        assert_eq!(problems[2], Problem::unknown(None));
+        assert_eq!(report.session, None);
+    }
 }

@@ -3,15 +3,21 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`active`] | what a re-IPL found, as plain data |
+//! | [`cause`] | why a target failed, as plain data |
 //! | [`config`] | the configured targets and the staged one, the partition, and the rules for editing them |
 //! | [`devices`] | from what the logical units answered to libraries and drives with their IBM i names |
 //! | [`ipl`] | the re-IPL: connects to every configured target, names the devices, records the outcome |
 //! | [`keystore`] | the Platform KeyStore as plain data: capacity, sealing, and the passphrase for the way to another machine |
+//! | [`operation`] | what a front end can ask for, and what came of it |
+//! | [`warning`] | what is to be said beside a result, as plain data |
 //! | [`store`] | the records on disk: locks, durable replacement, permissions |
 
 pub mod active;
+pub mod cause;
 pub mod config;
 pub mod devices;
 pub mod ipl;
 pub mod keystore;
+pub mod operation;
 pub mod store;
+pub mod warning;

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{KeystoreChoice, characters, host_name, iscsi_name};
 
 /// The value that is spoken of, named as on IBM's panels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Subject {
     /// The value of `-initiatorname`.
     InitiatorName,
@@ -310,7 +312,8 @@ fn shown(subject: Subject, character: char) -> String {
 }
 
 /// What is accepted, but will probably not work with a VTL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ValueWarning {
     /// The name is of none of the formats of RFC 7143 section 4.2.7.
     NotIqn(Subject),
@@ -343,7 +346,8 @@ pub enum ValueWarning {
 pub(super) const HMC_CHAP_LIMIT: usize = 32;
 
 /// An address that stands for no single host, or for one on a link that only a zone names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AddressKind {
     /// `0.0.0.0` or `::` (RFC 4291 section 2.5.2).
     Unspecified,

@@ -37,8 +37,7 @@ fn an_edit_prints_its_option_and_its_target() {
             "chap": chap,
         })
     };
-    let document =
-        |option: &str, target: Value| json!({"schema": 1, "option": option, "target": target});
+    let document = |option: &str, target: Value| json!({"schema": 1, "option": option, "target": target, "changed": true, "warnings": []});
     let name = ["-newname", "-targetname", "iqn.2026-01.a:c"];
     assert_eq!(
         json(&environment, &name, 0),
@@ -107,10 +106,14 @@ fn an_error_is_a_document_too_and_stderr_stays_as_it_is() {
             .assert_status(status);
         assert_eq!(output.stderr, plain.stderr, "{words:?}");
         let document = output.json();
-        assert_eq!(keys(&document), ["error", "schema"], "{document:#}");
+        assert_eq!(
+            keys(&document),
+            ["error", "schema", "warnings"],
+            "{document:#}"
+        );
         assert_eq!(
             keys(&document["error"]),
-            ["hints", "message", "status"],
+            ["code", "hints", "message", "status"],
             "{document:#}"
         );
         assert_eq!(document["schema"], 1);
@@ -152,18 +155,19 @@ fn a_failed_target_has_every_key_of_the_contract() {
     assert_eq!(keys(&target["chap"]), ["keystore", "name", "stored_in"]);
     assert_eq!(
         keys(&target["failure"]),
-        ["hint", "login_status", "message", "phase"]
+        ["code", "hint", "login_status", "message", "phase"]
     );
     assert_eq!(target["libraries"], json!([]));
     assert_eq!(target["drives"], json!([]));
 }
 
-const TARGET_KEYS: [&str; 10] = [
+const TARGET_KEYS: [&str; 11] = [
     "chap",
     "drives",
     "failure",
     "initiator_name",
     "libraries",
+    "problems",
     "session",
     "status",
     "target_host_name",
@@ -186,8 +190,10 @@ fn a_connected_target_has_every_key_of_the_contract() {
         "chap_algorithm",
         "data_digest",
         "header_digest",
+        "keys",
         "max_burst_length",
         "portal",
+        "timings",
     ] {
         assert!(session.contains(&key), "no {key} in {session:?}");
     }

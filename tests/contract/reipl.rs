@@ -51,6 +51,7 @@ fn before_any_re_ipl_the_dumps_show_the_default_name_and_no_target() {
         "iop": {"type_model": "298A-001", "ipl_time": null, "ipl_count": 0, "configuration_changed": false},
         "initiators": [{"index": 0, "name": name, "generated": true}],
         "targets": [],
+        "warnings": [],
     });
     assert_eq!(environment.dump(), expected);
     let initiators = environment
@@ -332,7 +333,10 @@ fn the_dumps_show_the_same_document_as_the_re_ipl() {
         .assert_status(0)
         .json();
     assert_eq!(initiators, reipl);
-    assert_eq!(keys(&reipl), ["initiators", "iop", "schema", "targets"]);
+    assert_eq!(
+        keys(&reipl),
+        ["initiators", "iop", "schema", "targets", "warnings"]
+    );
 }
 
 #[test]

@@ -38,6 +38,8 @@ fn pieces_are_joined_and_committed_with_the_documented_defaults() {
             "initiator_name": environment.default_initiator(),
             "chap": null,
         },
+        "changed": true,
+        "warnings": [],
     });
     assert_eq!(committed, expected);
 }

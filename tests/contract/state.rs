@@ -74,6 +74,32 @@ fn each_file_has_a_schema_number() {
 }
 
 #[test]
+fn an_active_configuration_of_schema_1_is_shown_with_its_sentences() {
+    let environment = used_environment();
+    let path = environment.state_file("active.json");
+    let mut document: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(document["schema"], 2);
+    document["schema"] = Value::from(1);
+    document["record"]["targets"] = serde_json::json!([{"revision": 1, "generated": true, "report": {
+        "target_name": "iqn.a:b", "target_host_name": "10.1.1.5", "target_port": 3260,
+        "initiator_name": "iqn.i", "chap": null, "status": "FAILED",
+        "failure": {
+            "phase": "connect", "login_status": null, "message": "As it was said.", "hint": "Do this."
+        },
+        "session": null, "libraries": [], "drives": []
+    }}]);
+    fs::write(&path, document.to_string()).unwrap();
+    let failure = &environment.dump()["targets"][0]["failure"];
+    assert_eq!(failure["code"], "unknown-failure", "{failure:#}");
+    assert_eq!(failure["message"], "As it was said.");
+    assert_eq!(failure["hint"], "Do this.");
+    // The next re-IPL replaces it by a record of today's form.
+    let _ = environment.run(&["-q", "-reipliscsiop"]);
+    let document: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(document["schema"], 2);
+}
+
+#[test]
 fn a_file_of_a_newer_schema_is_refused_and_kept() {
     for name in FILES {
         let environment = used_environment();

@@ -15,7 +15,10 @@ fn plain(uuid: &str) -> String {
 fn a_new_system_is_a_partition_of_release_7_6_without_a_keystore() {
     let system = System::new();
     let document = system.partition();
-    assert_eq!(keys(&document), ["keystore", "partition", "schema"]);
+    assert_eq!(
+        keys(&document),
+        ["keystore", "partition", "schema", "warnings"]
+    );
     let partition = &document["partition"];
     assert_eq!(
         keys(partition),

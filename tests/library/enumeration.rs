@@ -65,13 +65,13 @@ fn the_library_is_a_3584_403_with_its_drives_and_without_a_problem() {
         };
         library.nexus_added(ONE, port);
         let found = enumerated(&mut library);
-        assert_eq!(found.problems, Vec::<String>::new());
+        assert_eq!(found.problems, []);
         assert_eq!(found.libraries.len(), 1);
         assert_eq!(found.drives.len(), 0);
         let three = &found.libraries[0];
         assert_eq!(three.type_model, "3584-403");
         assert!(!three.derived);
-        assert_eq!(three.problems, Vec::<String>::new());
+        assert_eq!(three.problems, []);
         assert_eq!(three.vendor, "IBM");
         assert_eq!(three.product, "03584L32");
         assert_eq!(three.serial, "0000078A12340401");

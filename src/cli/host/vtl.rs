@@ -217,7 +217,7 @@ fn arguments() -> Vec<Arg> {
         option(
             "chap-name",
             "NAME",
-            "Let in only who proves this CHAP name; needs --chap-secret-file".to_owned(),
+            "Accept only initiators that authenticate under this CHAP name; needs --chap-secret-file".to_owned(),
         )
         .requires("chap-secret-file"),
         option(

@@ -93,7 +93,8 @@ pub struct Target {
 }
 
 /// The CHAP parameters of one command line: what is not given is none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ChapParameters {
     /// The value of `-initiatorchapname`.
     pub name: Option<ChapName>,
@@ -260,7 +261,8 @@ impl Configuration {
         Ok((target, warnings.into_iter().collect()))
     }
 
-    /// Changes the CHAP parameters of a target: those given replace the old ones, the others stay.
+    /// Changes the CHAP parameters of a target: those given replace the old ones, the others stay. Returns the target, and
+    /// whether anything changed: with equal values the target keeps its revision.
     ///
     /// # Errors
     /// [`ConfigurationError`] when there is no such target, the result would have only half of CHAP, or `PLATFORM` is asked
@@ -270,7 +272,7 @@ impl Configuration {
         identity: &TargetIdentity,
         chap: ChapParameters,
         partition: Partition<'_>,
-    ) -> Result<Target, ConfigurationError> {
+    ) -> Result<(Target, bool), ConfigurationError> {
         let revision = self.last_revision.saturating_add(1);
         let generated = partition.generated_name;
         let Some(target) = self
@@ -291,16 +293,30 @@ impl Configuration {
         if keystore == KeystoreChoice::None && matches!(secret, Some(StoredSecret::Sealed(_))) {
             return Err(ConfigurationError::SecretNotHere(identity.clone()));
         }
-        target.chap = match (chap.name.or(old_name), secret) {
+        let is_same_secret = match (
+            &secret,
+            target.chap.as_ref().and_then(ChapCredentials::secret),
+        ) {
+            (Some(StoredSecret::Plain(new)), Some(old)) => new == old,
+            (Some(StoredSecret::Plain(_)), None) => false,
+            // The old one, or none.
+            _ => true,
+        };
+        let chap = match (chap.name.or(old_name.clone()), secret) {
             (Some(name), Some(secret)) => Some(ChapCredentials { name, secret }),
             (None, None) => None,
             (None, Some(_)) => return Err(ConfigurationError::HalfChap(Subject::ChapName)),
             (Some(_), None) => return Err(ConfigurationError::HalfChap(Subject::ChapSecret)),
         };
+        let is_same_name = chap.as_ref().map(|chap| &chap.name) == old_name.as_ref();
+        if keystore == target.keystore && is_same_name && is_same_secret {
+            return Ok((target.clone(), false));
+        }
+        target.chap = chap;
         target.keystore = keystore;
         target.revision = revision;
         self.last_revision = revision;
-        Ok(target.clone())
+        Ok((target.clone(), true))
     }
 
     /// Removes a target with its credentials, and returns it.

@@ -13,7 +13,8 @@ use crate::values::{
 };
 
 /// A parameter that can be given in pieces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StagedParameter {
     /// `-initiatorname`.
     InitiatorName,
@@ -42,7 +43,7 @@ impl StagedParameter {
 
 /// The staged set: text as it was joined so far. An honest piece such as `10.1.` is not yet a value, so nothing but
 /// characters and lengths has been checked.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StagedTarget {
     #[serde(skip_serializing_if = "Option::is_none")]

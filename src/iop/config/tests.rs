@@ -135,13 +135,54 @@ fn a_change_replaces_what_is_given_and_keeps_the_rest() {
         configuration
             .add(target(), chap(Some("OLD"), Some("OLDSECRETOLD")), partition)
             .unwrap();
-        let changed = configuration
+        let (target, changed) = configuration
             .change(&target(), chap(None, Some("newsecretnew")), partition)
             .unwrap();
-        let credentials = changed.chap.unwrap();
+        let credentials = target.chap.unwrap();
         assert_eq!(credentials.name.as_str(), "OLD");
         assert_eq!(credentials.secret().unwrap().reveal(), "NEWSECRETNEW");
-        assert_eq!(changed.revision, 2);
+        assert_eq!((target.revision, changed), (2, true));
+    });
+}
+
+#[test]
+fn a_change_to_equal_values_keeps_the_revision() {
+    let mut configuration = Configuration::default();
+    with(true, |partition| {
+        configuration
+            .add(
+                target(),
+                chap(Some("NAME"), Some("SECRETSECRET")),
+                partition,
+            )
+            .unwrap();
+        let avail = ChapParameters {
+            keystore: Some(KeystoreChoice::Avail),
+            ..ChapParameters::default()
+        };
+        for equal in [
+            chap(Some("name"), Some("secretsecret")),
+            chap(Some("NAME"), None),
+            chap(None, Some("SECRETSECRET")),
+            avail,
+        ] {
+            let (target, changed) = configuration.change(&target(), equal, partition).unwrap();
+            assert_eq!((target.revision, changed), (1, false));
+        }
+        assert_eq!(configuration.last_revision, 1);
+        let none = ChapParameters {
+            keystore: Some(KeystoreChoice::None),
+            ..ChapParameters::default()
+        };
+        for other in [
+            chap(Some("OTHER"), None),
+            chap(None, Some("OTHERSECRETS")),
+            none,
+        ] {
+            let (_, changed) = configuration.change(&target(), other, partition).unwrap();
+            assert!(changed);
+        }
+        assert_eq!(configuration.last_revision, 4);
     });
 }
 
@@ -172,10 +213,10 @@ fn a_keystore_given_without_chap_is_kept_for_later() {
             ..ChapParameters::default()
         };
         configuration.change(&target(), none, partition).unwrap();
-        let changed = configuration
+        let (target, _) = configuration
             .change(&target(), chap(Some("N"), Some("SECRETSECRET")), partition)
             .unwrap();
-        assert_eq!(changed.keystore, KeystoreChoice::None);
+        assert_eq!(target.keystore, KeystoreChoice::None);
     });
 }
 

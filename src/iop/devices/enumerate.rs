@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::inventory::Inventory;
@@ -45,7 +46,7 @@ use query::{
 };
 use unit::{PageList, ReportedDrive, Unit};
 
-/// The most logical units of a target that are looked at.
+/// The most logical units of a target that are asked.
 pub const MAX_LOGICAL_UNITS: usize = 1024;
 /// The most drive elements of a target that are kept: each is a logical unit, or of no use.
 pub const MAX_DRIVE_ELEMENTS: usize = MAX_LOGICAL_UNITS;
@@ -99,7 +100,8 @@ pub enum Step {
 }
 
 /// Why a command has no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NoReply {
     /// The connection was lost while it was outstanding.
     ConnectionLost,
@@ -113,13 +115,13 @@ pub enum NoReply {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EnumerationError {
     /// REPORT LUNS was refused for good.
-    #[error("the target refused to list its logical units (REPORT LUNS): {0}")]
+    #[error("REPORT LUNS was refused: {0:?}")]
     ReportLunsRefused(CommandFailure),
     /// The list makes no sense.
-    #[error("the target's list of its logical units (REPORT LUNS) cannot be read: {0}")]
+    #[error("the parameter data of REPORT LUNS is malformed: {0}")]
     ReportLunsMalformed(DecodeError),
     /// [`Enumeration::finish`] came before [`Step::Done`].
-    #[error("the target left {unanswered} commands unanswered")]
+    #[error("{unanswered} commands are unanswered")]
     Unfinished {
         /// Commands that were sent, or were still to be sent.
         unanswered: usize,
@@ -370,7 +372,7 @@ impl Enumeration {
                 .map(|status| self.take_count(task, element_type, status.number_of_elements)),
         };
         if let Err(error) = taken {
-            self.refused(task, CommandFailure::Malformed(error));
+            self.refused(task, error.into());
         }
     }
 
@@ -507,7 +509,7 @@ impl Enumeration {
         }
         // GOOD without the data is how some devices refuse.
         let is_other_form_possible =
-            refuses_the_form(failure) || matches!(failure, CommandFailure::Malformed(_));
+            refuses_the_form(&failure) || matches!(&failure, CommandFailure::Malformed { .. });
         if let Some(task) = task.fallback().filter(|_| is_other_form_possible) {
             self.ready.push_back(task);
             return;
@@ -551,7 +553,7 @@ impl Enumeration {
         if is_told {
             unit.problems.push(Problem::Unread {
                 lun,
-                what: task.query.subject(),
+                what: task.query.subject().to_owned(),
                 failure,
             });
         }
@@ -559,7 +561,7 @@ impl Enumeration {
 
     /// A target without LUN 0 has its list of logical units at the REPORT LUNS well-known logical unit.
     fn luns_refused(&mut self, task: Task, failure: CommandFailure) {
-        if task.lun == Lun::ZERO && is_no_logical_unit(failure) {
+        if task.lun == Lun::ZERO && is_no_logical_unit(&failure) {
             let task = Task::new(Query::ReportLuns, task.unit, Lun::REPORT_LUNS);
             self.ready.push_back(task);
         } else {

@@ -6,7 +6,7 @@
 //! | [`inventory`] | the result: the tape devices of one target |
 //! | [`names`] | which TAPMLBxx and TAPxx stands for which device |
 //! | [`resolve`] | from a device name to where the device was at the last re-IPL |
-//! | [`problem`] | what IBM i would stumble over, in sentences |
+//! | [`problem`] | what IBM i would stumble over |
 //! | [`type_model`] | IBM i types and models |
 
 pub mod enumerate;
@@ -27,7 +27,7 @@ use crate::scsi::Lun;
 use inventory::{Changer, DriveElement, Inventory, LogicalUnit};
 use matching::Found;
 use names::{DeviceKey, DeviceKind, DeviceNames};
-use problem::Problem;
+use problem::{Problem, SharedIdentity};
 use text::{hex, printable};
 use type_model::{DriveModel, LibraryTypeModel};
 
@@ -47,9 +47,9 @@ pub struct Description {
     pub libraries: Vec<Library>,
     /// The drives that no library claims, by logical unit number.
     pub drives: Vec<Drive>,
-    /// Problems that belong to the target and to none of its libraries alone, a sentence each. With exactly one
-    /// library there are none: they are that library's.
-    pub problems: Vec<String>,
+    /// Problems that belong to the target and to none of its libraries alone. With exactly one library there are none:
+    /// they are that library's.
+    pub problems: Vec<Problem>,
 }
 
 /// Names and describes what was found in one re-IPL; `targets` are those that answered, in the order of the
@@ -152,17 +152,16 @@ fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen)
     if let [(_, own)] = libraries.as_mut_slice() {
         own.append(&mut problems);
     }
-    let sentences = |problems: &[Problem]| problems.iter().map(Problem::to_string).collect();
     Description {
         libraries: libraries
             .into_iter()
             .map(|(library, own)| Library {
-                problems: sentences(&own),
+                problems: own,
                 ..library
             })
             .collect(),
         drives: alone,
-        problems: sentences(&problems),
+        problems,
     }
 }
 
@@ -251,12 +250,14 @@ fn name(
     device
 }
 
-/// Returns what tells the device from others, and the same in words.
-fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, String) {
+/// Returns what tells the device from others, and what it would share with one that has the same.
+fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, SharedIdentity) {
     let serial = printable(&unit.serial);
     if !serial.is_empty() {
-        let words = format!("serial number {serial}");
-        return (DeviceKey::Serial { serial }, words);
+        let shared = SharedIdentity::SerialNumber {
+            serial: serial.clone(),
+        };
+        return (DeviceKey::Serial { serial }, shared);
     }
     let of_logical_unit = unit
         .designators
@@ -266,14 +267,16 @@ fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, String) {
         .max_by_key(|designator| designator.designator_type.0);
     if let Some(best) = of_logical_unit {
         let designator = format!("{}:{}", best.designator_type.0, hex(&best.bytes));
-        let words = format!("designator {designator}");
-        return (DeviceKey::Designator { designator }, words);
+        let shared = SharedIdentity::Designator {
+            designator: designator.clone(),
+        };
+        return (DeviceKey::Designator { designator }, shared);
     }
     let place = DeviceKey::Place {
         target: target.to_ascii_lowercase(),
         lun: unit.lun.number(),
     };
-    (place, "target name and LUN".to_owned())
+    (place, SharedIdentity::Place)
 }
 
 fn element_problem(element: &DriveElement, found: &Found, devices: &[String]) -> Option<Problem> {

@@ -1,19 +1,18 @@
-//! What IBM i would stumble over, or what could not be learnt: the wording of every problem in a report.
+//! What IBM i would stumble over, or what could not be learnt, as plain data; `render::words` has the sentences.
 
-use thiserror::Error;
+use serde::{Deserialize, Serialize};
 
 use super::enumerate::NoReply;
+use crate::iop::active::Recorded;
 use crate::scsi::{DecodeError, SenseData, SenseKey, Status};
 
-/// A problem of a device or of its target; it does not fail the target. Prints as a sentence.
+/// A problem of a device or of its target; it does not fail the target.
 ///
 /// All text in it that came from a device is escaped already.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "problem", rename_all = "kebab-case")]
 pub enum Problem {
-    /// The target has more logical units than came, or than are looked at.
-    #[error(
-        "The target has {announced} logical units, and only {looked_at} of them were looked at."
-    )]
+    /// The target has more logical units than came, or than are asked.
     LogicalUnitsLeftOut {
         /// As REPORT LUNS says.
         announced: usize,
@@ -21,7 +20,6 @@ pub enum Problem {
         looked_at: usize,
     },
     /// INQUIRY failed, and not because the logical unit is not there.
-    #[error("LUN {lun} did not say what kind of device it is: {failure}.")]
     Unidentified {
         /// Logical unit number.
         lun: u64,
@@ -29,19 +27,15 @@ pub enum Problem {
         failure: CommandFailure,
     },
     /// Something about a device could not be read.
-    #[error("The {what} of LUN {lun} could not be read: {failure}.")]
     Unread {
         /// Logical unit number.
         lun: u64,
-        /// What was asked for.
-        what: &'static str,
+        /// What was asked for, by its name in the standard.
+        what: String,
         /// What came instead.
         failure: CommandFailure,
     },
     /// READ ELEMENT STATUS announced more drives than it described.
-    #[error(
-        "The library has {announced} drive elements, and its element status describes only {described} of them."
-    )]
     DriveElementsLeftOut {
         /// NUMBER OF ELEMENTS AVAILABLE.
         announced: usize,
@@ -49,19 +43,16 @@ pub enum Problem {
         described: usize,
     },
     /// IBM i takes a virtual tape library for a 3584 only.
-    #[error("IBM i expects a 3584, and this library is a {type_model}.")]
     Not3584 {
         /// What it is.
         type_model: String,
     },
     /// IBM i wants one drive type per library.
-    #[error("The library has more than one drive type: {}.", products.join(", "))]
     MixedDrives {
         /// The product identifications, each once.
         products: Vec<String>,
     },
     /// IBM i wants LTO3 or newer.
-    #[error("Drive {device} ({product}) is older than LTO3.")]
     OldDrive {
         /// Its device name.
         device: String,
@@ -69,7 +60,6 @@ pub enum Problem {
         product: String,
     },
     /// The library names a drive that the target has not as a logical unit.
-    #[error("The drive at element {address} ({identifier}) is not a LUN of this target.")]
     DriveIsNoLun {
         /// ELEMENT ADDRESS.
         address: u16,
@@ -77,13 +67,11 @@ pub enum Problem {
         identifier: String,
     },
     /// The library does not say which drive is in an element.
-    #[error("The library does not say which drive is at element {address}.")]
     DriveUnnamed {
         /// ELEMENT ADDRESS.
         address: u16,
     },
     /// Two elements name the same drive.
-    #[error("Element {address} names drive {device} too, which is at element {other}.")]
     DriveNamedTwice {
         /// ELEMENT ADDRESS that comes second.
         address: u16,
@@ -93,10 +81,6 @@ pub enum Problem {
         other: u16,
     },
     /// An identifier was cut short, and fits exactly one drive.
-    #[error(
-        "The library's identifier of the drive at element {address} is cut short ({identifier}); \
-         {device} was taken for it."
-    )]
     DriveByPrefix {
         /// ELEMENT ADDRESS.
         address: u16,
@@ -106,10 +90,6 @@ pub enum Problem {
         device: String,
     },
     /// An identifier is not the serial number of a drive, and is like that of exactly one.
-    #[error(
-        "The library's identifier of the drive at element {address} ({identifier}) is not its serial number; \
-         {device} was taken for it."
-    )]
     DriveByLikeness {
         /// ELEMENT ADDRESS.
         address: u16,
@@ -119,7 +99,6 @@ pub enum Problem {
         device: String,
     },
     /// A drive that no library on its target names.
-    #[error("Drive {device} (LUN {lun}) is in no library of this target.")]
     DriveUnclaimed {
         /// Its device name.
         device: String,
@@ -127,14 +106,11 @@ pub enum Problem {
         lun: u64,
     },
     /// A device that was seen before in the same re-IPL.
-    #[error(
-        "{device} is seen twice: LUN {lun} here and LUN {other_lun} of target {other_target} have the same {identity}."
-    )]
     SeenTwice {
         /// The name that both have.
         device: String,
-        /// What they share: `serial number 0123456789`.
-        identity: String,
+        /// What they share.
+        identity: SharedIdentity,
         /// Logical unit number.
         lun: u64,
         /// Logical unit number of the first.
@@ -142,29 +118,60 @@ pub enum Problem {
         /// Target of the first.
         other_target: String,
     },
+    /// The target shows this initiator neither a medium changer nor a tape drive.
+    NoTapeDevice {
+        /// The initiator name of the session.
+        initiator_name: String,
+    },
+    /// CHAP is configured, and the target asked for no authentication (RFC 7143 section 13.1).
+    NotAuthenticated,
+    /// A problem of a record that this version cannot read, or that was kept as a sentence.
+    Unknown {
+        /// The sentence, where the record has one.
+        message: Option<String>,
+    },
+}
+
+impl Recorded for Problem {
+    fn unknown(message: Option<String>) -> Self {
+        Self::Unknown { message }
+    }
+}
+
+/// What two devices share that are taken for one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum SharedIdentity {
+    /// The unit serial number (VPD page 80h).
+    SerialNumber {
+        /// The number, escaped.
+        serial: String,
+    },
+    /// A designator of the logical unit (VPD page 83h).
+    Designator {
+        /// Its type and its bytes in hex: `3:5000000000000001`.
+        designator: String,
+    },
+    /// Neither is there: the target name and the logical unit number.
+    Place,
 }
 
 /// Why a command gave no data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "RecordedFailure", try_from = "RecordedFailure")]
 pub enum CommandFailure {
     /// CHECK CONDITION with sense data.
-    #[error("{0}")]
     Sense(SenseData),
     /// CHECK CONDITION, and no sense data that can be read.
-    #[error("CHECK CONDITION without sense data")]
     NoSense,
     /// Another status.
-    #[error("{0}")]
     Status(Status),
     /// The reply makes no sense.
-    #[error("{0}")]
-    Malformed(DecodeError),
+    Malformed {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// There was no reply; the command was not sent again.
-    #[error("{}", match .0 {
-        NoReply::ConnectionLost => "the connection was lost when it was asked for",
-        NoReply::Timeout => "the device did not answer",
-        NoReply::Rejected => "the target rejected the command",
-    })]
     NoReply(NoReply),
 }
 
@@ -175,29 +182,131 @@ impl CommandFailure {
     }
 }
 
+impl From<DecodeError> for CommandFailure {
+    fn from(error: DecodeError) -> Self {
+        Self::Malformed {
+            detail: error.to_string(),
+        }
+    }
+}
+
+/// A [`CommandFailure`] as a record has it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "failure", rename_all = "kebab-case")]
+enum RecordedFailure {
+    Sense {
+        #[serde(default)]
+        deferred: bool,
+        sense_key: u8,
+        asc: u8,
+        ascq: u8,
+    },
+    NoSense,
+    Status {
+        status: u8,
+    },
+    Malformed {
+        detail: String,
+    },
+    NoReply {
+        reason: NoReply,
+    },
+}
+
+impl From<CommandFailure> for RecordedFailure {
+    fn from(failure: CommandFailure) -> Self {
+        match failure {
+            CommandFailure::Sense(sense) => Self::Sense {
+                deferred: sense.deferred,
+                sense_key: sense.key.0,
+                asc: sense.code.asc,
+                ascq: sense.code.ascq,
+            },
+            CommandFailure::NoSense => Self::NoSense,
+            CommandFailure::Status(status) => Self::Status { status: status.0 },
+            CommandFailure::Malformed { detail } => Self::Malformed { detail },
+            CommandFailure::NoReply(reason) => Self::NoReply { reason },
+        }
+    }
+}
+
+impl TryFrom<RecordedFailure> for CommandFailure {
+    type Error = DecodeError;
+
+    fn try_from(failure: RecordedFailure) -> Result<Self, DecodeError> {
+        Ok(match failure {
+            RecordedFailure::Sense {
+                deferred,
+                sense_key,
+                asc,
+                ascq,
+            } => {
+                // Fixed format (SPC-4 4.5.3): response code, sense key and additional sense code.
+                let response_code = if deferred { 0x71 } else { 0x70 };
+                let fixed = [
+                    response_code,
+                    0,
+                    sense_key,
+                    0,
+                    0,
+                    0,
+                    0,
+                    10,
+                    0,
+                    0,
+                    0,
+                    0,
+                    asc,
+                    ascq,
+                    0,
+                    0,
+                    0,
+                    0,
+                ];
+                Self::Sense(SenseData::decode(&fixed)?)
+            }
+            RecordedFailure::NoSense => Self::NoSense,
+            RecordedFailure::Status { status } => Self::Status(Status(status)),
+            RecordedFailure::Malformed { detail } => Self::Malformed { detail },
+            RecordedFailure::NoReply { reason } => Self::NoReply(reason),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_a_sentence_with_the_sense_in_words() {
+    fn a_problem_is_recorded_with_the_numbers_of_its_sense() {
         let sense = SenseData::decode(&[0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 4, 1]).unwrap();
-        let problem = Problem::Unread {
-            lun: 5,
-            what: "element status",
+        for failure in [
+            CommandFailure::Sense(sense),
+            CommandFailure::NoSense,
+            CommandFailure::Status(Status::BUSY),
+            CommandFailure::NoReply(NoReply::Timeout),
+            CommandFailure::Malformed {
+                detail: "too short".to_owned(),
+            },
+        ] {
+            let problem = Problem::Unread {
+                lun: 5,
+                what: "element status".to_owned(),
+                failure,
+            };
+            let text = serde_json::to_string(&problem).unwrap();
+            assert_eq!(serde_json::from_str::<Problem>(&text).unwrap(), problem);
+        }
+        let problem = Problem::Unidentified {
+            lun: 0,
             failure: CommandFailure::Sense(sense),
         };
         assert_eq!(
-            problem.to_string(),
-            "The element status of LUN 5 could not be read: \
-             NOT READY 04/01 (logical unit is in process of becoming ready)."
-        );
-        let problem = Problem::MixedDrives {
-            products: vec!["ULT3580-TD5".to_owned(), "ULT3580-TD6".to_owned()],
-        };
-        assert_eq!(
-            problem.to_string(),
-            "The library has more than one drive type: ULT3580-TD5, ULT3580-TD6."
+            serde_json::to_value(problem).unwrap(),
+            serde_json::json!({
+                "problem": "unidentified", "lun": 0,
+                "failure": {"failure": "sense", "deferred": false, "sense_key": 2, "asc": 4, "ascq": 1}
+            })
         );
     }
 }

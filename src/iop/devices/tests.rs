@@ -19,11 +19,31 @@ fn described(target: &mut FakeTarget) -> Description {
     describe_one(target, &mut DeviceNames::default())
 }
 
+fn no_lun(address: u16, identifier: &str) -> Problem {
+    Problem::DriveIsNoLun {
+        address,
+        identifier: identifier.to_owned(),
+    }
+}
+
+fn unclaimed(device: &str, lun: u64) -> Problem {
+    Problem::DriveUnclaimed {
+        device: device.to_owned(),
+        lun,
+    }
+}
+
+fn mixed(products: [&str; 2]) -> Problem {
+    Problem::MixedDrives {
+        products: products.map(str::to_owned).to_vec(),
+    }
+}
+
 #[test]
 fn a_3584_becomes_a_library_with_its_drives() {
     let description = described(&mut FakeTarget::ibm_3584());
     assert_eq!(description.drives, []);
-    assert_eq!(description.problems, [""; 0]);
+    assert_eq!(description.problems, []);
     let [library] = &description.libraries[..] else {
         panic!("one library");
     };
@@ -60,10 +80,11 @@ fn tgts_cut_identifier_is_taken_for_the_one_drive_that_it_fits() {
     assert_eq!(serials, ["1000000001", "1000000002"]);
     assert_eq!(
         library.problems,
-        [
-            "The library's identifier of the drive at element 258 is cut short \
-          (IBM     ULT3580-TD5     10); TAP02 was taken for it."
-        ]
+        [Problem::DriveByPrefix {
+            address: 258,
+            identifier: "IBM     ULT3580-TD5     10".to_owned(),
+            device: "TAP02".to_owned(),
+        }]
     );
 }
 
@@ -84,9 +105,9 @@ fn a_cut_identifier_that_fits_two_drives_is_taken_for_neither() {
     assert_eq!(
         description.libraries[0].problems,
         [
-            "The drive at element 258 (IBM     ULT3580-TD5     10) is not a LUN of this target.",
-            "Drive TAP02 (LUN 2) is in no library of this target.",
-            "Drive TAP03 (LUN 3) is in no library of this target.",
+            no_lun(258, "IBM     ULT3580-TD5     10"),
+            unclaimed("TAP02", 2),
+            unclaimed("TAP03", 3),
         ]
     );
 }
@@ -112,7 +133,7 @@ fn a_drive_is_found_by_its_designator() {
     target.devices[0].drives[0].0 = "IBM  X-001".to_owned();
     let description = described(&mut target);
     assert_eq!(description.libraries[0].drives.len(), 2);
-    assert_eq!(description.libraries[0].problems, [""; 0]);
+    assert_eq!(description.libraries[0].problems, []);
 }
 
 #[test]
@@ -123,7 +144,11 @@ fn a_drive_that_two_elements_name_is_in_the_first() {
     assert_eq!(description.libraries[0].drives.len(), 1);
     assert_eq!(
         description.libraries[0].problems[0],
-        "Element 258 names drive TAP01 too, which is at element 257."
+        Problem::DriveNamedTwice {
+            address: 258,
+            device: "TAP01".to_owned(),
+            other: 257,
+        }
     );
 }
 
@@ -134,10 +159,7 @@ fn drives_that_are_no_luns_and_luns_that_are_in_no_library_are_problems() {
     let description = described(&mut target);
     assert_eq!(
         description.libraries[0].problems,
-        [
-            "The drive at element 258 (\\x1BOTHER) is not a LUN of this target.",
-            "Drive TAP02 (LUN 2) is in no library of this target.",
-        ]
+        [no_lun(258, "\\x1BOTHER"), unclaimed("TAP02", 2),]
     );
     assert_eq!(description.drives[0].serial, "1068000002");
     assert_eq!(description.drives[0].element_address, None);
@@ -163,10 +185,7 @@ fn with_two_libraries_an_unclaimed_drive_is_the_targets_problem() {
             .iter()
             .all(|library| library.problems.is_empty())
     );
-    assert_eq!(
-        description.problems,
-        ["Drive TAP02 (LUN 2) is in no library of this target."]
-    );
+    assert_eq!(description.problems, [unclaimed("TAP02", 2)]);
 }
 
 #[test]
@@ -175,7 +194,7 @@ fn a_drive_on_a_target_without_a_library_stands_alone_without_a_problem() {
     target.devices.remove(0);
     let description = described(&mut target);
     assert_eq!(description.drives.len(), 2);
-    assert_eq!(description.problems, [""; 0]);
+    assert_eq!(description.problems, []);
 }
 
 #[test]
@@ -188,9 +207,14 @@ fn what_ibm_i_would_not_take_is_a_problem() {
     assert_eq!(
         description.libraries[0].problems,
         [
-            "IBM i expects a 3584, and this library is a 3573-***.",
-            "The library has more than one drive type: ULT3580-TD2, ULT3580-TD5.",
-            "Drive TAP01 (ULT3580-TD2) is older than LTO3.",
+            Problem::Not3584 {
+                type_model: "3573-***".to_owned(),
+            },
+            mixed(["ULT3580-TD2", "ULT3580-TD5"]),
+            Problem::OldDrive {
+                device: "TAP01".to_owned(),
+                product: "ULT3580-TD2".to_owned(),
+            },
         ]
     );
 }
@@ -200,12 +224,12 @@ fn full_and_half_height_drives_are_one_type() {
     let mut target = FakeTarget::ibm_3584();
     target.devices[1].product = "ULT3580-HH5";
     let description = described(&mut target);
-    assert_eq!(description.libraries[0].problems, [""; 0]);
+    assert_eq!(description.libraries[0].problems, []);
     target.devices[1].product = "Ultrium 5-SCSI";
     let description = described(&mut target);
     assert_eq!(
         description.libraries[0].problems,
-        ["The library has more than one drive type: ULT3580-TD5, Ultrium 5-SCSI."]
+        [mixed(["ULT3580-TD5", "Ultrium 5-SCSI"])]
     );
 }
 
@@ -248,10 +272,15 @@ fn names_go_by_target_and_then_by_lun() {
     assert_eq!(descriptions[1].libraries[0].device, "TAPMLB01");
     assert_eq!(
         descriptions[1].libraries[0].problems,
-        [
-            "TAPMLB01 is seen twice: LUN 0 here and LUN 5 of target iqn.a have the same serial number \
-          0000078A12340401."
-        ]
+        [Problem::SeenTwice {
+            device: "TAPMLB01".to_owned(),
+            identity: SharedIdentity::SerialNumber {
+                serial: "0000078A12340401".to_owned(),
+            },
+            lun: 0,
+            other_lun: 5,
+            other_target: "iqn.a".to_owned(),
+        }]
     );
     assert_eq!(descriptions[1].libraries[0].drives[0].device, "TAP03");
     assert_eq!(names.libraries.len(), 1);
@@ -304,11 +333,14 @@ fn what_a_drive_did_not_tell_is_said_on_its_library() {
     assert_eq!(
         description.libraries[0].problems,
         [
-            "The library does not say which drive is at element 1.",
-            "The target has 4 logical units, and only 3 of them were looked at.",
+            Problem::DriveUnnamed { address: 1 },
+            Problem::LogicalUnitsLeftOut {
+                announced: 4,
+                looked_at: 3,
+            },
         ]
     );
-    assert_eq!(description.problems, [""; 0]);
+    assert_eq!(description.problems, []);
 }
 
 fn any_device() -> impl Strategy<Value = Device> {

@@ -1,83 +1,55 @@
-//! Why a target failed, and what to do next, in words.
+//! From the error of an attachment or an enumeration to the cause that the report keeps.
 
-use std::error::Error;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use rustix::io::Errno;
 
 use crate::iop::active::{Failure, Phase, TargetReport};
+use crate::iop::cause::{Authentication, Cause};
 use crate::iop::devices::enumerate::EnumerationError;
 use crate::iscsi::chap::ChapError;
 use crate::iscsi::login::LoginError;
-use crate::iscsi::status::LoginContext;
+use crate::iscsi::negotiation::NegotiationError;
 use crate::transport::{self, AttachError, ConnectionError};
+use crate::values::AddressKind;
 
-/// Describes a target that could not be attached, or was lost.
+/// Returns why a target could not be attached, or was lost.
 pub(super) fn of_attach(error: &AttachError, target: &TargetReport) -> Failure {
-    let cause = match error {
-        AttachError::Redirected { source, .. } => source,
-        error => error,
+    let (redirected_to, error) = match error {
+        AttachError::Redirected { to, source } => (Some(printable(&to.to_string())), &**source),
+        error => (None, error),
     };
-    let mut failure = Failure {
+    Failure {
         phase: phase(error.phase()),
-        login_status: None,
-        message: sentence(error),
-        hint: Some(next_step(error, target)),
-    };
-    if let AttachError::Login(LoginError::Refused(status)) = cause {
-        let advice = status.advice(&LoginContext {
-            chap_configured: target.chap.is_some(),
-            initiator_name: &target.initiator_name,
-            target_name: Some(&target.target_name),
-        });
-        failure.login_status = Some(status.to_string());
-        failure.message = match error {
-            AttachError::Redirected { to, .. } => {
-                format!("Redirected to {to}: {}", advice.cause)
-            }
-            _ => advice.cause,
-        };
-        failure.hint = Some(advice.hint);
+        redirected_to,
+        cause: cause(error, target),
     }
-    failure
 }
 
-/// Describes a target that did not say what it has.
-pub(super) fn of_enumeration(error: &EnumerationError) -> Failure {
+/// Returns why a target did not say what it has.
+pub(super) fn of_enumeration(error: EnumerationError) -> Failure {
     Failure {
         phase: Phase::Enumerate,
-        login_status: None,
-        message: sentence(error),
-        hint: Some("Look at the state and the log of the VTL, and re-IPL again.".to_owned()),
+        redirected_to: None,
+        cause: match error {
+            EnumerationError::ReportLunsRefused(failure) => Cause::ReportLunsRefused { failure },
+            EnumerationError::ReportLunsMalformed(error) => Cause::ReportLunsMalformed {
+                detail: error.to_string(),
+            },
+            EnumerationError::Unfinished { unanswered } => {
+                Cause::CommandsUnanswered { count: unanswered }
+            }
+        },
     }
 }
 
-/// The steps that IBM's document gives where replicated storage has CHAP configurations without their credentials.
-pub const REMEDIES: &str = "Recreate the CHAP configuration here with -changetarget -initiatorchapsecret, or store \
-     it as plain text by adding -chapkeystore NONE, or remove CHAP with -removetarget and -addtarget without it.";
-
-/// Describes a target that was not tried because its secret is not here.
-pub(super) fn no_secret() -> Failure {
+/// Returns the failure of a target that was not tried.
+pub(super) fn not_tried(cause: Cause) -> Failure {
     Failure {
         phase: Phase::Login,
-        login_status: None,
-        message: "Not tried: its CHAP secret is not in this machine's Platform KeyStore, which storage replication does not \
-                  copy."
-            .to_owned(),
-        hint: Some(REMEDIES.to_owned()),
-    }
-}
-
-/// Describes a target that was not tried because there is no name to log in with.
-pub(super) fn no_initiator_name() -> Failure {
-    Failure {
-        phase: Phase::Login,
-        login_status: None,
-        message: "Not tried: the initiator name is *GENERATE, and this partition has no UUID to make it of.".to_owned(),
-        hint: Some(
-            "Give the partition a UUID with partition set --uuid, or configure the target with an initiator name of your own."
-                .to_owned(),
-        ),
+        redirected_to: None,
+        cause,
     }
 }
 
@@ -90,84 +62,228 @@ fn phase(phase: transport::Phase) -> Phase {
     }
 }
 
-fn next_step(error: &AttachError, target: &TargetReport) -> String {
-    let host = &target.target_host_name;
-    let port = target.target_port;
+fn cause(error: &AttachError, target: &TargetReport) -> Cause {
     match error {
-        AttachError::Resolve { .. } => {
-            format!("Check the host name {host}, or configure the target by its address.")
+        AttachError::Resolve { source, .. } => Cause::HostNotFound {
+            detail: source.as_ref().map(system_words),
+        },
+        AttachError::ResolveTimeout { after, .. } => Cause::NameServiceTimeout { after: *after },
+        AttachError::Connect { portal, source } => not_connected(*portal, source),
+        AttachError::ConnectTimeout { portal, after } => match unusable(*portal) {
+            Some(cause) => cause,
+            None => Cause::ConnectTimeout {
+                portal: portal.to_string(),
+                after: *after,
+            },
+        },
+        AttachError::Login(error) => login_cause(error, target),
+        AttachError::NotALoginResponse(opcode) => Cause::TargetProtocolError {
+            subject: Some(opcode.to_string()),
+            detail: detail(error),
+        },
+        AttachError::LoginConnection(error) => match error {
+            ConnectionError::ClosedUnanswered => Cause::ClosedAfterConnect,
+            ConnectionError::NotIscsi { received } => Cause::NotIscsi {
+                first_bytes: first_bytes(received),
+            },
+            ConnectionError::Closed => Cause::LoginConnectionLost {
+                detail: "the target closed the connection".to_owned(),
+            },
+            ConnectionError::Io(error) => Cause::LoginConnectionLost {
+                detail: system_words(error),
+            },
+            error => target_error(error),
+        },
+        AttachError::Connection(error) => match &**error {
+            ConnectionError::Closed | ConnectionError::ClosedUnanswered => {
+                Cause::ConnectionLost { detail: None }
+            }
+            ConnectionError::Io(error) => Cause::ConnectionLost {
+                detail: Some(system_words(error)),
+            },
+            error => target_error(error),
+        },
+        AttachError::LoginTimeout { after, .. } => Cause::LoginTimeout { after: *after },
+        AttachError::TooManyRedirections(count) => Cause::TooManyRedirections { count: *count },
+        // A redirection is taken off before its cause is looked at; no target redirects within one.
+        AttachError::Redirected { source, .. } => cause(source, target),
+        AttachError::Session(error) => Cause::TargetProtocolError {
+            subject: None,
+            detail: detail(error),
+        },
+        AttachError::Submit(error) => Cause::Defect {
+            detail: detail(error),
+        },
+        AttachError::LogoutRequested => Cause::LogoutRequested,
+        AttachError::SessionEnded => Cause::SessionEnded,
+        AttachError::Rejected(reason) => Cause::PduRejected {
+            reason: printable(&reason.to_string()),
+        },
+        AttachError::TargetFailure(response) => Cause::TargetFailure {
+            response: printable(&response.to_string()),
+        },
+        AttachError::AnswerTimeout { after, .. } => Cause::AnswerTimeout { after: *after },
+        AttachError::GivenUp { during, after } => Cause::GivenUp {
+            during: phase(*during),
+            after: *after,
+        },
+        AttachError::Defect => Cause::Defect {
+            detail: detail(error),
+        },
+    }
+}
+
+fn target_error(error: &ConnectionError) -> Cause {
+    Cause::TargetProtocolError {
+        subject: None,
+        detail: detail(error),
+    }
+}
+
+/// Returns the first line of what a peer sent, escaped.
+fn first_bytes(received: &[u8]) -> String {
+    let line = received
+        .split(|byte| matches!(byte, b'\r' | b'\n'))
+        .next()
+        .unwrap_or_default();
+    let line = if line.is_empty() { received } else { line };
+    line.iter()
+        .map(|byte| byte.escape_ascii().to_string())
+        .collect()
+}
+
+fn not_connected(portal: SocketAddr, error: &io::Error) -> Cause {
+    if let Some(cause) = unusable(portal) {
+        return cause;
+    }
+    let portal = portal.to_string();
+    let is = |errnos: &[Errno]| {
+        errnos
+            .iter()
+            .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    };
+    if is(&[Errno::CONNREFUSED]) {
+        Cause::ConnectionRefused { portal }
+    } else if is(&[Errno::MFILE, Errno::NFILE]) {
+        Cause::OpenFilesExhausted { portal }
+    } else if is(&[Errno::NETUNREACH, Errno::HOSTUNREACH]) {
+        Cause::Unreachable {
+            portal,
+            detail: system_words(error),
         }
-        AttachError::ResolveTimeout { .. } => {
-            "Check the name service of this host, or configure the target by its address."
-                .to_owned()
-        }
-        AttachError::Connect { source, .. }
-            if source.kind() == io::ErrorKind::ConnectionRefused =>
-        {
-            format!(
-                "The host is there, but nothing listens on port {port}: check that the VTL is running, and its port."
-            )
-        }
-        AttachError::Connect { source, .. } if lacks_files(source) => {
-            "Raise the limit of open files (ulimit -n), and re-IPL again.".to_owned()
-        }
-        AttachError::Connect { .. } => format!(
-            "Check that the VTL is running, that {host} is its address, and the network between."
-        ),
-        AttachError::ConnectTimeout { .. } => format!(
-            "Check that {host} is the VTL's address, that it is running, and that no firewall drops port {port}."
-        ),
-        AttachError::LoginConnection(
-            ConnectionError::Closed | ConnectionError::ClosedUnanswered,
-        ) => format!(
-            "Check that port {port} is the iSCSI port of the VTL, and look for this login in its log."
-        ),
-        AttachError::Redirected { .. } | AttachError::TooManyRedirections(_) => {
-            "Check on the VTL to which address it sends initiators, and that this host can reach it."
-                .to_owned()
-        }
-        AttachError::Login(LoginError::Chap(
-            ChapError::NoCommonAlgorithm { .. } | ChapError::AlgorithmNotOffered { .. },
-        )) => "Offer the CHAP algorithm that the VTL wants with --chap-algorithms.".to_owned(),
-        AttachError::Login(
-            LoginError::NoCommonAuthMethod { .. } | LoginError::AuthMethodNotOffered { .. },
-        ) => format!(
-            "Check on the VTL which authentication it wants of {}: CHAP or none are possible.",
-            target.initiator_name
-        ),
-        AttachError::Login(_)
-        | AttachError::NotALoginResponse(_)
-        | AttachError::LoginConnection(_)
-        | AttachError::LoginTimeout { .. } => format!(
-            "Check that port {port} of {host} is the VTL's iSCSI port; -vv shows the exchange."
-        ),
-        AttachError::GivenUp { .. } | AttachError::AnswerTimeout { .. } => {
-            "Give it more time with --timeout, or look at the state of the VTL.".to_owned()
-        }
-        AttachError::Defect => {
-            "Report this defect with what -vv shows, and re-IPL again.".to_owned()
-        }
-        AttachError::Connection(_)
-        | AttachError::Session(_)
-        | AttachError::Submit(_)
-        | AttachError::LogoutRequested
-        | AttachError::SessionEnded
-        | AttachError::TargetFailure(_)
-        | AttachError::Rejected(_) => {
-            "Re-IPL again; if it fails again, -vv shows the exchange.".to_owned()
+    } else {
+        Cause::ConnectFailed {
+            portal,
+            detail: system_words(error),
         }
     }
 }
 
-/// Returns whether this process, or the system, had no file left.
-fn lacks_files(error: &io::Error) -> bool {
-    [Errno::MFILE, Errno::NFILE]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+/// Returns the cause of a failed connection that is the address itself.
+fn unusable(portal: SocketAddr) -> Option<Cause> {
+    let kind = match portal.ip() {
+        IpAddr::V6(address) if address.is_unicast_link_local() => AddressKind::LinkLocal,
+        IpAddr::V4(address) if address.is_broadcast() => AddressKind::Broadcast,
+        address if address.is_multicast() => AddressKind::Multicast,
+        address if address.is_unspecified() => AddressKind::Unspecified,
+        _ => return None,
+    };
+    Some(Cause::AddressUnusable {
+        portal: portal.to_string(),
+        kind,
+    })
 }
 
-/// Returns an error with its causes as one sentence.
-fn sentence(error: &dyn Error) -> String {
+fn login_cause(error: &LoginError, target: &TargetReport) -> Cause {
+    let protocol_error = |subject: Option<&str>| Cause::TargetProtocolError {
+        subject: subject.map(str::to_owned),
+        detail: detail(error),
+    };
+    match error {
+        LoginError::Refused(status) => Cause::LoginRefused {
+            class: status.class,
+            detail: status.detail,
+            authentication: match target.chap {
+                Some(_) => Authentication::Answered,
+                None => Authentication::NotConfigured,
+            },
+        },
+        LoginError::RedirectWithoutAddress { .. } | LoginError::RedirectAddress(_) => {
+            Cause::RedirectionUnusable {
+                detail: detail(error),
+            }
+        }
+        LoginError::NoCommonAuthMethod { offered } => Cause::AuthMethodRefused {
+            offered: (*offered).to_owned(),
+        },
+        LoginError::AuthMethodNotOffered { offered, received } => Cause::AuthMethodNotOffered {
+            offered: (*offered).to_owned(),
+            selected: printable(&received.to_string()),
+        },
+        LoginError::Chap(ChapError::AlgorithmNotOffered { offered, received }) => {
+            Cause::ChapAlgorithmNotOffered {
+                offered: offered.clone(),
+                selected: printable(&received.to_string()),
+            }
+        }
+        LoginError::Chap(ChapError::NoCommonAlgorithm { offered }) => Cause::ChapAlgorithmRefused {
+            offered: offered.clone(),
+        },
+        LoginError::Chap(error) => match chap_key(error) {
+            Some("CHAP_N" | "CHAP_R") if matches!(error, ChapError::Unexpected { .. }) => {
+                Cause::MutualChapDemanded
+            }
+            key => protocol_error(key),
+        },
+        LoginError::Negotiation(error) => protocol_error(negotiation_key(error).as_deref()),
+        LoginError::TransitWithProposal { key } => protocol_error(Some(&key.to_string())),
+        LoginError::Field { field, .. } => protocol_error(Some(field)),
+        LoginError::NoTsih => protocol_error(Some("TSIH")),
+        LoginError::TransitNotRequested
+        | LoginError::TransitWithContinue
+        | LoginError::Text(_)
+        | LoginError::TooManyExchanges { .. }
+        | LoginError::TooMuchToAnswer { .. } => protocol_error(Some("Login Response")),
+    }
+}
+
+fn chap_key(error: &ChapError) -> Option<&'static str> {
+    match error {
+        ChapError::Missing { key }
+        | ChapError::Unexpected { key }
+        | ChapError::Malformed { key, .. }
+        | ChapError::Binary { key, .. }
+        | ChapError::Length { key, .. } => Some(key),
+        ChapError::ChallengeReflected => Some("CHAP_C"),
+        ChapError::ResponseReflected => Some("CHAP_R"),
+        _ => None,
+    }
+}
+
+fn negotiation_key(error: &NegotiationError) -> Option<String> {
+    match error {
+        NegotiationError::OutOfPlace { key, .. }
+        | NegotiationError::WrongSender { key }
+        | NegotiationError::Repeated { key, .. }
+        | NegotiationError::NotUnderstood { key }
+        | NegotiationError::Malformed { key, .. }
+        | NegotiationError::OutOfRange { key, .. }
+        | NegotiationError::NotSelectable { key, .. }
+        | NegotiationError::NoCommonValue { key, .. } => Some((*key).to_owned()),
+        NegotiationError::AnswerWithoutProposal { key, .. } => Some(printable(&key.to_string())),
+        NegotiationError::FirstBurstExceedsMaxBurst { .. } => Some("FirstBurstLength".to_owned()),
+    }
+}
+
+/// Returns what the system says of an error, without the number that the Rust library adds.
+fn system_words(error: &io::Error) -> String {
+    let words = error.to_string();
+    let words = words.split(" (os error ").next().unwrap_or_default();
+    printable(words)
+}
+
+/// Returns an error with its causes.
+fn detail(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -179,13 +295,7 @@ fn sentence(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    let mut sentence: String = first.into_iter().chain(letters).collect();
-    if !sentence.ends_with('.') {
-        sentence.push('.');
-    }
-    printable(&sentence)
+    printable(&text)
 }
 
 /// Returns text that may come from a target with control and non-ASCII characters escaped.

@@ -15,20 +15,22 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::iop::active::{
-    ChapReport, Failure, SessionReport, StoredIn, TargetReport, TargetStatus,
+    ChapReport, Failure, SessionReport, StoredIn, TargetReport, TargetStatus, Timings,
 };
+use crate::iop::cause::Cause;
 use crate::iop::config::Target;
 use crate::iop::devices::inventory::Inventory;
 use crate::iop::devices::names::DeviceNames;
+use crate::iop::devices::problem::Problem;
 use crate::iop::devices::{self, Description};
 use crate::iop::store::{ActiveConfiguration, ActiveTarget, StateError, Store};
+use crate::iop::warning::Warning;
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials};
 use crate::iscsi::ids::{Cid, CmdSn, Isid};
 use crate::iscsi::login::{LoginChap, LoginParameters};
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::transport::{self, AttachError, Attached, Attachment, Deadlines, Observer};
 use crate::values::IscsiName;
-pub use failure::REMEDIES;
 use inquiry::EnumerationInquiry;
 
 /// How a re-IPL talks to the targets.
@@ -47,8 +49,8 @@ pub struct Outcome {
     pub active: ActiveConfiguration,
     /// The system generated initiator name; none on a partition without a UUID.
     pub generated_name: Option<IscsiName>,
-    /// What is to be said of a target beside its report: name and sentence.
-    pub remarks: Vec<(String, String)>,
+    /// What is to be said beside the reports.
+    pub warnings: Vec<Warning>,
 }
 
 /// Why there was no re-IPL. A target that fails is no such reason.
@@ -57,7 +59,7 @@ pub enum ReIplError {
     /// The state could not be locked, read or written.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The system has no resources for the talk with the targets.
+    /// The system has no resources for sessions with the targets.
     #[error("cannot set up the network input and output")]
     Network(#[source] io::Error),
 }
@@ -117,17 +119,35 @@ pub fn run(
         .collect();
 
     let mut device_names = re_ipl.device_names.clone();
-    let (reports, remarks) = report(&targets, outcomes, generated.as_ref(), &mut device_names);
+    let reports = report(&targets, outcomes, generated.as_ref(), &mut device_names);
     let active = ActiveConfiguration {
         ipl_time: Some(ipl_time),
         ipl_count: re_ipl.active.ipl_count.saturating_add(1),
         targets: reports,
     };
     re_ipl.record(&active, &device_names)?;
+    let mut warnings = Vec::new();
+    if !configuration.staged.is_empty() {
+        warnings.push(Warning::StagedNotCommitted {
+            target_name: configuration.staged.target_name().map(str::to_owned),
+        });
+    }
+    warnings.extend(other_generated_name(&re_ipl.active, &active));
+    for target in active.targets.iter().map(|target| &target.report) {
+        warnings.extend(
+            target
+                .problems
+                .iter()
+                .map(|problem| Warning::TargetProblem {
+                    target_name: target.target_name.clone(),
+                    problem: problem.clone(),
+                }),
+        );
+    }
     Ok(Outcome {
         active,
         generated_name: generated,
-        remarks,
+        warnings,
     })
 }
 
@@ -184,6 +204,21 @@ fn ask_again(
     Ok(())
 }
 
+/// Returns the warning that targets log in under another generated name than at the last re-IPL.
+fn other_generated_name(
+    before: &ActiveConfiguration,
+    now: &ActiveConfiguration,
+) -> Option<Warning> {
+    let name = |active: &ActiveConfiguration| {
+        let mut generated = active.targets.iter().filter(|target| target.generated);
+        generated
+            .next()
+            .map(|target| target.report.initiator_name.clone())
+    };
+    let (before, now) = (name(before)?, name(now)?);
+    (!before.eq_ignore_ascii_case(&now)).then_some(Warning::GeneratedNameChanged { before, now })
+}
+
 /// Returns the CHAP parameters of a target without the secret, which rests in the Platform KeyStore when it is `sealed`.
 pub fn chap_report(target: &Target, sealed: bool) -> Option<ChapReport> {
     target.chap.as_ref().map(|chap| ChapReport {
@@ -204,7 +239,7 @@ fn attachment(
 ) -> Result<Attachment<EnumerationInquiry>, Failure> {
     let identity = &target.identity;
     let Some(initiator_name) = identity.initiator_name.resolve(generated) else {
-        return Err(failure::no_initiator_name());
+        return Err(failure::not_tried(Cause::NoInitiatorName));
     };
     let initiator_name = initiator_name.as_str();
     let chap = match &target.chap {
@@ -214,7 +249,7 @@ fn attachment(
                 name: chap.name.as_str().to_owned(),
                 secret: match chap.secret() {
                     Some(secret) => Zeroizing::new(secret.reveal().as_bytes().to_vec()),
-                    None => return Err(failure::no_secret()),
+                    None => return Err(failure::not_tried(Cause::SecretNotHere)),
                 },
             },
             algorithms: settings.chap_algorithms.clone(),
@@ -273,7 +308,7 @@ fn report(
     outcomes: Vec<Result<AttachOutcome, Failure>>,
     generated: Option<&IscsiName>,
     device_names: &mut DeviceNames,
-) -> (Vec<ActiveTarget>, Vec<(String, String)>) {
+) -> Vec<ActiveTarget> {
     let mut reports: Vec<ActiveTarget> = Vec::with_capacity(targets.len());
     let mut inventories = BTreeMap::new();
     for (index, (target, attached)) in targets.iter().zip(outcomes).enumerate() {
@@ -308,23 +343,29 @@ fn report(
         .collect();
     let descriptions = devices::describe(&found, device_names);
 
-    let mut remarks: Vec<(String, String)> = reports
-        .iter()
-        .filter(|active| is_unproved(&active.report))
-        .map(|active| (active.report.target_name.clone(), NOT_PROVED.to_owned()))
-        .collect();
     for (index, description) in inventories.keys().zip(descriptions) {
         if let Some(active) = reports.get_mut(*index) {
-            remarks.extend(
-                remarks_on(&description)
-                    .into_iter()
-                    .map(|remark| (active.report.target_name.clone(), remark)),
-            );
-            active.report.libraries = description.libraries;
-            active.report.drives = description.drives;
+            describe(&mut active.report, description);
         }
     }
-    (reports, remarks)
+    for active in &mut reports {
+        if is_not_authenticated(&active.report) {
+            active.report.problems.insert(0, Problem::NotAuthenticated);
+        }
+    }
+    reports
+}
+
+/// Adds to the report of a target what was found there.
+fn describe(report: &mut TargetReport, description: Description) {
+    report.problems = description.problems;
+    if description.libraries.is_empty() && description.drives.is_empty() {
+        report.problems.push(Problem::NoTapeDevice {
+            initiator_name: report.initiator_name.clone(),
+        });
+    }
+    report.libraries = description.libraries;
+    report.drives = description.drives;
 }
 
 fn outcome(
@@ -337,10 +378,7 @@ fn outcome(
     };
     let inventory = match attached.interrupted {
         Some(error) => Err(failure::of_attach(&error, target)),
-        None => attached
-            .inquiry
-            .finish()
-            .map_err(|error| failure::of_enumeration(&error)),
+        None => attached.inquiry.finish().map_err(failure::of_enumeration),
     };
     (Some(session_report(&attached.login)), inventory)
 }
@@ -362,6 +400,7 @@ fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport 
         session: None,
         libraries: Vec::new(),
         drives: Vec::new(),
+        problems: Vec::new(),
     }
 }
 
@@ -386,30 +425,18 @@ fn session_report(login: &transport::Login) -> SessionReport {
         error_recovery_level: parameters.error_recovery_level,
         target_alias: result.target_alias.as_deref().map(failure::printable),
         target_portal_group_tag: result.target_portal_group_tag,
+        timings: Timings::default(),
+        keys: Vec::new(),
     }
 }
 
-/// What is said of a target that let the initiator in without the CHAP that is configured.
-const NOT_PROVED: &str = "it asked for no authentication, so the configured CHAP name and secret were not used: have the VTL demand CHAP, or \
-     drop it here";
-
-fn is_unproved(report: &TargetReport) -> bool {
+/// Returns whether a target let the initiator in without the CHAP that is configured.
+fn is_not_authenticated(report: &TargetReport) -> bool {
     let authenticated = report
         .session
         .as_ref()
         .is_none_or(|session| session.chap_algorithm.is_some());
     report.chap.is_some() && !authenticated
-}
-
-fn remarks_on(description: &Description) -> Vec<String> {
-    let mut remarks = description.problems.clone();
-    if description.libraries.is_empty() && description.drives.is_empty() {
-        remarks.push(
-            "it shows this initiator no tape device: assign a library to this initiator on the VTL"
-                .to_owned(),
-        );
-    }
-    remarks
 }
 
 /// Returns a time in the form of RFC 3339, UTC, to the second.

@@ -7,7 +7,7 @@ use crate::iop::config::Configuration;
 
 /// The active configuration: `active.json`. It never holds a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ActiveConfiguration {
     /// When the last re-IPL began, UTC, RFC 3339; none before the first.
     pub ipl_time: Option<String>,
@@ -18,8 +18,8 @@ pub struct ActiveConfiguration {
 }
 
 /// A target that the last re-IPL used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ActiveTarget {
     /// The revision of the configured target.
     pub revision: u64,

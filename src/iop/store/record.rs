@@ -10,8 +10,20 @@ use zeroize::Zeroizing;
 use super::error::StateError;
 use crate::storage::{OpenDirectory, StorageError};
 
-/// The schema of every record that this version writes, and the newest that it reads.
+/// The schema of every record that this version writes, but for the active configuration, and the newest that it reads.
 const SCHEMA: u32 = 1;
+/// The schema of the active configuration: 2 has causes where 1 had sentences. Both are read.
+const ACTIVE_SCHEMA: u32 = 2;
+/// The record of the active configuration.
+pub(super) const ACTIVE: &str = "active.json";
+
+/// Returns the schema that a record is written in, and the newest that is read.
+fn schema_of(name: &str) -> u32 {
+    match name {
+        ACTIVE => ACTIVE_SCHEMA,
+        _ => SCHEMA,
+    }
+}
 
 /// The envelope of a record.
 #[derive(Serialize, Deserialize)]
@@ -33,7 +45,7 @@ pub(super) fn read<T: DeserializeOwned>(
         return Ok(None);
     };
     match directory.read(name)? {
-        Some(contents) => parse(directory.path_of(name), &contents).map(Some),
+        Some(contents) => parse(directory.path_of(name), &contents, schema_of(name)).map(Some),
         None => Ok(None),
     }
 }
@@ -45,7 +57,7 @@ pub(super) fn replace<T: Serialize>(
     record: &T,
 ) -> Result<(), StateError> {
     let envelope = Envelope {
-        schema: SCHEMA,
+        schema: schema_of(name),
         record,
         _checksum: None,
     };
@@ -62,22 +74,26 @@ pub(super) fn replace<T: Serialize>(
 }
 
 /// Serde's own messages quote what they stumble over, which may be a secret: only the place is told.
-fn parse<T: DeserializeOwned>(path: PathBuf, contents: &[u8]) -> Result<T, StateError> {
+fn parse<T: DeserializeOwned>(
+    path: PathBuf,
+    contents: &[u8],
+    newest: u32,
+) -> Result<T, StateError> {
     #[derive(Deserialize)]
     struct SchemaOnly {
         schema: u64,
     }
 
     let error = match serde_json::from_slice::<Envelope<T>>(contents) {
-        Ok(envelope) if envelope.schema == SCHEMA => return Ok(envelope.record),
+        Ok(envelope) if (1..=newest).contains(&envelope.schema) => return Ok(envelope.record),
         Ok(_) => None,
         Err(error) => Some(error),
     };
     match serde_json::from_slice::<SchemaOnly>(contents) {
-        Ok(SchemaOnly { schema }) if schema > u64::from(SCHEMA) => Err(StateError::NewerSchema {
+        Ok(SchemaOnly { schema }) if schema > u64::from(newest) => Err(StateError::NewerSchema {
             path,
             schema,
-            known: SCHEMA,
+            known: newest,
         }),
         _ => Err(StateError::Malformed {
             path,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::active::ActiveConfiguration;
 use super::error::StateError;
 use super::identity::Machine;
-use super::record;
+use super::record::{self, ACTIVE};
 use crate::iop::config::{Configuration, PartitionRecord};
 use crate::iop::devices::names::DeviceNames;
 use crate::iop::keystore::Keystore;
@@ -22,7 +22,6 @@ use crate::storage::{
 const CONFIGURATION: &str = "config.json";
 const CONFIGURATION_LOCK: &str = "config.lock";
 const PARTITION: &str = "partition.json";
-const ACTIVE: &str = "active.json";
 const DEVICES: &str = "devices.json";
 const RE_IPL_LOCK: &str = "reipl.lock";
 

@@ -12,7 +12,7 @@ use crate::iscsi::text::{ReceivedText, TextError};
 /// [`Chap`](Self::Chap) may be a matter of configuration; every other variant is a rule that the target broke.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LoginError {
-    /// The target refused the login (11.13.5); [`LoginStatus::advice`] has the words.
+    /// The target refused the login (11.13.5).
     #[error("the target refused the login with status {0}{name}", name = status_name(*.0))]
     Refused(LoginStatus),
     /// The target redirects the login and does not say where to (11.13.5).

@@ -13,7 +13,7 @@ use crate::scsi::{AdditionalSenseCode, Command, Lun, SenseData, SenseKey, Status
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Allocation length for twice as many logical units as are looked at, to tell how many are left out.
+/// Allocation length for twice as many logical units as are asked, to tell how many are left out.
 pub(super) const LUNS_ALLOCATION: u32 = 16 * 1024 + 8;
 pub(super) const INQUIRY_ALLOCATION: u32 = 96;
 /// What devices of before SPC-3 can understand.
@@ -297,13 +297,13 @@ fn passes(code: AdditionalSenseCode) -> bool {
 }
 
 /// Returns whether the device says that the question has a form that it does not take: 24/00.
-pub(super) fn refuses_the_form(failure: CommandFailure) -> bool {
+pub(super) fn refuses_the_form(failure: &CommandFailure) -> bool {
     matches!(failure, CommandFailure::Sense(sense)
         if sense.key == SenseKey::ILLEGAL_REQUEST && sense.code == AdditionalSenseCode::INVALID_FIELD_IN_CDB)
 }
 
 /// Returns whether there is no logical unit at this LUN: 25/00.
-pub(super) fn is_no_logical_unit(failure: CommandFailure) -> bool {
+pub(super) fn is_no_logical_unit(failure: &CommandFailure) -> bool {
     matches!(failure, CommandFailure::Sense(sense)
         if sense.key == SenseKey::ILLEGAL_REQUEST && sense.code == AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED)
 }

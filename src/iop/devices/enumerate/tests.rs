@@ -3,8 +3,14 @@ use proptest::prelude::*;
 use super::super::fake::{CHANGER, FakeTarget, Quirk, check, good, power_on, status};
 use super::super::inventory::LogicalUnit;
 use super::*;
+use crate::scsi::SenseData;
 
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The failure of a command with this sense key, additional sense code and qualifier.
+fn sense(key: u8, asc: u8, ascq: u8) -> CommandFailure {
+    CommandFailure::Sense(SenseData::decode(&check(key, asc, ascq).sense).unwrap())
+}
 
 /// Operation codes that went to a logical unit.
 fn sent_to(target: &FakeTarget, lun: u64) -> Vec<u8> {
@@ -105,8 +111,11 @@ fn unit_attentions_without_end_are_a_problem_and_end() {
     // INQUIRY got nothing else either, so the changer is no device; the target says so.
     assert_eq!(inventory.logical_units.len(), 2);
     assert_eq!(
-        inventory.problems[0].to_string(),
-        "LUN 0 did not say what kind of device it is: UNIT ATTENTION 2A/01 (mode parameters changed)."
+        inventory.problems[0],
+        Problem::Unidentified {
+            lun: 0,
+            failure: sense(6, 0x2a, 1),
+        }
     );
     assert_eq!(sent_to(&target, 0).len(), 1 + 1 + 2 * 9);
 }
@@ -151,8 +160,11 @@ fn patience_ends() {
     assert!(target.now <= PATIENCE);
     assert!(target.now > PATIENCE - LONGEST_PAUSE);
     assert_eq!(
-        inventory.problems[0].to_string(),
-        "LUN 0 did not say what kind of device it is: BUSY."
+        inventory.problems[0],
+        Problem::Unidentified {
+            lun: 0,
+            failure: CommandFailure::Status(Status::BUSY),
+        }
     );
     assert!(target.sent.len() < 80);
 }
@@ -641,8 +653,12 @@ fn a_changer_that_refuses_element_status_has_a_problem_and_the_target_does_not_f
     };
     let inventory = run(&mut refusing).unwrap();
     assert_eq!(
-        inventory.logical_units[0].problems[0].to_string(),
-        "The element status of LUN 0 could not be read: HARDWARE ERROR 44/00 (internal target failure)."
+        inventory.logical_units[0].problems[0],
+        Problem::Unread {
+            lun: 0,
+            what: "element status".to_owned(),
+            failure: sense(4, 0x44, 0),
+        }
     );
 }
 
@@ -659,18 +675,16 @@ fn a_changer_without_drives_may_refuse_their_status() {
 }
 
 #[test]
-fn a_refused_list_of_luns_fails_the_enumeration_in_words() {
+fn a_refused_list_of_luns_fails_the_enumeration() {
     let error = run(&mut |_| check(5, 0x20, 0)).unwrap_err();
     assert_eq!(
-        error.to_string(),
-        "the target refused to list its logical units (REPORT LUNS): \
-         ILLEGAL REQUEST 20/00 (invalid command operation code)"
+        error,
+        EnumerationError::ReportLunsRefused(sense(5, 0x20, 0))
     );
     let error = run(&mut |_| good(vec![0; 3])).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the target's list of its logical units (REPORT LUNS) cannot be read: the device's REPORT LUNS \
-         parameter data is too short: expected at least 4 bytes, received 3"
+    assert!(
+        matches!(error, EnumerationError::ReportLunsMalformed(_)),
+        "{error:?}"
     );
     let error = run(&mut |_| status(Status::CHECK_CONDITION)).unwrap_err();
     assert_eq!(

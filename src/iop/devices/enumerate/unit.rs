@@ -216,10 +216,10 @@ impl Unit {
         let lun = self.lun.number();
         let refused = |failure: CommandFailure, asks| Problem::Unread {
             lun,
-            what: Query::Drives(DriveStatus::new(asks)).subject(),
+            what: Query::Drives(DriveStatus::new(asks)).subject().to_owned(),
             failure,
         };
-        match (self.volumes.failure, self.identifiers.failure) {
+        match (self.volumes.failure.take(), self.identifiers.failure.take()) {
             _ if self.has_no_drives => {}
             (Some(failure), _) => self.problems.push(refused(failure, DriveFact::Volume)),
             // A library that does not know DVCID says of no drive which one it is, and each drive is told.

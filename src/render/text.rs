@@ -1,10 +1,13 @@
 //! The text form of the active configuration, in the manner of a 5250 display: labels with dot leaders.
 
-use super::document::{ActiveDocument, Iop};
-use crate::iop::active::{
-    Drive, Failure, Library, Phase, SessionReport, StoredIn, TargetReport, TargetStatus,
+use super::json::{
+    ActiveDocument, FailureDocument, Iop, LibraryDocument, ProblemDocument, TargetDocument,
 };
+use super::words;
+use crate::iop::active::{Drive, Phase, SessionReport, StoredIn, TargetStatus};
 use crate::iop::devices::resolve::recorded_lun;
+use crate::iop::operation::{Edit, Edited, EditedTarget};
+use crate::values::Subject;
 
 /// The column in which the colon behind a label stands.
 const COLON: usize = 40;
@@ -38,30 +41,143 @@ pub fn targets(document: &ActiveDocument<'_>) -> String {
         page.heading(&format!("iSCSI target {} of {count}", index + 1));
         page.target(target);
     }
+    if let Some(summary) = summary(document) {
+        page.0.push('\n');
+        page.0.push_str(&summary);
+        page.0.push('\n');
+    }
     page.0
+}
+
+/// Returns how many of how many targets are connected, and which are not; none before a re-IPL has used what is configured.
+pub fn summary(document: &ActiveDocument<'_>) -> Option<String> {
+    let count = document.targets.len();
+    if count == 0 {
+        return (document.configured == 0).then(|| "No iSCSI target is configured.".to_owned());
+    }
+    let failed: Vec<String> = document
+        .targets
+        .iter()
+        .filter(|target| target.status != TargetStatus::Connected)
+        .map(|target| {
+            format!(
+                "{} at {} port {}",
+                target.target_name, target.target_host_name, target.target_port
+            )
+        })
+        .collect();
+    let connected = count - failed.len();
+    let mut line = format!("iSCSI targets connected: {connected} of {count}.");
+    if !failed.is_empty() {
+        line.push_str(&format!(" Not connected: {}.", failed.join(", ")));
+    }
+    Some(line)
+}
+
+/// Returns what an edit did, a line.
+pub fn edit(edited: &Edited) -> String {
+    let name = |target: &EditedTarget| {
+        format!(
+            "target {} at {} port {}",
+            target.target_name, target.target_host_name, target.target_port
+        )
+    };
+    let text = match &edited.edit {
+        Edit::Changed(target) if !edited.changed => {
+            format!(
+                "Nothing has changed: {} had these values already.",
+                name(target)
+            )
+        }
+        Edit::Staged { subjects } if !edited.changed => {
+            format!(
+                "Nothing has changed: {} was staged so already.",
+                parameters(subjects)
+            )
+        }
+        Edit::Cleared { .. } if !edited.changed => {
+            "Nothing has changed: no target was configured and none was staged.".to_owned()
+        }
+        Edit::Added(target) => format!("Added {}. {NEXT_RE_IPL}", name(target)),
+        Edit::Committed(target) => format!(
+            "Added {}: initiator name {}, {}. {NEXT_RE_IPL}",
+            name(target),
+            target.initiator_name,
+            match &target.chap {
+                None => "no CHAP".to_owned(),
+                Some(chap) => format!(
+                    "CHAP name {}, keystore {} ({})",
+                    chap.name,
+                    chap.keystore,
+                    place(chap.stored_in)
+                ),
+            }
+        ),
+        Edit::Changed(target) => format!("Changed {}. {NEXT_RE_IPL}", name(target)),
+        Edit::Removed(target) => format!("Removed {}. {NEXT_RE_IPL}", name(target)),
+        Edit::Cleared { targets, staged } => format!(
+            "Cleared the configuration: {targets} {} removed{}. {NEXT_RE_IPL}",
+            if *targets == 1 { "target" } else { "targets" },
+            if *staged {
+                ", and the staged target"
+            } else {
+                ""
+            },
+        ),
+        Edit::Staged { subjects } => {
+            format!(
+                "Staged {}. -commit configures the target.",
+                parameters(subjects)
+            )
+        }
+        Edit::Appended { subjects } => {
+            format!(
+                "Appended to {}. -commit configures the target.",
+                parameters(subjects)
+            )
+        }
+    };
+    text + "\n"
+}
+
+const NEXT_RE_IPL: &str = "It takes effect at the next -reipliscsiop.";
+
+fn parameters(subjects: &[Subject]) -> String {
+    let words: Vec<&str> = subjects
+        .iter()
+        .map(|subject| words::warning::parameter(*subject).word())
+        .collect();
+    words.join(", ")
+}
+
+fn place(stored_in: StoredIn) -> &'static str {
+    match stored_in {
+        StoredIn::Disk => "plain text on disk",
+        StoredIn::Platform => "in the Platform KeyStore",
+    }
 }
 
 /// Lines of text, each level of headings indented by two.
 #[derive(Default)]
-pub(super) struct Page(String);
+pub(crate) struct Page(String);
 
 impl Page {
-    pub(super) fn title(&mut self, text: &str) {
+    pub(crate) fn title(&mut self, text: &str) {
         self.0.push_str(text);
         self.0.push('\n');
     }
 
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.0
     }
 
-    pub(super) fn heading(&mut self, text: &str) {
+    pub(crate) fn heading(&mut self, text: &str) {
         self.0.push('\n');
         self.0.push_str(text);
         self.0.push('\n');
     }
 
-    pub(super) fn line(&mut self, label: &str, value: impl ToString) {
+    pub(crate) fn line(&mut self, label: &str, value: impl ToString) {
         self.indented(2, label, value);
     }
 
@@ -88,20 +204,19 @@ impl Page {
         self.line("Number of IPLs", iop.ipl_count);
     }
 
-    fn target(&mut self, target: &TargetReport) {
-        self.line("Target name", &target.target_name);
-        self.line("Target host name", &target.target_host_name);
+    fn target(&mut self, target: &TargetDocument<'_>) {
+        self.line("Target name", target.target_name);
+        self.line("Target host name", target.target_host_name);
         self.line("Target port", target.target_port);
-        self.line("Initiator name", &target.initiator_name);
-        match &target.chap {
+        self.line("Initiator name", target.initiator_name);
+        match target.chap {
             None => self.line("CHAP name", "*NONE"),
             Some(chap) => {
                 self.line("CHAP name", &chap.name);
-                let place = match chap.stored_in {
-                    StoredIn::Disk => "plain text on disk",
-                    StoredIn::Platform => "in the Platform KeyStore",
-                };
-                self.line("CHAP keystore", format!("{} ({place})", chap.keystore));
+                self.line(
+                    "CHAP keystore",
+                    format!("{} ({})", chap.keystore, place(chap.stored_in)),
+                );
             }
         }
         let status = match target.status {
@@ -112,7 +227,7 @@ impl Page {
         if let Some(failure) = &target.failure {
             self.failure(failure);
         }
-        if let Some(session) = &target.session {
+        if let Some(session) = target.session {
             self.session(session);
         }
         if target.status == TargetStatus::Connected
@@ -121,15 +236,16 @@ impl Page {
         {
             self.line("Tape devices", "*NONE");
         }
+        self.problems(2, &target.problems);
         for library in &target.libraries {
             self.library(library);
         }
-        for drive in &target.drives {
+        for drive in target.drives {
             self.drive(2, drive);
         }
     }
 
-    fn failure(&mut self, failure: &Failure) {
+    fn failure(&mut self, failure: &FailureDocument) {
         let phase = match failure.phase {
             Phase::Resolve => "Resolving the host name",
             Phase::Connect => "Connecting",
@@ -146,6 +262,15 @@ impl Page {
         }
     }
 
+    fn problems(&mut self, indent: usize, problems: &[ProblemDocument]) {
+        for problem in problems {
+            self.indented(indent, "Problem", &problem.message);
+            if let Some(next_step) = &problem.next_step {
+                self.indented(indent, "Next step", next_step);
+            }
+        }
+    }
+
     fn session(&mut self, session: &SessionReport) {
         self.line("Portal", &session.portal);
         let authentication = match &session.chap_algorithm {
@@ -158,7 +283,7 @@ impl Page {
         self.line("Maximum burst length", session.max_burst_length);
     }
 
-    fn library(&mut self, library: &Library) {
+    fn library(&mut self, library: &LibraryDocument<'_>) {
         self.0
             .push_str(&format!("\n  Tape library {}\n", library.device));
         let derived = if library.derived {
@@ -170,20 +295,18 @@ impl Page {
         self.device(
             4,
             [
-                &library.vendor,
-                &library.product,
-                &library.revision,
-                &library.serial,
+                library.vendor,
+                library.product,
+                library.revision,
+                library.serial,
             ],
-            lun(library.lun, library.lun_address.as_deref()),
+            lun(library.lun, library.lun_address),
         );
         self.indented(4, "Storage elements", library.storage_elements);
         self.indented(4, "Import/export elements", library.import_export_elements);
         self.indented(4, "Transport elements", library.transport_elements);
-        for problem in &library.problems {
-            self.indented(4, "Problem", problem);
-        }
-        for drive in &library.drives {
+        self.problems(4, &library.problems);
+        for drive in library.drives {
             self.drive(4, drive);
         }
     }
@@ -214,7 +337,7 @@ impl Page {
     fn device(
         &mut self,
         indent: usize,
-        [vendor, product, revision, serial]: [&String; 4],
+        [vendor, product, revision, serial]: [&str; 4],
         lun: String,
     ) {
         self.indented(indent, "Vendor and product", format!("{vendor} {product}"));

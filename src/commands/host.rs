@@ -1,0 +1,67 @@
+//! What the host options mean to every command.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use directories::ProjectDirs;
+
+use crate::cli::HostOptions;
+use crate::cli::host::{DEFAULT_CHAP_ALGORITHMS, KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
+use crate::error::{CommandError, ErrorKind};
+use crate::iop::store::Store;
+use crate::iscsi::chap::ChapAlgorithm;
+use crate::render::words::Code;
+use crate::values::characters::escape;
+
+/// Returns the CHAP algorithms to offer, in their order.
+pub(super) fn chap_algorithms(host: &HostOptions) -> Result<Vec<ChapAlgorithm>, CommandError> {
+    let list = host
+        .chap_algorithms
+        .as_deref()
+        .unwrap_or(DEFAULT_CHAP_ALGORITHMS);
+    let algorithms: Result<Vec<ChapAlgorithm>, _> =
+        list.split(',').map(|word| word.trim().parse()).collect();
+    algorithms.map_err(|error| {
+        CommandError::usage(
+            format!(
+                "invalid value '{}' for '--chap-algorithms <LIST>': {error}",
+                escape(list)
+            ),
+            vec!["give them in the order of preference, such as 7,5 or SHA-256,MD5".to_owned()],
+        )
+        .with_code(Code::InvalidValue)
+    })
+}
+
+/// Opens the state where the command line, the environment or the user's default says.
+pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
+    let default = ProjectDirs::from("", "", "iscsiswiconfig");
+    let default = default.as_ref();
+    let state = named(&host.state_dir, STATE_DIR_VARIABLE)
+        .or_else(|| default?.state_dir().map(PathBuf::from))
+        .ok_or_else(|| CommandError {
+            kind: ErrorKind::State,
+            code: Code::NoStateDirectory,
+            error: anyhow!("this user has no home directory to keep the state in"),
+            hints: vec![format!(
+                "name a directory with --state-dir or {STATE_DIR_VARIABLE}"
+            )],
+        })?;
+    let keystore = named(&host.keystore_dir, KEYSTORE_DIR_VARIABLE)
+        .or_else(|| Some(default?.data_local_dir().join("keystore")));
+    let store = Store::new(state, host.lock_timeout);
+    Ok(match keystore {
+        Some(directory) => store.with_keystore(directory),
+        None => store,
+    })
+}
+
+/// Returns the directory that the command line names, else the environment.
+fn named(option: &Option<PathBuf>, variable: &str) -> Option<PathBuf> {
+    option.clone().or_else(|| {
+        env::var_os(variable)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    })
+}

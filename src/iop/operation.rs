@@ -1,0 +1,540 @@
+//! What a front end can ask the IOP for, and what came of it: plain data both ways, and one entry.
+//!
+//! Front ends translate: the macro's command line, and whatever else speaks for the same partition. None of them has rules of
+//! its own, and nothing here has sentences for people.
+
+use std::fmt;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::active::ChapReport;
+use super::config::{
+    ChapParameters, Configuration, ConfigurationError, EditWarning, KeystoreUse, Partition,
+    PartitionRecord, StagedParameter, StagedTarget, Target, TargetIdentity,
+};
+use super::ipl::{self, ReIplError, Settings, chap_report};
+use super::store::{ActiveConfiguration, StateError, Store};
+use super::warning::Warning;
+use crate::transport::Observer;
+use crate::values::{
+    ChapName, ChapSecret, Form, HostName, IscsiName, KeystoreChoice, Port, Subject, ValueError,
+};
+
+/// What can be asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case")]
+pub enum Operation {
+    /// What the IOP runs since the last re-IPL.
+    Show,
+    /// A new target.
+    Add {
+        /// Which one.
+        identity: TargetIdentity,
+        /// Its CHAP parameters.
+        chap: ChapParameters,
+    },
+    /// Other CHAP parameters for a target; those not given stay.
+    Change {
+        /// Which one.
+        identity: TargetIdentity,
+        /// What is to change.
+        chap: ChapParameters,
+    },
+    /// A target less, and its credentials.
+    Remove {
+        /// Which one.
+        identity: TargetIdentity,
+    },
+    /// The configuration of a new system.
+    Clear,
+    /// First pieces of parameters of the staged target.
+    Replace {
+        /// The parameters and their pieces.
+        pieces: Vec<Piece>,
+    },
+    /// Further pieces of parameters of the staged target.
+    Append {
+        /// The parameters and their pieces.
+        pieces: Vec<Piece>,
+    },
+    /// The port of the staged target.
+    SetPort {
+        /// The port.
+        port: Port,
+    },
+    /// The keystore of the staged target.
+    SetKeystore {
+        /// The choice.
+        keystore: KeystoreChoice,
+    },
+    /// The staged target among the configured ones.
+    Commit,
+    /// A re-IPL of the IOP.
+    ReIpl,
+}
+
+/// A piece of a staged parameter. It may be a secret, so `Debug` does not show it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Piece {
+    /// Which parameter.
+    pub parameter: StagedParameter,
+    /// The piece, as typed.
+    pub text: Zeroizing<String>,
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Piece")
+            .field("parameter", &self.parameter)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of an operation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Performed {
+    /// The result.
+    pub outcome: Outcome,
+    /// What is to be said beside it.
+    pub warnings: Vec<Warning>,
+}
+
+/// The result of an operation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// What the IOP runs: after a re-IPL, or as asked for.
+    Active(Active),
+    /// What an edit did.
+    Edited(Edited),
+}
+
+/// What the IOP runs since the last re-IPL.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Active {
+    /// The record of the last re-IPL.
+    pub configuration: ActiveConfiguration,
+    /// The system generated initiator name; none on a partition without a UUID.
+    pub generated_name: Option<IscsiName>,
+    /// Whether the configured targets are no longer those that the last re-IPL used.
+    pub changed: bool,
+    /// How many targets are configured.
+    pub configured: usize,
+}
+
+/// What an edit did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Edited {
+    /// What it was asked to do.
+    pub edit: Edit,
+    /// Whether that changed anything.
+    pub changed: bool,
+}
+
+/// What an edit was asked to do, and to what.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edit {
+    /// A target was configured.
+    Added(EditedTarget),
+    /// The staged target was configured.
+    Committed(EditedTarget),
+    /// The CHAP parameters of a target were changed.
+    Changed(EditedTarget),
+    /// A target was removed.
+    Removed(EditedTarget),
+    /// Everything was removed.
+    Cleared {
+        /// How many targets were configured.
+        targets: usize,
+        /// Whether a target was staged.
+        staged: bool,
+    },
+    /// Parameters of the staged target were set.
+    Staged {
+        /// Which ones.
+        subjects: Vec<Subject>,
+    },
+    /// Pieces were appended to parameters of the staged target.
+    Appended {
+        /// To which ones.
+        subjects: Vec<Subject>,
+    },
+}
+
+impl Edit {
+    /// Returns the target that was edited; none for one that is staged, or for all.
+    pub fn target(&self) -> Option<&EditedTarget> {
+        match self {
+            Self::Added(target)
+            | Self::Committed(target)
+            | Self::Changed(target)
+            | Self::Removed(target) => Some(target),
+            Self::Cleared { .. } | Self::Staged { .. } | Self::Appended { .. } => None,
+        }
+    }
+}
+
+/// A configured target as an edit shows it: without a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EditedTarget {
+    /// The target, as typed.
+    pub target_name: String,
+    /// Its host, as typed.
+    pub target_host_name: String,
+    /// Its port.
+    pub target_port: u16,
+    /// The initiator name, `*GENERATE` resolved.
+    pub initiator_name: String,
+    /// How it is to be logged in to; none without CHAP.
+    pub chap: Option<ChapReport>,
+}
+
+impl EditedTarget {
+    fn new(target: &Target, on: Partition<'_>) -> Self {
+        let identity = &target.identity;
+        Self {
+            target_name: identity.target_name.to_string(),
+            target_host_name: identity.target_host_name.to_string(),
+            target_port: identity.target_port.number(),
+            initiator_name: identity
+                .initiator_name
+                .resolved(on.generated_name)
+                .to_owned(),
+            chap: chap_report(target, target.will_be_sealed(on.keystore)),
+        }
+    }
+}
+
+/// Why an operation was not carried out. Nothing has changed then.
+#[derive(Debug, Error)]
+pub enum OperationError {
+    /// A target was to be added with a CHAP name and no secret, or the reverse.
+    #[error("CHAP name and secret come together, and the {0} is missing")]
+    HalfChap(Subject),
+    /// A target was to be changed, and no parameter was given.
+    #[error("no CHAP parameter is given to change")]
+    NothingToChange,
+    /// The request does not fit the configuration.
+    #[error(transparent)]
+    Refused(#[from] ConfigurationError),
+    /// The state could not be locked, read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The re-IPL did not begin.
+    #[error(transparent)]
+    ReIpl(#[from] ReIplError),
+}
+
+/// Carries out an operation. `observe` is asked, before a re-IPL connects to anything, who is to be told each step.
+///
+/// # Errors
+/// [`OperationError`]. A target that fails at a re-IPL is no error: its report has the cause.
+pub fn perform(
+    operation: Operation,
+    store: &Store,
+    settings: &Settings,
+    observe: impl FnOnce(&[&Target]) -> Rc<Observer>,
+) -> Result<Performed, OperationError> {
+    match operation {
+        Operation::Show => show(store),
+        Operation::Add { identity, chap } => add(identity, chap, store),
+        Operation::Change { identity, chap } => change(&identity, chap, store),
+        Operation::Remove { identity } => edit(store, |configuration, on| {
+            let target = configuration.remove(&identity, on)?;
+            Ok(changed(Edit::Removed(EditedTarget::new(&target, on))))
+        }),
+        Operation::Clear => edit(store, |configuration, _| {
+            let targets = configuration.targets.len();
+            let staged = !configuration.staged.is_empty();
+            configuration.clear();
+            Ok(Performed {
+                outcome: Outcome::Edited(Edited {
+                    edit: Edit::Cleared { targets, staged },
+                    changed: targets > 0 || staged,
+                }),
+                warnings: Vec::new(),
+            })
+        }),
+        Operation::Replace { pieces } => replace(&pieces, store),
+        Operation::Append { pieces } => append(&pieces, store),
+        Operation::SetPort { port } => stage(store, vec![Subject::TargetPort], |staged| {
+            staged.set_port(port);
+            Ok(Vec::new())
+        }),
+        Operation::SetKeystore { keystore } => {
+            stage(store, vec![Subject::ChapKeystore], |staged| {
+                staged.set_keystore(keystore);
+                Ok(Vec::new())
+            })
+        }
+        Operation::Commit => edit(store, |configuration, on| {
+            let (target, warnings) = configuration.commit(on)?;
+            let mut performed = changed(Edit::Committed(EditedTarget::new(&target, on)));
+            performed.warnings = warnings_of(&target, warnings, on);
+            Ok(performed)
+        }),
+        Operation::ReIpl => re_ipl(store, settings, observe),
+    }
+}
+
+/// Returns what is to be said of a CHAP name and secret as they were typed: the VTL must hold them in upper case.
+pub fn folding_warnings(name: Option<&str>, secret: Option<&str>) -> Vec<Warning> {
+    [(name, Subject::ChapName), (secret, Subject::ChapSecret)]
+        .into_iter()
+        .filter(|(typed, _)| {
+            typed.is_some_and(|typed| typed.bytes().any(|byte| byte.is_ascii_lowercase()))
+        })
+        .map(|(_, subject)| Warning::ChangedToUpperCase { subject })
+        .collect()
+}
+
+fn show(store: &Store) -> Result<Performed, OperationError> {
+    let generated_name = store.generated_name()?;
+    let configuration = store.active()?;
+    let configured = store.revealed_configuration()?;
+    let active = Active {
+        changed: configuration.differs_from(&configured),
+        configured: configured.targets.len(),
+        configuration,
+        generated_name,
+    };
+    let mut warnings = Vec::new();
+    if active.changed {
+        warnings.push(Warning::ConfigurationChanged);
+    }
+    warnings.extend(missing_secrets(&configured));
+    Ok(Performed {
+        outcome: Outcome::Active(active),
+        warnings,
+    })
+}
+
+fn re_ipl(
+    store: &Store,
+    settings: &Settings,
+    observe: impl FnOnce(&[&Target]) -> Rc<Observer>,
+) -> Result<Performed, OperationError> {
+    let done = ipl::run(store, settings, observe)?;
+    let configured = store.revealed_configuration()?;
+    let mut warnings = done.warnings;
+    warnings.extend(missing_secrets(&configured));
+    Ok(Performed {
+        outcome: Outcome::Active(Active {
+            changed: done.active.differs_from(&configured),
+            configured: configured.targets.len(),
+            configuration: done.active,
+            generated_name: done.generated_name,
+        }),
+        warnings,
+    })
+}
+
+fn add(
+    identity: TargetIdentity,
+    chap: ChapParameters,
+    store: &Store,
+) -> Result<Performed, OperationError> {
+    if let Some(half) = chap.missing_half() {
+        // The request itself is at fault, whatever is configured.
+        return Err(OperationError::HalfChap(half));
+    }
+    edit(store, |configuration, on| {
+        let (target, warnings) = configuration.add(identity, chap, on)?;
+        let mut performed = changed(Edit::Added(EditedTarget::new(&target, on)));
+        performed.warnings = warnings_of(&target, warnings, on);
+        Ok(performed)
+    })
+}
+
+fn change(
+    identity: &TargetIdentity,
+    chap: ChapParameters,
+    store: &Store,
+) -> Result<Performed, OperationError> {
+    if chap.name.is_none() && chap.secret.is_none() && chap.keystore.is_none() {
+        return Err(OperationError::NothingToChange);
+    }
+    let warnings = chap_warnings(chap.name.as_ref(), chap.secret.as_ref());
+    edit(store, |configuration, on| {
+        let (target, changed) = configuration.change(identity, chap, on)?;
+        Ok(Performed {
+            outcome: Outcome::Edited(Edited {
+                edit: Edit::Changed(EditedTarget::new(&target, on)),
+                changed,
+            }),
+            warnings,
+        })
+    })
+}
+
+fn replace(pieces: &[Piece], store: &Store) -> Result<Performed, OperationError> {
+    let mut performed = stage(store, subjects(pieces), |staged| {
+        // A request with one bad piece stages none: nothing is written then.
+        for piece in pieces {
+            staged.replace(piece.parameter, &piece.text)?;
+        }
+        Ok(staged_port(staged, pieces).into_iter().collect())
+    })?;
+    let mut warnings = piece_folding(pieces);
+    if pieces.len() > 1 {
+        warnings.push(Warning::SeveralParameters);
+    }
+    performed.warnings.splice(0..0, warnings);
+    Ok(performed)
+}
+
+fn append(pieces: &[Piece], store: &Store) -> Result<Performed, OperationError> {
+    let mut performed = stage(store, Vec::new(), |staged| {
+        let mut warnings = Vec::new();
+        for piece in pieces {
+            if !staged.append(piece.parameter, &piece.text)? {
+                let subject = piece.parameter.subject();
+                warnings.push(Warning::FirstPiece { subject });
+            }
+        }
+        warnings.splice(0..0, staged_port(staged, pieces));
+        Ok(warnings)
+    })?;
+    performed.warnings.splice(0..0, piece_folding(pieces));
+    performed.outcome = Outcome::Edited(Edited {
+        edit: Edit::Appended {
+            subjects: subjects(pieces),
+        },
+        // An empty piece is refused.
+        changed: true,
+    });
+    Ok(performed)
+}
+
+/// Returns the warning that a host name, to which a piece was just given, holds a port: -commit refuses it.
+fn staged_port(staged: &StagedTarget, pieces: &[Piece]) -> Option<Warning> {
+    let is_given = |piece: &Piece| piece.parameter == StagedParameter::TargetHostName;
+    if !pieces.iter().any(is_given) {
+        return None;
+    }
+    match HostName::with_port(staged.target_host_name()?)? {
+        ValueError::Form {
+            form: Form::WithPort { host, port },
+            ..
+        } => Some(Warning::HostNameWithPort { host, port }),
+        _ => None,
+    }
+}
+
+fn subjects(pieces: &[Piece]) -> Vec<Subject> {
+    let subjects = pieces.iter().map(|piece| piece.parameter.subject());
+    subjects.collect()
+}
+
+fn piece_folding(pieces: &[Piece]) -> Vec<Warning> {
+    let typed = |parameter| {
+        pieces
+            .iter()
+            .find(|piece| piece.parameter == parameter)
+            .map(|piece| piece.text.as_str())
+    };
+    folding_warnings(
+        typed(StagedParameter::ChapName),
+        typed(StagedParameter::ChapSecret),
+    )
+}
+
+/// Edits what is staged, and nothing else.
+fn stage(
+    store: &Store,
+    subjects: Vec<Subject>,
+    rule: impl FnOnce(&mut StagedTarget) -> Result<Vec<Warning>, ConfigurationError>,
+) -> Result<Performed, OperationError> {
+    edit(store, |configuration, _| {
+        let before = configuration.staged.clone();
+        let warnings = rule(&mut configuration.staged)?;
+        Ok(Performed {
+            outcome: Outcome::Edited(Edited {
+                edit: Edit::Staged { subjects },
+                changed: configuration.staged != before,
+            }),
+            warnings,
+        })
+    })
+}
+
+/// Edits the configuration by a rule that needs to know the partition.
+fn edit(
+    store: &Store,
+    rule: impl FnOnce(&mut Configuration, Partition<'_>) -> Result<Performed, ConfigurationError>,
+) -> Result<Performed, OperationError> {
+    let generated_name = store.generated_name()?;
+    store.edit(
+        |configuration: &mut Configuration, record: &PartitionRecord| {
+            let keystore: KeystoreUse = record.keystore_use();
+            let on = Partition {
+                generated_name: generated_name.as_ref(),
+                keystore,
+            };
+            Ok(rule(configuration, on)?)
+        },
+    )
+}
+
+fn changed(edit: Edit) -> Performed {
+    Performed {
+        outcome: Outcome::Edited(Edited {
+            edit,
+            changed: true,
+        }),
+        warnings: Vec::new(),
+    }
+}
+
+/// Returns what a VTL, or IBM i, may object to in a target that was just configured.
+fn warnings_of(target: &Target, edit: Vec<EditWarning>, on: Partition<'_>) -> Vec<Warning> {
+    let identity = &target.identity;
+    let mut warnings: Vec<Warning> = identity
+        .initiator_name
+        .warnings()
+        .into_iter()
+        .chain(identity.target_host_name.warnings())
+        .chain(identity.target_name.warnings(Subject::TargetName))
+        .map(Warning::Value)
+        .collect();
+    let chap = target.chap.as_ref();
+    warnings.extend(chap_warnings(
+        chap.map(|chap| &chap.name),
+        chap.and_then(|chap| chap.secret()),
+    ));
+    warnings.extend(
+        edit.into_iter().map(
+            |EditWarning::SecondInitiator { other }| Warning::SecondInitiator {
+                used: identity
+                    .initiator_name
+                    .resolved(on.generated_name)
+                    .to_owned(),
+                other: other.to_string(),
+            },
+        ),
+    );
+    warnings
+}
+
+fn chap_warnings(name: Option<&ChapName>, secret: Option<&ChapSecret>) -> Vec<Warning> {
+    name.into_iter()
+        .flat_map(ChapName::warnings)
+        .chain(secret.into_iter().flat_map(ChapSecret::warnings))
+        .map(Warning::Value)
+        .collect()
+}
+
+/// Names the targets whose secrets are in a Platform KeyStore that is not here.
+fn missing_secrets(configuration: &Configuration) -> Option<Warning> {
+    let targets: Vec<String> = configuration
+        .targets
+        .iter()
+        .filter(|target| target.lacks_secret())
+        .map(|target| target.identity.to_string())
+        .collect();
+    (!targets.is_empty()).then_some(Warning::SecretsNotHere { targets })
+}

@@ -1,0 +1,327 @@
+//! The documents that `--json` prints (their field names are released), and the facts that the text form shows.
+
+use serde::Serialize;
+
+use super::words::{self, Code, Words};
+use crate::error::CommandError;
+use crate::iop::active::{
+    ChapReport, Drive, Library, Phase, SessionReport, TargetReport, TargetStatus,
+};
+use crate::iop::devices::problem::Problem;
+use crate::iop::operation::{Active, Edited, EditedTarget};
+use crate::iop::warning::Warning;
+
+/// The schema number of every document.
+const SCHEMA: u32 = 1;
+
+/// The IOP's own type and model on IBM i.
+const IOP_TYPE_MODEL: &str = "298A-001";
+
+/// The active configuration: what the dumps and a re-IPL print.
+#[derive(Serialize)]
+pub struct ActiveDocument<'a> {
+    schema: u32,
+    /// The virtual I/O processor.
+    pub iop: Iop<'a>,
+    /// The initiator names in use, the generated one when there are none.
+    pub initiators: Vec<Initiator<'a>>,
+    /// The targets that the last re-IPL used.
+    pub targets: Vec<TargetDocument<'a>>,
+    /// How many targets are configured.
+    #[serde(skip)]
+    pub configured: usize,
+}
+
+/// What became of a target.
+#[derive(Serialize)]
+pub struct TargetDocument<'a> {
+    /// The target, as typed.
+    pub target_name: &'a str,
+    /// Its host, as typed.
+    pub target_host_name: &'a str,
+    /// Its port.
+    pub target_port: u16,
+    /// The initiator name used.
+    pub initiator_name: &'a str,
+    /// How it is to be logged in to; none without CHAP.
+    pub chap: Option<&'a ChapReport>,
+    /// The outcome.
+    pub status: TargetStatus,
+    /// Why it failed; none when it did not.
+    pub failure: Option<FailureDocument>,
+    /// What the login came to; none when there was none.
+    pub session: Option<&'a SessionReport>,
+    /// Its medium changers.
+    pub libraries: Vec<LibraryDocument<'a>>,
+    /// The drives that no library of it claims.
+    pub drives: &'a [Drive],
+    /// Problems of the target itself.
+    pub problems: Vec<ProblemDocument>,
+}
+
+/// Why a target failed.
+#[derive(Serialize)]
+pub struct FailureDocument {
+    /// How far it got.
+    pub phase: Phase,
+    /// The stable name of the cause.
+    pub code: Code,
+    /// Class and detail of the login response as `0x0201`, when the target gave one.
+    pub login_status: Option<String>,
+    /// What happened, a sentence.
+    pub message: String,
+    /// What to do next, where that is known.
+    pub hint: Option<String>,
+}
+
+/// A problem of a target or a library.
+#[derive(Serialize)]
+pub struct ProblemDocument {
+    /// The stable name of the problem.
+    pub code: Code,
+    /// What it is, a sentence.
+    pub message: String,
+    /// What to do next, where that is known.
+    pub next_step: Option<String>,
+}
+
+/// A medium changer with its drives.
+#[derive(Serialize)]
+#[expect(missing_docs, reason = "the fields are those of iop::active::Library")]
+pub struct LibraryDocument<'a> {
+    pub device: &'a str,
+    pub type_model: &'a str,
+    pub derived: bool,
+    pub vendor: &'a str,
+    pub product: &'a str,
+    pub revision: &'a str,
+    pub serial: &'a str,
+    pub lun: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lun_address: Option<&'a str>,
+    pub storage_elements: u16,
+    pub import_export_elements: u16,
+    pub transport_elements: u16,
+    pub drives: &'a [Drive],
+    pub problems: Vec<ProblemDocument>,
+}
+
+impl From<Words> for ProblemDocument {
+    fn from(words: Words) -> Self {
+        Self {
+            code: words.code,
+            message: words.message,
+            next_step: words.next_step,
+        }
+    }
+}
+
+impl<'a> From<&'a Library> for LibraryDocument<'a> {
+    fn from(library: &'a Library) -> Self {
+        Self {
+            device: &library.device,
+            type_model: &library.type_model,
+            derived: library.derived,
+            vendor: &library.vendor,
+            product: &library.product,
+            revision: &library.revision,
+            serial: &library.serial,
+            lun: library.lun,
+            lun_address: library.lun_address.as_deref(),
+            storage_elements: library.storage_elements,
+            import_export_elements: library.import_export_elements,
+            transport_elements: library.transport_elements,
+            drives: &library.drives,
+            problems: problems(&library.problems),
+        }
+    }
+}
+
+impl<'a> From<&'a TargetReport> for TargetDocument<'a> {
+    fn from(target: &'a TargetReport) -> Self {
+        let told = words::failure::failure(target);
+        Self {
+            target_name: &target.target_name,
+            target_host_name: &target.target_host_name,
+            target_port: target.target_port,
+            initiator_name: &target.initiator_name,
+            chap: target.chap.as_ref(),
+            status: target.status,
+            failure: target
+                .failure
+                .as_ref()
+                .zip(told)
+                .map(|(failure, words)| FailureDocument {
+                    phase: failure.phase,
+                    code: words.code,
+                    login_status: words::failure::refusal(failure).map(|status| status.to_string()),
+                    message: words.message,
+                    hint: words.next_step,
+                }),
+            session: target.session.as_ref(),
+            libraries: target.libraries.iter().map(LibraryDocument::from).collect(),
+            drives: &target.drives,
+            problems: problems(&target.problems),
+        }
+    }
+}
+
+fn problems(problems: &[Problem]) -> Vec<ProblemDocument> {
+    problems
+        .iter()
+        .map(|problem| words::problem::problem(problem).into())
+        .collect()
+}
+
+/// The virtual I/O processor.
+#[derive(Serialize)]
+pub struct Iop<'a> {
+    /// Type and model as IBM i shows them.
+    pub type_model: &'static str,
+    /// When the last re-IPL began, RFC 3339; none before the first.
+    pub ipl_time: Option<&'a str>,
+    /// How many re-IPLs there have been.
+    pub ipl_count: u64,
+    /// Whether the configured targets are no longer those that the last re-IPL used.
+    pub configuration_changed: bool,
+}
+
+/// An initiator name in use.
+#[derive(Serialize)]
+pub struct Initiator<'a> {
+    /// Always 0: IBM i has one initiator.
+    pub index: u32,
+    /// The name, `*GENERATE` resolved.
+    pub name: &'a str,
+    /// Whether it is the system generated name.
+    pub generated: bool,
+}
+
+impl<'a> ActiveDocument<'a> {
+    /// Returns whether every target is connected.
+    pub fn all_connected(&self) -> bool {
+        self.targets
+            .iter()
+            .all(|target| target.status == TargetStatus::Connected)
+    }
+
+    /// Makes the document; the generated name is shown while no target is active.
+    pub fn new(active: &'a Active) -> Self {
+        let targets = &active.configuration.targets;
+        let mut initiators: Vec<Initiator<'a>> = Vec::new();
+        for target in targets {
+            let name = target.report.initiator_name.as_str();
+            if !initiators
+                .iter()
+                .any(|known| known.name.eq_ignore_ascii_case(name))
+            {
+                initiators.push(Initiator {
+                    index: 0,
+                    name,
+                    generated: target.generated,
+                });
+            }
+        }
+        if let Some(generated_name) = &active.generated_name
+            && initiators.is_empty()
+        {
+            initiators.push(Initiator {
+                index: 0,
+                name: generated_name.as_str(),
+                generated: true,
+            });
+        }
+        Self {
+            schema: SCHEMA,
+            iop: Iop {
+                type_model: IOP_TYPE_MODEL,
+                ipl_time: active.configuration.ipl_time.as_deref(),
+                ipl_count: active.configuration.ipl_count,
+                configuration_changed: active.changed,
+            },
+            initiators,
+            targets: targets
+                .iter()
+                .map(|target| TargetDocument::from(&target.report))
+                .collect(),
+            configured: active.configured,
+        }
+    }
+}
+
+/// What an edit did.
+#[derive(Serialize)]
+pub struct EditDocument<'a> {
+    schema: u32,
+    option: &'a str,
+    target: Option<&'a EditedTarget>,
+    changed: bool,
+}
+
+impl<'a> EditDocument<'a> {
+    /// Makes the document for an option.
+    pub fn new(option: &'a str, edited: &'a Edited) -> Self {
+        Self {
+            schema: SCHEMA,
+            option,
+            target: edited.edit.target(),
+            changed: edited.changed,
+        }
+    }
+}
+
+/// A warning.
+#[derive(Clone, Serialize)]
+pub struct WarningDocument {
+    /// The stable name of the warning.
+    pub code: Code,
+    /// What it is, as on stderr.
+    pub message: String,
+}
+
+impl From<&Warning> for WarningDocument {
+    fn from(warning: &Warning) -> Self {
+        let (code, message) = words::warning::warning(warning);
+        Self { code, message }
+    }
+}
+
+/// A document with the warnings beside it.
+#[derive(Serialize)]
+pub struct WithWarnings<'a, T> {
+    /// The document.
+    #[serde(flatten)]
+    pub document: &'a T,
+    /// Its warnings, in the order of stderr.
+    pub warnings: &'a [WarningDocument],
+}
+
+/// A failure.
+#[derive(Serialize)]
+pub struct ErrorDocument<'a> {
+    schema: u32,
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    status: u8,
+    code: Code,
+    message: String,
+    hints: &'a [String],
+}
+
+impl<'a> ErrorDocument<'a> {
+    /// Makes the document of a failure.
+    pub fn new(error: &'a CommandError) -> Self {
+        Self {
+            schema: SCHEMA,
+            error: ErrorBody {
+                status: error.kind.exit_status(),
+                code: error.code,
+                message: format!("{:#}", error.error),
+                hints: &error.hints,
+            },
+        }
+    }
+}

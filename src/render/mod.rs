@@ -1,0 +1,11 @@
+//! From outcomes and causes to what people and scripts read. The only place with sentences about them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`words`] | the one table from a cause to its code, sentence and next step |
+//! | [`text`] | the active configuration in the manner of a 5250 display |
+//! | [`json`] | the documents of `--json` |
+
+pub mod json;
+pub mod text;
+pub mod words;

@@ -1,0 +1,257 @@
+//! The codes of failures, problems, warnings and errors: words with hyphens, stable once released.
+
+use std::fmt;
+
+use crate::cli::man::CodeSection;
+
+/// What a code is the code of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeKind {
+    /// `failure.code` of a target.
+    Failure,
+    /// `code` of an entry of `problems`.
+    Problem,
+    /// `code` of an entry of `warnings`.
+    Warning,
+    /// `error.code`.
+    Error,
+}
+
+impl CodeKind {
+    /// Every kind, in the order of the man page.
+    pub const ALL: [Self; 4] = [Self::Failure, Self::Problem, Self::Warning, Self::Error];
+
+    /// Returns the heading of its codes.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Failure => "Failures of a target",
+            Self::Problem => "Problems of a target or a library",
+            Self::Warning => "Warnings",
+            Self::Error => "Errors",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($kind:ident { $($name:ident = $word:literal, $meaning:literal;)* })*) => {
+        /// The stable name of a cause.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[doc = $meaning] $name,)*)*
+        }
+
+        impl Code {
+            /// Every code, kind by kind.
+            pub const ALL: &'static [Self] = &[$($(Self::$name,)*)*];
+
+            /// Returns the code as documents have it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($(Self::$name => $word,)*)* }
+            }
+
+            /// Returns what it is the code of.
+            pub const fn kind(self) -> CodeKind {
+                match self { $($(Self::$name => CodeKind::$kind,)*)* }
+            }
+
+            /// Returns what it means, a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $($(Self::$name => $meaning,)*)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Failure {
+        HostNotFound = "host-not-found", "The host name has no address.";
+        NameServiceTimeout = "name-service-timeout", "The name service did not answer in time.";
+        AddressUnusable = "address-unusable", "The address is link-local, multicast or unspecified.";
+        ConnectionRefused = "connection-refused", "The host is there, and nothing listens on the port.";
+        Unreachable = "unreachable", "There is no way to the host.";
+        OpenFilesExhausted = "open-files-exhausted", "The limit of open files leaves none for a connection.";
+        ConnectFailed = "connect-failed", "The connection failed for another reason of the system.";
+        ConnectTimeout = "connect-timeout", "The host did not answer in time.";
+        ClosedAfterConnect = "closed-after-connect", "The connection was closed before the login was answered.";
+        NotIscsi = "not-iscsi", "What answered on the port does not speak iSCSI.";
+        LoginConnectionLost = "login-connection-lost", "The connection failed during the login.";
+        LoginTimeout = "login-timeout", "The login was not answered in time.";
+        LoginRefused = "login-refused", "The target refused the login; login_status says how.";
+        ChapRefused = "chap-refused", "The target did not accept the CHAP name and secret.";
+        ChapRequired = "chap-required", "The target wants CHAP, and none is configured.";
+        ChapAlgorithmRefused = "chap-algorithm-refused", "The target accepts none of the CHAP algorithms offered.";
+        ChapAlgorithmNotOffered = "chap-algorithm-not-offered", "The target selected a CHAP algorithm that was not offered.";
+        AuthMethodNotOffered = "auth-method-not-offered", "The target selected an authentication method that was not offered.";
+        MutualChapDemanded = "mutual-chap-demanded", "The target wants to be authenticated itself.";
+        AuthMethodRefused = "auth-method-refused", "The target accepts none of the authentication methods offered.";
+        NotAuthorized = "not-authorized", "The initiator name is not allowed at the target.";
+        TargetNotFound = "target-not-found", "The target name is not known at the address.";
+        TargetUnavailable = "target-unavailable", "The target is not in operation, or not of that name.";
+        TargetOutOfResources = "target-out-of-resources", "The target has no sessions, connections or memory left.";
+        TargetError = "target-error", "The target has a hardware or software error.";
+        TooManyRedirections = "too-many-redirections", "The target redirects from portal to portal.";
+        RedirectionUnusable = "redirection-unusable", "The target redirects to nowhere that can be tried.";
+        TargetProtocolError = "target-protocol-error", "The target broke a rule of RFC 7143.";
+        SecretNotHere = "secret-not-here", "Not tried: the CHAP secret is not in this machine's KeyStore.";
+        NoInitiatorName = "no-initiator-name", "Not tried: *GENERATE on a partition without a UUID.";
+        ConnectionLost = "connection-lost", "The connection failed while the devices were asked.";
+        LogoutRequested = "logout-requested", "The target asked the initiator to log out.";
+        SessionEnded = "session-ended", "The target ended the session.";
+        PduRejected = "pdu-rejected", "The target rejected a PDU.";
+        TargetFailure = "target-failure", "The target could not carry out a command.";
+        AnswerTimeout = "answer-timeout", "A command was not answered in time.";
+        GivenUp = "given-up", "The target took four times --timeout altogether.";
+        ReportLunsRefused = "report-luns-refused", "The target does not list its logical units.";
+        ReportLunsMalformed = "report-luns-malformed", "The list of logical units cannot be read.";
+        CommandsUnanswered = "commands-unanswered", "The target left commands unanswered.";
+        Defect = "defect", "A defect of this program.";
+        UnknownFailure = "unknown-failure", "A failure that another version recorded.";
+    }
+    Problem {
+        LogicalUnitsLeftOut = "logical-units-left-out", "The target has more logical units than are asked.";
+        DeviceUnidentified = "device-unidentified", "A logical unit does not say what kind of device it is.";
+        DeviceDataUnread = "device-data-unread", "Something about a device could not be read.";
+        DriveElementsLeftOut = "drive-elements-left-out", "The element status describes fewer drives than it announces.";
+        Not3584 = "not-a-3584", "IBM i expects a 3584.";
+        MixedDriveTypes = "mixed-drive-types", "The library has more than one drive type.";
+        DriveTooOld = "drive-too-old", "A drive is older than LTO3.";
+        DriveIsNoLun = "drive-is-no-lun", "The library names a drive that is no LUN of the target.";
+        DriveUnnamed = "drive-unnamed", "The library does not say which drive is in an element.";
+        DriveNamedTwice = "drive-named-twice", "Two elements name the same drive.";
+        DriveIdentifierCut = "drive-identifier-cut", "The library's identifier of a drive is cut short.";
+        DriveIdentifierUnlike = "drive-identifier-unlike", "The library's identifier of a drive is not its serial number.";
+        DriveInNoLibrary = "drive-in-no-library", "No library of the target names a drive.";
+        DeviceSeenTwice = "device-seen-twice", "Two logical units have the same identity.";
+        NoTapeDevice = "no-tape-device", "The target shows this initiator no tape device.";
+        NotAuthenticated = "not-authenticated", "CHAP is configured, and the target did not ask for it.";
+        UnknownProblem = "unknown-problem", "A problem that another version recorded.";
+    }
+    Warning {
+        ConfigurationChanged = "configuration-changed", "The configured targets are not those that the last re-IPL used.";
+        StagedNotCommitted = "staged-not-committed", "A target is staged, and the re-IPL does not use it.";
+        GeneratedNameChanged = "generated-name-changed", "The generated initiator name is not that of the last re-IPL.";
+        SecretsNotHere = "secrets-not-here", "CHAP secrets are not in this machine's KeyStore.";
+        TargetProblem = "target-problem", "A target is connected and has a problem, which the report names.";
+        SeveralParameters = "several-parameters", "Several parameters on one -newname are not accepted everywhere.";
+        FirstPiece = "first-piece", "Nothing was staged to append to.";
+        ChangedToUpperCase = "changed-to-upper-case", "A CHAP value was changed to upper case.";
+        UncommonName = "uncommon-name", "A name does not begin with iqn., eui. or naa., or has no date behind iqn.";
+        GenerateWithoutAsterisk = "generate-without-asterisk", "The initiator name is the word GENERATE.";
+        UnusableAddress = "address-unusable", "The address is link-local, multicast, broadcast or unspecified.";
+        HostNameWithPort = "host-name-with-port", "The staged host name holds a port, which -commit refuses.";
+        ChapNameLength = "chap-name-length", "A CHAP name is longer than the HMC takes.";
+        ConsoleCharacters = "console-characters", "A name has characters that VTL consoles refuse.";
+        SecretLength = "secret-length", "A CHAP secret is shorter or longer than others take.";
+        SecondInitiator = "second-initiator", "Targets log in under different initiator names.";
+        CredentialsOnDisk = "credentials-on-disk", "CHAP credentials went to disk in plain text.";
+        SameInitiatorTwice = "same-initiator-twice", "Two entries log in to one target under one name.";
+        NoGeneratedNameNow = "no-generated-name", "Targets log in as *GENERATE, and the partition has no UUID.";
+    }
+    Error {
+        Usage = "usage", "The command line is not of the grammar, for no reason of its own below.";
+        MisspelledWord = "misspelled-word", "A word of the grammar has been changed by typing or pasting.";
+        UnknownOption = "unknown-option", "There is no such option.";
+        UnknownParameter = "unknown-parameter", "There is no such parameter.";
+        StrayWord = "stray-word", "A word is neither a parameter nor the value of one.";
+        UnknownCommand = "unknown-command", "There is no such command.";
+        NotUtf8 = "not-utf8", "A word is not UTF-8 text.";
+        MissingValue = "missing-value", "A parameter has no value.";
+        ParameterNotTaken = "parameter-not-taken", "The option does not take the parameter.";
+        ParameterTwice = "parameter-twice", "A parameter is given twice.";
+        MissingParameter = "missing-parameter", "The option needs a parameter that is not there.";
+        TooManyParameters = "too-many-parameters", "The option takes one of the parameters given.";
+        SecondOption = "second-option", "One call takes one option.";
+        ParameterBeforeOption = "parameter-before-option", "A parameter stands where the option belongs.";
+        HostOptionBehind = "host-option-behind", "A host option follows the macro's option.";
+        MacroNameTwice = "macro-name-twice", "The macro's name is given twice.";
+        NothingToChange = "nothing-to-change", "The call changes something, and nothing is given.";
+        EmptyValue = "empty-value", "A value is empty.";
+        ValueTooLong = "value-too-long", "A value is longer than its limit.";
+        InvalidCharacter = "invalid-character", "A value has a character that it cannot hold.";
+        InvalidValue = "invalid-value", "A value is not of its form.";
+        TargetExists = "target-exists", "The target is configured already.";
+        SecondConnection = "second-connection", "The initiator is configured for that target by another portal.";
+        NoSuchTarget = "no-such-target", "No such target is configured.";
+        HalfChap = "half-chap", "CHAP name and secret come together.";
+        KeystoreNotEnabled = "keystore-not-enabled", "The Platform KeyStore is not enabled.";
+        KeystoreNotUsed = "keystore-not-used", "The release does not use the Platform KeyStore for CHAP.";
+        NoGeneratedName = "no-generated-name", "The partition has no UUID to generate an initiator name from.";
+        CredentialNotHere = "secret-not-here", "The CHAP secret is not in this machine's KeyStore.";
+        NothingStaged = "nothing-staged", "Nothing is staged to commit.";
+        Incomplete = "incomplete", "The staged target lacks a name.";
+        StagedValue = "staged-value", "What is staged does not make a value.";
+        AppendToGenerate = "append-to-generate", "Nothing can be appended to *GENERATE.";
+        KeystoreInUse = "keystore-in-use", "Credentials would lose their place in the KeyStore.";
+        KeystoreDemanded = "keystore-demanded", "A credential with PLATFORM needs the KeyStore.";
+        KeystoreFull = "keystore-full", "The credentials do not fit into the KeyStore.";
+        KeystoreSealed = "keystore-sealed", "The KeyStore cannot be opened.";
+        StateUnusable = "state-unusable", "The state could not be read or written.";
+        OpenToOthers = "open-to-others", "Group or others can read or write what is private.";
+        SymbolicLink = "symbolic-link", "A record is a symbolic link.";
+        ForeignOwner = "foreign-owner", "A file or a directory belongs to another user.";
+        MalformedRecord = "malformed-record", "A record does not parse.";
+        NewerSchema = "newer-schema", "A record was written by a newer version.";
+        LockHeld = "lock-held", "Another process holds a lock.";
+        NoStateDirectory = "no-state-directory", "There is no directory to keep the state in.";
+        NoResources = "no-resources", "The system has no files, threads or random numbers left.";
+        OutputFailed = "output-failed", "The output could not be written.";
+        FileUnusable = "file-unusable", "A file could not be read or written.";
+        FileExists = "file-exists", "A file that would be overwritten is there.";
+        ExportUnusable = "export-unusable", "An exported file does not open with this passphrase.";
+        NoTerminal = "no-terminal", "There is no terminal to ask on.";
+        InvalidLibrary = "invalid-library", "There is no such virtual tape library.";
+        CannotListen = "cannot-listen", "The address cannot be listened on.";
+        SameSecrets = "same-secrets", "One CHAP secret is given for both sides.";
+    }
+}
+
+/// Returns every code with its meaning, as the man page lists them.
+pub fn listed() -> Vec<CodeSection> {
+    CodeKind::ALL
+        .iter()
+        .map(|kind| CodeSection {
+            heading: kind.heading(),
+            codes: Code::ALL
+                .iter()
+                .filter(|code| code.kind() == *kind)
+                .map(|code| (code.as_str(), code.meaning()))
+                .collect(),
+        })
+        .collect()
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_code_is_words_with_hyphens_and_means_one_thing() {
+        let mut seen = BTreeSet::new();
+        for code in Code::ALL {
+            let word = code.as_str();
+            assert!(
+                word.split('-').all(|part| !part.is_empty()
+                    && part
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())),
+                "{word}"
+            );
+            assert!(seen.insert((code.kind().heading(), word)), "{word} twice");
+            assert!(code.meaning().ends_with('.') && code.meaning().is_ascii());
+        }
+    }
+}
