@@ -8,6 +8,8 @@ mod data;
 mod session;
 /// Whole conversations: cut anywhere, or spoilt anyhow.
 mod stream;
+/// Timers, in virtual time.
+mod timers;
 
 use std::time::Instant;
 
