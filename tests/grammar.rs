@@ -95,7 +95,8 @@ const ELSEWHERE: &[Code] = &[
     Code::LockHeld,
     Code::NoResources,
     Code::OutputFailed,
-    // This user has a home directory.
+    // A transcript has one user, with a home directory.
+    Code::ForeignOwner,
     Code::NoStateDirectory,
 ];
 
