@@ -1,6 +1,6 @@
 //! Which TAPMLBxx and TAPxx stands for which device: the record that outlives a re-IPL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,32 @@ pub struct DeviceNames {
     pub libraries: BTreeMap<String, DeviceKey>,
     /// Drives by name, `TAP01` and up.
     pub drives: BTreeMap<String, DeviceKey>,
+    /// The devices that the last re-IPL did not see: the number of the first re-IPL that did not, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub absent_since: BTreeMap<String, u64>,
+    #[serde(skip)]
+    index: Index,
+}
+
+/// The names of each kind by key, made when the first device is named: a search through all names for each of many devices
+/// would take their product.
+#[derive(Clone, Debug, Default)]
+struct Index(BTreeMap<DeviceKind, Lookup>);
+
+/// Two records that hold the same are equal, whatever was looked up in them.
+impl PartialEq for Index {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Index {}
+
+#[derive(Clone, Debug, Default)]
+struct Lookup {
+    by_key: BTreeMap<DeviceKey, String>,
+    /// Every number below this one is given.
+    lowest: u64,
 }
 
 impl DeviceNames {
@@ -30,17 +56,57 @@ impl DeviceNames {
             DeviceKind::Library => ("TAPMLB", &mut self.libraries),
             DeviceKind::Drive => ("TAP", &mut self.drives),
         };
-        if let Some((name, _)) = names.iter().find(|(_, known)| *known == key) {
+        let lookup = self.index.0.entry(kind).or_insert_with(|| Lookup {
+            // The first name of a key that an editor has given two of.
+            by_key: names
+                .iter()
+                .rev()
+                .map(|(name, key)| (key.clone(), name.clone()))
+                .collect(),
+            lowest: 1,
+        });
+        if let Some(name) = lookup.by_key.get(key) {
             return name.clone();
         }
-        let mut number = 1u64;
-        let mut name = format!("{prefix}{number:02}");
+        let mut name = format!("{prefix}{:02}", lookup.lowest);
         while names.contains_key(&name) {
-            number = number.saturating_add(1);
-            name = format!("{prefix}{number:02}");
+            lookup.lowest = lookup.lowest.saturating_add(1);
+            name = format!("{prefix}{:02}", lookup.lowest);
         }
         names.insert(name.clone(), key.clone());
+        lookup.by_key.insert(key.clone(), name.clone());
         name
+    }
+
+    /// Notes which devices a re-IPL has seen, by name; `re_ipl` is its number.
+    pub fn note_seen(&mut self, seen: &BTreeSet<&str>, re_ipl: u64) {
+        for name in self.libraries.keys().chain(self.drives.keys()) {
+            if seen.contains(name.as_str()) {
+                self.absent_since.remove(name);
+            } else if !self.absent_since.contains_key(name) {
+                self.absent_since.insert(name.clone(), re_ipl);
+            }
+        }
+    }
+
+    /// Forgets the devices that the last `count` re-IPLs did not see, and returns their names; `last_re_ipl` is the number of the
+    /// last one. Another device can be given such a name then.
+    pub fn forget(&mut self, count: u64, last_re_ipl: u64) -> Vec<String> {
+        let is_forgotten =
+            |since: &u64| last_re_ipl.saturating_add(1).saturating_sub(*since) >= count;
+        let forgotten: Vec<String> = self
+            .absent_since
+            .iter()
+            .filter(|(_, since)| is_forgotten(since))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &forgotten {
+            self.absent_since.remove(name);
+            self.libraries.remove(name);
+            self.drives.remove(name);
+        }
+        self.index = Index::default();
+        forgotten
     }
 }
 
@@ -103,6 +169,42 @@ mod tests {
         names.drives.insert("TAP03".to_owned(), serial("C"));
         assert_eq!(names.name(DeviceKind::Drive, &serial("D")), "TAP02");
         assert_eq!(names.name(DeviceKind::Drive, &serial("E")), "TAP04");
+    }
+
+    #[test]
+    fn a_device_that_so_many_re_ipls_did_not_see_is_forgotten_and_its_name_given_again() {
+        let mut names = DeviceNames::default();
+        names.name(DeviceKind::Drive, &serial("A"));
+        names.name(DeviceKind::Drive, &serial("B"));
+        names.name(DeviceKind::Library, &serial("A"));
+        names.note_seen(&BTreeSet::from(["TAP01", "TAP02", "TAPMLB01"]), 1);
+        assert!(names.absent_since.is_empty());
+        for re_ipl in 2..=4 {
+            names.note_seen(&BTreeSet::from(["TAP02", "TAPMLB01"]), re_ipl);
+        }
+        let before = names.clone();
+        names.note_seen(&BTreeSet::from(["TAP02", "TAPMLB01"]), 5);
+        assert_eq!(names, before, "nothing new is nothing to write");
+        assert!(names.clone().forget(5, 5).is_empty());
+        assert_eq!(names.forget(4, 5), ["TAP01"]);
+        assert!(names.forget(1, 5).is_empty());
+        assert_eq!(names.name(DeviceKind::Drive, &serial("B")), "TAP02");
+        assert_eq!(names.name(DeviceKind::Drive, &serial("C")), "TAP01");
+        // A device that comes back in time is not absent any more.
+        names.note_seen(&BTreeSet::from(["TAP01"]), 6);
+        names.note_seen(&BTreeSet::from(["TAP01", "TAP02", "TAPMLB01"]), 7);
+        assert!(names.absent_since.is_empty());
+    }
+
+    #[test]
+    fn a_hundred_thousand_names_are_neither_searched_nor_counted_through_for_each_device() {
+        let mut names = DeviceNames::default();
+        // Ten of these took minutes when each device was looked for among all names.
+        for number in 0..100_000 {
+            names.name(DeviceKind::Drive, &serial(&number.to_string()));
+        }
+        assert_eq!(names.name(DeviceKind::Drive, &serial("99999")), "TAP100000");
+        assert_eq!(names.name(DeviceKind::Drive, &serial("new")), "TAP100001");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 mod failure;
 mod inquiry;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -125,6 +125,7 @@ pub fn run(
         ipl_count: re_ipl.active.ipl_count.saturating_add(1),
         targets: reports,
     };
+    device_names.note_seen(&devices_of(&active), active.ipl_count);
     re_ipl.record(&active, &device_names)?;
     let mut warnings = Vec::new();
     if !configuration.staged.is_empty() {
@@ -217,6 +218,19 @@ fn other_generated_name(
     };
     let (before, now) = (name(before)?, name(now)?);
     (!before.eq_ignore_ascii_case(&now)).then_some(Warning::GeneratedNameChanged { before, now })
+}
+
+/// Returns the names of the devices that a re-IPL has seen.
+fn devices_of(active: &ActiveConfiguration) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    for report in active.targets.iter().map(|target| &target.report) {
+        for library in &report.libraries {
+            names.insert(library.device.as_str());
+            names.extend(library.drives.iter().map(|drive| drive.device.as_str()));
+        }
+        names.extend(report.drives.iter().map(|drive| drive.device.as_str()));
+    }
+    names
 }
 
 /// Returns the CHAP parameters of a target without the secret, which rests in the Platform KeyStore when it is `sealed`.
