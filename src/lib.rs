@@ -26,7 +26,8 @@
 //! vtl       -> iscsi, scsi, storage, transport
 //! cli       -> values
 //! iscsi     -> scsi
-//! scsi, storage, values -> nothing else in the crate
+//! storage   -> values
+//! scsi, values -> nothing else in the crate
 //! ```
 //!
 //! `iscsi`, `scsi`, `values`, `iop::config`, `iop::active`, `iop::devices`, `iop::keystore` and the grammar do no I/O: no sockets,

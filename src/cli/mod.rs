@@ -38,7 +38,7 @@ pub use host::{
     PartitionSettings, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
-pub use shell::{quote, quote_path};
+pub use shell::quote;
 pub use usage::{Shown, UsageError, WordFault};
 
 use crate::values::characters;

@@ -1,21 +1,26 @@
 //! Secrets from files and from standard input, so that none stands on a command line.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::prompt;
-use crate::cli::{HostOptions, Invocation, quote_path};
+use crate::cli::{HostOptions, Invocation};
 use crate::error::{CommandError, ErrorKind};
 use crate::render::words::Code;
-use crate::values::characters::escape;
+use crate::storage::quoted;
 
 /// The most bytes that are read: more than any secret has.
 const LIMIT: u64 = 4096;
+/// How long a pipe may take to give a secret.
+const PIPE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Gives an `-initiatorchapsecret` without a value the one of `--secret-file`.
 pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<(), CommandError> {
@@ -47,13 +52,22 @@ pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<()
 
 /// Reads a secret from a file that only its owner can read, one line end at its end dropped.
 pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, CommandError> {
-    let shown = escape(&path.to_string_lossy());
+    let shown = quoted(path);
     let read = || -> io::Result<(u32, Zeroizing<Vec<u8>>)> {
-        let file = File::open(path)?;
-        let mode = file.metadata()?.permissions().mode();
+        // NONBLOCK: a named pipe that nobody writes to must not hang the open.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)?;
+        let metadata = file.metadata()?;
         let mut bytes = buffer();
-        file.take(LIMIT).read_to_end(&mut bytes)?;
-        Ok((mode, bytes))
+        match metadata.is_file() {
+            true => {
+                file.take(LIMIT).read_to_end(&mut bytes)?;
+            }
+            false => read_pipe(&file, &mut bytes)?,
+        }
+        Ok((metadata.permissions().mode(), bytes))
     };
     let (mode, bytes) = read()
         .with_context(|| format!("cannot read {what} from {shown}"))
@@ -63,9 +77,33 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, Command
             "{shown} has mode {:04o}: group or others can read or change {what}",
             mode & 0o7777
         );
-        return Err(failed(error, &format!("chmod 600 {}", quote_path(path))));
+        return Err(failed(error, &format!("chmod 600 {}", quoted(path))));
     }
     line_of(&bytes, what)
+}
+
+/// Reads a pipe, such as that of a shell's process substitution, to its end, which must come in time.
+fn read_pipe(file: &File, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result<()> {
+    let started = Instant::now();
+    let mut piece = Zeroizing::new([0; 512]);
+    while bytes.len() < LIMIT as usize {
+        let left = PIPE_TIMEOUT.saturating_sub(started.elapsed());
+        let left = Timespec::try_from(left).map_err(io::Error::other)?;
+        let mut polled = [PollFd::new(file, PollFlags::IN)];
+        if rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, Some(&left)))? == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("it did not end within {} s", PIPE_TIMEOUT.as_secs()),
+            ));
+        }
+        match rustix::io::retry_on_intr(|| rustix::io::read(file, &mut *piece)) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            Err(rustix::io::Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Reads what stands on stdin, to its end or to a byte that ends it, past the buffer of [`io::Stdin`], which nobody wipes.
