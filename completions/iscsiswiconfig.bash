@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --passphrase-file)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -78,7 +78,7 @@ _iscsiswiconfig() {
                 'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --json --timeout --chap-algorithms --quiet --verbose --help) ;;
                 'partition') candidates=(show set export import --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition show') candidates=(--state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
-                'partition set') candidates=(--uuid --release --keystore-size --move-to-disk --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
+                'partition set') candidates=(--uuid --release --keystore-size --move-to-disk --forget-devices --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition export') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
                 'partition import') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
                 'generate') candidates=(man bash zsh fish --help) ;;

@@ -21,7 +21,7 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --passphrase-file
+            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --forget-devices --passphrase-file
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
@@ -168,6 +168,7 @@ function __iscsiswiconfig_candidates
                     echo --release\t'Release of IBM i, 7.2 to 7.6 [default: 7.6]'
                     echo --keystore-size\t'Capacity of the Platform KeyStore, such as 4096 or 4KiB; 0 disables it [default: 0]'
                     echo --move-to-disk\t'Let AVAIL credentials that lose their place go to disk in plain text'
+                    echo --forget-devices\t'Forget the names of devices that the last COUNT re-IPLs did not see'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
                     echo --json\t'Print one JSON document on standard output'

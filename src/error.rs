@@ -412,6 +412,14 @@ fn state_hint(error: &StateError) -> String {
              concerned are then named, and can be given their secrets again"
                 .to_owned()
         }
+        StateError::Misplaced(_) => {
+            "config.json was edited: put its references back, or take the \"chap\" of that target out and give it again with \
+             -changetarget"
+                .to_owned()
+        }
+        StateError::KeystoreInState { .. } => {
+            "a copy of the state directory would take the KeyStore along: give another directory with --keystore-dir".to_owned()
+        }
         StateError::KeystoreFull { .. } => {
             "give it more with partition set --keystore-size SIZE, or the credential -chapkeystore NONE".to_owned()
         }
@@ -441,6 +449,10 @@ fn storage_hint(error: &StorageError) -> String {
         StorageError::NotDurable { .. } => {
             "the edit is done and need not be made again; see to the disk, since a power failure now may undo it".to_owned()
         }
+        StorageError::TooLong { path, .. } if path.ends_with("devices.json") => {
+            "nothing has changed: partition set --forget-devices 10 forgets the devices that the last 10 re-IPLs did not see"
+                .to_owned()
+        }
         StorageError::TooLong { path, .. } => format!(
             "nothing has changed: take something out of {} first",
             quoted(path)
@@ -467,6 +479,10 @@ fn storage_hint(error: &StorageError) -> String {
         ),
         StorageError::ForeignDirectory { what, .. } => format!(
             "run as its owner, or give a directory of your own with {}",
+            naming(what)
+        ),
+        StorageError::ForeignHome { what, .. } => format!(
+            "HOME is another user's: run as that user, with a HOME of your own (sudo -H), or give a directory with {}",
             naming(what)
         ),
         StorageError::ForeignFile { path, .. } => format!(

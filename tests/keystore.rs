@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use iscsiswiconfig::iop::config::{
@@ -14,7 +14,7 @@ use iscsiswiconfig::values::{ChapName, ChapSecret, IscsiName, KeystoreChoice, Su
 use tempfile::TempDir;
 
 use crate::common::TestEnvironment;
-use crate::state::{Fault, Moment, faulty_keystore, identity};
+use crate::state::{Fault, Moment, faulty_keystore, identity, on_machine, on_machine_in};
 
 const SECRET: &str = "SOMECHAPSECRET";
 const NEW_SECRET: &str = "ANOTHERSECRET1";
@@ -346,4 +346,283 @@ fn a_partition_goes_to_another_machine_with_its_passphrase_only() {
 
 fn status(environment: &TestEnvironment, line: &str) -> i32 {
     environment.run_line(line).status.code().unwrap()
+}
+
+/// Copies a directory with the modes and contents of its files.
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(copied.unwrap().success());
+}
+
+/// Opens a state directory that shares the keystore directory of `home`.
+fn beside(home: &Path, name: &str) -> Store {
+    let id = Ok("0123456789abcdef0123456789abcdef\n".to_owned());
+    on_machine_in(home, name, MACHINE_ID, id)
+}
+
+/// Returns the secrets that a state finds in their places, by target name; none for one that is not here.
+fn secrets(store: &Store) -> Vec<(String, Option<String>)> {
+    let configuration = store.revealed_configuration().unwrap();
+    let secret = |target: &iscsiswiconfig::iop::config::Target| {
+        let secret = target.chap.as_ref()?.secret()?;
+        Some(secret.reveal().to_owned())
+    };
+    let targets = configuration.targets.iter();
+    targets
+        .map(|target| (target.identity.target_name.to_string(), secret(target)))
+        .collect()
+}
+
+fn one(secret: &str) -> Vec<(String, Option<String>)> {
+    vec![(TARGET.to_owned(), Some(secret.to_owned()))]
+}
+
+#[test]
+fn a_copy_of_a_state_directory_gets_a_keystore_of_its_own_and_drops_nothing_of_the_originals() {
+    let home = tempfile::tempdir().unwrap();
+    let original = beside(home.path(), "state");
+    resize(&original, 4096).unwrap();
+    edit(&original, |configuration, partition| {
+        let chap = chap(Some(SECRET), None);
+        configuration
+            .add(identity(TARGET), chap, partition)
+            .unwrap();
+    })
+    .unwrap();
+    for (name, operation) in [
+        ("clear", Operation::Remove),
+        ("change", Operation::NewSecret),
+        ("disable", Operation::Disable),
+        ("stage", Operation::Stage),
+    ] {
+        copy(&home.path().join("state"), &home.path().join(name));
+        let copied = beside(home.path(), name);
+        assert_eq!(secrets(&copied), one(SECRET), "{name}: before a write");
+        operation.run(&copied).unwrap();
+        assert_eq!(secrets(&original), one(SECRET), "{name}: the original's");
+        let expected = match operation {
+            Operation::Remove => Vec::new(),
+            Operation::NewSecret => one(NEW_SECRET),
+            _ => one(SECRET),
+        };
+        assert_eq!(secrets(&copied), expected, "{name}: the copy's");
+        let ids = [&original, &copied].map(|store| store.partition().unwrap().keystore);
+        assert_ne!(ids[0], ids[1], "{name}");
+    }
+    // The owner drops what it no longer refers to.
+    Operation::Remove.run(&original).unwrap();
+    let held = original.open_keystore(&original.partition().unwrap());
+    assert!(held.unwrap().is_empty());
+}
+
+#[test]
+fn references_that_were_swapped_by_hand_are_an_error_and_give_no_target_anothers_secret() {
+    let home = Operation::Remove.home();
+    let store = store(home.path());
+    edit(&store, |configuration, partition| {
+        let chap = chap(Some(NEW_SECRET), None);
+        configuration
+            .add(identity("iqn.two"), chap, partition)
+            .unwrap();
+    })
+    .unwrap();
+    let path = home.path().join("state/config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let targets = document["record"]["targets"].as_array_mut().unwrap();
+    let references = [0, 1].map(|index: usize| targets[index]["chap"]["sealed"].clone());
+    for (target, reference) in targets.iter_mut().zip(references.into_iter().rev()) {
+        target["chap"]["sealed"] = reference;
+    }
+    fs::write(&path, document.to_string()).unwrap();
+    for error in [
+        store.revealed_configuration().map(|_| ()).unwrap_err(),
+        Operation::NewSecret.run(&store).unwrap_err(),
+    ] {
+        assert!(matches!(error, StateError::Misplaced(_)), "{error:?}");
+        assert!(error.to_string().contains(TARGET), "{error}");
+    }
+    fs::write(&path, text).unwrap();
+    assert_eq!(secrets(&store).len(), 2);
+}
+
+const MACHINE_ID: &str = "/etc/machine-id";
+
+fn here(home: &Path) -> Store {
+    let id = "0123456789abcdef0123456789abcdef\n";
+    on_machine(home, MACHINE_ID, Ok(id.to_owned()))
+}
+
+fn elsewhere(home: &Path) -> Store {
+    let id = "fedcba9876543210fedcba9876543210\n";
+    on_machine(home, MACHINE_ID, Ok(id.to_owned()))
+}
+
+/// Returns the files of the keystore directory with what they hold.
+fn keystore_files(home: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(home.join("keystore")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_keystore_of_another_machine_is_one_that_is_not_here_and_stays_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let original = here(home.path());
+    resize(&original, 4096).unwrap();
+    let add = |store: &Store, name: &str, secret: &str| {
+        edit(store, |configuration, partition| {
+            let chap = chap(Some(secret), None);
+            configuration.add(identity(name), chap, partition).unwrap();
+        })
+        .unwrap();
+    };
+    add(&original, TARGET, SECRET);
+    let files = keystore_files(home.path());
+
+    let moved = elsewhere(home.path());
+    assert_eq!(secrets(&moved), [(TARGET.to_owned(), None)]);
+    resize(&moved, 8192).unwrap();
+    Operation::Stage.mend(&moved);
+    assert_eq!(keystore_files(home.path()), files);
+    // Without a secret that was given here, the original finds its own again.
+    assert_eq!(secrets(&here(home.path())), one(SECRET));
+
+    add(&moved, "iqn.two", NEW_SECRET);
+    Operation::NewSecret.run(&moved).unwrap();
+    let both = vec![
+        (TARGET.to_owned(), Some(NEW_SECRET.to_owned())),
+        ("iqn.two".to_owned(), Some(NEW_SECRET.to_owned())),
+    ];
+    assert_eq!(secrets(&moved), both);
+    let after = keystore_files(home.path());
+    for file in files {
+        assert!(after.contains(&file), "{} has changed", file.0.display());
+    }
+    assert_eq!(after.len(), 3);
+}
+
+#[test]
+fn damage_is_told_apart_from_another_machine() {
+    let home = tempfile::tempdir().unwrap();
+    let original = here(home.path());
+    resize(&original, 4096).unwrap();
+    edit(&original, |configuration, partition| {
+        let chap = chap(Some(SECRET), None);
+        configuration
+            .add(identity(TARGET), chap, partition)
+            .unwrap();
+    })
+    .unwrap();
+    let (path, bytes) = keystore_files(home.path()).remove(0);
+    let text = String::from_utf8(bytes).unwrap();
+    let (front, back) = text.split_once("\"sealed\":\"").unwrap();
+    let other = if back.starts_with('A') { "B" } else { "A" };
+    fs::write(&path, format!("{front}\"sealed\":\"{other}{}", &back[1..])).unwrap();
+    let damaged = original.revealed_configuration().unwrap_err();
+    assert!(
+        damaged.to_string().contains("cannot be opened"),
+        "{damaged}"
+    );
+    assert!(elsewhere(home.path()).revealed_configuration().is_ok());
+}
+
+#[test]
+fn a_keystore_directory_that_is_or_is_in_the_state_directory_is_refused() {
+    let environment = TestEnvironment::new();
+    assert_eq!(status(&environment, "-setport -targetport 5"), 0);
+    std::os::unix::fs::symlink("state", environment.home().join("link")).unwrap();
+    for directory in ["state", "state/keystore", "state/a/b", "link/keystore"] {
+        let line = format!("--keystore-dir {directory} partition set --keystore-size 4096");
+        let output = environment.run_line(&line).assert_status(3);
+        assert!(output.stderr.contains("inside"), "{}", *output);
+    }
+    assert!(!environment.state_file("partition.json").exists());
+    assert!(!environment.state_file("keystore").exists());
+}
+
+#[test]
+fn an_export_is_validated_whole_before_anything_changes() {
+    use iscsiswiconfig::iop::keystore::{Salts, seal_export};
+    use std::os::unix::fs::PermissionsExt;
+
+    let environment = TestEnvironment::new();
+    assert_eq!(
+        status(&environment, "partition set --keystore-size 4096"),
+        0
+    );
+    assert_eq!(status(&environment, ADD), 0);
+    let private = |name: &str, bytes: &[u8]| {
+        let path = environment.home().join(name);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    private("passphrase", b"a passphrase\n");
+    let import = |size: &str, entries: &str| {
+        let partition = format!(r#"{{"release":"7.6","keystore_size":{size}}}"#);
+        let text = format!(r#"{{"schema":1,"partition":{partition},"entries":[{entries}]}}"#);
+        let salts = Salts {
+            file_key: zeroize::Zeroizing::new([1; 16]),
+            scrypt: [2; 16],
+            payload: [3; 16],
+        };
+        // A byte that is not UTF-8 stands where the text has a tilde.
+        let bytes: Vec<u8> = text
+            .bytes()
+            .map(|b| if b == b'~' { 0xff } else { b })
+            .collect();
+        private(
+            "export",
+            &seal_export(&bytes, "a passphrase", 1, &salts).unwrap(),
+        );
+        status(
+            &environment,
+            "partition import export --passphrase-file passphrase",
+        )
+    };
+    let entry = |id: char, secret: &str| {
+        let id = id.to_string().repeat(32);
+        format!(r#"{{"id":"{id}","secret":"{secret}"}}"#)
+    };
+    let before = environment.snapshot();
+    let files = keystore_files(environment.home());
+    let long = "A".repeat(256);
+    for (size, entries) in [
+        ("1048577", entry('1', "SECRET")),
+        ("-1", entry('1', "SECRET")),
+        ("37", entry('1', "SECRET")),
+        ("0", entry('1', "SECRET")),
+        ("4096", entry('1', "")),
+        ("4096", entry('1', "~")),
+        ("4096", entry('1', "\\u0007")),
+        ("4096", entry('1', &long)),
+        ("4096", [entry('1', "A"), entry('1', "B")].join(",")),
+    ] {
+        assert_eq!(import(size, &entries), 3, "{size} {entries}");
+        assert_eq!(environment.snapshot(), before, "{size} {entries}");
+        assert_eq!(
+            keystore_files(environment.home()),
+            files,
+            "{size} {entries}"
+        );
+    }
+    assert_eq!(import("4096", &entry('1', "SECRET")), 0);
+}
+
+#[test]
+fn a_secret_may_come_from_a_pipe() {
+    let environment = TestEnvironment::new();
+    let line = "iscsiswiconfig --secret-file <(sleep 0.1; echo SOMECHAPSECRET) \
+                -newname -initiatorchapsecret";
+    let mut shell = environment.command_of(Path::new("bash"));
+    shell.args(["-c", line]);
+    let output = environment.finish(shell);
+    assert_eq!(output.status.code(), Some(0), "{output}");
+    let text = fs::read_to_string(environment.state_file("config.json")).unwrap();
+    assert!(text.contains("SOMECHAPSECRET"), "{text}");
 }

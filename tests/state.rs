@@ -46,8 +46,8 @@ struct FaultyDisk {
     directory: PathBuf,
     operations: Arc<AtomicUsize>,
     fault: Option<(usize, Moment, Fault)>,
-    /// A file of the machine, and how reading it fails.
-    machine: Option<(PathBuf, io::ErrorKind)>,
+    /// A file of the machine, and what reading it gives.
+    machine: Option<(PathBuf, Result<String, io::ErrorKind>)>,
 }
 
 impl FaultyDisk {
@@ -108,7 +108,7 @@ impl FileSystem for FaultyDisk {
 
     fn read_machine_file(&self, path: &Path) -> io::Result<String> {
         match &self.machine {
-            Some((of, kind)) if path == of => Err((*kind).into()),
+            Some((of, text)) if path == of => text.clone().map_err(io::Error::from),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -548,15 +548,25 @@ fn a_field_that_a_record_lacks_has_its_default() {
     assert!(re_ipl.device_names.drives.is_empty());
 }
 
-/// Opens a state with a keystore directory on a machine of which one file cannot be read.
-fn on_machine(root: &Path, file: &str, kind: io::ErrorKind) -> Store {
+/// Opens a state with a keystore directory on a machine that has one file of its own.
+pub fn on_machine(root: &Path, file: &str, text: Result<String, io::ErrorKind>) -> Store {
+    on_machine_in(root, "state", file, text)
+}
+
+/// Opens another state directory that shares the keystore directory.
+pub fn on_machine_in(
+    root: &Path,
+    state: &str,
+    file: &str,
+    text: Result<String, io::ErrorKind>,
+) -> Store {
     let disk = FaultyDisk {
         directory: root.to_owned(),
         operations: Arc::default(),
         fault: None,
-        machine: Some((file.into(), kind)),
+        machine: Some((file.into(), text)),
     };
-    Store::on(Box::new(disk), root.join("state"), LOCK_TIMEOUT).with_keystore(root.join("keystore"))
+    Store::on(Box::new(disk), root.join(state), LOCK_TIMEOUT).with_keystore(root.join("keystore"))
 }
 
 #[test]
@@ -568,7 +578,7 @@ fn a_machine_whose_identity_cannot_be_read_seals_nothing_and_has_no_other_name()
             io::ErrorKind::InvalidData,
         ] {
             let home = tempfile::tempdir().unwrap();
-            let faulty = on_machine(home.path(), file, kind);
+            let faulty = on_machine(home.path(), file, Err(kind));
             assert!(faulty.generated_name().is_err(), "{file} {kind:?}");
             let enabled = faulty.edit_partition(|_, partition, _| {
                 partition.keystore_size = 4096;
@@ -588,7 +598,7 @@ fn a_machine_whose_identity_cannot_be_read_seals_nothing_and_has_no_other_name()
         }
     }
     let home = tempfile::tempdir().unwrap();
-    let without = on_machine(home.path(), "/etc/machine-id", io::ErrorKind::NotFound);
+    let without = on_machine(home.path(), "/etc/machine-id", Err(io::ErrorKind::NotFound));
     assert!(without.generated_name().unwrap().is_some());
 }
 
@@ -650,4 +660,44 @@ fn a_file_size_limit_is_an_error_and_not_a_death() {
     let output = environment.finish(shell).assert_status(3);
     assert!(output.stderr.contains("ulimit -f"), "{}", *output);
     assert_eq!(environment.run_line(add).status.code(), Some(0));
+}
+
+#[test]
+fn devices_that_were_long_not_seen_are_forgotten_when_asked() {
+    let environment = crate::common::TestEnvironment::new();
+    let store = store(&environment.state());
+    // The first re-IPL finds a device, and the two behind it do not.
+    for re_ipl_number in 1..=3 {
+        let re_ipl = store.begin_re_ipl().unwrap();
+        let mut names = re_ipl.device_names.clone();
+        let mut seen = std::collections::BTreeSet::new();
+        if re_ipl_number == 1 {
+            let serial = "A".to_owned();
+            names.name(DeviceKind::Library, &DeviceKey::Serial { serial });
+            seen.insert("TAPMLB01");
+        }
+        names.note_seen(&seen, re_ipl_number);
+        let active = ActiveConfiguration {
+            ipl_count: re_ipl_number,
+            ..ActiveConfiguration::default()
+        };
+        re_ipl.record(&active, &names).unwrap();
+    }
+    let names = || {
+        let re_ipl = store.begin_re_ipl().unwrap();
+        re_ipl
+            .device_names
+            .libraries
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let forget = |count: &str| {
+        let output = environment.run(&["partition", "set", "--forget-devices", count]);
+        output.assert_status(0).stderr.clone()
+    };
+    assert!(forget("3").contains("none"));
+    assert_eq!(names(), ["TAPMLB01"]);
+    assert!(forget("2").contains("TAPMLB01"));
+    assert!(names().is_empty());
 }

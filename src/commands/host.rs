@@ -38,7 +38,10 @@ pub(super) fn chap_algorithms(host: &HostOptions) -> Result<Vec<ChapAlgorithm>, 
 pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
     let default = ProjectDirs::from("", "", "iscsiswiconfig");
     let default = default.as_ref();
-    let state = named(&host.state_dir, STATE_DIR_VARIABLE)
+    let named_state = named(&host.state_dir, STATE_DIR_VARIABLE);
+    let named_keystore = named(&host.keystore_dir, KEYSTORE_DIR_VARIABLE);
+    let from_home = (named_state.is_none(), named_keystore.is_none());
+    let state = named_state
         .or_else(|| default?.state_dir().map(PathBuf::from))
         .ok_or_else(|| CommandError {
             kind: ErrorKind::State,
@@ -48,13 +51,13 @@ pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
                 "name a directory with --state-dir or {STATE_DIR_VARIABLE}"
             )],
         })?;
-    let keystore = named(&host.keystore_dir, KEYSTORE_DIR_VARIABLE)
-        .or_else(|| Some(default?.data_local_dir().join("keystore")));
+    let keystore = named_keystore.or_else(|| Some(default?.data_local_dir().join("keystore")));
     let store = Store::new(state, host.lock_timeout);
-    Ok(match keystore {
+    let store = match keystore {
         Some(directory) => store.with_keystore(directory),
         None => store,
-    })
+    };
+    Ok(store.from_home(from_home.0, from_home.1))
 }
 
 /// Returns the directory that the command line names, else the environment.

@@ -1,5 +1,6 @@
 //! `partition`: shows and changes the partition and its Platform KeyStore, and carries them to another machine.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,15 +16,16 @@ use crate::cli::{HostOptions, PartitionCommand, PartitionFile, PartitionSettings
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::{Configuration, PartitionChange, PartitionRecord, Release, UuidChoice};
 use crate::iop::keystore::{
-    EntryId, PassphraseError, Salts, WORK_FACTOR, cost, open_export, seal_export,
+    Binding, EntryId, MAX_CAPACITY, PassphraseError, Salts, WORK_FACTOR, cost, open_export,
+    seal_export,
 };
-use crate::iop::store::{Identity, Store, UuidSource};
+use crate::iop::store::{Identity, StateError, Store, UuidSource};
 use crate::iop::warning::Warning;
 use crate::render::text::Page;
 use crate::render::words::Code;
 use crate::render::words::error::file_code;
-use crate::values::Size;
-use crate::values::characters::escape;
+use crate::storage::{StorageError, quoted};
+use crate::values::{Size, Subject};
 
 /// The most bytes that are read of an exported file: more than the largest KeyStore takes.
 const EXPORT_LIMIT: u64 = 16 << 20;
@@ -89,6 +91,16 @@ fn set(
     }
     if options.uuid.is_some() {
         warn_of_new_name(store, terminal)?;
+    }
+    if let Some(count) = options.forget_devices {
+        let forgotten = store.forget_devices(count)?;
+        let names = match forgotten.is_empty() {
+            true => "none".to_owned(),
+            false => forgotten.join(", "),
+        };
+        terminal
+            .notes()
+            .line(&format!("devices that were forgotten: {names}"));
     }
     Ok(())
 }
@@ -243,6 +255,9 @@ struct Export {
 struct ExportedEntry {
     id: EntryId,
     secret: Zeroizing<String>,
+    /// What the entry belongs to; none in a file of a version before 0.2.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    belongs_to: Option<Binding>,
 }
 
 fn export(to: &PartitionFile, store: &Store) -> Result<(), CommandError> {
@@ -262,9 +277,10 @@ fn export(to: &PartitionFile, store: &Store) -> Result<(), CommandError> {
     let entries: Vec<ExportedEntry> = store
         .open_keystore(&partition)?
         .iter()
-        .map(|(id, secret)| ExportedEntry {
+        .map(|(id, entry)| ExportedEntry {
             id,
-            secret: Zeroizing::new(secret.to_owned()),
+            secret: entry.secret.clone(),
+            belongs_to: entry.belongs_to,
         })
         .collect();
     // Escaping doubles a secret at most; a buffer that grew would leave unwiped copies behind.
@@ -289,7 +305,17 @@ fn export(to: &PartitionFile, store: &Store) -> Result<(), CommandError> {
         // Best effort: the failure that led here is the one to report.
         let _ = fs::remove_file(file);
         file_failure(error, "write", file)
-    })
+    })?;
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|source| {
+            let path = file.to_owned();
+            StateError::from(StorageError::NotDurable { path, source }).into()
+        })
 }
 
 /// Makes the file of an export, which must not be there yet.
@@ -305,7 +331,11 @@ fn import(from: &PartitionFile, store: &Store) -> Result<(), CommandError> {
     let file = &*from.file;
     let mut sealed = Vec::new();
     File::open(file)
-        .and_then(|input| input.take(EXPORT_LIMIT).read_to_end(&mut sealed))
+        .and_then(|input| input.take(EXPORT_LIMIT + 1).read_to_end(&mut sealed))
+        .and_then(|length| match length as u64 > EXPORT_LIMIT {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(()),
+        })
         .map_err(|error| file_failure(error, "read", file))?;
     let document = open_export(&sealed, &passphrase(from, false)?)
         .map_err(|error| export_failure(error, file))?;
@@ -313,22 +343,56 @@ fn import(from: &PartitionFile, store: &Store) -> Result<(), CommandError> {
         .ok()
         .filter(|export: &Export| export.schema == 1)
         .ok_or_else(|| export_failure(PassphraseError::Format, file))?;
+    validate(&export).map_err(|fault| CommandError {
+        kind: ErrorKind::State,
+        code: Code::ExportUnusable,
+        error: anyhow::anyhow!("cannot use {}: {fault}", quoted(file)),
+        hints: vec!["nothing has changed: make the export anew".to_owned()],
+    })?;
     store.edit_partition(|configuration, partition, brought| {
         for entry in &export.entries {
-            brought.insert(entry.id, &entry.secret);
+            brought.insert(entry.id, &entry.secret, entry.belongs_to);
         }
         // The entries that were here count before the partition may shrink around them.
-        configuration.reveal(brought);
+        configuration.reveal(brought).map_err(StateError::from)?;
         let change = PartitionChange {
             uuid: export.partition.uuid,
             release: Some(export.partition.release),
             keystore_size: Some(export.partition.keystore_size),
             move_to_disk: false,
         };
+        // The KeyStore's id stays where it is: here it would be that of another state directory.
         configuration.repartition(partition, change)?;
-        partition.keystore = partition.keystore.or(export.partition.keystore);
         Ok::<_, CommandError>(())
     })
+}
+
+/// Holds what an export says against the limits that `partition set` and the configuration have.
+fn validate(export: &Export) -> Result<(), String> {
+    let size = export.partition.keystore_size;
+    if size > MAX_CAPACITY {
+        return Err(format!(
+            "its KeyStore has {size} bytes, and {MAX_CAPACITY} is the limit"
+        ));
+    }
+    let mut ids = BTreeSet::new();
+    let mut used = 0_u64;
+    for entry in &export.entries {
+        // No text of an error holds a secret, so the value's own error is not shown.
+        if entry.secret.is_empty() || Subject::ChapSecret.check_piece(&entry.secret).is_err() {
+            return Err(format!("entry {} is no CHAP secret", entry.id));
+        }
+        if !ids.insert(entry.id) {
+            return Err(format!("entry {} is there twice", entry.id));
+        }
+        used = used.saturating_add(cost(&entry.secret));
+    }
+    match used > size {
+        true => Err(format!(
+            "its entries take {used} bytes, and its KeyStore has {size}"
+        )),
+        false => Ok(()),
+    }
 }
 
 fn passphrase(options: &PartitionFile, new: bool) -> Result<Zeroizing<String>, CommandError> {
@@ -369,21 +433,16 @@ fn file_failure(error: io::Error, operation: &str, file: &Path) -> CommandError 
     CommandError {
         kind: ErrorKind::State,
         code: file_code(&error),
-        error: anyhow::Error::new(error).context(format!("cannot {operation} {}", shown(file))),
+        error: anyhow::Error::new(error).context(format!("cannot {operation} {}", quoted(file))),
         hints: vec![hint.to_owned()],
     }
-}
-
-/// Returns a path as a message may show it.
-fn shown(file: &Path) -> String {
-    escape(&file.to_string_lossy())
 }
 
 fn export_failure(error: PassphraseError, file: &Path) -> CommandError {
     CommandError {
         kind: ErrorKind::State,
         code: Code::ExportUnusable,
-        error: anyhow::Error::new(error).context(format!("cannot use {}", shown(file))),
+        error: anyhow::Error::new(error).context(format!("cannot use {}", quoted(file))),
         hints: vec![
             "nothing has changed: give the file and the passphrase of partition export".to_owned(),
         ],

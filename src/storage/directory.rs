@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub struct Directory {
     pub forbidden_of_files: u32,
     /// Whether the directory itself may be a symbolic link.
     pub links: Links,
+    /// Whether the path comes from HOME. Root does not make such a directory in another user's, as under sudo: that user could
+    /// not use it.
+    pub from_home: bool,
     /// How long a lock that another process holds is waited for.
     pub lock_timeout: Duration,
     /// The disk that it is on.
@@ -57,6 +61,17 @@ impl Directory {
     pub fn prepare(&self) -> Result<OpenDirectory, StorageError> {
         if let Some(open) = self.open()? {
             return Ok(open);
+        }
+        if self.from_home
+            && rustix::process::geteuid().is_root()
+            && let Some(owner) = owner_of_parent(&self.path)
+            && owner != 0
+        {
+            return Err(StorageError::ForeignHome {
+                what: self.what,
+                path: self.path.clone(),
+                owner,
+            });
         }
         self.disk
             .make_directory(&self.path)
@@ -287,6 +302,12 @@ impl fmt::Debug for OpenDirectory {
             .field(&self.directory.path)
             .finish()
     }
+}
+
+/// Returns who owns the directory in which this one would be made, or the first of its parents.
+fn owner_of_parent(path: &Path) -> Option<u32> {
+    let mut parents = path.ancestors().skip(1);
+    parents.find_map(|parent| parent.metadata().ok().map(|metadata| metadata.uid()))
 }
 
 /// Returns whether a file is neither root's nor the user's. To root, another user's is foreign.

@@ -84,6 +84,19 @@ pub enum StorageError {
         /// The owner's user id.
         owner: u32,
     },
+    /// Root would make a directory in the home of another user.
+    #[error(
+        "the {what} directory {} would be made in a directory of user id {owner}",
+        quoted(path)
+    )]
+    ForeignHome {
+        /// Which directory: state, keystore or media.
+        what: &'static str,
+        /// The directory.
+        path: PathBuf,
+        /// The owner's user id.
+        owner: u32,
+    },
     /// Another process holds a lock.
     #[error("{} is locked{}", quoted(path), holder(*pid))]
     Locked {

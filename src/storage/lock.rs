@@ -79,6 +79,7 @@ mod tests {
             forbidden: 0o022,
             forbidden_of_files: 0o077,
             links: Links::Followed,
+            from_home: false,
             lock_timeout: Duration::ZERO,
             disk: Arc::new(SystemFileSystem),
         };

@@ -49,3 +49,49 @@ fn a_user_who_is_not_root_uses_his_own_state_and_roots_but_no_third_ones() {
         }
     }
 }
+
+#[test]
+fn a_record_of_another_user_is_refused_by_root_too() {
+    let environment = TestEnvironment::new();
+    environment.run(&add("iqn.a:b", &[])).assert_status(0);
+    let _ = environment.reipl(4);
+    for (name, reader) in [
+        ("config.json", &["-setport", "-targetport", "5"][..]),
+        ("active.json", &["-dumptargets"]),
+    ] {
+        let path = environment.state_file(name);
+        chown(&path, Some(65534), Some(65534)).expect("chown: run the tests as root");
+        environment
+            .run(reader)
+            .assert_status(3)
+            .says(&[name, "65534"]);
+        chown(&path, Some(0), Some(0)).unwrap();
+    }
+    environment.run(&["-dumptargets"]).assert_status(0);
+}
+
+#[test]
+fn root_makes_nothing_in_the_home_of_another_user() {
+    let environment = TestEnvironment::new();
+    chown(environment.home(), Some(65534), Some(65534)).expect("chown: run the tests as root");
+    let run = |words: &[&str], state: bool| {
+        let mut command = environment.command();
+        command
+            .env_remove("ISCSISWICONFIG_KEYSTORE_DIR")
+            .args(words);
+        if !state {
+            command.env_remove("ISCSISWICONFIG_STATE_DIR");
+        }
+        environment.finish(command)
+    };
+    run(&["-setport", "-targetport", "5"], false)
+        .assert_status(3)
+        .hints(&["sudo -H", "--state-dir"]);
+    assert_eq!(fs::read_dir(environment.home()).unwrap().count(), 0);
+    // One that was named is made where it was named; the keystore directory still comes from HOME.
+    run(&["-setport", "-targetport", "5"], true).assert_status(0);
+    run(&["partition", "set", "--keystore-size", "4096"], true)
+        .assert_status(3)
+        .hints(&["--keystore-dir"]);
+    assert_eq!(fs::read_dir(environment.home()).unwrap().count(), 1);
+}

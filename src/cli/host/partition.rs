@@ -32,6 +32,8 @@ pub struct PartitionSettings {
     pub keystore_size: Option<Size>,
     /// `--move-to-disk`: credentials may go to disk in plain text.
     pub move_to_disk: bool,
+    /// `--forget-devices`: how many re-IPLs must not have seen a device that is forgotten.
+    pub forget_devices: Option<u64>,
 }
 
 /// What `partition export` and `partition import` take.
@@ -51,6 +53,7 @@ impl PartitionCommand {
                 release: matches.get_one::<String>("release").cloned(),
                 keystore_size: matches.get_one("keystore-size").copied(),
                 move_to_disk: matches.get_flag("move-to-disk"),
+                forget_devices: matches.get_one("forget-devices").copied(),
             }),
             Some(("export", matches)) => Self::Export(PartitionFile::from_matches(matches)),
             Some(("import", matches)) => Self::Import(PartitionFile::from_matches(matches)),
@@ -118,6 +121,15 @@ pub(super) fn command() -> Command {
                         .long("move-to-disk")
                         .action(ArgAction::SetTrue)
                         .help("Let AVAIL credentials that lose their place go to disk in plain text"),
+                    Arg::new("forget-devices")
+                        .long("forget-devices")
+                        .value_name("COUNT")
+                        .value_parser(value_parser!(u64).range(1..))
+                        .help("Forget the names of devices that the last COUNT re-IPLs did not see")
+                        .long_help(
+                            "Forget the names of devices that the last COUNT re-IPLs did not see. Other devices can be given \
+                             these names then.",
+                        ),
                 ]),
         )
         .subcommand(
@@ -190,6 +202,7 @@ mod tests {
             release: Some("7.5".to_owned()),
             keystore_size: Some("4KiB".parse().unwrap()),
             move_to_disk: true,
+            forget_devices: Some(10),
         };
         let words = [
             "set",
@@ -197,6 +210,7 @@ mod tests {
             "--release=7.5",
             "--keystore-size=4096",
             "--move-to-disk",
+            "--forget-devices=10",
         ];
         assert_eq!(parsed(&words).unwrap(), PartitionCommand::Set(set));
         let file = PartitionFile {

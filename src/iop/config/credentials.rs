@@ -1,9 +1,10 @@
 //! Where the secret of a credential rests, and which secrets belong into the Platform KeyStore.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use super::{Configuration, KeystoreUse, PartitionRecord, Target};
-use crate::iop::keystore::{EntryId, Keystore};
+use super::{Configuration, KeystoreUse, PartitionRecord, Target, TargetIdentity};
+use crate::iop::keystore::{Binding, EntryId, Keystore};
 use crate::values::{ChapName, ChapSecret, KeystoreChoice};
 
 /// A CHAP name with its secret.
@@ -115,19 +116,33 @@ impl Configuration {
     }
 
     /// Puts secrets beside the references to them. A reference to what the KeyStore does not hold stays alone.
-    pub fn reveal(&mut self, keystore: &Keystore) {
-        for chap in self.targets.iter_mut().filter_map(|t| t.chap.as_mut()) {
-            if let StoredSecret::Sealed(id) = chap.secret
-                && let Some(Ok(secret)) = keystore.get(id).map(ChapSecret::parse)
-            {
-                chap.secret = StoredSecret::Opened(id, secret);
+    ///
+    /// # Errors
+    /// [`MisplacedReference`] when an entry belongs to something else than what refers to it: no target ever gets the secret
+    /// of another one.
+    pub fn reveal(&mut self, keystore: &Keystore) -> Result<(), MisplacedReference> {
+        for target in &mut self.targets {
+            let Some(chap) = &mut target.chap else {
+                continue;
+            };
+            if let StoredSecret::Sealed(id) = chap.secret {
+                let secret = keystore
+                    .get(id, binding(&target.identity))
+                    .map_err(|_| MisplacedReference(format!("target {}", target.identity)))?;
+                if let Some(Ok(secret)) = secret.map(ChapSecret::parse) {
+                    chap.secret = StoredSecret::Opened(id, secret);
+                }
             }
         }
-        if let Some(id) = self.staged.chap_secret_sealed
-            && let Some(secret) = keystore.get(id)
-        {
-            self.staged.chap_secret = Some(secret.to_owned().into());
+        if let Some(id) = self.staged.chap_secret_sealed {
+            let secret = keystore
+                .get(id, staged_binding())
+                .map_err(|_| MisplacedReference("what is staged".to_owned()))?;
+            if let Some(secret) = secret {
+                self.staged.chap_secret = Some(secret.to_owned().into());
+            }
         }
+        Ok(())
     }
 
     /// Puts references in the place of the secrets that belong into the Platform KeyStore, secrets in the place of those that
@@ -153,7 +168,7 @@ impl Configuration {
             };
             chap.secret = if belongs(target.keystore, partition) {
                 let id = id.map_or_else(&mut new_id, Ok)?;
-                held.insert(id, secret.reveal());
+                held.insert(id, secret.reveal(), Some(binding(&target.identity)));
                 StoredSecret::Sealed(id)
             } else {
                 StoredSecret::Plain(secret)
@@ -163,7 +178,7 @@ impl Configuration {
         if let Some(secret) = staged.chap_secret.take() {
             if belongs(staged.keystore.unwrap_or_default(), partition) {
                 let id = staged.chap_secret_sealed.map_or_else(&mut new_id, Ok)?;
-                held.insert(id, &secret);
+                held.insert(id, &secret, Some(staged_binding()));
                 staged.chap_secret_sealed = Some(id);
             } else {
                 staged.chap_secret = Some(secret);
@@ -172,6 +187,26 @@ impl Configuration {
         }
         Ok(held)
     }
+}
+
+/// A reference to an entry of the Platform KeyStore that belongs to something else.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the entry of the Platform KeyStore that {0} refers to belongs to something else")]
+pub struct MisplacedReference(String);
+
+/// Returns what binds an entry to a target: its identity as it is configured.
+fn binding(identity: &TargetIdentity) -> Binding {
+    Binding::to(&[
+        "target",
+        &identity.initiator_name.to_string(),
+        identity.target_name.as_str(),
+        identity.target_host_name.as_str(),
+        &identity.target_port.to_string(),
+    ])
+}
+
+fn staged_binding() -> Binding {
+    Binding::to(&["staged"])
 }
 
 /// Returns whether a secret with this choice rests in the Platform KeyStore.

@@ -16,7 +16,7 @@ mod credentials;
 mod partition;
 mod staged;
 
-pub use credentials::{ChapCredentials, StoredSecret};
+pub use credentials::{ChapCredentials, MisplacedReference, StoredSecret};
 pub use partition::{
     KeystoreUse, PartitionChange, PartitionError, PartitionRecord, Release, UuidChoice,
     WrongRelease, WrongUuid, plain_uuid,

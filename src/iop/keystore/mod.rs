@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -69,10 +70,50 @@ impl TryFrom<String> for EntryId {
     }
 }
 
+/// What an entry belongs to, as a digest: it is sealed with the entry, so that a reference to it from anywhere else is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Binding(EntryId);
+
+impl Binding {
+    /// Returns the binding to what these words name, letter case aside.
+    pub fn to(words: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for word in words {
+            hash.update(word.to_ascii_lowercase());
+            hash.update([0]);
+        }
+        let mut digest = [0; 16];
+        digest
+            .iter_mut()
+            .zip(hash.finalize())
+            .for_each(|(to, from)| *to = from);
+        Self(EntryId(digest))
+    }
+}
+
+/// A secret in a KeyStore. Wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The secret.
+    pub secret: Zeroizing<String>,
+    /// What it belongs to; none for an entry of a version before 0.2.0, which gets its binding with the next edit.
+    pub belongs_to: Option<Binding>,
+}
+
 /// What a KeyStore holds: secrets by the id that the configuration refers to them with. Wiped when dropped.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Keystore {
-    entries: BTreeMap<EntryId, Zeroizing<String>>,
+    entries: BTreeMap<EntryId, Entry>,
+}
+
+/// The form of the entries as bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Id, length of the secret in two bytes, secret: before 0.2.0.
+    Unbound,
+    /// Id, binding (zeros for none), length of the secret in two bytes, secret.
+    Bound,
 }
 
 /// Entries that are not of the form that [`Keystore`] writes.
@@ -80,29 +121,42 @@ pub struct Keystore {
 #[error("the entries are malformed")]
 pub struct MalformedEntries;
 
+/// An entry that is referred to from where it does not belong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the entry belongs to something else")]
+pub struct Misplaced;
+
 impl Keystore {
-    /// Returns a secret, if it is here.
-    pub fn get(&self, id: EntryId) -> Option<&str> {
-        self.entries.get(&id).map(|secret| secret.as_str())
+    /// Returns the secret of an entry that belongs to what refers to it, if it is here.
+    ///
+    /// # Errors
+    /// [`Misplaced`] when it belongs to something else.
+    pub fn get(&self, id: EntryId, asker: Binding) -> Result<Option<&str>, Misplaced> {
+        match self.entries.get(&id) {
+            None => Ok(None),
+            Some(entry) if entry.belongs_to.is_none_or(|to| to == asker) => {
+                Ok(Some(entry.secret.as_str()))
+            }
+            Some(_) => Err(Misplaced),
+        }
     }
 
     /// Returns what is held.
-    pub fn iter(&self) -> impl Iterator<Item = (EntryId, &str)> {
-        self.entries
-            .iter()
-            .map(|(id, secret)| (*id, secret.as_str()))
+    pub fn iter(&self) -> impl Iterator<Item = (EntryId, &Entry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
     }
 
     /// Keeps a secret under an id, in the place of the one that was kept there.
-    pub fn insert(&mut self, id: EntryId, secret: &str) {
-        self.entries.insert(id, Zeroizing::new(secret.to_owned()));
+    pub fn insert(&mut self, id: EntryId, secret: &str, belongs_to: Option<Binding>) {
+        let secret = Zeroizing::new(secret.to_owned());
+        self.entries.insert(id, Entry { secret, belongs_to });
     }
 
     /// Returns this KeyStore with the entries of another one beside its own.
     pub fn joined(&self, other: &Self) -> Self {
         let mut joined = self.clone();
-        for (id, secret) in other.iter() {
-            joined.insert(id, secret);
+        for (id, entry) in other.iter() {
+            joined.entries.insert(id, entry.clone());
         }
         joined
     }
@@ -115,17 +169,21 @@ impl Keystore {
     /// Returns what is used of the capacity, in bytes.
     pub fn used(&self) -> u64 {
         self.iter()
-            .map(|(_, secret)| cost(secret))
+            .map(|(_, entry)| cost(&entry.secret))
             .fold(0, u64::saturating_add)
     }
 
-    /// Returns the entries as bytes, with room for a tag behind them: id, length of the secret in two bytes, secret.
+    /// Returns the entries as bytes in the form [`Form::Bound`], with room for a tag behind them.
     fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let length: usize = self.entries.values().map(|secret| 18 + secret.len()).sum();
+        let lengths = self.entries.values().map(|entry| 34 + entry.secret.len());
+        let length: usize = lengths.sum();
         // Sized beforehand: a buffer that grew would leave unwiped secrets behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(length + sealing::TAG_LENGTH));
-        for (id, secret) in self.iter() {
+        for (id, entry) in self.iter() {
             bytes.extend_from_slice(&id.0);
+            let binding = entry.belongs_to.map_or([0; 16], |Binding(digest)| digest.0);
+            bytes.extend_from_slice(&binding);
+            let secret = &entry.secret;
             let length = u16::try_from(secret.len()).unwrap_or(u16::MAX);
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(secret.as_bytes().get(..usize::from(length)).unwrap_or(&[]));
@@ -133,16 +191,22 @@ impl Keystore {
         bytes
     }
 
-    fn from_bytes(mut bytes: &[u8]) -> Result<Self, MalformedEntries> {
+    fn from_bytes(mut bytes: &[u8], form: Form) -> Result<Self, MalformedEntries> {
         let mut keystore = Self::default();
         while !bytes.is_empty() {
-            let (id, rest) = bytes.split_first_chunk().ok_or(MalformedEntries)?;
+            let (id, mut rest) = bytes.split_first_chunk().ok_or(MalformedEntries)?;
+            let mut belongs_to = None;
+            if form == Form::Bound {
+                let (binding, behind) = rest.split_first_chunk().ok_or(MalformedEntries)?;
+                belongs_to = (*binding != [0; 16]).then_some(Binding(EntryId(*binding)));
+                rest = behind;
+            }
             let (length, rest) = rest.split_first_chunk().ok_or(MalformedEntries)?;
             let (secret, rest) = rest
                 .split_at_checked(usize::from(u16::from_be_bytes(*length)))
                 .ok_or(MalformedEntries)?;
             let secret = std::str::from_utf8(secret).map_err(|_| MalformedEntries)?;
-            keystore.insert(EntryId(*id), secret);
+            keystore.insert(EntryId(*id), secret, belongs_to);
             bytes = rest;
         }
         Ok(keystore)
@@ -168,12 +232,16 @@ mod tests {
     fn an_entry_takes_32_bytes_and_its_secret() {
         let mut keystore = Keystore::default();
         assert_eq!(keystore.used(), 0);
-        keystore.insert(EntryId([1; 16]), "SOMECHAPSECRET");
+        keystore.insert(EntryId([1; 16]), "SOMECHAPSECRET", None);
         assert_eq!(keystore.used(), 46);
-        keystore.insert(EntryId([1; 16]), "OTHER");
+        let (one, two) = (Binding::to(&["one"]), Binding::to(&["two"]));
+        keystore.insert(EntryId([1; 16]), "OTHER", Some(one));
         assert_eq!(keystore.used(), 37);
-        assert_eq!(keystore.get(EntryId([1; 16])), Some("OTHER"));
-        assert_eq!(keystore.get(EntryId([2; 16])), None);
+        assert_eq!(keystore.get(EntryId([1; 16]), one), Ok(Some("OTHER")));
+        assert_eq!(keystore.get(EntryId([1; 16]), two), Err(Misplaced));
+        assert_eq!(keystore.get(EntryId([2; 16]), one), Ok(None));
+        assert_ne!(Binding::to(&["a", "b"]), Binding::to(&["ab", ""]));
+        assert_eq!(Binding::to(&["A"]), Binding::to(&["a"]));
     }
 
     #[test]
@@ -189,7 +257,7 @@ mod tests {
     #[test]
     fn no_debug_text_shows_a_secret() {
         let mut keystore = Keystore::default();
-        keystore.insert(EntryId([1; 16]), "GEHEIM");
+        keystore.insert(EntryId([1; 16]), "GEHEIM", None);
         assert!(!format!("{keystore:?}").contains("GEHEIM"));
     }
 
@@ -198,18 +266,20 @@ mod tests {
         fn what_is_written_is_read_again(secrets in proptest::collection::vec("[ -~]{0,255}", 0..20)) {
             let mut keystore = Keystore::default();
             for (index, secret) in (0_u8..).zip(&secrets) {
-                keystore.insert(EntryId([index; 16]), secret);
+                let binding = (index % 2 == 0).then(|| Binding::to(&[secret]));
+                keystore.insert(EntryId([index; 16]), secret, binding);
             }
             let bytes = keystore.to_bytes();
-            prop_assert_eq!(Keystore::from_bytes(&bytes), Ok(keystore));
+            prop_assert_eq!(Keystore::from_bytes(&bytes, Form::Bound), Ok(keystore));
             if let Some((_, short)) = bytes.split_last() {
-                prop_assert!(Keystore::from_bytes(short).is_err());
+                prop_assert!(Keystore::from_bytes(short, Form::Bound).is_err());
             }
         }
 
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = Keystore::from_bytes(&bytes);
+            let _ = Keystore::from_bytes(&bytes, Form::Bound);
+            let _ = Keystore::from_bytes(&bytes, Form::Unbound);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::iop::config::MisplacedReference;
 use crate::iop::keystore::UnsealError;
 use crate::storage::{StorageError, quoted};
 
@@ -41,6 +42,21 @@ pub enum StateError {
         /// Why.
         source: UnsealError,
     },
+    /// The configuration refers to an entry of the KeyStore that belongs to something else.
+    #[error(transparent)]
+    Misplaced(#[from] MisplacedReference),
+    /// The keystore directory is the state directory, or in it.
+    #[error(
+        "the keystore directory {} is inside the state directory {}",
+        quoted(keystore),
+        quoted(state)
+    )]
+    KeystoreInState {
+        /// The keystore directory.
+        keystore: PathBuf,
+        /// The state directory.
+        state: PathBuf,
+    },
     /// The secret that a KeyStore was sealed with is gone.
     #[error(
         "the Platform KeyStore {} cannot be opened: {} is not there",
@@ -65,4 +81,20 @@ pub enum StateError {
         /// What would be used, in bytes.
         needed: u64,
     },
+}
+
+impl StateError {
+    /// Returns the error for a step that another one was to follow: what was written then is not yet the edit.
+    pub(super) fn before_the_end(self) -> Self {
+        match self {
+            Self::Storage(StorageError::NotDurable { path, source }) => {
+                Self::Storage(StorageError::Io {
+                    operation: "sync",
+                    path,
+                    source,
+                })
+            }
+            error => error,
+        }
+    }
 }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::active::ActiveConfiguration;
 use super::error::StateError;
 use super::identity::Machine;
+use super::keystore::Standing;
 use super::record::{self, ACTIVE};
 use crate::iop::config::{Configuration, PartitionRecord};
 use crate::iop::devices::names::DeviceNames;
@@ -49,6 +50,7 @@ impl Store {
                 what: "state",
                 forbidden: 0o022,
                 forbidden_of_files: 0o077,
+                from_home: false,
                 lock_timeout,
                 links: Links::Followed,
                 disk: Arc::from(disk),
@@ -66,6 +68,7 @@ impl Store {
             what: "keystore",
             forbidden: 0o077,
             forbidden_of_files: 0o077,
+            from_home: false,
             lock_timeout: self.state.lock_timeout,
             links: Links::Followed,
             disk: Arc::clone(&self.state.disk),
@@ -74,6 +77,17 @@ impl Store {
             keystore: Some(keystore),
             ..self
         }
+    }
+
+    /// Returns the state with what is known of where its directories' paths come from: root makes none from HOME in the home of
+    /// another user.
+    #[must_use]
+    pub fn from_home(mut self, state: bool, keystore: bool) -> Self {
+        self.state.from_home = state;
+        if let Some(directory) = &mut self.keystore {
+            directory.from_home = keystore;
+        }
+        self
     }
 
     /// Returns the state directory.
@@ -103,7 +117,7 @@ impl Store {
             if references.is_empty() {
                 return Ok(configuration);
             }
-            configuration.reveal(&self.open_keystore(&self.partition()?)?);
+            configuration.reveal(&self.open_keystore(&self.partition()?)?)?;
             attempts -= 1;
             // A writer drops an entry only after it has replaced the configuration that refers to it.
             if configuration.references().is_empty()
@@ -161,13 +175,13 @@ impl Store {
             None => None,
         };
         let mut configuration = self.read_configuration(Some(&state))?;
-        let on_disk = self.open_keystore(&old_partition)?;
+        let (on_disk, standing) = self.find_keystore(&old_partition, Some(state.identity()))?;
         let mut partition = old_partition.clone();
-        configuration.reveal(&on_disk);
+        configuration.reveal(&on_disk).map_err(StateError::from)?;
         let before = configuration.keystore_used(&partition);
         let mut brought = Keystore::default();
         let result = change(&mut configuration, &mut partition, &mut brought)?;
-        configuration.reveal(&brought);
+        configuration.reveal(&brought).map_err(StateError::from)?;
 
         let used = configuration.keystore_used(&partition);
         if partition.keystore_use().is_enabled() && used > partition.keystore_size && used > before
@@ -186,7 +200,22 @@ impl Store {
         }
         // What was brought here and nothing refers to may wait for its configuration until the next edit.
         let new = brought.joined(&new);
-        if partition.keystore.is_none() && partition.keystore_size > 0 {
+        if !brought.is_empty() && new.used() > partition.keystore_size {
+            return Err(StateError::KeystoreFull {
+                size: partition.keystore_size,
+                used: before,
+                needed: new.used(),
+            }
+            .into());
+        }
+        // Only the state directory that a KeyStore belongs to drops entries of it: a copy of that directory gets one of its
+        // own, with what it refers to, and so does one that has come to another machine, where the old one stays as it is.
+        let leaves_the_old_one = match standing {
+            Standing::Own => false,
+            Standing::OfAnotherDirectory => true,
+            Standing::OfAnotherMachine => !new.is_empty(),
+        };
+        if leaves_the_old_one || (partition.keystore.is_none() && partition.keystore_size > 0) {
             partition.keystore = Some(self.random_id()?);
         }
         let _new_keystore_lock = match (old_partition.keystore, partition.keystore) {
@@ -196,18 +225,39 @@ impl Store {
 
         // Each step leaves every secret readable: it is in its new place before the configuration looks for it there, and
         // leaves the old one only afterwards. What a kill leaves behind, the next edit finishes.
+        let write = |held: &Keystore| {
+            self.write_keystore(&partition, held, state.identity())
+                .map_err(StateError::before_the_end)
+        };
+        if leaves_the_old_one && !new.is_empty() {
+            write(&new)?;
+        }
         if partition != old_partition {
-            record::replace(&state, PARTITION, &partition)?;
+            record::replace(&state, PARTITION, &partition).map_err(StateError::before_the_end)?;
         }
         let both = on_disk.joined(&new);
-        if both != on_disk {
-            self.write_keystore(&partition, &both)?;
+        if !leaves_the_old_one && both != on_disk {
+            write(&both)?;
         }
         record::replace(&state, CONFIGURATION, &configuration)?;
-        if both != new {
-            self.write_keystore(&partition, &new)?;
+        if !leaves_the_old_one && both != new {
+            write(&new)?;
         }
         Ok(result)
+    }
+
+    /// Forgets the devices that the last `count` re-IPLs did not see, and returns their names.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn forget_devices(&self, count: u64) -> Result<Vec<String>, StateError> {
+        let re_ipl = self.begin_re_ipl()?;
+        let mut device_names = re_ipl.device_names.clone();
+        let forgotten = device_names.forget(count, re_ipl.active.ipl_count);
+        if !forgotten.is_empty() {
+            record::replace(&re_ipl.state, DEVICES, &device_names)?;
+        }
+        Ok(forgotten)
     }
 
     /// Takes the lock of the re-IPL: one at a time.
@@ -312,7 +362,8 @@ impl ReIpl {
         device_names: &DeviceNames,
     ) -> Result<(), StateError> {
         if *device_names != self.device_names {
-            record::replace(&self.state, DEVICES, device_names)?;
+            record::replace(&self.state, DEVICES, device_names)
+                .map_err(StateError::before_the_end)?;
         }
         record::replace(&self.state, ACTIVE, active)
     }

@@ -184,6 +184,9 @@ codes! {
         KeystoreInUse = "keystore-in-use", "Credentials would lose their place in the KeyStore.";
         KeystoreDemanded = "keystore-demanded", "A credential with PLATFORM needs the KeyStore.";
         KeystoreFull = "keystore-full", "The credentials do not fit into the KeyStore.";
+        KeystoreInState = "keystore-in-state", "The keystore directory is inside the state directory.";
+        KeystoreMisplaced = "keystore-misplaced", "A reference to the KeyStore belongs to another target.";
+        NotDurable = "not-durable", "The edit is done, and a power failure may undo it.";
         KeystoreSealed = "keystore-sealed", "The KeyStore cannot be opened.";
         StateUnusable = "state-unusable", "The state could not be read or written.";
         OpenToOthers = "open-to-others", "Group or others can read or write what is private.";

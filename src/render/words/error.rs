@@ -84,6 +84,8 @@ pub fn state_code(error: &StateError) -> Code {
         StateError::Malformed { .. } => Code::MalformedRecord,
         StateError::NewerSchema { .. } => Code::NewerSchema,
         StateError::Sealed { .. } | StateError::SecretMissing { .. } => Code::KeystoreSealed,
+        StateError::Misplaced(_) => Code::KeystoreMisplaced,
+        StateError::KeystoreInState { .. } => Code::KeystoreInState,
         StateError::KeystoreFull { .. } => Code::KeystoreFull,
     }
 }
@@ -91,16 +93,15 @@ pub fn state_code(error: &StateError) -> Code {
 /// Returns the code of a directory or a file that cannot be used.
 pub fn storage_code(error: &StorageError) -> Code {
     match error {
-        StorageError::Io { .. }
-        | StorageError::NotDurable { .. }
-        | StorageError::TooLong { .. } => Code::StateUnusable,
+        StorageError::NotDurable { .. } => Code::NotDurable,
+        StorageError::Io { .. } | StorageError::TooLong { .. } => Code::StateUnusable,
         StorageError::SharedFile { .. } | StorageError::SharedDirectory { .. } => {
             Code::OpenToOthers
         }
         StorageError::SymbolicLink { .. } => Code::SymbolicLink,
-        StorageError::ForeignFile { .. } | StorageError::ForeignDirectory { .. } => {
-            Code::ForeignOwner
-        }
+        StorageError::ForeignFile { .. }
+        | StorageError::ForeignHome { .. }
+        | StorageError::ForeignDirectory { .. } => Code::ForeignOwner,
         StorageError::Locked { .. } => Code::LockHeld,
     }
 }

@@ -110,6 +110,7 @@ impl MediaDirectory {
             // Versions before 0.2.0 made them readable to others.
             forbidden_of_files: 0o022,
             links: Links::Refused,
+            from_home: false,
             lock_timeout: Duration::ZERO,
             disk: Arc::new(SystemFileSystem),
         };
