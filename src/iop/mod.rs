@@ -11,6 +11,7 @@
 //! | [`operation`] | what a front end can ask for, and what came of it |
 //! | [`warning`] | what is to be said beside a result, as plain data |
 //! | [`store`] | the records on disk: locks, durable replacement, permissions |
+//! | [`tape`] | using a tape: labels, and the jobs that write, read and copy |
 
 pub mod active;
 pub mod cause;
@@ -21,3 +22,4 @@ pub mod keystore;
 pub mod operation;
 pub mod store;
 pub mod warning;
+pub mod tape;
