@@ -7,6 +7,7 @@
 //! | [`config`] | the configured targets and the staged one, the partition, and the rules for editing them |
 //! | [`devices`] | from what the logical units answered to libraries and drives with their IBM i names |
 //! | [`ipl`] | the re-IPL: connects to every configured target, names the devices, records the outcome |
+//! | [`job`] | using a device in a session of its own |
 //! | [`keystore`] | the Platform KeyStore as plain data: capacity, sealing, and the passphrase for the way to another machine |
 //! | [`operation`] | what a front end can ask for, and what came of it |
 //! | [`warning`] | what is to be said beside a result, as plain data |
@@ -18,8 +19,9 @@ pub mod cause;
 pub mod config;
 pub mod devices;
 pub mod ipl;
+pub mod job;
 pub mod keystore;
 pub mod operation;
 pub mod store;
-pub mod warning;
 pub mod tape;
+pub mod warning;

@@ -134,7 +134,15 @@ impl OpenDirectory {
     /// # Errors
     /// [`StorageError`]; [`StorageError::Locked`] when it is not free in time.
     pub fn lock(&self, name: &str) -> Result<Lock, StorageError> {
-        Lock::take(self, name, self.directory.lock_timeout)
+        self.lock_for(name, "")
+    }
+
+    /// Takes a lock, and tells others what for: one line of ASCII, of which the first 64 characters count.
+    ///
+    /// # Errors
+    /// As [`OpenDirectory::lock`].
+    pub fn lock_for(&self, name: &str, purpose: &str) -> Result<Lock, StorageError> {
+        Lock::take(self, name, purpose, self.directory.lock_timeout)
     }
 
     /// Returns the names of the files in the directory.
@@ -256,7 +264,7 @@ impl OpenDirectory {
         if left()?.is_empty() {
             return Ok(());
         }
-        let _lock = match Lock::take(self, lock, Duration::ZERO) {
+        let _lock = match Lock::take(self, lock, "", Duration::ZERO) {
             Ok(lock) => lock,
             // A writer is at work, and what there is may be its own.
             Err(StorageError::Locked { .. }) => return Ok(()),
@@ -282,9 +290,15 @@ impl OpenDirectory {
             .map_err(failed("lock", &self.path_of(name)))
     }
 
-    /// Writes this process's id into a lock file, at a fixed length, so that a longer one before it leaves nothing over.
-    pub(super) fn note_holder(&self, lock: &File, name: &str) -> Result<(), StorageError> {
-        let id = format!("{:<10}\n", std::process::id());
+    /// Writes this process's id and purpose into a lock file, at a fixed length, so that a longer one before it leaves nothing
+    /// over.
+    pub(super) fn note_holder(
+        &self,
+        lock: &File,
+        name: &str,
+        purpose: &str,
+    ) -> Result<(), StorageError> {
+        let id = format!("{:<10}\n{purpose:<64.64}\n", std::process::id());
         self.disk()
             .write_over(lock, id.as_bytes())
             .map_err(failed("write", &self.path_of(name)))

@@ -98,20 +98,27 @@ pub enum StorageError {
         owner: u32,
     },
     /// Another process holds a lock.
-    #[error("{} is locked{}", quoted(path), holder(*pid))]
+    #[error("{} is locked{}", quoted(path), holder(*pid, purpose.as_deref()))]
     Locked {
         /// The lock file.
         path: PathBuf,
         /// The process that holds it, where the lock file names one that exists.
         pid: Option<u32>,
+        /// What that process holds it for, where it says so.
+        purpose: Option<String>,
         /// How long was waited.
         waited: Duration,
     },
 }
 
-fn holder(pid: Option<u32>) -> String {
-    pid.map(|pid| format!(" by process {pid}"))
-        .unwrap_or_default()
+fn holder(pid: Option<u32>, purpose: Option<&str>) -> String {
+    let Some(pid) = pid else {
+        return String::new();
+    };
+    match purpose {
+        Some(purpose) => format!(" by process {pid} ({purpose})"),
+        None => format!(" by process {pid}"),
+    }
 }
 
 #[cfg(test)]
@@ -120,12 +127,26 @@ mod tests {
 
     #[test]
     fn a_holder_is_named_where_it_is_known() {
-        let locked = |pid| {
+        let locked = |pid, purpose: Option<&str>| {
             let path = PathBuf::from("config.lock");
             let waited = Duration::ZERO;
-            StorageError::Locked { path, pid, waited }.to_string()
+            let purpose = purpose.map(str::to_owned);
+            StorageError::Locked {
+                path,
+                pid,
+                purpose,
+                waited,
+            }
+            .to_string()
         };
-        assert_eq!(locked(Some(47)), "config.lock is locked by process 47");
-        assert_eq!(locked(None), "config.lock is locked");
+        assert_eq!(
+            locked(Some(47), None),
+            "config.lock is locked by process 47"
+        );
+        assert_eq!(
+            locked(Some(47), Some("re-IPL")),
+            "config.lock is locked by process 47 (re-IPL)"
+        );
+        assert_eq!(locked(None, None), "config.lock is locked");
     }
 }

@@ -21,6 +21,7 @@ impl Lock {
     pub(super) fn take(
         directory: &OpenDirectory,
         name: &str,
+        purpose: &str,
         timeout: Duration,
     ) -> Result<Self, StorageError> {
         let file = directory.open_lock(name)?;
@@ -28,8 +29,10 @@ impl Lock {
         while !directory.try_lock(&file, name)? {
             let waited = started.elapsed();
             if waited >= timeout {
+                let holder = holder(&file);
                 return Err(StorageError::Locked {
-                    pid: holder(&file),
+                    pid: holder.as_ref().map(|(pid, _)| *pid),
+                    purpose: holder.and_then(|(_, purpose)| purpose),
                     path: directory.path_of(name),
                     waited,
                 });
@@ -37,7 +40,7 @@ impl Lock {
             std::thread::sleep(PAUSE.min(timeout - waited));
         }
         let lock = Self(file);
-        directory.note_holder(&lock.0, name)?;
+        directory.note_holder(&lock.0, name, purpose)?;
         Ok(lock)
     }
 }
@@ -52,15 +55,17 @@ impl Drop for Lock {
 }
 
 /// Returns the process that a lock file names, if there is such a process: one that was killed leaves its id behind, and a
-/// program that takes the lock by other means, such as flock(1), writes none.
-fn holder(mut file: &File) -> Option<u32> {
+/// program that takes the lock by other means, such as flock(1), writes none. With it comes what it holds the lock for.
+fn holder(mut file: &File) -> Option<(u32, Option<String>)> {
     let mut text = String::new();
     file.rewind().ok()?;
-    file.take(20).read_to_string(&mut text).ok()?;
-    let id: u32 = text.trim().parse().ok()?;
+    file.take(80).read_to_string(&mut text).ok()?;
+    let mut lines = text.lines().map(str::trim);
+    let id: u32 = lines.next()?.parse().ok()?;
+    let purpose = lines.next().filter(|purpose| !purpose.is_empty());
     let process = rustix::process::Pid::from_raw(id.try_into().ok()?)?;
     let exists = rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH);
-    exists.then_some(id)
+    exists.then(|| (id, purpose.map(str::to_owned)))
 }
 
 #[cfg(test)]
@@ -103,6 +108,23 @@ mod tests {
         let file = root.path().join("state/x.lock");
         assert_eq!(std::fs::read(&file).unwrap(), b"");
         drop(directory.lock("x.lock").unwrap());
+    }
+
+    #[test]
+    fn the_holder_says_what_it_holds_the_lock_for() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = directory(&root);
+        let purpose = |directory: &OpenDirectory| match directory.lock("x.lock") {
+            Err(StorageError::Locked { purpose, .. }) => purpose,
+            other => panic!("{other:?}"),
+        };
+        let held = directory
+            .lock_for("x.lock", &"tape write TAPMLB01 ".repeat(9))
+            .unwrap();
+        assert_eq!(purpose(&directory).unwrap().len(), 64);
+        drop(held);
+        let _held = directory.lock_for("x.lock", "re-IPL").unwrap();
+        assert_eq!(purpose(&directory).as_deref(), Some("re-IPL"));
     }
 
     #[test]

@@ -39,6 +39,26 @@ pub use error::{AttachError, ConnectionError, Phase};
 /// The most targets that are talked to at once, which bounds what they take of the memory.
 pub const MAX_AT_ONCE: usize = 512;
 
+/// Runs a job that opens sessions, on this thread, until it is done. Sessions that it leaves open are closed without a word.
+///
+/// # Errors
+/// The system's, when it has no resources for a runtime.
+pub fn block_on<T>(job: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let outcome = LocalSet::new().block_on(&runtime, job);
+    // A host name that is still being looked up, or an input that is still being read, must not hold the outcome back.
+    runtime.shutdown_background();
+    Ok(outcome)
+}
+
+/// Waits, for code that names no runtime.
+pub async fn sleep(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
 /// One target to attach.
 pub struct Attachment<I> {
     /// Host name or address, as typed.

@@ -17,7 +17,7 @@ mod matching;
 pub mod names;
 pub mod problem;
 pub mod resolve;
-mod text;
+pub(in crate::iop) mod text;
 pub mod type_model;
 
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@ pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
 }
 
 /// Returns the trimmed bytes with control and non-ASCII bytes as `\xNN`.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub(in crate::iop) fn printable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in trimmed(bytes) {
         match byte {

@@ -77,6 +77,11 @@ pub fn run(
     let re_ipl = store.begin_re_ipl()?;
     let configuration = store.revealed_configuration()?;
     let targets: Vec<&Target> = configuration.targets.iter().collect();
+    // A job that has its session is never ended by a re-IPL: all locks, or nothing.
+    let names = targets
+        .iter()
+        .map(|target| target.identity.target_name.as_str());
+    let _locks = store.lock_targets(names, "re-IPL")?;
     let ipl_time = rfc_3339(SystemTime::now());
 
     let attempts: Vec<Result<Attachment<EnumerationInquiry>, Failure>> = targets
@@ -252,6 +257,25 @@ fn attachment(
     settings: &Settings,
 ) -> Result<Attachment<EnumerationInquiry>, Failure> {
     let identity = &target.identity;
+    Ok(Attachment {
+        host: identity.target_host_name.as_str().to_owned(),
+        port: identity.target_port.number(),
+        login: login_parameters(target, store, generated, &settings.chap_algorithms)?,
+        inquiry: EnumerationInquiry::new(settings.timeout),
+    })
+}
+
+/// Returns who logs in to a target, and how: the same for a re-IPL and for a job, so that a target sees one initiator port.
+///
+/// # Errors
+/// When there is no initiator name, or no secret.
+pub fn login_parameters(
+    target: &Target,
+    store: &Store,
+    generated: Option<&IscsiName>,
+    chap_algorithms: &[ChapAlgorithm],
+) -> Result<LoginParameters, Failure> {
+    let identity = &target.identity;
     let Some(initiator_name) = identity.initiator_name.resolve(generated) else {
         return Err(failure::not_tried(Cause::NoInitiatorName));
     };
@@ -266,24 +290,19 @@ fn attachment(
                     None => return Err(failure::not_tried(Cause::SecretNotHere)),
                 },
             },
-            algorithms: settings.chap_algorithms.clone(),
+            algorithms: chap_algorithms.to_vec(),
             mutual: None,
         }),
     };
-    Ok(Attachment {
-        host: identity.target_host_name.as_str().to_owned(),
-        port: identity.target_port.number(),
-        login: LoginParameters {
-            initiator_name: initiator_name.to_owned(),
-            target_name: Some(identity.target_name.as_str().to_owned()),
-            session_type: SessionType::Normal,
-            isid: isid(store, target, initiator_name),
-            cid: Cid(0),
-            cmd_sn: CmdSn(1),
-            chap,
-            offer: OperationalOffer::default(),
-        },
-        inquiry: EnumerationInquiry::new(settings.timeout),
+    Ok(LoginParameters {
+        initiator_name: initiator_name.to_owned(),
+        target_name: Some(identity.target_name.as_str().to_owned()),
+        session_type: SessionType::Normal,
+        isid: isid(store, target, initiator_name),
+        cid: Cid(0),
+        cmd_sn: CmdSn(1),
+        chap,
+        offer: OperationalOffer::default(),
     })
 }
 

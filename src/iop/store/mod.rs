@@ -28,4 +28,4 @@ mod records;
 pub use active::{ActiveConfiguration, ActiveTarget};
 pub use error::StateError;
 pub use identity::{Identity, UuidSource};
-pub use records::{ReIpl, Store};
+pub use records::{ReIpl, Store, TargetLock};

@@ -1,12 +1,15 @@
 //! The records of the state, and the edits of the configuration.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::active::ActiveConfiguration;
 use super::error::StateError;
@@ -260,6 +263,35 @@ impl Store {
         Ok(forgotten)
     }
 
+    /// Returns which name stands for which device. Takes no lock.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn device_names(&self) -> Result<DeviceNames, StateError> {
+        Ok(record::read(self.open_state()?.as_ref(), DEVICES)?.unwrap_or_default())
+    }
+
+    /// Locks targets, each once, in the order of their names: a partition has one connection to a target. Others are told
+    /// `purpose` while they wait.
+    ///
+    /// # Errors
+    /// [`StateError`]; no lock is held then.
+    pub fn lock_targets<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+        purpose: &str,
+    ) -> Result<Vec<TargetLock>, StateError> {
+        let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let state = self.prepare_state()?;
+        names
+            .iter()
+            .map(|name| Ok(TargetLock(state.lock_for(&target_lock(name), purpose)?)))
+            .collect()
+    }
+
     /// Takes the lock of the re-IPL: one at a time.
     ///
     /// # Errors
@@ -339,6 +371,21 @@ fn next_configuration(state: Option<&OpenDirectory>) -> Result<Configuration, St
     };
     Ok(active.next_configuration())
 }
+
+/// Returns the name of a target's lock file. A target name may be longer than the name of a file, and its letter case does not
+/// count.
+fn target_lock(name: &str) -> String {
+    let mut file = String::from("target-");
+    for byte in Sha256::digest(name).iter().take(8) {
+        // Writing to a String cannot fail.
+        let _ = write!(file, "{byte:02x}");
+    }
+    file + ".lock"
+}
+
+/// The lock of a target, held until this is dropped.
+#[derive(Debug)]
+pub struct TargetLock(#[expect(dead_code, reason = "held for its drop")] Lock);
 
 /// A re-IPL under its lock: what the last one left, and the place to record this one.
 pub struct ReIpl {

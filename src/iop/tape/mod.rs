@@ -2,6 +2,15 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`drive`] | a tape drive as a job uses it: where the tape stands, and how it is brought back there |
+//! | [`write`] | writes blocks and filemarks, each once, in order, whatever happens on the way |
+//! | [`read`] | reads blocks and filemarks in order |
 //! | [`label`] | IBM and ANSI standard labels |
 
+pub mod drive;
 pub mod label;
+pub mod read;
+pub mod write;
+
+#[cfg(test)]
+mod tests;

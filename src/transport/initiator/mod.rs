@@ -467,4 +467,32 @@ fn targets(pairs: &TextPairs) -> Result<Vec<DiscoveredTarget>, DiscoveryError> {
 }
 
 #[cfg(test)]
+impl Initiator {
+    /// Returns a handle without a target: `serve` executes every command, in the order of their submission, once the code
+    /// under test waits. For tests of what is built on a session.
+    pub(crate) fn served_by(
+        mut serve: impl FnMut(Execute) -> Result<Completed, ExecuteError> + 'static,
+    ) -> Self {
+        let (requests, mut receiver) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(async move {
+            while let Some(request) = receiver.recv().await {
+                if let Request::Execute { task, answer, .. } = request {
+                    let data = match task.transfer {
+                        Transfer::None => DataDirection::None,
+                        Transfer::Read(length) => DataDirection::In(length),
+                        Transfer::Write(data) => DataDirection::Out(data),
+                    };
+                    let _ = answer.send(serve(Execute::new(task.lun, &task.cdb, data)));
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        Self {
+            requests,
+            shared: Shared::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests;

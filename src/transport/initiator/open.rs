@@ -29,6 +29,19 @@ pub struct Opened<S, O> {
     pub login: Login,
 }
 
+impl<S, O> Opened<S, O>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    O: Fn(Step<'_>) + 'static,
+{
+    /// Runs the driver in the background of [`block_on`](crate::transport::block_on), and returns the handle.
+    #[must_use]
+    pub fn spawn(self) -> Initiator {
+        tokio::task::spawn_local(self.driver.run());
+        self.initiator
+    }
+}
+
 /// Opens a session with the target at a host name or address: resolves it, connects, logs in, and follows redirections. Each
 /// phase has its deadline, and everything together has `deadlines.whole`.
 ///

@@ -1,0 +1,223 @@
+//! A logical unit of an open session, and what its commands come to.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::scsi::{
+    AdditionalSenseCode, Command, DecodeError, Lun, SenseData, SenseKey, Status, Transfer,
+};
+use crate::transport::initiator::{DataDirection, Execute, ExecuteError, Initiator, Outstanding};
+
+/// How often a unit attention is taken before a device is given up: a fresh session has one for a reset, one for the medium, one
+/// for each parameter that was changed, and a device that never runs out of them is broken.
+const MAX_UNIT_ATTENTIONS: usize = 16;
+
+/// How long answers may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerDeadlines {
+    /// A command that moves nothing.
+    pub answer: Duration,
+    /// A command that moves a medium or winds a tape.
+    pub motion: Duration,
+}
+
+/// A logical unit of an open session.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    initiator: Initiator,
+    lun: Lun,
+    deadlines: AnswerDeadlines,
+}
+
+/// What a command came to, when it is not GOOD.
+#[derive(Debug, Error)]
+pub enum UnitError {
+    /// CHECK CONDITION.
+    #[error("{sense}")]
+    Check {
+        /// The sense data.
+        sense: SenseData,
+        /// Data that came in all the same.
+        data: Bytes,
+    },
+    /// CHECK CONDITION without sense data that can be read.
+    #[error("CHECK CONDITION without sense data")]
+    NoSense,
+    /// Another status.
+    #[error("{0}")]
+    Status(Status),
+    /// GOOD, and data that cannot be read.
+    #[error("{0}")]
+    Malformed(#[from] DecodeError),
+    /// The session was lost, and there is no new one: the target is out of reach, or shows another device.
+    #[error("the session was lost, and there is no new one")]
+    NotReopened,
+    /// No status at all.
+    #[error("{0}")]
+    Execute(#[from] ExecuteError),
+}
+
+impl UnitError {
+    /// Returns the sense data of a CHECK CONDITION.
+    #[must_use]
+    pub fn sense(&self) -> Option<&SenseData> {
+        match self {
+            Self::Check { sense, .. } => Some(sense),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the sense data has this sense key.
+    #[must_use]
+    pub fn has_key(&self, key: SenseKey) -> bool {
+        self.sense().is_some_and(|sense| sense.key == key)
+    }
+
+    /// Returns whether the sense data has this code.
+    #[must_use]
+    pub fn has_code(&self, code: AdditionalSenseCode) -> bool {
+        self.sense().is_some_and(|sense| sense.code == code)
+    }
+
+    /// Returns whether the session has ended.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Execute(ExecuteError::Lost { .. }) | Self::NotReopened
+        )
+    }
+
+    /// Returns whether the device has no time for the command now, and did nothing of it.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Status(Status::BUSY | Status::TASK_SET_FULL))
+    }
+}
+
+/// A command that was sent.
+#[must_use]
+pub struct Pending(Outstanding);
+
+impl Pending {
+    /// Waits for its status.
+    ///
+    /// # Errors
+    /// Everything that is not GOOD.
+    pub async fn answer(self) -> Result<Bytes, UnitError> {
+        let completed = self.0.await?;
+        match Status(completed.status) {
+            Status::GOOD => Ok(completed.data),
+            Status::CHECK_CONDITION => Err(match SenseData::decode(&completed.sense) {
+                Ok(sense) => UnitError::Check {
+                    sense,
+                    data: completed.data,
+                },
+                Err(_) => UnitError::NoSense,
+            }),
+            status => Err(UnitError::Status(status)),
+        }
+    }
+}
+
+impl Unit {
+    /// Returns the logical unit behind a LUN of a session.
+    #[must_use]
+    pub const fn new(initiator: Initiator, lun: Lun, deadlines: AnswerDeadlines) -> Self {
+        Self {
+            initiator,
+            lun,
+            deadlines,
+        }
+    }
+
+    /// Returns its LUN.
+    #[must_use]
+    pub const fn lun(&self) -> Lun {
+        self.lun
+    }
+
+    /// Sends a command behind those that were sent before it; `data` goes out with a command that takes some.
+    ///
+    /// # Errors
+    /// When the session takes no more.
+    pub async fn submit(&self, command: &Command, data: Bytes) -> Result<Pending, UnitError> {
+        let data = match command.transfer(0) {
+            Transfer::None => DataDirection::None,
+            Transfer::In(length) => DataDirection::In(length),
+            Transfer::Out(_) => DataDirection::Out(data),
+        };
+        let cdb = command.cdb();
+        let mut execute = Execute::new(self.lun, cdb.as_bytes(), data);
+        let kind = Kind::of(command);
+        execute.deadline = Some(match kind {
+            Kind::Motion => self.deadlines.motion,
+            Kind::Tape | Kind::Other => self.deadlines.answer,
+        });
+        execute.suppresses_pings = kind != Kind::Other;
+        Ok(Pending(self.initiator.submit(execute).await?))
+    }
+
+    /// Executes a command that takes no data, and returns what came in.
+    ///
+    /// # Errors
+    /// Everything that is not GOOD.
+    pub async fn execute(&self, command: &Command) -> Result<Bytes, UnitError> {
+        self.submit(command, Bytes::new()).await?.answer().await
+    }
+
+    /// Takes the unit attentions that the unit has for this initiator. In the middle of a job, `same_medium`, the one that says
+    /// that the medium may have changed is an error.
+    ///
+    /// # Errors
+    /// When the unit has no answer, or never runs out of unit attentions. A unit that is not ready is none: an empty drive is.
+    pub async fn take_unit_attentions(&self, same_medium: bool) -> Result<(), UnitError> {
+        let mut last = Ok(());
+        for _ in 0..MAX_UNIT_ATTENTIONS {
+            last = match self.execute(&Command::TestUnitReady).await {
+                Err(error)
+                    if same_medium
+                        && error.has_code(AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED) =>
+                {
+                    return Err(error);
+                }
+                Err(error) if error.has_key(SenseKey::UNIT_ATTENTION) => Err(error),
+                Err(error @ UnitError::Execute(_)) => return Err(error),
+                _ => return Ok(()),
+            };
+        }
+        last
+    }
+}
+
+/// What a command does to a tape or a medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Moves a medium or winds a tape.
+    Motion,
+    /// Reads or writes where the tape stands.
+    Tape,
+    Other,
+}
+
+impl Kind {
+    const fn of(command: &Command) -> Self {
+        match command {
+            Command::InitializeElementStatus
+            | Command::InitializeElementStatusWithRange(_)
+            | Command::PositionToElement(_)
+            | Command::MoveMedium(_)
+            | Command::ExchangeMedium(_)
+            | Command::Rewind { .. }
+            | Command::WriteFilemarks(_)
+            | Command::Space(_)
+            | Command::Erase(_)
+            | Command::LoadUnload(_)
+            | Command::Locate(_) => Self::Motion,
+            Command::Read(_) | Command::Write(_) => Self::Tape,
+            _ => Self::Other,
+        }
+    }
+}

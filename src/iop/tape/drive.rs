@@ -1,0 +1,180 @@
+//! A tape drive as a job uses it: where the tape stands, and how it is brought back there.
+
+use crate::iop::job::unit::{Unit, UnitError};
+use crate::scsi::Command;
+use crate::scsi::command::{Locate, PositionForm, ReadPosition, Space, SpaceCode, WriteFilemarks};
+use crate::scsi::data::position::Position;
+
+/// Opens a new session with the same drive after the old one was lost: the same initiator, the same ISID, the same device by
+/// its serial number.
+#[expect(async_fn_in_trait, reason = "jobs run on one thread")]
+pub trait Reopen {
+    /// Returns the drive's logical unit in a new session, its unit attentions taken.
+    ///
+    /// # Errors
+    /// When there is no new session, or another device is there.
+    async fn reopen(&mut self) -> Result<Unit, UnitError>;
+}
+
+/// Whether a drive's READ POSITION can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Positions {
+    /// It has said BOP and object 0 at the beginning of the tape. That it counts shows when objects have passed.
+    Plausible,
+    /// Not asked yet, or it does not know where the tape stands.
+    Unusable,
+}
+
+/// A loaded drive.
+#[derive(Debug)]
+pub struct Drive<R> {
+    unit: Unit,
+    reopen: R,
+    positions: Positions,
+}
+
+impl<R: Reopen> Drive<R> {
+    /// Returns the drive behind a logical unit. Where its tape stands is not known until [`Drive::rewind`].
+    pub const fn new(unit: Unit, reopen: R) -> Self {
+        Self {
+            unit,
+            reopen,
+            positions: Positions::Unusable,
+        }
+    }
+
+    /// Returns its logical unit.
+    pub const fn unit(&self) -> &Unit {
+        &self.unit
+    }
+
+    /// Takes the unit attentions that stand between a fault and its mending.
+    ///
+    /// # Errors
+    /// MEDIUM MAY HAVE CHANGED, which no position can make good: the cartridge may be another one. Otherwise when the drive has
+    /// no answer.
+    pub async fn settle(&self) -> Result<(), UnitError> {
+        self.unit.take_unit_attentions(true).await
+    }
+
+    /// Replaces a session that was lost.
+    ///
+    /// # Errors
+    /// As [`Reopen::reopen`].
+    pub async fn reopen(&mut self) -> Result<(), UnitError> {
+        self.unit = self.reopen.reopen().await?;
+        Ok(())
+    }
+
+    /// Rewinds the tape, and finds out whether the drive knows where it stands.
+    ///
+    /// # Errors
+    /// When it cannot be rewound.
+    pub async fn rewind(&mut self) -> Result<(), UnitError> {
+        self.unit
+            .execute(&Command::Rewind { immediate: false })
+            .await?;
+        self.positions = match self.read_position().await {
+            Ok(position) if position.beginning && position.object == Some(0) => {
+                Positions::Plausible
+            }
+            Err(error @ UnitError::Execute(_)) => return Err(error),
+            _ => Positions::Unusable,
+        };
+        Ok(())
+    }
+
+    /// Returns where the tape stands, as the drive says.
+    ///
+    /// # Errors
+    /// When the drive does not say.
+    pub async fn read_position(&self) -> Result<Position, UnitError> {
+        let form = PositionForm::Short;
+        let data = self
+            .unit
+            .execute(&Command::ReadPosition(ReadPosition::new(form)))
+            .await?;
+        Ok(Position::decode(form, &data)?)
+    }
+
+    /// Returns the number of objects before the tape's position; none when the drive does not count them.
+    ///
+    /// # Errors
+    /// When the session was lost.
+    pub async fn object(&self) -> Result<Option<u64>, UnitError> {
+        if self.positions == Positions::Unusable {
+            return Ok(None);
+        }
+        match self.read_position().await {
+            Ok(position) if position.beginning => Ok(position.object.filter(|object| *object == 0)),
+            Ok(position) => Ok(position.object.filter(|object| *object > 0)),
+            Err(error @ UnitError::Execute(_)) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Goes to an object and proves it: false when the drive cannot, or says that it is elsewhere.
+    ///
+    /// # Errors
+    /// When the session was lost.
+    pub async fn locate(&mut self, object: u64) -> Result<bool, UnitError> {
+        if object == 0 {
+            self.rewind().await?;
+            return Ok(self.positions == Positions::Plausible);
+        }
+        if self.positions == Positions::Unusable {
+            return Ok(false);
+        }
+        let locate = Command::Locate(Locate::object(object));
+        match self.unit.execute(&locate).await {
+            Ok(_) => Ok(self.object().await? == Some(object)),
+            Err(error @ UnitError::Execute(_)) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Goes to a block of a tape file by counting from the beginning of the tape, which every drive can. Files count from 1,
+    /// blocks from 0.
+    ///
+    /// # Errors
+    /// When there is no such place, or the tape cannot be moved.
+    pub async fn count_to(&mut self, file: u64, block: u64) -> Result<(), UnitError> {
+        self.rewind().await?;
+        let filemarks = file.saturating_sub(1);
+        if filemarks > 0 {
+            self.space(SpaceCode::Filemarks, filemarks).await?;
+        }
+        if block > 0 {
+            self.space(SpaceCode::Blocks, block).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes behind the last object of the tape.
+    ///
+    /// # Errors
+    /// When the tape cannot be moved.
+    pub async fn to_end_of_data(&self) -> Result<(), UnitError> {
+        self.space(SpaceCode::EndOfData, 0).await
+    }
+
+    async fn space(&self, code: SpaceCode, count: u64) -> Result<(), UnitError> {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.unit
+            .execute(&Command::Space(Space { code, count }))
+            .await
+            .map(|_| ())
+    }
+
+    /// Writes filemarks, and waits until everything before them is on the medium.
+    ///
+    /// # Errors
+    /// Everything that is not GOOD.
+    pub async fn write_filemarks(&self, count: u32) -> Result<(), UnitError> {
+        let command = Command::WriteFilemarks(WriteFilemarks {
+            immediate: false,
+            count,
+        });
+        self.unit.execute(&command).await.map(|_| ())
+    }
+}

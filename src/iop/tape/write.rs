@@ -1,0 +1,586 @@
+//! Writes blocks and filemarks to a tape: pipelined, each block once, in order, whatever happens on the way.
+//!
+//! ```text
+//!  push -> in flight (one length, bounded bytes) -> acknowledged in order
+//!                 | a status that is not GOOD
+//!                 v
+//!          drain -> LOCATE to the first block that was not acknowledged -> READ POSITION proves it -> send again from there
+//!                      | the drive cannot, or is elsewhere
+//!                      v
+//!                    end, with what is proven
+//! ```
+//!
+//! A target may execute a WRITE when its data is complete, so a short one behind long ones lands first (tgt does). Blocks of one
+//! length only are outstanding together; another length and filemarks wait until everything before them is answered.
+//!
+//! A status that is not GOOD inside the pipeline does not stop the commands behind it: they may have been written where the
+//! failed block belongs. So everything in flight is drained, and the tape goes back to the first block that was not
+//! acknowledged, whose data is still held. Where the drive cannot prove its position, nothing is sent again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::drive::{Drive, Reopen};
+use crate::iop::job::unit::{Pending, UnitError};
+use crate::scsi::command::Write;
+use crate::scsi::{AdditionalSenseCode, Command, SenseData, SenseKey};
+use crate::transport::sleep;
+
+/// The most bytes in flight, whatever the command window takes.
+pub const MAX_BYTES_IN_FLIGHT: usize = 16 << 20;
+
+/// How often in a row a fault is mended without a block being acknowledged in between.
+const MAX_ATTEMPTS: u32 = 12;
+
+/// The first pause after BUSY; each one after it is twice as long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What is on the tape, counted from where the writer began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Blocks that the drive acknowledged.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Filemarks that the drive acknowledged.
+    pub filemarks: u64,
+    /// The drive gave early warning, or has no more room.
+    pub end_of_medium: bool,
+}
+
+impl Written {
+    /// Returns the logical objects.
+    const fn objects(self) -> u64 {
+        self.blocks.saturating_add(self.filemarks)
+    }
+}
+
+/// How much of a failed job is certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// READ POSITION says that so many of the job's blocks and filemarks are on the medium.
+    Position(u64),
+    /// The drive has no usable READ POSITION: what it acknowledged is all that is known.
+    Acknowledged,
+    /// Acknowledged blocks may be lost, and the drive does not say how many.
+    Nothing,
+}
+
+/// Why writing ended.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The cartridge, or the drive, is write-protected. Nothing of the command was written.
+    #[error("the cartridge is write-protected")]
+    WriteProtected,
+    /// The end of the medium: what was pushed last is not on the tape. [`Written`] says what is.
+    #[error("the end of the medium is reached")]
+    EndOfMedium,
+    /// An earlier write failed after it was acknowledged (response code 71h).
+    #[error("the drive reports that an earlier write failed: {sense}")]
+    Deferred {
+        /// What the drive says.
+        sense: SenseData,
+        /// What is certain.
+        proof: Proof,
+    },
+    /// The cartridge was changed by somebody else.
+    #[error("another cartridge is in the drive")]
+    MediumChanged,
+    /// READ POSITION contradicts what was acknowledged.
+    #[error("the drive acknowledged {acknowledged} blocks and filemarks, and counts {counted}")]
+    Position {
+        /// Blocks and filemarks that were acknowledged.
+        acknowledged: u64,
+        /// Those that READ POSITION counts.
+        counted: u64,
+    },
+    /// The drive was reset while several blocks were on their way, and those behind the reset were written over earlier ones.
+    #[error(
+        "the drive was reset, and blocks that were on their way were written over earlier ones"
+    )]
+    Overwritten,
+    /// A fault that cannot be mended, or not proven to be.
+    #[error("{cause}")]
+    Failed {
+        /// The fault.
+        #[source]
+        cause: UnitError,
+        /// What is certain.
+        proof: Proof,
+    },
+}
+
+/// A block that was sent, with its data until it is acknowledged.
+struct InFlight {
+    data: Bytes,
+    pending: Pending,
+}
+
+/// Writes from where the tape stands.
+pub struct Writer<'a, R> {
+    drive: &'a mut Drive<R>,
+    /// Objects before the first one that is written, when the drive counts them.
+    start: Option<u64>,
+    in_flight: VecDeque<InFlight>,
+    bytes_in_flight: usize,
+    /// The most commands in flight; TASK SET FULL halves it.
+    depth: usize,
+    written: Written,
+    attempts: u32,
+}
+
+impl<'a, R: Reopen> Writer<'a, R> {
+    /// Begins to write where the tape stands.
+    ///
+    /// # Errors
+    /// When the session was lost.
+    pub async fn begin(drive: &'a mut Drive<R>) -> Result<Self, UnitError> {
+        let start = drive.object().await?;
+        Ok(Self {
+            drive,
+            start,
+            in_flight: VecDeque::new(),
+            bytes_in_flight: 0,
+            depth: usize::MAX,
+            written: Written::default(),
+            attempts: 0,
+        })
+    }
+
+    /// Returns what was acknowledged.
+    pub const fn written(&self) -> Written {
+        self.written
+    }
+
+    /// Returns how many blocks are held in memory.
+    pub fn held(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Writes a block of 1 to 16,777,215 bytes. Returns when it is on its way; [`Writer::flush`] waits for it.
+    ///
+    /// # Errors
+    /// [`WriteError`]; of the block itself or of one before it. Nothing can be pushed after it.
+    pub async fn push(&mut self, data: Bytes) -> Result<(), WriteError> {
+        loop {
+            let has_room = match self.in_flight.front() {
+                None => true,
+                Some(first) => {
+                    first.data.len() == data.len()
+                        && self.in_flight.len() < self.depth
+                        && self.bytes_in_flight.saturating_add(data.len()) <= MAX_BYTES_IN_FLIGHT
+                }
+            };
+            if has_room {
+                break;
+            }
+            self.settle_first().await?;
+        }
+        if self.written.end_of_medium {
+            self.flush().await?;
+            return Err(WriteError::EndOfMedium);
+        }
+        self.send(data).await
+    }
+
+    /// Waits until every block is acknowledged.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub async fn flush(&mut self) -> Result<(), WriteError> {
+        while !self.in_flight.is_empty() {
+            self.settle_first().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a filemark behind everything before it, and waits until all of it is on the medium. Early warning does not keep a
+    /// filemark from being written.
+    ///
+    /// # Errors
+    /// As [`Writer::push`].
+    pub async fn filemark(&mut self) -> Result<(), WriteError> {
+        self.flush().await?;
+        loop {
+            let error = match self.drive.write_filemarks(1).await {
+                Ok(()) => break,
+                Err(error) => error,
+            };
+            match Fault::of(error) {
+                Fault::EarlyWarning => {
+                    self.written.end_of_medium = true;
+                    break;
+                }
+                Fault::Full => {
+                    self.written.end_of_medium = true;
+                    return Err(WriteError::EndOfMedium);
+                }
+                fault => self.recover_alone(fault).await?,
+            }
+        }
+        self.acknowledged_filemark();
+        Ok(())
+    }
+
+    /// Compares the drive's position with what was acknowledged, at the end of a job.
+    ///
+    /// # Errors
+    /// [`WriteError::Position`] when the drive counts other objects than it acknowledged.
+    pub async fn prove(&mut self) -> Result<Proof, WriteError> {
+        let failed = |cause| WriteError::Failed {
+            cause,
+            proof: Proof::Acknowledged,
+        };
+        let (Some(start), Some(object)) = (self.start, self.drive.object().await.map_err(failed)?)
+        else {
+            return Ok(Proof::Acknowledged);
+        };
+        let objects = object.saturating_sub(start);
+        let acknowledged = self.written.objects();
+        match objects == acknowledged {
+            true => Ok(Proof::Position(objects)),
+            // A drive that says 0 behind blocks that it acknowledged does not count.
+            false if object == 0 => Ok(Proof::Acknowledged),
+            false => Err(WriteError::Position {
+                acknowledged,
+                counted: objects,
+            }),
+        }
+    }
+
+    fn acknowledged_filemark(&mut self) {
+        self.written.filemarks = self.written.filemarks.saturating_add(1);
+        self.attempts = 0;
+    }
+
+    async fn send(&mut self, data: Bytes) -> Result<(), WriteError> {
+        loop {
+            let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+            let command = Command::Write(Write::variable(length));
+            match self.drive.unit().submit(&command, data.clone()).await {
+                Ok(pending) => {
+                    self.bytes_in_flight = self.bytes_in_flight.saturating_add(data.len());
+                    self.in_flight.push_back(InFlight { data, pending });
+                    return Ok(());
+                }
+                // The block was not sent, so it is behind whatever is in flight, which fails for the same reason.
+                Err(_) if !self.in_flight.is_empty() => self.flush().await?,
+                Err(error) => self.recover(Fault::of(error), 0).await?,
+            }
+        }
+    }
+
+    /// Waits for the first block in flight, and mends what went wrong with it.
+    async fn settle_first(&mut self) -> Result<(), WriteError> {
+        let Some(first) = self.take_first() else {
+            return Ok(());
+        };
+        let length = first.data.len();
+        match Fault::of_answer(first.pending.answer().await) {
+            None => {
+                self.acknowledge(length);
+                Ok(())
+            }
+            Some(Fault::EarlyWarning) => {
+                self.acknowledge(length);
+                self.written.end_of_medium = true;
+                Ok(())
+            }
+            Some(fault) => self.mend(first.data, fault).await,
+        }
+    }
+
+    fn take_first(&mut self) -> Option<InFlight> {
+        let first = self.in_flight.pop_front()?;
+        self.bytes_in_flight = self.bytes_in_flight.saturating_sub(first.data.len());
+        Some(first)
+    }
+
+    fn acknowledge(&mut self, length: usize) {
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.written.blocks = self.written.blocks.saturating_add(1);
+        self.written.bytes = self.written.bytes.saturating_add(length);
+        self.attempts = 0;
+    }
+
+    /// A block was not acknowledged: drains what is behind it, brings the tape back, and sends all of it again.
+    async fn mend(&mut self, data: Bytes, fault: Fault) -> Result<(), WriteError> {
+        let mut again = vec![data];
+        let mut behind = 0_u64;
+        while let Some(next) = self.take_first() {
+            // Whatever became of it, it is written again: where it landed is not where it belongs.
+            let answer = Fault::of_answer(next.pending.answer().await);
+            if matches!(answer, None | Some(Fault::EarlyWarning)) {
+                behind = behind.saturating_add(1);
+            }
+            again.push(next.data);
+        }
+        match fault {
+            Fault::Full => {
+                self.written.end_of_medium = true;
+                if behind > 0 {
+                    self.check_overwritten(behind).await?;
+                    self.go_back(UnitError::NoSense).await?;
+                }
+                return Err(WriteError::EndOfMedium);
+            }
+            Fault::Busy { queue_full, .. } if queue_full => {
+                let depth = again.len().min(self.depth);
+                self.depth = (depth / 2).max(1);
+            }
+            _ => {}
+        }
+        match again.len() {
+            1 => self.recover_alone(fault).await?,
+            _ => self.recover(fault, behind).await?,
+        }
+        for data in again {
+            // One after the other: the cause may still be there.
+            self.send_alone(data).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_alone(&mut self, data: Bytes) -> Result<(), WriteError> {
+        let command = Command::Write(Write::variable(
+            u32::try_from(data.len()).unwrap_or(u32::MAX),
+        ));
+        loop {
+            let answer = match self.drive.unit().submit(&command, data.clone()).await {
+                Ok(pending) => pending.answer().await,
+                Err(error) => Err(error),
+            };
+            match Fault::of_answer(answer) {
+                None => {
+                    self.acknowledge(data.len());
+                    return Ok(());
+                }
+                Some(Fault::EarlyWarning) => {
+                    self.acknowledge(data.len());
+                    self.written.end_of_medium = true;
+                    return Ok(());
+                }
+                Some(Fault::Full) => {
+                    self.written.end_of_medium = true;
+                    return Err(WriteError::EndOfMedium);
+                }
+                Some(fault) => self.recover_alone(fault).await?,
+            }
+        }
+    }
+
+    /// As [`Writer::recover`] for a command that was in flight alone: BUSY and TASK SET FULL mean that nothing was done, so it
+    /// may be sent again by a drive that does not know its position, too.
+    async fn recover_alone(&mut self, fault: Fault) -> Result<(), WriteError> {
+        match fault {
+            Fault::Busy { .. } if self.attempts < MAX_ATTEMPTS => {
+                self.attempts = self.attempts.saturating_add(1);
+                self.pause().await;
+                Ok(())
+            }
+            fault => self.recover(fault, 0).await,
+        }
+    }
+
+    async fn pause(&self) {
+        let doublings = self.attempts.saturating_sub(1).min(16);
+        let pause = FIRST_PAUSE.saturating_mul(1 << doublings);
+        sleep(pause.min(LONGEST_PAUSE)).await;
+    }
+
+    /// Makes the drive stand behind what was acknowledged, with nothing in flight, or ends the job. `behind` blocks were written
+    /// after the one that failed, where they do not belong.
+    async fn recover(&mut self, fault: Fault, behind: u64) -> Result<(), WriteError> {
+        self.attempts = self.attempts.saturating_add(1);
+        let cause = match fault {
+            Fault::WriteProtected => return Err(WriteError::WriteProtected),
+            Fault::MediumChanged => return Err(WriteError::MediumChanged),
+            Fault::Deferred(sense) => {
+                let proof = self.proof_of_loss(behind).await;
+                return Err(WriteError::Deferred { sense, proof });
+            }
+            Fault::Fatal(cause) => {
+                let proof = self.proof(behind).await;
+                return Err(WriteError::Failed { cause, proof });
+            }
+            Fault::Busy { cause, .. } | Fault::Interrupted(cause) | Fault::Lost(cause) => cause,
+            Fault::EarlyWarning | Fault::Full => UnitError::NoSense,
+        };
+        if self.attempts > MAX_ATTEMPTS {
+            let proof = self.proof(behind).await;
+            return Err(WriteError::Failed { cause, proof });
+        }
+        if cause.is_lost() {
+            if let Err(error) = self.drive.reopen().await {
+                return Err(WriteError::Failed {
+                    cause: error,
+                    proof: Proof::Nothing,
+                });
+            }
+        } else {
+            self.pause().await;
+        }
+        if let Err(error) = self.drive.settle().await
+            && error.has_code(AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED)
+        {
+            return Err(WriteError::MediumChanged);
+        }
+        if behind > 0 && self.start.is_some() {
+            self.check_overwritten(behind).await?;
+        }
+        self.go_back(cause).await
+    }
+
+    /// Makes sure that the blocks that were written behind a failed one landed behind what was acknowledged. After a reset, which
+    /// rewinds the tape, they may have landed on its beginning.
+    async fn check_overwritten(&self, behind: u64) -> Result<(), WriteError> {
+        let lost = |cause| WriteError::Failed {
+            cause,
+            proof: Proof::Nothing,
+        };
+        let kept = self.kept(behind).await.map_err(lost)?;
+        match kept {
+            Some(kept) if kept >= self.written.objects() => Ok(()),
+            _ => Err(WriteError::Overwritten),
+        }
+    }
+
+    /// Returns how many of the job's objects are before the position, less `behind`; none when the drive does not count.
+    async fn kept(&self, behind: u64) -> Result<Option<u64>, UnitError> {
+        let object = self.drive.object().await?;
+        Ok(self
+            .start
+            .zip(object)
+            .map(|(start, object)| object.saturating_sub(start).saturating_sub(behind)))
+    }
+
+    /// Goes to the first object that was not acknowledged, and proves it.
+    async fn go_back(&mut self, cause: UnitError) -> Result<(), WriteError> {
+        let Some(start) = self.start else {
+            return Err(WriteError::Failed {
+                cause,
+                proof: Proof::Acknowledged,
+            });
+        };
+        let target = start.saturating_add(self.written.objects());
+        match self.drive.locate(target).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let proof = self.proof_of_loss(0).await;
+                Err(WriteError::Failed { cause, proof })
+            }
+            Err(error) if error.is_lost() && self.attempts <= MAX_ATTEMPTS => {
+                self.attempts = self.attempts.saturating_add(1);
+                match self.drive.reopen().await {
+                    Ok(()) => Box::pin(self.go_back(cause)).await,
+                    Err(_) => Err(WriteError::Failed {
+                        cause,
+                        proof: Proof::Nothing,
+                    }),
+                }
+            }
+            Err(_) => Err(WriteError::Failed {
+                cause,
+                proof: Proof::Nothing,
+            }),
+        }
+    }
+
+    /// What READ POSITION proves while the tape stands behind what was written.
+    async fn proof(&self, behind: u64) -> Proof {
+        match self.kept(behind).await {
+            _ if self.start.is_none() => Proof::Acknowledged,
+            Ok(Some(kept)) => Proof::Position(kept.min(self.written.objects())),
+            _ => Proof::Nothing,
+        }
+    }
+
+    /// What is on the medium after acknowledged blocks may have been lost: the end of data tells.
+    async fn proof_of_loss(&self, behind: u64) -> Proof {
+        if self.start.is_none() || self.drive.to_end_of_data().await.is_err() {
+            return Proof::Nothing;
+        }
+        self.proof(behind).await
+    }
+}
+
+/// A fault by what it asks for.
+enum Fault {
+    /// The block is written, and the end of the medium is near.
+    EarlyWarning,
+    /// There is no room for it.
+    Full,
+    WriteProtected,
+    MediumChanged,
+    Deferred(SenseData),
+    /// The device had no time for the command.
+    Busy {
+        cause: UnitError,
+        queue_full: bool,
+    },
+    /// The command was not done, and may be sent again once the position is proven.
+    Interrupted(UnitError),
+    Lost(UnitError),
+    Fatal(UnitError),
+}
+
+impl Fault {
+    fn of_answer(answer: Result<Bytes, UnitError>) -> Option<Self> {
+        match answer {
+            Ok(_) => None,
+            Err(error) => match error.sense() {
+                // Done, with some effort.
+                Some(sense)
+                    if sense.key == SenseKey::RECOVERED_ERROR
+                        && !sense.end_of_medium
+                        && !sense.deferred =>
+                {
+                    None
+                }
+                _ => Some(Self::of(error)),
+            },
+        }
+    }
+
+    fn of(error: UnitError) -> Self {
+        if error.is_lost() {
+            return Self::Lost(error);
+        }
+        if error.is_busy() {
+            let queue_full = matches!(error, UnitError::Status(crate::scsi::Status::TASK_SET_FULL));
+            return Self::Busy {
+                cause: error,
+                queue_full,
+            };
+        }
+        let Some(sense) = error.sense().copied() else {
+            return match error {
+                UnitError::Execute(_) => Self::Interrupted(error),
+                _ => Self::Fatal(error),
+            };
+        };
+        if sense.deferred {
+            return Self::Deferred(sense);
+        }
+        match sense.key {
+            SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR if sense.end_of_medium => {
+                Self::EarlyWarning
+            }
+            SenseKey::VOLUME_OVERFLOW => Self::Full,
+            SenseKey::DATA_PROTECT => Self::WriteProtected,
+            SenseKey::UNIT_ATTENTION
+                if sense.code == AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED =>
+            {
+                Self::MediumChanged
+            }
+            SenseKey::UNIT_ATTENTION | SenseKey::ABORTED_COMMAND => Self::Interrupted(error),
+            // Becoming ready: a reset, or the drive loads the tape again.
+            SenseKey::NOT_READY if sense.code.asc == 0x04 => Self::Interrupted(error),
+            _ => Self::Fatal(error),
+        }
+    }
+}
