@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::StorageError;
 use super::file_system::{DirectoryHandle, FileSystem, Links, MAX_LENGTH, without_trailing_slash};
-use super::lock::Lock;
+use super::lock::{Lock, Sharing};
 
 /// What the name of a temporary file ends with.
 pub const TEMPORARY_SUFFIX: &str = ".new";
@@ -142,7 +142,29 @@ impl OpenDirectory {
     /// # Errors
     /// As [`OpenDirectory::lock`].
     pub fn lock_for(&self, name: &str, purpose: &str) -> Result<Lock, StorageError> {
-        Lock::take(self, name, purpose, self.directory.lock_timeout)
+        Lock::take(
+            self,
+            name,
+            purpose,
+            Sharing::Exclusive,
+            self.directory.lock_timeout,
+        )
+    }
+
+    /// Takes a lock together with others that share it.
+    ///
+    /// # Errors
+    /// As [`OpenDirectory::lock`], while somebody holds it alone.
+    pub fn lock_shared(&self, name: &str) -> Result<Lock, StorageError> {
+        Lock::take(self, name, "", Sharing::Shared, self.directory.lock_timeout)
+    }
+
+    /// Takes a lock when it is free now.
+    ///
+    /// # Errors
+    /// As [`OpenDirectory::lock`].
+    pub fn lock_now(&self, name: &str) -> Result<Lock, StorageError> {
+        Lock::take(self, name, "", Sharing::Exclusive, Duration::ZERO)
     }
 
     /// Returns the names of the files in the directory.
@@ -264,7 +286,7 @@ impl OpenDirectory {
         if left()?.is_empty() {
             return Ok(());
         }
-        let _lock = match Lock::take(self, lock, "", Duration::ZERO) {
+        let _lock = match self.lock_now(lock) {
             Ok(lock) => lock,
             // A writer is at work, and what there is may be its own.
             Err(StorageError::Locked { .. }) => return Ok(()),
@@ -284,10 +306,17 @@ impl OpenDirectory {
             .map_err(|error| not_opened("open", &self.path_of(name), error))
     }
 
-    pub(super) fn try_lock(&self, lock: &File, name: &str) -> Result<bool, StorageError> {
-        self.disk()
-            .try_lock(lock)
-            .map_err(failed("lock", &self.path_of(name)))
+    pub(super) fn try_lock(
+        &self,
+        lock: &File,
+        name: &str,
+        sharing: Sharing,
+    ) -> Result<bool, StorageError> {
+        match sharing {
+            Sharing::Exclusive => self.disk().try_lock(lock),
+            Sharing::Shared => self.disk().try_lock_shared(lock),
+        }
+        .map_err(failed("lock", &self.path_of(name)))
     }
 
     /// Writes this process's id and purpose into a lock file, at a fixed length, so that a longer one before it leaves nothing

@@ -117,6 +117,14 @@ pub trait FileSystem: Send + Sync {
     /// Those of flock(2).
     fn try_lock(&self, lock: &File) -> io::Result<bool>;
 
+    /// Takes a lock together with others that share it; false when somebody holds it alone.
+    ///
+    /// # Errors
+    /// Those of flock(2).
+    fn try_lock_shared(&self, lock: &File) -> io::Result<bool> {
+        contended(fs2::FileExt::try_lock_shared(lock))
+    }
+
     /// Writes to the beginning of a file that is not replaced: what a lock file says of its holder.
     ///
     /// # Errors
@@ -281,13 +289,7 @@ impl FileSystem for SystemFileSystem {
     }
 
     fn try_lock(&self, lock: &File) -> io::Result<bool> {
-        match lock.try_lock_exclusive() {
-            Ok(()) => Ok(true),
-            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
+        contended(lock.try_lock_exclusive())
     }
 
     fn write_over(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
@@ -330,6 +332,17 @@ impl FileSystem for SystemFileSystem {
 }
 
 /// A trailing slash would have a symbolic link followed.
+/// Returns whether a lock was taken: that somebody else holds it is no error.
+fn contended(taken: io::Result<()>) -> io::Result<bool> {
+    match taken {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 pub(super) fn without_trailing_slash(path: &Path) -> PathBuf {
     path.components().collect()
 }

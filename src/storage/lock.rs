@@ -14,7 +14,19 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// A lock that is held until this is dropped.
 #[derive(Debug)]
-pub struct Lock(File);
+pub struct Lock {
+    file: File,
+    sharing: Sharing,
+}
+
+/// With whom a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// With nobody; the file names the holder.
+    Exclusive,
+    /// With others that share it.
+    Shared,
+}
 
 impl Lock {
     /// Takes a lock in a directory, and writes this process's id into its file.
@@ -22,11 +34,12 @@ impl Lock {
         directory: &OpenDirectory,
         name: &str,
         purpose: &str,
+        sharing: Sharing,
         timeout: Duration,
     ) -> Result<Self, StorageError> {
         let file = directory.open_lock(name)?;
         let started = Instant::now();
-        while !directory.try_lock(&file, name)? {
+        while !directory.try_lock(&file, name, sharing)? {
             let waited = started.elapsed();
             if waited >= timeout {
                 let holder = holder(&file);
@@ -39,18 +52,22 @@ impl Lock {
             }
             std::thread::sleep(PAUSE.min(timeout - waited));
         }
-        let lock = Self(file);
-        directory.note_holder(&lock.0, name, purpose)?;
+        let lock = Self { file, sharing };
+        if sharing == Sharing::Exclusive {
+            directory.note_holder(&lock.file, name, purpose)?;
+        }
         Ok(lock)
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Best effort: a name that stays is that of a process that holds nothing, and is read only while the lock is held.
-        let _ = self.0.set_len(0);
+        if self.sharing == Sharing::Exclusive {
+            // Best effort: a name that stays is that of a process that holds nothing, and is read only while the lock is held.
+            let _ = self.file.set_len(0);
+        }
         // A process that was forked meanwhile, and is not another program yet, would hold the lock on.
-        let _ = fs2::FileExt::unlock(&self.0);
+        let _ = fs2::FileExt::unlock(&self.file);
     }
 }
 

@@ -54,6 +54,17 @@ pub fn block_on<T>(job: impl Future<Output = T>) -> io::Result<T> {
     Ok(outcome)
 }
 
+/// Runs a test on a clock that stands still while anybody has something to do.
+#[cfg(test)]
+pub(crate) fn block_on_paused<T>(test: impl Future<Output = T>) -> T {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, test)
+}
+
 /// Waits, for code that names no runtime.
 pub async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;

@@ -193,8 +193,14 @@ fn a_connection_may_be_lost_behind_any_pdu() {
         });
         let relay = Relay::start(faulty.port, Conduct::default());
         let (target, _) = attach(relay.port());
-        assert_eq!(pdus_sent(&relay.connection()), pdus, "{target:#}");
-        if pdus < all - 1 {
+        // Where a question may have been the reason, the initiator logs in once more; the target drops that session alike.
+        let connections = relay.connections();
+        assert!(matches!(connections.len(), 1 | 2), "{}", connections.len());
+        assert_eq!(pdus_sent(&connections[0]), pdus, "{target:#}");
+        if pdus < all - 1 && target["failure"].is_null() {
+            // The second session asked less, and was over before its end.
+            assert_eq!(connections.len(), 2, "{target:#}");
+        } else if pdus < all - 1 {
             assert_eq!(target["failure"]["phase"], "enumerate", "{target:#}");
         } else {
             // Nothing is missing but the answer to the logout.

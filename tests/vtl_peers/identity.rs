@@ -181,10 +181,11 @@ fn a_logical_unit_that_is_not_there_says_so() {
 
 #[test]
 fn the_inventory_is_byte_for_byte_what_smc_3_says() {
-    // READ ELEMENT STATUS of all elements of one type, with VolTag; DVCID for drives.
+    // READ ELEMENT STATUS of all elements of one type, with VolTag, or with DVCID: a 3584 refuses both at once.
     let status = |element_type: u8, identifier: u8| {
-        let with_tag = 0x10 | element_type;
-        format!("0:b8{with_tag:02x}0000ffff{identifier:02x}00ffff0000:65535")
+        let tag = if identifier == 0 { 0x10 } else { 0 };
+        let first = tag | element_type;
+        format!("0:b8{first:02x}0000ffff{identifier:02x}00ffff0000:65535")
     };
     let found = judged(
         "none",
@@ -199,6 +200,7 @@ fn the_inventory_is_byte_for_byte_what_smc_3_says() {
             "0:a50000000402010100000000:0".to_owned(),
             status(2, 0),
             status(4, 1),
+            status(4, 0),
         ],
     );
     assert_eq!(found[0], "good ");
@@ -255,19 +257,17 @@ fn the_inventory_is_byte_for_byte_what_smc_3_says() {
         &anonymous,
     ];
     assert_eq!(found[3], good(import_export));
-    let drives = |first: [u8; 12], tag: [u8; 36]| {
+    let drives = |first: [u8; 12]| {
         good(&[
-            &[0x01, 0x01, 0, 2, 0, 0, 0, 180],
-            &[0x04, 0x80, 0, 86, 0, 0, 0, 172],
+            &[0x01, 0x01, 0, 2, 0, 0, 0, 108],
+            &[0x04, 0, 0, 50, 0, 0, 0, 100],
             &first,
-            &tag,
             &drive(b"8A12340001"),
             &element(0x0102, empty, 0),
-            &none,
             &drive(b"8A12340002"),
         ])
     };
-    assert_eq!(found[4], drives(element(0x0101, empty, 0), none));
+    assert_eq!(found[4], drives(element(0x0101, empty, 0)));
 
     assert_eq!(found[5], "good ");
     let slots: &[&[u8]] = &[
@@ -285,7 +285,19 @@ fn the_inventory_is_byte_for_byte_what_smc_3_says() {
     ];
     assert_eq!(found[6], good(slots));
     let loaded = element(0x0101, full, 0x0402);
-    assert_eq!(found[7], drives(loaded, volume(b"VOL002L8")));
+    // FULL says nothing in an answer with identifiers, as IBM's reference for the 3584 has it.
+    assert_eq!(found[7], drives(loaded));
+    let tags: &[&[u8]] = &[
+        &[0x01, 0x01, 0, 2, 0, 0, 0, 112],
+        &[0x04, 0x80, 0, 52, 0, 0, 0, 104],
+        &loaded,
+        &volume(b"VOL002L8"),
+        &anonymous,
+        &element(0x0102, empty, 0),
+        &none,
+        &anonymous,
+    ];
+    assert_eq!(found[8], good(tags));
 }
 
 #[test]
@@ -331,6 +343,6 @@ fn what_ibm_i_asks_of_a_drive_is_answered() {
     let mut at_the_beginning = [0; 20];
     at_the_beginning[0] = 0x80;
     assert_eq!(found[7], good(&[&at_the_beginning]));
-    // Blocks of 1 byte to 1 MiB.
-    assert_eq!(found[8], good(&[&[0, 0x10, 0, 0, 0, 1]]));
+    // Blocks of 1 byte to 8 MiB.
+    assert_eq!(found[8], good(&[&[0, 0x80, 0, 0, 0, 1]]));
 }

@@ -77,11 +77,8 @@ pub fn run(
     let re_ipl = store.begin_re_ipl()?;
     let configuration = store.revealed_configuration()?;
     let targets: Vec<&Target> = configuration.targets.iter().collect();
-    // A job that has its session is never ended by a re-IPL: all locks, or nothing.
-    let names = targets
-        .iter()
-        .map(|target| target.identity.target_name.as_str());
-    let _locks = store.lock_targets(names, "re-IPL")?;
+    // A job that has its session is never ended by a re-IPL.
+    let _jobs = store.lock_all_targets()?;
     let ipl_time = rfc_3339(SystemTime::now());
 
     let attempts: Vec<Result<Attachment<EnumerationInquiry>, Failure>> = targets

@@ -29,6 +29,9 @@ const PARTITION: &str = "partition.json";
 const DEVICES: &str = "devices.json";
 const RE_IPL_LOCK: &str = "reipl.lock";
 
+/// Shared by jobs, and held alone by a re-IPL: whatever the number of its targets, it is one open file.
+const JOBS_LOCK: &str = "jobs.lock";
+
 /// How often a reader begins again because a writer has moved credentials meanwhile.
 const READ_ATTEMPTS: usize = 100;
 
@@ -271,8 +274,49 @@ impl Store {
         Ok(record::read(self.open_state()?.as_ref(), DEVICES)?.unwrap_or_default())
     }
 
-    /// Locks targets, each once, in the order of their names: a partition has one connection to a target. Others are told
-    /// `purpose` while they wait.
+    /// Locks every target for a re-IPL.
+    ///
+    /// # Errors
+    /// [`StateError`], which names a job that holds a target where there is one.
+    pub fn lock_all_targets(&self) -> Result<TargetLock, StateError> {
+        let state = self.prepare_state()?;
+        match state.lock_for(JOBS_LOCK, "re-IPL") {
+            Ok(lock) => Ok(TargetLock(lock)),
+            Err(StorageError::Locked {
+                path,
+                pid,
+                purpose,
+                waited,
+            }) => {
+                for name in state.names()? {
+                    if name.starts_with(TARGET_LOCK)
+                        && let Err(StorageError::Locked {
+                            path, pid, purpose, ..
+                        }) = state.lock_now(&name)
+                    {
+                        return Err(StorageError::Locked {
+                            path,
+                            pid,
+                            purpose,
+                            waited,
+                        }
+                        .into());
+                    }
+                }
+                Err(StorageError::Locked {
+                    path,
+                    pid,
+                    purpose,
+                    waited,
+                }
+                .into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Locks targets for a job, each once, in the order of their names: a partition has one connection to a target. Others are
+    /// told `purpose` while they wait.
     ///
     /// # Errors
     /// [`StateError`]; no lock is held then.
@@ -286,10 +330,11 @@ impl Store {
             return Ok(Vec::new());
         }
         let state = self.prepare_state()?;
-        names
-            .iter()
-            .map(|name| Ok(TargetLock(state.lock_for(&target_lock(name), purpose)?)))
-            .collect()
+        let mut locks = vec![TargetLock(state.lock_shared(JOBS_LOCK)?)];
+        for name in &names {
+            locks.push(TargetLock(state.lock_for(&target_lock(name), purpose)?));
+        }
+        Ok(locks)
     }
 
     /// Takes the lock of the re-IPL: one at a time.
@@ -372,10 +417,13 @@ fn next_configuration(state: Option<&OpenDirectory>) -> Result<Configuration, St
     Ok(active.next_configuration())
 }
 
+/// How the names of the targets' lock files begin.
+const TARGET_LOCK: &str = "target-";
+
 /// Returns the name of a target's lock file. A target name may be longer than the name of a file, and its letter case does not
 /// count.
 fn target_lock(name: &str) -> String {
-    let mut file = String::from("target-");
+    let mut file = String::from(TARGET_LOCK);
     for byte in Sha256::digest(name).iter().take(8) {
         // Writing to a String cannot fail.
         let _ = write!(file, "{byte:02x}");

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use tokio::runtime::Builder;
-use tokio::task::LocalSet;
 
 use super::drive::{Drive, Reopen};
 use super::read::{Object, ReadError, Reader};
@@ -18,6 +16,7 @@ use crate::iscsi::pdu::Residual;
 use crate::scsi::command::{Destination, SpaceCode};
 use crate::scsi::data::inquiry::PeripheralDeviceType;
 use crate::scsi::{AdditionalSenseCode, Command, Lun, SenseData, SenseKey, Status};
+use crate::transport::block_on_paused as run;
 use crate::transport::initiator::{
     Completed, DataDirection, Execute, ExecuteError, Initiator, SessionLost,
 };
@@ -296,16 +295,6 @@ impl Reopen for LogInAgain {
 
 fn drive(tape: &Shared) -> Drive<LogInAgain> {
     Drive::new(unit(tape), LogInAgain(Rc::clone(tape)))
-}
-
-/// Runs a job on a clock that stands still while anybody has something to do.
-fn run<T>(job: impl Future<Output = T>) -> T {
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    LocalSet::new().block_on(&runtime, job)
 }
 
 fn tape(objects: &[Option<&[u8]>]) -> Tape {
