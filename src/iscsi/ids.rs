@@ -4,12 +4,13 @@ use std::fmt;
 
 /// Logical unit number (RFC 7143 11.2.1.7): eight bytes, kept as they stand on the wire.
 pub use crate::scsi::lun::Lun;
+use serde::{Deserialize, Serialize};
 
 /// Defines a sequence number: a distinct 32-bit serial number of RFC 1982, as RFC 7143 4.2.2 prescribes.
 macro_rules! serial_number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct $name(pub u32);
 
         impl $name {

@@ -360,6 +360,25 @@ pub enum NumericalFunction {
     Declared,
 }
 
+impl NumericalFunction {
+    /// Returns whether a responder may select the value, given the offer (6.2.2).
+    pub(super) const fn selectable(self, offered: u32, selected: u32) -> bool {
+        match self {
+            Self::Minimum => selected <= offered,
+            Self::Maximum => selected >= offered,
+            Self::Declared => true,
+        }
+    }
+
+    /// Returns the result of what the two sides want.
+    pub(super) fn apply(self, own: u32, theirs: u32) -> u32 {
+        match self {
+            Self::Maximum => theirs.max(own),
+            Self::Minimum | Self::Declared => theirs.min(own),
+        }
+    }
+}
+
 /// A negotiated value; displayed as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {

@@ -13,6 +13,7 @@
 //! | [`negotiation`] | offers, answers and result functions |
 //! | [`chap`] | CHAP, the side of the initiator and that of the target |
 //! | [`login`] | the login phase of an initiator |
+//! | [`departure`] | what is tolerated of a target, and reported |
 //! | [`status`] | login statuses in words |
 //! | [`initiator`] | the initiator's full feature phase |
 //! | [`target`] | the target's side: login, and full feature phase |

@@ -1,16 +1,21 @@
 //! The text format of RFC 7143, section 6.1: key=value pairs of Login and Text PDUs, and the forms that a value takes.
 //!
-//! This module knows the form of a pair only. Which keys exist, who may send them and how they are negotiated is in
+//! This module reads the form of a pair. Which keys exist, who may send them and how they are negotiated is in
 //! [`keys`](super::keys).
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use super::departure::{Departure, Departures};
+use super::keys::TextKey;
 
 /// The longest key-name, in bytes (6.1, standard-label).
 pub const MAX_KEY_LENGTH: usize = 63;
@@ -93,12 +98,32 @@ impl TextPairs {
     /// Parses the joined data segments of a logical text data segment (6.1).
     ///
     /// NULs behind the last pair's delimiter are ignored, because some peers count their padding as data. Everything
-    /// else is strict: a pair without its NUL may be a pair cut short, so it is an error and never a shorter value.
+    /// else is strict; [`decode_from_target`](Self::decode_from_target) is the tolerant form.
     ///
     /// # Errors
     /// [`TextError`] when the segment is not a sequence of key=value pairs within the limits of this module, or when a
     /// key other than TargetName and TargetAddress (which SendTargets and a redirection repeat) comes twice.
     pub fn decode(bytes: &[u8]) -> Result<Self, TextError> {
+        Self::read(bytes, None)
+    }
+
+    /// Parses the joined data segments of a target's login text, and notes what it tolerates: a missing last NUL, two
+    /// NULs between pairs, a TargetAlias that is not UTF-8 or too long, blanks behind a value, and a key that comes
+    /// twice with the same value.
+    ///
+    /// Blanks stay where they may belong to the value: in aliases and in the keys of CHAP.
+    ///
+    /// # Errors
+    /// As for [`decode`](Self::decode).
+    pub fn decode_from_target(
+        bytes: &[u8],
+        departures: &mut Departures,
+    ) -> Result<Self, TextError> {
+        Self::read(bytes, Some(departures))
+    }
+
+    /// Reads the pairs; without a list of departures there are none to be tolerated.
+    fn read(bytes: &[u8], mut departures: Option<&mut Departures>) -> Result<Self, TextError> {
         if bytes.len() > MAX_TEXT_LENGTH {
             return Err(TextError::TooLong {
                 limit: MAX_TEXT_LENGTH,
@@ -108,26 +133,63 @@ impl TextPairs {
         let Some(end) = bytes.iter().rposition(|byte| *byte != 0) else {
             return Ok(Self::new());
         };
-        let Some((text, [0, ..])) = bytes.split_at_checked(end.saturating_add(1)) else {
-            return Err(TextError::Unterminated);
-        };
+        let (text, rest) = bytes.split_at(end.saturating_add(1));
+        if rest.is_empty() {
+            tolerate(
+                &mut departures,
+                Departure::MissingLastNul,
+                TextError::Unterminated,
+            )?;
+        }
 
-        let mut pairs = Vec::new();
-        let mut seen = HashSet::new();
+        let mut pairs: Vec<TextPair> = Vec::new();
+        let mut seen: HashMap<String, usize> = HashMap::new();
         for piece in text.split(|byte| *byte == 0) {
+            if piece.is_empty() {
+                tolerate(&mut departures, Departure::DoubledNul, TextError::EmptyPair)?;
+                continue;
+            }
             if pairs.len() == MAX_PAIRS {
                 return Err(TextError::TooManyPairs { limit: MAX_PAIRS });
             }
-            let pair = TextPair::decode(piece)?;
-            if !REPEATABLE_KEYS.contains(&pair.key.as_str()) && !seen.insert(pair.key.clone()) {
-                return Err(TextError::Duplicate {
-                    key: ReceivedText(pair.key),
-                });
+            let pair = match &mut departures {
+                None => TextPair::decode(piece)?,
+                Some(departures) => TextPair::decode_from_target(piece, departures)?,
+            };
+            if !REPEATABLE_KEYS.contains(&pair.key.as_str()) {
+                if let Some(first) = seen.get(&pair.key) {
+                    let error = TextError::Duplicate {
+                        key: ReceivedText(pair.key.clone()),
+                    };
+                    // Two values leave open which one the target means.
+                    if pairs.get(*first) != Some(&pair) {
+                        return Err(error);
+                    }
+                    tolerate(
+                        &mut departures,
+                        Departure::RepeatedKey { key: pair.key },
+                        error,
+                    )?;
+                    continue;
+                }
+                seen.insert(pair.key.clone(), pairs.len());
             }
             pairs.push(pair);
         }
         Ok(Self(pairs))
     }
+}
+
+/// Notes a departure where departures are tolerated; elsewhere it is the error.
+fn tolerate(
+    departures: &mut Option<&mut Departures>,
+    departure: Departure,
+    error: TextError,
+) -> Result<(), TextError> {
+    departures
+        .as_mut()
+        .ok_or(error)
+        .map(|departures| departures.note(departure))
 }
 
 impl<'a> IntoIterator for &'a TextPairs {
@@ -176,6 +238,55 @@ impl TextPair {
             value: value.to_owned(),
         })
     }
+}
+
+impl TextPair {
+    /// Reads a pair of a target, with what is tolerated in it.
+    fn decode_from_target(piece: &[u8], departures: &mut Departures) -> Result<Self, TextError> {
+        if let Some(alias) = piece.strip_prefix(b"TargetAlias=") {
+            return Ok(Self {
+                key: "TargetAlias".to_owned(),
+                value: read_alias(alias, departures),
+            });
+        }
+        let mut pair = Self::decode(piece)?;
+        if !blanks_may_belong_to(&pair.key) {
+            let length = pair.value.trim_end_matches([' ', '\t']).len();
+            if length < pair.value.len() {
+                pair.value.truncate(length);
+                departures.note(Departure::TrailingBlanks {
+                    key: pair.key.clone(),
+                });
+            }
+        }
+        Ok(pair)
+    }
+}
+
+/// Returns an alias as far as it can be read: it is for people only (13.6).
+fn read_alias(alias: &[u8], departures: &mut Departures) -> String {
+    let text = String::from_utf8_lossy(alias);
+    if let Cow::Owned(_) = text {
+        departures.note(Departure::AliasNotUtf8);
+    }
+    if alias.len() > MAX_VALUE_LENGTH {
+        departures.note(Departure::AliasTooLong {
+            received: u64::try_from(alias.len()).unwrap_or(u64::MAX),
+        });
+    }
+    // A replacement character is longer than the byte that it stands for.
+    let mut kept = String::new();
+    for character in text.chars() {
+        if kept.len().saturating_add(character.len_utf8()) > MAX_VALUE_LENGTH {
+            break;
+        }
+        kept.push(character);
+    }
+    kept
+}
+
+fn blanks_may_belong_to(key: &str) -> bool {
+    key.starts_with("CHAP_") || key.ends_with("Alias") || TextKey::named(key).is_none()
 }
 
 impl fmt::Debug for TextPair {
@@ -248,8 +359,20 @@ pub enum TextError {
 }
 
 /// Text that a peer sent, for an error or a report: displayed in quotes, escaped to ASCII and cut after 80 characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ReceivedText(pub String);
+
+impl TextError {
+    /// Returns the key that the error is in; none when it is in no single key.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::ValueTooLong { key, .. } => Some(key),
+            Self::Duplicate { key } => Some(&key.0),
+            _ => None,
+        }
+    }
+}
 
 impl From<String> for ReceivedText {
     fn from(text: String) -> Self {
@@ -653,6 +776,16 @@ mod tests {
         fn text_like_bytes_never_panic(bytes in "[A-C=\\x00,~0x]{0,60}") {
             if let Ok(text) = TextPairs::decode(bytes.as_bytes()) {
                 prop_assert_eq!(TextPairs::decode(&text.encode()), Ok(text));
+            }
+        }
+
+        #[test]
+        fn what_is_right_is_read_from_a_target_as_from_anyone(bytes in "([ABX]=[a-c =]{0,3}[a-c]\\x00){0,5}|[A-C=\\x00 ]{0,60}") {
+            let mut departures = Departures::default();
+            let tolerant = TextPairs::decode_from_target(bytes.as_bytes(), &mut departures);
+            if let Ok(text) = TextPairs::decode(bytes.as_bytes()) {
+                prop_assert_eq!(tolerant, Ok(text));
+                prop_assert_eq!(departures, Departures::default());
             }
         }
 

@@ -456,7 +456,7 @@ fn a_refusal_reaches_the_initiator_with_its_status() {
         (full, "0x0302"),
     ] {
         match Joined::log_in(setup).err() {
-            Some(LoginError::Refused(status)) => assert_eq!(status.to_string(), expected),
+            Some(LoginError::Refused { status, .. }) => assert_eq!(status.to_string(), expected),
             other => panic!("{other:?}"),
         }
     }

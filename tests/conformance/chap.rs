@@ -5,15 +5,9 @@ use iscsiswiconfig::iscsi::login::{LoginChap, LoginError};
 use iscsiswiconfig::iscsi::negotiation::NegotiationError;
 
 use super::target::{
-    Exchange, OPERATIONAL, OUR_CHALLENGE, OUR_IDENTIFIER, SECRET, SECURITY, TARGET_SECRET,
-    chap_login, credentials, hex, mutual_login, parameters, stay,
+    CHALLENGE, Exchange, OPERATIONAL, OUR_CHALLENGE, OUR_IDENTIFIER, SECRET, SECURITY,
+    TARGET_SECRET, chap_login, credentials, hex, mutual_login, parameters, stay,
 };
-
-const CHALLENGE: [&str; 3] = [
-    "CHAP_A=5",
-    "CHAP_I=42",
-    "CHAP_C=0x000102030405060708090a0b0c0d0e0f",
-];
 
 fn md5(identifier: u8, secret: &[u8], challenge: &[u8]) -> String {
     hex(&ChapAlgorithm::Md5.response(identifier, secret, challenge))
@@ -379,7 +373,11 @@ fn a_proof_that_was_not_asked_for_ends_the_login() {
     let error = to_be_challenged()
         .goes_on(&CHALLENGE)
         .fails(&["CHAP_N=TGTUSER", &right_proof()]);
-    assert_eq!(chap_error(error), ChapError::Unexpected { key: "CHAP_N" });
+    assert_eq!(chap_error(error), ChapError::MutualDemanded);
+    let error = to_be_challenged()
+        .goes_on(&CHALLENGE)
+        .fails(&[&right_proof()]);
+    assert_eq!(chap_error(error), ChapError::Unexpected { key: "CHAP_R" });
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! connection per session: Login 2.3. The form of a PDU (Login 8.1) is the codec's.
 
 mod chap;
+mod departures;
 mod header;
 mod keys;
 mod target;

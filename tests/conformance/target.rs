@@ -22,6 +22,13 @@ pub const TARGET_SECRET: &[u8] = b"TARGETSECRET1234";
 /// The StatSN that the target starts with unless a test says otherwise.
 pub const FIRST_STAT_SN: u32 = 1000;
 
+/// A challenge as a target sends it.
+pub const CHALLENGE: [&str; 3] = [
+    "CHAP_A=5",
+    "CHAP_I=42",
+    "CHAP_C=0x000102030405060708090a0b0c0d0e0f",
+];
+
 /// A login under way: what the initiator sent last, and what it waits with.
 pub struct Exchange {
     login: Login,

@@ -11,7 +11,7 @@ use iscsiswiconfig::iscsi::ids::{InitiatorTaskTag, Isid, StatSn, TargetTransferT
 use iscsiswiconfig::iscsi::pdu::{LoginResponse, NopIn, Pdu, Reject, RejectReason, Stage};
 use iscsiswiconfig::iscsi::status::LOGIN_STATUSES;
 
-use super::target::{OPERATIONAL, Peer, Target, library};
+use super::target::{NAME, OPERATIONAL, Peer, Target, library};
 use super::{
     assert_failed, attached, attached_with_chap, configure, connected, failed, re_ipl, words,
 };
@@ -321,6 +321,30 @@ fn a_target_that_picks_no_authentication_is_connected_and_reported() {
     });
     let report = connected(&attached_with_chap(&target));
     assert_eq!(report["session"]["auth_method"], "None");
+}
+
+#[test]
+fn departures_without_consequence_do_not_fail_a_target() {
+    let target = Target::start(|peer| {
+        let text = format!(
+            "{}IFMarker=No\0OFMarker=No\0X-com.example.speed=11\0TargetName={NAME}\0SessionType=Normal\0\
+             MaxConnections=1 \0\0TargetPortalGroupTag=x\0TargetAlias=",
+            OPERATIONAL.replace("DefaultTime2Retain=0", "DefaultTime2Retain=20")
+        );
+        let request = peer.login_request()?;
+        let mut first = peer.grant(&request, &text);
+        (first.transit, first.next_stage) = (false, Stage::SecurityNegotiation);
+        first.tsih = Tsih(9);
+        first.data = [text.as_bytes(), b"V\xe9L"].concat().into();
+        peer.send(&Pdu::LoginResponse(first))?;
+        let request = peer.login_request()?;
+        // The last response has the StatSN of the first.
+        let last = peer.grant(&request, "iSCSIProtocolLevel=1\0MaxBurstLength=262144\0");
+        peer.send_login(last)?;
+        peer.serve(library)
+    });
+    let report = connected(&attached(&target));
+    assert_eq!(report["session"]["target_alias"], "V\\u{fffd}L");
 }
 
 #[test]

@@ -9,8 +9,7 @@ use crate::iop::active::{Failure, Phase, TargetReport};
 use crate::iop::cause::{Authentication, Cause};
 use crate::iop::devices::enumerate::EnumerationError;
 use crate::iscsi::chap::ChapError;
-use crate::iscsi::login::LoginError;
-use crate::iscsi::negotiation::NegotiationError;
+use crate::iscsi::login::{ChapProgress, LoginError};
 use crate::transport::{self, AttachError, ConnectionError};
 use crate::values::AddressKind;
 
@@ -200,12 +199,13 @@ fn login_cause(error: &LoginError, target: &TargetReport) -> Cause {
         detail: detail(error),
     };
     match error {
-        LoginError::Refused(status) => Cause::LoginRefused {
+        LoginError::Refused { status, chap } => Cause::LoginRefused {
             class: status.class,
             detail: status.detail,
-            authentication: match target.chap {
-                Some(_) => Authentication::Answered,
-                None => Authentication::NotConfigured,
+            authentication: match (&target.chap, chap) {
+                (None, _) => Authentication::NotConfigured,
+                (Some(_), ChapProgress::ResponseSent { .. }) => Authentication::Answered,
+                (Some(_), _) => Authentication::Offered,
             },
         },
         LoginError::RedirectWithoutAddress { .. } | LoginError::RedirectAddress(_) => {
@@ -229,49 +229,19 @@ fn login_cause(error: &LoginError, target: &TargetReport) -> Cause {
         LoginError::Chap(ChapError::NoCommonAlgorithm { offered }) => Cause::ChapAlgorithmRefused {
             offered: offered.clone(),
         },
-        LoginError::Chap(error) => match chap_key(error) {
-            Some("CHAP_N" | "CHAP_R") if matches!(error, ChapError::Unexpected { .. }) => {
-                Cause::MutualChapDemanded
-            }
-            key => protocol_error(key),
+        LoginError::Chap(ChapError::MutualDemanded) => Cause::MutualChapDemanded,
+        LoginError::Chap(error) => protocol_error(error.broken_key()),
+        LoginError::Negotiation(error) => protocol_error(Some(&printable(error.key()))),
+        LoginError::Text(error) => match error.key() {
+            Some(key) => protocol_error(Some(&printable(key))),
+            None => protocol_error(Some("Login Response")),
         },
-        LoginError::Negotiation(error) => protocol_error(negotiation_key(error).as_deref()),
-        LoginError::TransitWithProposal { key } => protocol_error(Some(&key.to_string())),
         LoginError::Field { field, .. } => protocol_error(Some(field)),
         LoginError::NoTsih => protocol_error(Some("TSIH")),
         LoginError::TransitNotRequested
         | LoginError::TransitWithContinue
-        | LoginError::Text(_)
         | LoginError::TooManyExchanges { .. }
         | LoginError::TooMuchToAnswer { .. } => protocol_error(Some("Login Response")),
-    }
-}
-
-fn chap_key(error: &ChapError) -> Option<&'static str> {
-    match error {
-        ChapError::Missing { key }
-        | ChapError::Unexpected { key }
-        | ChapError::Malformed { key, .. }
-        | ChapError::Binary { key, .. }
-        | ChapError::Length { key, .. } => Some(key),
-        ChapError::ChallengeReflected => Some("CHAP_C"),
-        ChapError::ResponseReflected => Some("CHAP_R"),
-        _ => None,
-    }
-}
-
-fn negotiation_key(error: &NegotiationError) -> Option<String> {
-    match error {
-        NegotiationError::OutOfPlace { key, .. }
-        | NegotiationError::WrongSender { key }
-        | NegotiationError::Repeated { key, .. }
-        | NegotiationError::NotUnderstood { key }
-        | NegotiationError::Malformed { key, .. }
-        | NegotiationError::OutOfRange { key, .. }
-        | NegotiationError::NotSelectable { key, .. }
-        | NegotiationError::NoCommonValue { key, .. } => Some((*key).to_owned()),
-        NegotiationError::AnswerWithoutProposal { key, .. } => Some(printable(&key.to_string())),
-        NegotiationError::FirstBurstExceedsMaxBurst { .. } => Some("FirstBurstLength".to_owned()),
     }
 }
 

@@ -140,7 +140,13 @@ impl ChapAnswered {
         forbid(received, &[ALGORITHM, IDENTIFIER, CHALLENGE])?;
         let mutual = self.is_mutual();
         match self.expected {
-            None => forbid(received, &[NAME, RESPONSE])?,
+            None => {
+                // A whole proof, though no challenge was sent.
+                if received.value(NAME).is_some() && received.value(RESPONSE).is_some() {
+                    return Err(ChapError::MutualDemanded);
+                }
+                forbid(received, &[NAME, RESPONSE])?;
+            }
             Some(expected) => expected.check(received, self.algorithm)?,
         }
         Ok(ChapOutcome {
@@ -356,7 +362,7 @@ mod tests {
         let (answered, _) = initiator(None).answer(&pairs(CHALLENGED)).unwrap();
         assert_eq!(
             answered.finish(&pairs("CHAP_N=TGTUSER CHAP_R=0x00")),
-            Err(ChapError::Unexpected { key: "CHAP_N" })
+            Err(ChapError::MutualDemanded)
         );
     }
 

@@ -239,11 +239,37 @@ pub enum ChapError {
     /// The peer's response does not follow from the secret that is configured for it.
     #[error("CHAP_R does not match the secret that is configured for the other side")]
     WrongResponse,
+    /// The target proves itself to an initiator that did not ask for it: it does mutual CHAP only (12.1.3).
+    #[error("the target demands mutual CHAP: it sent CHAP_N and CHAP_R without being challenged")]
+    MutualDemanded,
     /// The initiator asks for authentication of the target, which has no credentials.
     #[error(
         "the initiator asks for mutual CHAP, and the target has no CHAP name and secret of its own"
     )]
     NoOwnCredentials,
+}
+
+impl ChapError {
+    /// Returns the key in which the peer broke a rule of 12.1.3 or 9.2.1; none when the error is a matter of
+    /// configuration.
+    pub const fn broken_key(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing { key }
+            | Self::Unexpected { key }
+            | Self::Malformed { key, .. }
+            | Self::Binary { key, .. }
+            | Self::Length { key, .. } => Some(key),
+            Self::AlgorithmNotOffered { .. } => Some(ALGORITHM),
+            Self::ChallengeReflected => Some(CHALLENGE),
+            Self::MutualDemanded
+            | Self::ResponseReflected
+            | Self::NoCommonAlgorithm { .. }
+            | Self::SameSecret
+            | Self::WrongName { .. }
+            | Self::WrongResponse
+            | Self::NoOwnCredentials => None,
+        }
+    }
 }
 
 fn respond<D: Digest>(identifier: u8, secret: &[u8], challenge: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! How a login fails.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::address::ParseTargetAddressError;
@@ -13,8 +14,13 @@ use crate::iscsi::text::{ReceivedText, TextError};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LoginError {
     /// The target refused the login (11.13.5).
-    #[error("the target refused the login with status {0}{name}", name = status_name(*.0))]
-    Refused(LoginStatus),
+    #[error("the target refused the login with status {status}{name}", name = status_name(*.status))]
+    Refused {
+        /// The status.
+        status: LoginStatus,
+        /// How far CHAP had come: 0201 speaks of the name and the secret only once a response was sent.
+        chap: ChapProgress,
+    },
     /// The target redirects the login and does not say where to (11.13.5).
     #[error("the target redirects the login with status {status}, but gives no TargetAddress")]
     RedirectWithoutAddress {
@@ -40,12 +46,6 @@ pub enum LoginError {
     /// T and C bit are both set (11.13.7).
     #[error("the login response leaves its stage while its text is not complete")]
     TransitWithContinue,
-    /// A response with the T bit set has a key that needs an answer in the same stage (11.13.6).
-    #[error("the login response leaves its stage, but {key} needs an answer in it")]
-    TransitWithProposal {
-        /// The key.
-        key: ReceivedText,
-    },
     /// The final response has no TSIH (11.13.3).
     #[error("the final login response has TSIH 0")]
     NoTsih,
@@ -86,6 +86,54 @@ pub enum LoginError {
         /// The length of the answers, in bytes.
         needed: usize,
     },
+}
+
+/// How far CHAP had come when a login ended (12.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum ChapProgress {
+    /// CHAP was not offered, or the target did not select it.
+    NotUsed,
+    /// AuthMethod was sent with CHAP in it, and not answered.
+    MethodOffered,
+    /// CHAP_A was sent, and not answered: no name and no response has left this side.
+    AlgorithmsOffered,
+    /// CHAP_N and CHAP_R were sent.
+    ResponseSent {
+        /// Whether the target was challenged as well.
+        mutual: bool,
+    },
+}
+
+/// A rule of RFC 7143 that the target broke in a login, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolFault {
+    /// The key; none when the fault is in no single key. To be escaped before it is shown.
+    pub key: Option<String>,
+}
+
+impl LoginError {
+    /// Returns the rule that the target broke; none when the error is its decision or a matter of configuration.
+    pub fn protocol_fault(&self) -> Option<ProtocolFault> {
+        let key = match self {
+            Self::Refused { .. } | Self::NoCommonAuthMethod { .. } => return None,
+            Self::Negotiation(NegotiationError::NoCommonValue { .. }) => return None,
+            Self::Chap(error) => Some(error.broken_key()?),
+            Self::Negotiation(error) => Some(error.key()),
+            Self::Text(error) => error.key(),
+            Self::RedirectWithoutAddress { .. } | Self::RedirectAddress(_) => Some("TargetAddress"),
+            Self::AuthMethodNotOffered { .. } => Some("AuthMethod"),
+            Self::Field { .. }
+            | Self::TransitNotRequested
+            | Self::TransitWithContinue
+            | Self::NoTsih
+            | Self::TooManyExchanges { .. }
+            | Self::TooMuchToAnswer { .. } => None,
+        };
+        Some(ProtocolFault {
+            key: key.map(str::to_owned),
+        })
+    }
 }
 
 fn status_name(status: LoginStatus) -> String {

@@ -21,22 +21,23 @@
 use bytes::Bytes;
 
 use super::chap::{ChapAlgorithm, ChapCredentials, ChapInitiator, MutualChap};
-use super::departure::Departure;
+use super::departure::{Departure, Departures};
 use super::ids::{Cid, CmdSn, InitiatorTaskTag, Isid, StatSn, Tsih};
 use super::initiator::SessionParameters;
+use super::keys::{Key, TextKey, ValueType};
 use super::negotiation::{Answer, Negotiation, Role};
 use super::operational::{OperationalOffer, OperationalParameters, SessionType};
 use super::pdu::{LoginRequest, LoginResponse, Stage};
-use super::text::{MAX_TEXT_LENGTH, TextError, TextPairs};
+use super::text::{MAX_TEXT_LENGTH, TextError, TextPair, TextPairs};
 
 mod address;
 mod error;
 mod states;
 
 pub use address::{DEFAULT_PORT, ParseTargetAddressError, TargetAddress};
-pub use error::LoginError;
+pub use error::{ChapProgress, LoginError, ProtocolFault};
 
-use states::{AuthMethodOffered, Operational, State};
+use states::{AUTH_METHOD, AuthMethodOffered, Operational, State};
 
 /// The most Login Requests that one login sends; the standard asks for six at least (6.2).
 pub const MAX_EXCHANGES: u32 = 32;
@@ -126,6 +127,22 @@ pub struct LoginResult {
     pub exp_cmd_sn: CmdSn,
     /// MaxCmdSN of the final response.
     pub max_cmd_sn: CmdSn,
+    /// The keys of sections 12 and 13 that the two sides exchanged, in the order of their first appearance; of CHAP only
+    /// CHAP_A.
+    pub keys: Vec<ExchangedKey>,
+    /// What was tolerated of the target.
+    pub departures: Vec<Departure>,
+}
+
+/// A key of a login, as either side sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangedKey {
+    /// The key-name.
+    pub key: &'static str,
+    /// What the initiator proposed or declared; none when the target brought the key up.
+    pub offered: Option<String>,
+    /// What the target answered, proposed or declared; none without an answer. To be escaped before it is shown.
+    pub answered: Option<String>,
 }
 
 impl LoginResult {
@@ -174,12 +191,13 @@ impl Login {
     ///
     /// Without CHAP it carries every operational key, so that one exchange is enough.
     pub fn start(parameters: LoginParameters) -> (Self, LoginRequest) {
-        let mut pairs = TextPairs::new();
-        pairs.push("InitiatorName", parameters.initiator_name);
+        let mut identity = TextPairs::new();
+        identity.push("InitiatorName", parameters.initiator_name);
         if let Some(target_name) = parameters.target_name {
-            pairs.push("TargetName", target_name);
+            identity.push("TargetName", target_name);
         }
-        pairs.push("SessionType", parameters.session_type.to_string());
+        identity.push("SessionType", parameters.session_type.to_string());
+        let mut pairs = identity.clone();
 
         let mut exchange = Exchange {
             isid: parameters.isid,
@@ -196,6 +214,10 @@ impl Login {
             exp_stat_sn: None,
             version_max: None,
             requests: 0,
+            identity,
+            auth_method: None,
+            keys: Vec::new(),
+            departures: Departures::default(),
         };
         let state = match parameters.chap {
             Some(chap) => {
@@ -203,13 +225,15 @@ impl Login {
                     mutual: chap.mutual.is_some(),
                     chap: ChapInitiator::new(chap.credentials, chap.algorithms, chap.mutual),
                 };
-                pairs.push("AuthMethod", offered.methods());
+                pairs.push(AUTH_METHOD, offered.methods());
+                exchange.offer(&pairs);
                 State::AuthMethodOffered(offered)
             }
             None => {
                 exchange.stage = Stage::LoginOperationalNegotiation;
                 exchange.transit_to = Some(Stage::FullFeaturePhase);
                 pairs.extend(exchange.negotiation.proposals());
+                exchange.offer(&pairs);
                 State::Operational(Operational::unauthenticated())
             }
         };
@@ -226,7 +250,12 @@ impl Login {
         match response.status.class {
             0 => {}
             1 => return self.exchange.redirect(&response),
-            _ => return Err(LoginError::Refused(response.status)),
+            _ => {
+                return Err(LoginError::Refused {
+                    status: response.status,
+                    chap: self.state.chap_progress(),
+                });
+            }
         }
         self.exchange.check(&response)?;
         self.exchange.append(&response.data)?;
@@ -235,7 +264,7 @@ impl Login {
             return self.exchange.send(self.state, TextPairs::new());
         }
         let text = std::mem::take(&mut self.exchange.received);
-        let pairs = TextPairs::decode(&text)?;
+        let pairs = TextPairs::decode_from_target(&text, &mut self.exchange.departures)?;
         self.state.handle(self.exchange, &response, &pairs)
     }
 }
@@ -258,6 +287,12 @@ struct Exchange {
     /// Version-max of the first response.
     version_max: Option<u8>,
     requests: u32,
+    /// InitiatorName, TargetName and SessionType as sent.
+    identity: TextPairs,
+    /// The target's choice of AuthMethod.
+    auth_method: Option<String>,
+    keys: Vec<ExchangedKey>,
+    departures: Departures,
 }
 
 impl Exchange {
@@ -316,9 +351,15 @@ impl Exchange {
         expect("Version-max", version_max, response.version_max)?;
         expect("CSG", self.stage.code(), response.current_stage.code())?;
 
-        let stat_sn = self.exp_stat_sn.unwrap_or(response.stat_sn);
-        expect("StatSN", stat_sn.0, response.stat_sn.0)?;
-        self.exp_stat_sn = Some(stat_sn.next());
+        // One request is outstanding at a time, so no response can be missing behind a number that stands still.
+        match self.exp_stat_sn {
+            Some(expected) if response.stat_sn.next() == expected => {
+                self.departures.note(Departure::ConstantStatSn);
+            }
+            Some(expected) => expect("StatSN", expected.0, response.stat_sn.0)?,
+            None => {}
+        }
+        self.exp_stat_sn = Some(response.stat_sn.next());
 
         if response.transit {
             if response.continues {
@@ -332,8 +373,11 @@ impl Exchange {
         let is_final = response.transit && response.next_stage == Stage::FullFeaturePhase;
         match (is_final, response.tsih) {
             (true, Tsih(0)) => Err(LoginError::NoTsih),
-            (false, Tsih(early)) => expect("TSIH", 0, early),
-            (true, _) => Ok(()),
+            (false, Tsih(received)) if received != 0 => {
+                self.departures.note(Departure::EarlyTsih { received });
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -349,9 +393,32 @@ impl Exchange {
         Ok(())
     }
 
+    /// Records what this side proposes or declares.
+    fn offer(&mut self, pairs: &TextPairs) {
+        for pair in pairs {
+            if let Some(row) = TextKey::named(&pair.key).filter(|row| is_told(row)) {
+                self.record(row.name, |key| key.offered = Some(pair.value.clone()));
+            }
+        }
+    }
+
+    fn record(&mut self, key: &'static str, set: impl FnOnce(&mut ExchangedKey)) {
+        if let Some(exchanged) = self.keys.iter_mut().find(|exchanged| exchanged.key == key) {
+            return set(exchanged);
+        }
+        let mut exchanged = ExchangedKey {
+            key,
+            offered: None,
+            answered: None,
+        };
+        set(&mut exchanged);
+        self.keys.push(exchanged);
+    }
+
     /// Takes the pairs that the state does not take itself and returns the answers to them.
     ///
-    /// A response that ends the stage may not need an answer (11.13.6).
+    /// A response that ends the stage may not need an answer (11.13.6). One that does is tolerated: all keys with a
+    /// meaning for the session were proposed by this side, so the key is one that this side does not use.
     fn negotiate(
         &mut self,
         response: &LoginResponse,
@@ -360,16 +427,28 @@ impl Exchange {
     ) -> Result<TextPairs, LoginError> {
         let mut answers = TextPairs::new();
         for pair in pairs {
+            let row = TextKey::named(&pair.key);
+            if let Some(row) = row.filter(|row| is_told(row)) {
+                self.record(row.name, |key| {
+                    key.answered.get_or_insert_with(|| pair.value.clone());
+                });
+            }
             if taken_by_state.contains(&pair.key.as_str()) {
+                continue;
+            }
+            if let Some(departure) = self.repetition(pair) {
+                self.departures.note(departure);
                 continue;
             }
             match self.negotiation.receive(self.stage, pair)? {
                 Answer::None => {}
                 Answer::Optional(_) if response.transit => {}
                 Answer::Required(answer) if response.transit => {
-                    return Err(LoginError::TransitWithProposal {
-                        key: answer.key.into(),
-                    });
+                    // An obsolete key is a departure of its own.
+                    if row.is_none_or(|row| row.values != ValueType::Obsolete) {
+                        self.departures
+                            .note(Departure::ProposalAtTransit { key: answer.key });
+                    }
                 }
                 Answer::Optional(answer) | Answer::Required(answer) => {
                     answers.push(&answer.key, answer.value);
@@ -379,18 +458,33 @@ impl Exchange {
         Ok(answers)
     }
 
+    /// Returns the departure of a pair that only says again what was said: the initiator's own names or session type
+    /// (names compared as in 4.2.7), or the selected AuthMethod.
+    fn repetition(&self, pair: &TextPair) -> Option<Departure> {
+        let key = pair.key.clone();
+        if key == AUTH_METHOD {
+            let again = self.stage == Stage::SecurityNegotiation
+                && self.auth_method.as_deref() == Some(pair.value.as_str());
+            return again.then_some(Departure::RepeatedKey { key });
+        }
+        let own = self.identity.value(&key)?;
+        own.eq_ignore_ascii_case(&pair.value)
+            .then_some(Departure::EchoedKey { key })
+    }
+
     /// The sequence numbers of such a response mean nothing, and the target closes the connection (11.13.5).
     fn redirect(mut self, response: &LoginResponse) -> Result<LoginStep, LoginError> {
         self.append(&response.data)?;
-        let pairs = TextPairs::decode(&self.received)?;
+        let pairs = TextPairs::decode_from_target(&self.received, &mut self.departures)?;
         let mut addresses = Vec::new();
-        let mut departures = Vec::new();
         let mut unreadable = None;
         for pair in pairs.iter().filter(|pair| pair.key == "TargetAddress") {
             match TargetAddress::read(&pair.value) {
                 Ok((address, departure)) => {
                     addresses.push(address);
-                    departures.extend(departure);
+                    departure
+                        .into_iter()
+                        .for_each(|departure| self.departures.note(departure));
                 }
                 Err(error) => unreadable = Some(error),
             }
@@ -405,10 +499,25 @@ impl Exchange {
         }
         Ok(LoginStep::Redirect {
             addresses,
-            departures,
+            departures: self.departures.into_vec(),
             permanent: response.status.detail == 2,
         })
     }
+}
+
+/// Returns whether the list of exchanged keys has the key: names are in the report elsewhere, and what CHAP exchanges
+/// beside its algorithm lets a weak secret be guessed.
+fn is_told(row: &TextKey) -> bool {
+    !matches!(
+        row.key,
+        Key::ChapI
+            | Key::ChapC
+            | Key::ChapN
+            | Key::ChapR
+            | Key::InitiatorName
+            | Key::TargetName
+            | Key::SessionType
+    )
 }
 
 fn expect<N: Into<u64> + Copy + PartialEq>(

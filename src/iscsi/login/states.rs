@@ -1,11 +1,11 @@
 //! The states of a login: each knows what it waits for, and is consumed by the response.
 
-use super::{AuthMethod, Exchange, LoginError, LoginResult, LoginStep};
+use super::{AuthMethod, ChapProgress, Exchange, LoginError, LoginResult, LoginStep};
 use crate::iscsi::chap::{ChapAnswered, ChapInitiator, ChapOutcome};
 use crate::iscsi::pdu::{LoginResponse, Stage};
 use crate::iscsi::text::{ReceivedText, TextPairs};
 
-const AUTH_METHOD: &str = "AuthMethod";
+pub(super) const AUTH_METHOD: &str = "AuthMethod";
 const CHAP_KEYS: [&str; 5] = ["CHAP_A", "CHAP_I", "CHAP_C", "CHAP_N", "CHAP_R"];
 
 #[derive(Debug)]
@@ -18,6 +18,24 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Returns how far CHAP has come with the requests sent.
+    pub(super) fn chap_progress(&self) -> ChapProgress {
+        match self {
+            Self::AuthMethodOffered(_) => ChapProgress::MethodOffered,
+            Self::AlgorithmsOffered(_) => ChapProgress::AlgorithmsOffered,
+            Self::Responded(state) => ChapProgress::ResponseSent {
+                mutual: state.chap.is_mutual(),
+            },
+            Self::SecurityDone(SecurityDone { outcome })
+            | Self::Operational(Operational { outcome }) => match outcome {
+                Some(outcome) => ChapProgress::ResponseSent {
+                    mutual: outcome.mutual,
+                },
+                None => ChapProgress::NotUsed,
+            },
+        }
+    }
+
     pub(super) fn handle(
         self,
         exchange: Exchange,
@@ -54,10 +72,13 @@ impl AuthMethodOffered {
         pairs: &TextPairs,
     ) -> Result<LoginStep, LoginError> {
         let mut answers = exchange.negotiate(response, pairs, &[AUTH_METHOD])?;
+        exchange.auth_method = pairs.value(AUTH_METHOD).map(str::to_owned);
         match pairs.value(AUTH_METHOD) {
             None => exchange.send(State::AuthMethodOffered(self), answers),
             Some("CHAP") => {
-                answers.extend(self.chap.offer());
+                let algorithms = self.chap.offer();
+                exchange.offer(&algorithms);
+                answers.extend(algorithms);
                 let state = AlgorithmsOffered { chap: self.chap };
                 exchange.send(State::AlgorithmsOffered(state), answers)
             }
@@ -165,6 +186,7 @@ impl Operational {
         exchange.stage = Stage::LoginOperationalNegotiation;
         exchange.transit_to = Some(Stage::FullFeaturePhase);
         let proposals = exchange.negotiation.proposals();
+        exchange.offer(&proposals);
         exchange.send(State::Operational(self), proposals)
     }
 
@@ -179,6 +201,7 @@ impl Operational {
             return exchange.send(State::Operational(self), answers);
         }
         let negotiated = exchange.negotiation.finish()?;
+        exchange.departures.extend(negotiated.departures);
         Ok(LoginStep::Done(Box::new(LoginResult {
             parameters: negotiated.parameters,
             auth_method: self.outcome.map_or(AuthMethod::None, |_| AuthMethod::Chap),
@@ -191,6 +214,8 @@ impl Operational {
             exp_stat_sn: response.stat_sn.next(),
             exp_cmd_sn: response.exp_cmd_sn,
             max_cmd_sn: response.max_cmd_sn,
+            keys: exchange.keys,
+            departures: exchange.departures.into_vec(),
         })))
     }
 }

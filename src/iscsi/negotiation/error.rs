@@ -95,3 +95,21 @@ pub enum NegotiationError {
         max_burst_length: u32,
     },
 }
+
+impl NegotiationError {
+    /// Returns the key that the error is in.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::OutOfPlace { key, .. }
+            | Self::WrongSender { key }
+            | Self::Repeated { key, .. }
+            | Self::NotUnderstood { key }
+            | Self::Malformed { key, .. }
+            | Self::OutOfRange { key, .. }
+            | Self::NotSelectable { key, .. }
+            | Self::NoCommonValue { key, .. } => key,
+            Self::AnswerWithoutProposal { key, .. } => &key.0,
+            Self::FirstBurstExceedsMaxBurst { .. } => "FirstBurstLength",
+        }
+    }
+}

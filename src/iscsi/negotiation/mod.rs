@@ -1,14 +1,13 @@
 //! Text negotiation of RFC 7143, section 6.2: offers, answers and result functions, for initiator and target alike.
 //!
-//! Every rule is read from the row of the key in [`KEYS`]; the only thing that is known here about single keys is which
-//! field of an offer or a result they stand for.
+//! Every rule is read from the row of the key in [`KEYS`]; what is known here about single keys is which field of an offer
+//! or a result they stand for, and which departures of a target an initiator tolerates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::iscsi::keys::{
-    BooleanFunction, KEYS, Key, NumericalFunction, Senders, TextKey, Value, ValueType,
-};
+use crate::iscsi::departure::{Departure, Departures};
+use crate::iscsi::keys::{BooleanFunction, KEYS, Key, Senders, TextKey, Value, ValueType};
 use crate::iscsi::operational::{Digest, OperationalOffer, OperationalParameters, SessionType};
 use crate::iscsi::pdu::Stage;
 use crate::iscsi::text::{self, ReceivedText, TextPair, TextPairs};
@@ -46,6 +45,8 @@ pub struct Negotiated {
     pub target_portal_group_tag: Option<u16>,
     /// TargetAlias, when the target declared it (13.6): any UTF-8, to be escaped before it is shown.
     pub target_alias: Option<String>,
+    /// What an initiator tolerated of its target.
+    pub departures: Departures,
 }
 
 /// The negotiation and declaration of operational and any-stage keys over one login (6.2, 6.3).
@@ -58,7 +59,10 @@ pub struct Negotiation {
     proposed: BTreeSet<Key>,
     /// The keys that the peer answered, proposed or declared; `None` where the default stays in force.
     concluded: BTreeMap<Key, Option<Value>>,
+    /// The values that the peer sent, to tell a key that is sent again from one that is changed.
+    received: BTreeMap<Key, String>,
     target_alias: Option<String>,
+    departures: Departures,
 }
 
 impl Negotiation {
@@ -70,7 +74,9 @@ impl Negotiation {
             offer,
             proposed: BTreeSet::new(),
             concluded: BTreeMap::new(),
+            received: BTreeMap::new(),
             target_alias: None,
+            departures: Departures::default(),
         }
     }
 
@@ -97,13 +103,14 @@ impl Negotiation {
 
     /// Takes a pair from the peer: the answer to a proposal of this side, else a proposal or declaration of the peer.
     ///
-    /// The keys of the authentication methods are not negotiated here, so they are errors in every stage.
+    /// The keys of the authentication methods are not negotiated here, so they are errors in every stage. An initiator
+    /// tolerates and notes what [`Departure`] lists.
     ///
     /// # Errors
     /// [`NegotiationError`] when the peer may not say this here, or when its selection does not follow from the offer.
     pub fn receive(&mut self, stage: Stage, pair: &TextPair) -> Result<Answer, NegotiationError> {
         let Some(row) = TextKey::named(&pair.key) else {
-            return answer_unknown(pair);
+            return self.answer_unknown(pair);
         };
         self.check_sender(row, stage)?;
         if row.key == Key::NodeArchitecture {
@@ -111,11 +118,18 @@ impl Negotiation {
             return Ok(Answer::None);
         }
         if self.concluded.contains_key(&row.key) && row.key != Key::TargetAddress {
+            if self.tolerates() && self.received.get(&row.key) == Some(&pair.value) {
+                self.departures.note(Departure::RepeatedKey {
+                    key: pair.key.clone(),
+                });
+                return Ok(Answer::None);
+            }
             return Err(NegotiationError::Repeated {
                 key: row.name,
                 received: ReceivedText(pair.value.clone()),
             });
         }
+        self.received.insert(row.key, pair.value.clone());
 
         if row.declarative {
             let value = self.read_declaration(row, &pair.value)?;
@@ -125,9 +139,23 @@ impl Negotiation {
         if self.proposed.contains(&row.key)
             && let Some(offered) = self.preference(row)
         {
-            let value = read_answer(row, &offered, &pair.value)?;
+            let value = match self.outside_offer(row, &offered, &pair.value) {
+                Some(value) => Some(value),
+                None => read_answer(row, &offered, &pair.value)?,
+            };
             self.concluded.insert(row.key, value);
             return Ok(Answer::None);
+        }
+        if self.tolerates() {
+            if is_reserved(&pair.value) {
+                self.note_unasked_answer(pair);
+                return Ok(Answer::None);
+            }
+            if row.values == ValueType::Obsolete {
+                self.departures.note(Departure::ObsoleteKey {
+                    key: pair.key.clone(),
+                });
+            }
         }
         let (value, answer) = self.answer_proposal(row, &pair.value)?;
         self.concluded.insert(row.key, value);
@@ -141,7 +169,14 @@ impl Negotiation {
     /// # Errors
     /// [`NegotiationError::NoCommonValue`] when the default of a list key that was not agreed on was not offered, and
     /// [`NegotiationError::FirstBurstExceedsMaxBurst`] (13.14).
-    pub fn finish(self) -> Result<Negotiated, NegotiationError> {
+    pub fn finish(mut self) -> Result<Negotiated, NegotiationError> {
+        // The key is due in the first response of a login that names a target (13.9).
+        if self.tolerates()
+            && self.session_type == SessionType::Normal
+            && !self.concluded.contains_key(&Key::TargetPortalGroupTag)
+        {
+            self.departures.note(Departure::MissingPortalGroupTag);
+        }
         let mut parameters = OperationalParameters {
             max_recv_data_segment_length: self.in_range(
                 Key::MaxRecvDataSegmentLength,
@@ -175,7 +210,68 @@ impl Negotiation {
             parameters,
             target_portal_group_tag,
             target_alias: self.target_alias,
+            departures: self.departures,
         })
+    }
+
+    /// Returns whether departures of the peer are tolerated: an initiator reports them of its target.
+    fn tolerates(&self) -> bool {
+        self.role == Role::Initiator
+    }
+
+    /// Returns the value in force of DefaultTime2Wait or DefaultTime2Retain when the target selected one that does not
+    /// follow from the offer; none for any other key or answer.
+    ///
+    /// Only ErrorRecoveryLevel 0 is offered: no task outlives its connection, so nothing depends on the value.
+    fn outside_offer(
+        &mut self,
+        row: &TextKey,
+        offered: &Preference,
+        received: &str,
+    ) -> Option<Value> {
+        let (ValueType::Number { min, max, function }, Preference::Number(offered)) =
+            (row.values, offered)
+        else {
+            return None;
+        };
+        let timer = matches!(row.key, Key::DefaultTime2Wait | Key::DefaultTime2Retain);
+        if !timer || !self.tolerates() {
+            return None;
+        }
+        let selected = read_number(row, min, max, received).ok()?;
+        if function.selectable(*offered, selected) {
+            return None;
+        }
+        self.departures.note(Departure::OutsideOffer {
+            key: row.name.to_owned(),
+            offered: *offered,
+            received: selected,
+        });
+        Some(Value::Number(function.apply(*offered, selected)))
+    }
+
+    fn note_unasked_answer(&mut self, pair: &TextPair) {
+        self.departures.note(Departure::AnswerWithoutProposal {
+            key: pair.key.clone(),
+        });
+    }
+
+    /// Answers a key that this implementation does not understand (6.2).
+    fn answer_unknown(&mut self, pair: &TextPair) -> Result<Answer, NegotiationError> {
+        if !is_reserved(&pair.value) {
+            return Ok(Answer::Required(TextPair {
+                key: pair.key.clone(),
+                value: NOT_UNDERSTOOD.to_owned(),
+            }));
+        }
+        if !self.tolerates() {
+            return Err(NegotiationError::AnswerWithoutProposal {
+                key: ReceivedText(pair.key.clone()),
+                received: ReceivedText(pair.value.clone()),
+            });
+        }
+        self.note_unasked_answer(pair);
+        Ok(Answer::None)
     }
 
     fn check_sender(&self, row: &TextKey, stage: Stage) -> Result<(), NegotiationError> {
@@ -209,7 +305,15 @@ impl Negotiation {
             return Err(NegotiationError::NotUnderstood { key: row.name });
         }
         if let ValueType::Number { min, max, .. } = row.values {
-            return read_number(row, min, max, received).map(|n| Some(Value::Number(n)));
+            let number = read_number(row, min, max, received);
+            // The tag matters only for further connections of the session, and there is one.
+            if number.is_err() && row.key == Key::TargetPortalGroupTag && self.tolerates() {
+                self.departures.note(Departure::InvalidPortalGroupTag {
+                    received: ReceivedText(received.to_owned()),
+                });
+                return Ok(None);
+            }
+            return number.map(|number| Some(Value::Number(number)));
         }
         if row.key == Key::TargetAlias {
             self.target_alias = Some(received.to_owned());
@@ -223,7 +327,7 @@ impl Negotiation {
         row: &TextKey,
         received: &str,
     ) -> Result<(Option<Value>, Answer), NegotiationError> {
-        if [REJECT, IRRELEVANT, NOT_UNDERSTOOD].contains(&received) {
+        if is_reserved(received) {
             return Err(NegotiationError::AnswerWithoutProposal {
                 key: ReceivedText(row.name.to_owned()),
                 received: ReceivedText(received.to_owned()),
@@ -245,13 +349,9 @@ impl Negotiation {
             }
             (ValueType::Number { min, max, function }, Some(Preference::Number(own))) => {
                 // A value out of range may be answered with Reject (6.2.2).
-                read_number(row, min, max, received).ok().map(|theirs| {
-                    let selected = match function {
-                        NumericalFunction::Maximum => theirs.max(own),
-                        NumericalFunction::Minimum | NumericalFunction::Declared => theirs.min(own),
-                    };
-                    (Value::Number(selected), false)
-                })
+                read_number(row, min, max, received)
+                    .ok()
+                    .map(|theirs| (Value::Number(function.apply(own, theirs)), false))
             }
             (ValueType::List, Some(Preference::List(own))) => text::list(received)
                 .find_map(|theirs| own.iter().find(|name| **name == theirs))
@@ -381,17 +481,9 @@ impl fmt::Display for Preference {
     }
 }
 
-fn answer_unknown(pair: &TextPair) -> Result<Answer, NegotiationError> {
-    if [REJECT, IRRELEVANT, NOT_UNDERSTOOD].contains(&pair.value.as_str()) {
-        return Err(NegotiationError::AnswerWithoutProposal {
-            key: ReceivedText(pair.key.clone()),
-            received: ReceivedText(pair.value.clone()),
-        });
-    }
-    Ok(Answer::Required(TextPair {
-        key: pair.key.clone(),
-        value: NOT_UNDERSTOOD.to_owned(),
-    }))
+/// Returns whether a value is an answer and never a proposal (6.2).
+fn is_reserved(value: &str) -> bool {
+    [REJECT, IRRELEVANT, NOT_UNDERSTOOD].contains(&value)
 }
 
 /// Reads the peer's answer to a proposal; `None` when the default stays in force (6.2).
@@ -429,12 +521,8 @@ fn read_answer(
         }
         (ValueType::Number { min, max, function }, Preference::Number(offered)) => {
             let selected = read_number(row, min, max, received)?;
-            let selectable = match function {
-                NumericalFunction::Minimum => selected <= *offered,
-                NumericalFunction::Maximum => selected >= *offered,
-                NumericalFunction::Declared => true,
-            };
-            selectable
+            function
+                .selectable(*offered, selected)
                 .then_some(Some(Value::Number(selected)))
                 .ok_or_else(not_selectable)
         }

@@ -203,8 +203,6 @@ fn an_answer_outside_of_the_offer_names_key_offered_and_received() {
         ("MaxBurstLength", "16776192", "16776193"),
         ("FirstBurstLength", "262144", "300000"),
         ("MaxOutstandingR2T", "8", "9"),
-        ("DefaultTime2Retain", "0", "20"),
-        ("DefaultTime2Wait", "2", "1"),
         ("ErrorRecoveryLevel", "0", "1"),
         ("MaxConnections", "1", "2"),
         ("DataPDUInOrder", "Yes", "No"),
@@ -260,13 +258,23 @@ fn not_understood_is_an_error_for_every_key_of_the_standard() {
 }
 
 #[test]
-fn a_key_settled_before_may_not_come_again() {
-    for (key, value) in [("MaxBurstLength", "512"), ("TargetPortalGroupTag", "1")] {
+fn a_key_settled_before_may_not_come_again_with_another_value() {
+    for (key, value, other) in [
+        ("MaxBurstLength", "512", "513"),
+        ("TargetPortalGroupTag", "1", "2"),
+    ] {
         assert!(matches!(
-            answered(&[(key, value), (key, value)]).unwrap_err(),
+            answered(&[(key, value), (key, other)]).unwrap_err(),
             NegotiationError::Repeated { .. }
         ));
     }
+    let mut target = target();
+    let again = pair("MaxBurstLength", "512");
+    assert!(target.receive(OPERATIONAL, &again).is_ok());
+    assert!(matches!(
+        target.receive(OPERATIONAL, &again),
+        Err(NegotiationError::Repeated { .. })
+    ));
 }
 
 #[test]
@@ -359,10 +367,10 @@ fn obsolete_and_unknown_keys_are_answered_as_the_standard_wants() {
 }
 
 #[test]
-fn an_answer_to_what_was_never_proposed_is_an_error() {
+fn an_answer_to_what_a_target_never_proposed_is_an_error() {
     for key in ["X-com.example.key", "TaskReporting", "IFMarker"] {
         assert!(matches!(
-            initiator().receive(OPERATIONAL, &pair(key, "NotUnderstood")),
+            target().receive(OPERATIONAL, &pair(key, "NotUnderstood")),
             Err(NegotiationError::AnswerWithoutProposal { .. })
         ));
     }
