@@ -1,5 +1,7 @@
 //! The one place where a failure gets its exit status and its next step.
 
+mod devices;
+
 use std::io;
 
 use crate::cli::{Parameter, UsageFailure, quote};
@@ -22,6 +24,8 @@ pub enum ErrorKind {
     Usage,
     /// The state could not be locked, read or written, or the output not be written.
     State,
+    /// A target could not be reached or was lost, or a device reported an error.
+    Device,
 }
 
 impl ErrorKind {
@@ -31,6 +35,7 @@ impl ErrorKind {
             Self::Refused => 1,
             Self::Usage => 2,
             Self::State => 3,
+            Self::Device => 4,
         }
     }
 }

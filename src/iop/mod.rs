@@ -9,6 +9,7 @@
 //! | [`ipl`] | the re-IPL: connects to every configured target, names the devices, records the outcome |
 //! | [`job`] | using a device in a session of its own |
 //! | [`keystore`] | the Platform KeyStore as plain data: capacity, sealing, and the passphrase for the way to another machine |
+//! | [`library`] | using a library: what is in its elements, and moving cartridges between them |
 //! | [`operation`] | what a front end can ask for, and what came of it |
 //! | [`warning`] | what is to be said beside a result, as plain data |
 //! | [`store`] | the records on disk: locks, durable replacement, permissions |
@@ -21,6 +22,7 @@ pub mod devices;
 pub mod ipl;
 pub mod job;
 pub mod keystore;
+pub mod library;
 pub mod operation;
 pub mod store;
 pub mod tape;

@@ -24,6 +24,8 @@
 mod query;
 mod unit;
 
+pub(crate) use query::{ELEMENTS_AT_A_TIME, STATUS_ALLOCATION, STATUS_LIMIT};
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -41,8 +43,8 @@ use crate::scsi::data::mode::ElementAddressAssignment;
 use crate::scsi::data::vpd::{self, Designator, MachineTypeModel, VpdPage};
 use crate::scsi::{Cdb, DecodeError, Lun, Status};
 use query::{
-    DriveFact, DriveStatus, LONGEST_PAUSE, Page, Query, STATUS_LIMIT, Task, VPD_ALLOCATION,
-    VPD_LIMIT, Verdict, is_no_logical_unit, judge, refuses_the_form,
+    DriveFact, DriveStatus, LONGEST_PAUSE, Page, Query, Task, VPD_ALLOCATION, VPD_LIMIT, Verdict,
+    is_no_logical_unit, judge, refuses_the_form,
 };
 use unit::{PageList, ReportedDrive, Unit};
 

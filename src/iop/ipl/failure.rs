@@ -14,7 +14,7 @@ use crate::transport::{self, AttachError, ConnectionError};
 use crate::values::AddressKind;
 
 /// Returns why a target could not be attached, or was lost.
-pub(super) fn of_attach(error: &AttachError, target: &TargetReport) -> Failure {
+pub(in crate::iop) fn of_attach(error: &AttachError, target: &TargetReport) -> Failure {
     let (redirected_to, error) = match error {
         AttachError::Redirected { to, source } => (Some(printable(&to.to_string())), &**source),
         error => (None, error),

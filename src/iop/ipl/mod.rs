@@ -5,6 +5,8 @@
 mod failure;
 mod inquiry;
 
+pub(in crate::iop) use failure::of_attach as failure_of;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::iop::active::Failure;
+use crate::iop::active::TargetReport;
 use crate::iop::config::Target;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::{ActiveTarget, ResolveError, resolve};
@@ -67,16 +67,16 @@ pub enum JobError {
     /// The state could not be locked, read or written.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The target cannot be logged in to with what is configured.
-    #[error("{0:?}")]
-    Login(Failure),
+    /// The target cannot be logged in to with what is configured: its report says why.
+    #[error("target {} cannot be logged in to", .0.target_name)]
+    Login(Box<TargetReport>),
     /// There is no session with the target.
     #[error("{target}: {cause}")]
     Attach {
         /// The target's name.
         target: String,
         /// How it is configured, for what is to be said of it.
-        configured: Box<crate::iop::active::TargetReport>,
+        configured: Box<TargetReport>,
         /// What happened.
         #[source]
         cause: AttachError,
@@ -100,6 +100,23 @@ pub enum JobError {
         #[source]
         cause: UnitError,
     },
+}
+
+impl JobError {
+    /// Returns the target that there is no session with, and why in its failure.
+    #[must_use]
+    pub fn failed_target(&self) -> Option<TargetReport> {
+        match self {
+            Self::Login(report) => Some((**report).clone()),
+            Self::Attach {
+                configured, cause, ..
+            } => Some(TargetReport {
+                failure: Some(ipl::failure_of(cause, configured)),
+                ..(**configured).clone()
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// A device of the active configuration, and the target that shows it.
@@ -126,7 +143,7 @@ pub struct Located {
     /// The targets that they are on, each once, in the order of their names.
     pub targets: Vec<Target>,
     generated_name: Option<IscsiName>,
-    reports: Vec<crate::iop::active::TargetReport>,
+    reports: Vec<TargetReport>,
 }
 
 /// Finds devices by their names in the active configuration.
@@ -215,7 +232,7 @@ impl Located {
 
     /// Returns what the last re-IPL reported of a target.
     #[must_use]
-    pub fn report(&self, target: usize) -> Option<&crate::iop::active::TargetReport> {
+    pub fn report(&self, target: usize) -> Option<&TargetReport> {
         self.reports.get(target)
     }
 
@@ -243,7 +260,12 @@ impl Located {
             self.generated_name.as_ref(),
             &settings.chap_algorithms,
         )
-        .map_err(JobError::Login)?;
+        .map_err(|failure| {
+            JobError::Login(Box::new(TargetReport {
+                failure: Some(failure),
+                ..report.clone()
+            }))
+        })?;
         let contact = Contact {
             host: configured.identity.target_host_name.as_str().to_owned(),
             port: configured.identity.target_port.number(),
@@ -269,7 +291,7 @@ struct Contact {
     parameters: LoginParameters,
     settings: JobSettings,
     observer: Rc<JobObserver>,
-    report: Box<crate::iop::active::TargetReport>,
+    report: Box<TargetReport>,
 }
 
 impl Contact {

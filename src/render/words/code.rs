@@ -204,6 +204,18 @@ codes! {
         NoTerminal = "no-terminal", "There is no terminal to ask on.";
         InvalidLibrary = "invalid-library", "There is no such virtual tape library.";
         CannotListen = "cannot-listen", "The address cannot be listened on.";
+        NoSuchDevice = "no-such-device", "The active configuration has no such device, or none of that kind.";
+        ReIplNeeded = "re-ipl-needed", "The device is not known as it is now: a re-IPL finds it again.";
+        OtherDevice = "other-device", "Another device answers where the last re-IPL found this one.";
+        TargetUnreachable = "target-unreachable", "There is no session with the target of a device.";
+        DeviceError = "device-error", "A device reported an error, or did not answer.";
+        NoSuchVolume = "no-such-volume", "The library has no such volume.";
+        AmbiguousVolume = "ambiguous-volume", "Several volumes go by the name.";
+        NoSuchElement = "no-such-element", "The library has no such element for a cartridge.";
+        ElementEmpty = "element-empty", "No cartridge is in the element or drive.";
+        ElementFull = "element-full", "A cartridge is in the element or drive already.";
+        NoneFree = "none-free", "The library has no free element of the kind.";
+        InAnotherDrive = "in-another-drive", "The volume is in another drive than the one asked for.";
         SameSecrets = "same-secrets", "One CHAP secret is given for both sides.";
     }
 }

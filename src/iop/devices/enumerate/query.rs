@@ -20,12 +20,12 @@ pub(super) const INQUIRY_ALLOCATION: u32 = 96;
 pub(super) const VPD_ALLOCATION: u32 = 255;
 pub(super) const VPD_LIMIT: u32 = 4 * 1024;
 /// What libraries can understand that know only the low 16 bits of the allocation length of READ ELEMENT STATUS.
-pub(super) const STATUS_ALLOCATION: u32 = 65_535;
-pub(super) const STATUS_LIMIT: u32 = 4 * 1024 * 1024;
+pub(crate) const STATUS_ALLOCATION: u32 = 65_535;
+pub(crate) const STATUS_LIMIT: u32 = 4 * 1024 * 1024;
 /// The header of element status, which has the number of elements.
 pub(super) const STATUS_HEADER: u32 = 8;
 /// How many elements are asked for at a time of a library that refuses to be asked for all.
-pub(super) const ELEMENTS_AT_A_TIME: u16 = 1000;
+pub(crate) const ELEMENTS_AT_A_TIME: u16 = 1000;
 
 /// A command, before or after it was sent.
 #[derive(Clone, Copy, Debug)]
