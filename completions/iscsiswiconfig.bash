@@ -62,7 +62,7 @@ _iscsiswiconfig() {
         -targethostname) names=host-names ;;
         -targetname) names=target-names ;;
         -chapkeystore) candidates=(AVAIL NONE PLATFORM) ;;
-        --chap-algorithms) candidates=(5 5,6,7,8) ;;
+        --chap-algorithms) candidates=(5 '5,6,7,8') ;;
         --drive-type) candidates=(LTO5 LTO6 LTO7 LTO8 LTO9) ;;
         --cartridge-size) candidates=(100MB 1GiB 10GiB) ;;
         --header-digest) candidates=(None CRC32C) ;;

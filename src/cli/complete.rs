@@ -296,7 +296,15 @@ impl Shell for Bash {
         let fixed: Vec<_> = fixed.iter().map(|word| shell::quote(word)).collect();
         let mut sets = Vec::new();
         if !fixed.is_empty() {
-            sets.push(format!("candidates=({})", fixed.join(" ")));
+            // A comma in a word of an array is likely a mistake, unless it is quoted.
+            let quoted: Vec<String> = fixed
+                .iter()
+                .map(|word| match word.contains(',') && !word.starts_with('\'') {
+                    true => format!("'{word}'"),
+                    false => word.to_string(),
+                })
+                .collect();
+            sets.push(format!("candidates=({})", quoted.join(" ")));
         }
         sets.extend(names.map(|names| format!("names={names}")));
         format!("        {word}) {} ;;", sets.join(" "))

@@ -127,7 +127,7 @@ impl Library {
     /// Waits until everything written is on the disk.
     ///
     /// # Errors
-    /// [`LibraryError::Io`].
+    /// [`LibraryError`].
     pub fn sync(&mut self) -> Result<(), LibraryError> {
         for drive in &mut self.drives {
             drive.sync()?;

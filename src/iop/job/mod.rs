@@ -9,7 +9,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`unit`] | a logical unit of an open session, and what its commands come to |
+//! | [`mod@unit`] | a logical unit of an open session, and what its commands come to |
 
 pub mod unit;
 

@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`drive`] | a tape drive as a job uses it: where the tape stands, and how it is brought back there |
-//! | [`write`] | writes blocks and filemarks, each once, in order, whatever happens on the way |
+//! | [`mod@write`] | writes blocks and filemarks, each once, in order, whatever happens on the way |
 //! | [`read`] | reads blocks and filemarks in order |
 //! | [`label`] | IBM and ANSI standard labels |
 

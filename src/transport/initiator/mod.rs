@@ -1,4 +1,4 @@
-//! One initiator session: [`open`] it, then execute commands by a handle that can be cloned, while a [`Driver`] moves the
+//! One initiator session: [`open()`] it, then execute commands by a handle that can be cloned, while a [`Driver`] moves the
 //! bytes and keeps the timers.
 //!
 //! ```text
