@@ -40,7 +40,7 @@ _iscsiswiconfig() {
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
             *)
                 case "$command $word" in
-                    ' demo' | ' vtl' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' generate') command+=${command:+ }$word ;;
+                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' generate') command+=${command:+ }$word ;;
                 esac
                 ;;
         esac
@@ -73,9 +73,11 @@ _iscsiswiconfig() {
         '')
             local parameters=()
             case ${command:-$option} in
-                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl partition generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
+                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
                 'demo') candidates=(--timeout --chap-algorithms --quiet --verbose --help) ;;
                 'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --json --timeout --chap-algorithms --quiet --verbose --help) ;;
+                'show') candidates=(--state-dir --keystore-dir --json --quiet --help) ;;
+                'apply') candidates=(--prune --dry-run --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
                 'partition') candidates=(show set export import --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition show') candidates=(--state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition set') candidates=(--uuid --release --keystore-size --move-to-disk --forget-devices --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;

@@ -30,7 +30,7 @@ function __iscsiswiconfig_candidates
                 test -z "$option"; and set option $word
             case '*'
                 switch "$command $word"
-                    case ' demo' ' vtl' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' generate'
+                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' generate'
                         set command (string trim -- "$command $word")
                 end
         end
@@ -100,6 +100,8 @@ function __iscsiswiconfig_candidates
                     echo -help\t'Show help'
                     echo demo\t'Attach a virtual tape library on this machine, step by step'
                     echo vtl\t'Serve a virtual tape library over iSCSI until interrupted'
+                    echo show\t'Show what is configured and staged, and what the next re-IPL would change'
+                    echo apply\t'Make the configured targets what a document says, in one edit'
                     echo partition\t'Show or change the partition and its Platform KeyStore, or carry them to another machine'
                     echo generate\t'Print the man page or a completion script'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
@@ -144,6 +146,22 @@ function __iscsiswiconfig_candidates
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
                     echo --quiet\t'Print no progress and no warnings'
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'show'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'apply'
+                    __fish_complete_path $current
+                    echo --prune\t'Remove the targets that the document does not name'
+                    echo --dry-run\t'Say what would be changed, and change nothing'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --quiet\t'Print no progress and no warnings'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'partition'
                     echo show\t'Show UUID, default initiator name, release and Platform KeyStore'

@@ -106,7 +106,7 @@ impl From<ValueError> for CommandError {
 impl From<ConfigurationError> for CommandError {
     fn from(error: ConfigurationError) -> Self {
         let kind = match &error {
-            ConfigurationError::Value(_) => ErrorKind::Usage,
+            ConfigurationError::Value(_) | ConfigurationError::WantedTwice(_) => ErrorKind::Usage,
             _ => ErrorKind::Refused,
         };
         Self {
@@ -168,6 +168,7 @@ fn configuration_hints(error: &ConfigurationError) -> Vec<String> {
             return missing.iter().copied().map(give).collect();
         }
         ConfigurationError::StagedForm(value) => return staged_form_hints(value),
+        ConfigurationError::WantedTwice(_) => "name it once; nothing has changed",
         ConfigurationError::AppendToGenerate => {
             "give the whole name with -newname -initiatorname NAME"
         }

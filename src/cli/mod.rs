@@ -34,7 +34,7 @@ use zeroize::Zeroizing;
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
-    Artifact, HostCommand, HostOptions, NameKind, PartitionCommand, PartitionFile,
+    ApplyOptions, Artifact, HostCommand, HostOptions, NameKind, PartitionCommand, PartitionFile,
     PartitionSettings, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};

@@ -52,6 +52,8 @@ pub(super) fn run(
     }
     match &performed.outcome {
         Outcome::Active(active) => print_active(invocation.option, active, terminal),
+        // The macro has no option that asks for these.
+        Outcome::Configured(_) | Outcome::Applied(_) => Ok(0),
         Outcome::Edited(edited) => {
             if terminal.json {
                 terminal.print_document(&EditDocument::new(invocation.option.word(), edited))?;

@@ -5,6 +5,7 @@
 )]
 
 mod artifacts;
+mod configured;
 mod demo;
 mod descriptors;
 mod host;
@@ -74,6 +75,10 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         }
         Request::Host(HostCommand::Demo) => return demo::run(&line.host, terminal, run),
         Request::Host(HostCommand::Vtl(options)) => vtl::run(&options, &line.host, terminal)?,
+        Request::Host(HostCommand::Show) => configured::show(&line.host, terminal)?,
+        Request::Host(HostCommand::Apply(options)) => {
+            configured::apply(&options, &line.host, terminal)?;
+        }
         Request::Host(HostCommand::Generate(artifact)) => artifacts::generate(artifact, terminal)?,
         Request::Host(HostCommand::Complete(kind)) => artifacts::names(kind, &line.host, terminal)?,
         Request::Host(HostCommand::Partition(options)) => {

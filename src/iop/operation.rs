@@ -10,10 +10,14 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+mod configured;
+
+pub use configured::{Applied, Change, Configured, ConfiguredTarget, PendingChange, Staged};
+
 use super::active::ChapReport;
 use super::config::{
     ChapParameters, Configuration, ConfigurationError, EditWarning, KeystoreUse, Partition,
-    PartitionRecord, StagedParameter, StagedTarget, Target, TargetIdentity,
+    PartitionRecord, StagedParameter, StagedTarget, Target, TargetIdentity, WantedTarget,
 };
 use super::ipl::{self, ReIplError, Settings, chap_report};
 use super::store::{ActiveConfiguration, StateError, Store};
@@ -29,6 +33,17 @@ use crate::values::{
 pub enum Operation {
     /// What the IOP runs since the last re-IPL.
     Show,
+    /// What is configured and staged, and what the next re-IPL would change.
+    Configured,
+    /// The configured targets as a whole, in one edit.
+    Apply {
+        /// The targets as they are to be.
+        targets: Vec<WantedTarget>,
+        /// Whether the others are removed.
+        prune: bool,
+        /// Whether nothing is written.
+        dry_run: bool,
+    },
     /// A new target.
     Add {
         /// Which one.
@@ -108,6 +123,10 @@ pub struct Performed {
 pub enum Outcome {
     /// What the IOP runs: after a re-IPL, or as asked for.
     Active(Active),
+    /// What is configured and staged.
+    Configured(Configured),
+    /// What became of the targets of a document.
+    Applied(Applied),
     /// What an edit did.
     Edited(Edited),
 }
@@ -241,6 +260,12 @@ pub fn perform(
 ) -> Result<Performed, OperationError> {
     match operation {
         Operation::Show => show(store),
+        Operation::Configured => configured::configured(store),
+        Operation::Apply {
+            targets,
+            prune,
+            dry_run,
+        } => configured::apply(&targets, prune, dry_run, store),
         Operation::Add { identity, chap } => add(identity, chap, store),
         Operation::Change { identity, chap } => change(&identity, chap, store),
         Operation::Remove { identity } => edit(store, |configuration, on| {

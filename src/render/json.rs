@@ -12,7 +12,7 @@ use crate::iop::operation::{Active, Edited, EditedTarget};
 use crate::iop::warning::Warning;
 
 /// The schema number of every document.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// The IOP's own type and model on IBM i.
 const IOP_TYPE_MODEL: &str = "298A-001";

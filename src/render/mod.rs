@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`words`] | the one table from a cause to its code, sentence and next step |
 //! | [`text`] | the active configuration in the manner of a 5250 display |
+//! | [`configured`] | what `show` and `apply` print |
 //! | [`json`] | the documents of `--json` |
 
+pub mod configured;
 pub mod json;
 pub mod text;
 pub mod words;

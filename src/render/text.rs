@@ -74,14 +74,17 @@ pub fn summary(document: &ActiveDocument<'_>) -> Option<String> {
     Some(line)
 }
 
+/// Returns a target as a line names it.
+pub(super) fn target_line(target: &EditedTarget) -> String {
+    format!(
+        "target {} at {} port {}",
+        target.target_name, target.target_host_name, target.target_port
+    )
+}
+
 /// Returns what an edit did, a line.
 pub fn edit(edited: &Edited) -> String {
-    let name = |target: &EditedTarget| {
-        format!(
-            "target {} at {} port {}",
-            target.target_name, target.target_host_name, target.target_port
-        )
-    };
+    let name = target_line;
     let text = match &edited.edit {
         Edit::Changed(target) if !edited.changed => {
             format!(
@@ -140,7 +143,7 @@ pub fn edit(edited: &Edited) -> String {
     text + "\n"
 }
 
-const NEXT_RE_IPL: &str = "It takes effect at the next -reipliscsiop.";
+pub(super) const NEXT_RE_IPL: &str = "It takes effect at the next -reipliscsiop.";
 
 fn parameters(subjects: &[Subject]) -> String {
     let words: Vec<&str> = subjects
@@ -150,7 +153,7 @@ fn parameters(subjects: &[Subject]) -> String {
     words.join(", ")
 }
 
-fn place(stored_in: StoredIn) -> &'static str {
+pub(super) fn place(stored_in: StoredIn) -> &'static str {
     match stored_in {
         StoredIn::Disk => "plain text on disk",
         StoredIn::Platform => "in the Platform KeyStore",
@@ -175,6 +178,14 @@ impl Page {
         self.0.push('\n');
         self.0.push_str(text);
         self.0.push('\n');
+    }
+
+    /// Adds a line of its own, an empty one before it unless the page begins with it.
+    pub(crate) fn part(&mut self, text: &str) {
+        match self.0.is_empty() {
+            true => self.title(text),
+            false => self.heading(text),
+        }
     }
 
     pub(crate) fn line(&mut self, label: &str, value: impl ToString) {

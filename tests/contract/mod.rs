@@ -3,6 +3,7 @@
 //! Statuses, documents and key words are asserted, not whole sentences: the wording is free to get better.
 
 /// Locks, many writers, and processes killed at any moment.
+mod apply;
 mod concurrency;
 /// A low limit of open files.
 mod descriptors;

@@ -12,9 +12,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, ValueHint, value_parser};
 use thiserror::Error;
 
+mod configured;
 mod partition;
 mod vtl;
 
+pub use configured::ApplyOptions;
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
 pub use vtl::VtlOptions;
 
@@ -63,6 +65,10 @@ pub enum HostCommand {
     Demo,
     /// `vtl`: serves a virtual tape library.
     Vtl(Box<VtlOptions>),
+    /// `show`: what is configured and staged.
+    Show,
+    /// `apply`: makes the configured targets what a document says.
+    Apply(ApplyOptions),
     /// `partition`: shows or changes the partition.
     Partition(PartitionCommand),
     /// `generate`: prints a file that packages install.
@@ -130,6 +136,8 @@ pub fn definition() -> Command {
     options_only()
         .subcommand(demo_command())
         .subcommand(vtl::command())
+        .subcommand(configured::show_command())
+        .subcommand(configured::apply_command())
         .subcommand(partition::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
@@ -302,6 +310,8 @@ impl HostCommand {
         match name {
             "demo" => Some(Self::Demo),
             "vtl" => Some(Self::Vtl(Box::new(VtlOptions::from_matches(matches)))),
+            "show" => Some(Self::Show),
+            "apply" => Some(Self::Apply(ApplyOptions::from_matches(matches))),
             "partition" => Some(Self::Partition(PartitionCommand::from_matches(matches))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),

@@ -12,10 +12,12 @@ use crate::values::{
     Subject, ValueError,
 };
 
+mod apply;
 mod credentials;
 mod partition;
 mod staged;
 
+pub use apply::{Action, AppliedTarget, WantedTarget};
 pub use credentials::{ChapCredentials, MisplacedReference, StoredSecret};
 pub use partition::{
     KeystoreUse, PartitionChange, PartitionError, PartitionRecord, Release, UuidChoice,
@@ -203,6 +205,9 @@ pub enum ConfigurationError {
     /// `-commit` of staged pieces that do not make a value.
     #[error("the staged target cannot be configured: {0}")]
     StagedForm(ValueError),
+    /// A document wants one target twice.
+    #[error("the document names target {0} twice")]
+    WantedTwice(TargetIdentity),
     /// `-appendname` behind `*GENERATE`.
     #[error("the staged initiator name is {GENERATE}, and nothing can be appended to that")]
     AppendToGenerate,

@@ -78,6 +78,46 @@ impl StagedTarget {
             && self.keystore.is_none()
     }
 
+    /// Returns the initiator name as joined so far.
+    pub fn initiator_name(&self) -> Option<&str> {
+        self.initiator_name.as_deref()
+    }
+
+    /// Returns the port.
+    pub fn target_port(&self) -> Option<Port> {
+        self.target_port
+    }
+
+    /// Returns the CHAP name as joined so far, upper-cased.
+    pub fn chap_name(&self) -> Option<&str> {
+        self.chap_name.as_deref()
+    }
+
+    /// Returns whether a CHAP secret is staged, wherever it rests.
+    pub fn has_chap_secret(&self) -> bool {
+        self.chap_secret.is_some() || self.chap_secret_sealed.is_some()
+    }
+
+    /// Returns the keystore.
+    pub fn keystore(&self) -> Option<KeystoreChoice> {
+        self.keystore
+    }
+
+    /// Returns the parameters that a commit misses: a name, or half of CHAP.
+    pub fn missing(&self) -> Vec<Subject> {
+        let has_name = self.chap_name.is_some();
+        [
+            (Subject::TargetName, self.target_name.is_none()),
+            (Subject::TargetHostName, self.target_host_name.is_none()),
+            (Subject::ChapName, self.has_chap_secret() && !has_name),
+            (Subject::ChapSecret, has_name && !self.has_chap_secret()),
+        ]
+        .into_iter()
+        .filter(|(_, is_missing)| *is_missing)
+        .map(|(subject, _)| subject)
+        .collect()
+    }
+
     /// Returns the target host name as joined so far.
     pub fn target_host_name(&self) -> Option<&str> {
         self.target_host_name.as_deref()

@@ -170,6 +170,8 @@ codes! {
         InvalidCharacter = "invalid-character", "A value has a character that it cannot hold.";
         InvalidValue = "invalid-value", "A value is not of its form.";
         TargetExists = "target-exists", "The target is configured already.";
+        TargetTwice = "target-twice", "A document names a target twice.";
+        MalformedDocument = "malformed-document", "A document does not parse, or has an unknown field.";
         SecondConnection = "second-connection", "The initiator is configured for that target by another portal.";
         NoSuchTarget = "no-such-target", "No such target is configured.";
         HalfChap = "half-chap", "CHAP name and secret come together.";

@@ -63,6 +63,7 @@ pub fn configuration_code(error: &ConfigurationError) -> Code {
             _ => Code::Incomplete,
         },
         ConfigurationError::StagedForm(_) => Code::StagedValue,
+        ConfigurationError::WantedTwice(_) => Code::TargetTwice,
         ConfigurationError::AppendToGenerate => Code::AppendToGenerate,
         ConfigurationError::Value(error) => value_code(error),
     }
