@@ -22,6 +22,9 @@ mod faults;
 #[cfg(feature = "peers")]
 #[path = "vtl/peers.rs"]
 mod peers;
+/// A stderr that nobody reads, and what a dump of the process would hold.
+#[path = "vtl/process.rs"]
+mod process;
 /// Tapes written and read back over the network, and the bytes on the medium.
 #[path = "vtl/tape.rs"]
 mod tape;

@@ -30,6 +30,8 @@ pub(super) fn run(
     let operation = operation(invocation)?;
     if let Operation::ReIpl = operation {
         descriptors::require(descriptors::RE_IPL)?;
+        // Connections have deadlines, and locks are held meanwhile: neither depends on who reads stderr.
+        let _ = terminal.notes().start();
     }
     let settings = Settings {
         timeout: host.timeout,
@@ -51,7 +53,13 @@ pub(super) fn run(
         terminal.warn(warning);
     }
     match &performed.outcome {
-        Outcome::Active(active) => print_active(invocation.option, active, terminal),
+        Outcome::Active(active) => {
+            // On a terminal the report follows the progress; what is told behind it does not wait for a reader either.
+            if invocation.option == MacroOption::ReIplIscsiIop && terminal.notes().finish() {
+                let _ = terminal.notes().start();
+            }
+            print_active(invocation.option, active, terminal)
+        }
         // The macro has no option that asks for these.
         Outcome::Configured(_) | Outcome::Applied(_) => Ok(0),
         Outcome::Edited(edited) => {

@@ -39,7 +39,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal
             Err(failure.into())
         }
     };
-    match outcome {
+    let status = match outcome {
         Ok(status) => status,
         Err(error) => {
             terminal.error(&error);
@@ -49,7 +49,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal
             }
             error.kind.exit_status()
         }
-    }
+    };
+    // What a reader has not taken by then goes with the process.
+    let _ = terminal.notes().finish();
+    status
 }
 
 fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandError> {

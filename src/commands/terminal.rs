@@ -1,9 +1,10 @@
 //! Where a command's words go: results to stdout; warnings, errors and progress to stderr.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::values::characters::escape;
 /// The two streams of a command with the host options that govern them; a clone writes to the same two.
 #[derive(Clone)]
 pub struct Terminal {
-    stdout: Stdout,
+    stdout: Stream,
     notes: Notes,
     /// The warnings told so far.
     warnings: Rc<RefCell<Vec<WarningDocument>>>,
@@ -32,26 +33,68 @@ pub struct Terminal {
     pub error_columns: Option<usize>,
 }
 
-/// The way to stdout, which can be handed to a thread.
-type Stdout = Arc<Mutex<Box<dyn Write + Send>>>;
+/// The way to stdout or stderr, which can be handed to a thread.
+type Stream = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// The way to stderr, which can be handed to whoever has something to tell while a command runs.
 #[derive(Clone)]
-pub struct Notes(Rc<RefCell<Box<dyn Write>>>);
+pub struct Notes {
+    stderr: Stream,
+    /// From [`Notes::start`] to [`Notes::finish`] lines go by this queue.
+    lines: Rc<RefCell<Option<Lines>>>,
+    /// Whether the reader was given up: then a thread still waits for it with the stream.
+    given_up: Rc<Cell<bool>>,
+}
 
 impl Notes {
+    fn new(stderr: Box<dyn Write + Send>) -> Self {
+        Self {
+            stderr: Arc::new(Mutex::new(stderr)),
+            lines: Rc::default(),
+            given_up: Rc::default(),
+        }
+    }
+
     /// Writes a line. There is nowhere to report that it cannot be written.
     pub fn line(&self, line: &str) {
-        let _ = writeln!(self.0.borrow_mut(), "{line}");
+        let line = format!("{line}\n");
+        match &*self.lines.borrow() {
+            Some(lines) => lines.print(line),
+            None if self.given_up.get() => {}
+            None => drop(write(&self.stderr, &line)),
+        }
+    }
+
+    /// Has a thread write the lines from here on, so that a reader that stops reading holds up nobody. Lines that find no
+    /// room in the queue are dropped, and their number is told.
+    ///
+    /// # Errors
+    /// The system's, when it has no thread left.
+    pub fn start(&self) -> io::Result<()> {
+        let mut lines = self.lines.borrow_mut();
+        if lines.is_none() && !self.given_up.get() {
+            *lines = Some(Lines::to(&self.stderr, "stderr")?);
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is written, as long as the reader goes on reading. Returns whether it is.
+    pub fn finish(&self) -> bool {
+        if let Some(lines) = self.lines.borrow_mut().take()
+            && !lines.finish()
+        {
+            self.given_up.set(true);
+        }
+        !self.given_up.get()
     }
 }
 
 impl Terminal {
     /// Makes a terminal of two streams with everything off.
-    pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write>) -> Self {
+    pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>) -> Self {
         Self {
             stdout: Arc::new(Mutex::new(stdout)),
-            notes: Notes(Rc::new(RefCell::new(stderr))),
+            notes: Notes::new(stderr),
             warnings: Rc::default(),
             json: false,
             quiet: false,
@@ -119,18 +162,30 @@ impl Terminal {
     }
 }
 
-/// Lines for stdout from somebody who must not wait for a reader: a program may well read the first line of a list and no
-/// more, and a pipe that nobody empties is full at some time. Lines beyond [`Lines::LIMIT`] are dropped then.
+/// Lines for a stream from somebody who must not wait for its reader: a program may well read the first line of a list and
+/// no more, and a pipe that nobody empties is full at some time. Lines beyond [`Lines::LIMIT`] are dropped then, and
+/// their number is told in the stream itself where that is stderr.
 pub struct Lines {
     lines: SyncSender<String>,
     written: Receiver<()>,
+    counts: Arc<Counts>,
+    /// Whether the stream has words for people, so that the number of dropped lines can be among them.
+    tells: bool,
+}
+
+/// What has become of the lines of a queue.
+#[derive(Default)]
+struct Counts {
+    written: AtomicU64,
+    /// Those that are dropped and not told of.
+    dropped: AtomicU64,
 }
 
 impl Lines {
     /// The most lines that wait to be written.
-    const LIMIT: usize = 1024;
+    const LIMIT: usize = 4096;
 
-    /// How long [`Lines::finish`] waits for a reader.
+    /// How long [`Lines::finish`] waits for a reader that takes nothing.
     const PATIENCE: Duration = Duration::from_millis(500);
 
     /// Starts to write to the terminal's stdout.
@@ -138,37 +193,154 @@ impl Lines {
     /// # Errors
     /// The system's, when it has no thread left.
     pub fn start(terminal: &Terminal) -> io::Result<Self> {
-        let stdout = Arc::clone(&terminal.stdout);
+        Self::to(&terminal.stdout, "stdout")
+    }
+
+    fn to(stream: &Stream, name: &str) -> io::Result<Self> {
+        let stream = Arc::clone(stream);
         let (lines, to_write) = sync_channel::<String>(Self::LIMIT);
         let (done, written) = sync_channel(1);
+        let counts = Arc::new(Counts::default());
+        let shared = Arc::clone(&counts);
+        let tells = name == "stderr";
         thread::Builder::new()
-            .name("stdout".to_owned())
+            .name(name.to_owned())
             .spawn(move || {
                 for line in to_write {
                     // A reader that has gone away misses nothing that it wanted.
-                    let _ = write(&stdout, &line);
+                    let _ = write(&stream, &line);
+                    shared.written.fetch_add(1, Ordering::Relaxed);
+                }
+                let dropped = shared.dropped.swap(0, Ordering::Relaxed);
+                if tells && dropped > 0 {
+                    let _ = write(&stream, &dropped_words(dropped));
                 }
                 let _ = done.send(());
             })?;
-        Ok(Self { lines, written })
+        Ok(Self {
+            lines,
+            written,
+            counts,
+            tells,
+        })
     }
 
     /// Has a line written, its end included.
     pub fn print(&self, line: String) {
-        let _ = self.lines.try_send(line);
+        let dropped = self.counts.dropped.load(Ordering::Relaxed);
+        if self.tells && dropped > 0 {
+            // Told where the lines are missing, before the first one that finds room again.
+            if self.lines.try_send(dropped_words(dropped)).is_err() {
+                self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            self.counts.dropped.store(0, Ordering::Relaxed);
+        }
+        if self.lines.try_send(line).is_err() {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
-    /// Waits a little until everything is written.
-    pub fn finish(self) {
+    /// Waits until everything is written, as long as the reader goes on reading. Returns whether it is.
+    pub fn finish(self) -> bool {
         drop(self.lines);
-        let _ = self.written.recv_timeout(Self::PATIENCE);
+        let mut before = None;
+        loop {
+            match self.written.recv_timeout(Self::PATIENCE) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return true,
+            }
+            let now = Some(self.counts.written.load(Ordering::Relaxed));
+            if now == before {
+                return false;
+            }
+            before = now;
+        }
     }
 }
 
-fn write(stdout: &Stdout, text: &str) -> io::Result<()> {
+fn dropped_words(count: u64) -> String {
+    format!("iscsiswiconfig: {count} lines were dropped here: stderr was not read in time\n")
+}
+
+fn write(stream: &Stream, text: &str) -> io::Result<()> {
     // What a thread that has failed left unwritten does not concern the others.
-    let mut stdout = stdout.lock().unwrap_or_else(PoisonError::into_inner);
-    stdout
+    let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+    stream
         .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
+        .and_then(|()| stream.flush())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream whose reader takes nothing before the other end of `turns` is dropped, and then everything.
+    struct Paced {
+        turns: Receiver<()>,
+        begun: SyncSender<()>,
+        taken: Arc<Mutex<String>>,
+    }
+
+    impl Write for Paced {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.begun.try_send(());
+            let _ = self.turns.recv();
+            self.taken
+                .lock()
+                .unwrap()
+                .push_str(std::str::from_utf8(bytes).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_of_stderr_that_stops_holds_up_nobody_and_learns_what_it_missed() {
+        let (take, turns) = sync_channel::<()>(1);
+        let (begun, has_begun) = sync_channel(1);
+        let taken = Arc::new(Mutex::new(String::new()));
+        let stream = Paced {
+            turns,
+            begun,
+            taken: Arc::clone(&taken),
+        };
+        let terminal = Terminal::new(Box::new(io::sink()), Box::new(stream));
+        let notes = terminal.notes();
+        notes.start().unwrap();
+        notes.line("line 0");
+        has_begun.recv().unwrap();
+        // The queue is full, and ten lines find no room.
+        for number in 1..=Lines::LIMIT + 10 {
+            notes.line(&format!("line {number}"));
+        }
+        drop(take);
+        assert!(notes.finish());
+        let mut expected: Vec<String> = (0..=Lines::LIMIT)
+            .map(|number| format!("line {number}"))
+            .collect();
+        expected.push(dropped_words(10).trim_end().to_owned());
+        let taken = taken.lock().unwrap();
+        assert!(taken.lines().eq(expected), "{taken}");
+    }
+
+    #[test]
+    fn a_command_ends_though_stderr_is_not_read() {
+        let (take, turns) = sync_channel::<()>(1);
+        let stream = Paced {
+            turns,
+            begun: sync_channel(1).0,
+            taken: Arc::default(),
+        };
+        let notes = Terminal::new(Box::new(io::sink()), Box::new(stream)).notes();
+        notes.start().unwrap();
+        notes.line("nobody reads this");
+        assert!(!notes.finish());
+        // What comes later does not wait for the stream either.
+        notes.line("nor this");
+        drop(take);
+    }
 }

@@ -48,6 +48,7 @@ pub(super) fn run(
     listener.heed_signals()?;
     terminal.print(&ready(&target_name, listener.portal(), terminal.json))?;
 
+    terminal.notes().start().map_err(ListenError::from)?;
     let console = Rc::new(Console {
         json: terminal.json,
         verbosity: host.verbose,

@@ -1,0 +1,122 @@
+//! The process that serves and the one that re-IPLs: with a stderr that nobody reads, and out of the reach of core dumps.
+
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Write};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+use super::{INITIATOR, configured};
+use crate::common::{TestEnvironment, binary};
+use crate::peers::vtl::Vtl;
+
+const NOBODY: u32 = 65534;
+
+/// Nothing here takes longer on a machine that is not ill.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Returns a pipe that takes no byte more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(b"x").map_err(|error| error.kind()) != Err(ErrorKind::WouldBlock) {}
+    ioctl_fionbio(&writer, false).unwrap();
+    (reader, writer)
+}
+
+fn wait(mut child: Child) -> ExitStatus {
+    let started = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("the process does not end");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_stops_neither_a_library_nor_a_re_ipl() {
+    let home = TestEnvironment::new();
+    let (_unread, stderr) = full_pipe();
+    let mut library = home
+        .command()
+        .args(["-vv", "vtl", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(library.stdout.take().unwrap()).lines();
+    let ready = lines.next().unwrap().unwrap();
+    let portal = ready.rsplit(' ').next().unwrap().parse().unwrap();
+
+    let environment = configured(portal, INITIATOR, None);
+    let (_unread_too, stderr) = full_pipe();
+    let re_ipl = environment
+        .command()
+        .args(["-vv", "-reipliscsiop"])
+        .stdout(Stdio::null())
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    assert_eq!(wait(re_ipl).code(), Some(0));
+    // Its lock is free, and the library served it and serves on.
+    environment.run(&["-reipliscsiop"]).assert_status(0);
+
+    kill_process(Pid::from_child(&library), Signal::TERM).unwrap();
+    assert_eq!(wait(library).code(), Some(0));
+}
+
+#[test]
+fn no_core_dump_is_made_of_the_process() {
+    let environment = TestEnvironment::new();
+    let library = Vtl::start(&environment, &[]);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", library.id())).unwrap();
+    let core = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max core file size"))
+        .unwrap();
+    let core: Vec<&str> = core.split_whitespace().take(2).collect();
+    assert_eq!(core, ["0", "0"]);
+    library.stop();
+}
+
+/// The files in /proc of a process that is not dumpable are root's, whoever runs it (proc(5)).
+#[test]
+fn the_process_is_not_dumpable() {
+    let environment = TestEnvironment::new();
+    // Another user must be able to reach the binary, wherever it was built.
+    let copy = environment.home().join("iscsiswiconfig");
+    let copied = Command::new("cp")
+        .arg(binary())
+        .arg(&copy)
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let mut command = environment.command_of(&copy);
+    if geteuid().is_root() {
+        chown(environment.home(), Some(NOBODY), Some(NOBODY)).unwrap();
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let mut library = command
+        .args(["vtl", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(library.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let owner = fs::metadata(format!("/proc/{}/environ", library.id()))
+        .unwrap()
+        .uid();
+    kill_process(Pid::from_child(&library), Signal::TERM).unwrap();
+    assert_eq!(wait(library).code(), Some(0));
+    assert_eq!(owner, 0);
+}
