@@ -239,3 +239,18 @@ fn a_bare_ipv6_address_of_a_redirection_is_told() {
     let received = "::1".to_owned();
     assert_eq!(*told.borrow(), [Departure::BareIpv6Address { received }]);
 }
+
+#[test]
+fn a_departure_in_the_login_is_told() {
+    let told: Rc<std::cell::RefCell<Vec<Departure>>> = Rc::default();
+    let departures = Rc::clone(&told);
+    let observer = move |_, step: Step<'_>| {
+        if let Step::Departed(departure) = step {
+            departures.borrow_mut().push(departure.clone());
+        }
+    };
+    let attachments = vec![attachment(target(Vec::new()), NoInquiry::IsDone)];
+    let outcomes = attach_all(attachments, DEADLINES, Rc::new(observer)).unwrap();
+    assert!(outcomes[0].is_ok());
+    assert_eq!(*told.borrow(), [Departure::MissingPortalGroupTag]);
+}

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::enumerate::NoReply;
 use crate::iop::active::Recorded;
+use crate::iscsi::departure::Departure;
 use crate::scsi::{DecodeError, SenseData, SenseKey, Status};
 
 /// A problem of a device or of its target; it does not fail the target.
@@ -125,6 +126,11 @@ pub enum Problem {
     },
     /// CHAP is configured, and the target asked for no authentication (RFC 7143 section 13.1).
     NotAuthenticated,
+    /// The target departed from RFC 7143 where nothing is at stake; it was tolerated.
+    Departure {
+        /// How, and from which section.
+        departure: Departure,
+    },
     /// A problem of a record that this version cannot read, or that was kept as a sentence.
     Unknown {
         /// The sentence, where the record has one.

@@ -7,6 +7,7 @@ mod inquiry;
 
 pub(in crate::iop) use failure::of_attach as failure_of;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
@@ -17,7 +18,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::iop::active::{
-    ChapReport, Failure, SessionReport, StoredIn, TargetReport, TargetStatus, Timings,
+    ChapReport, Failure, NegotiatedKey, SessionReport, StoredIn, TargetReport, TargetStatus,
+    Timings,
 };
 use crate::iop::cause::Cause;
 use crate::iop::config::Target;
@@ -28,8 +30,9 @@ use crate::iop::devices::{self, Description};
 use crate::iop::store::{ActiveConfiguration, ActiveTarget, StateError, Store};
 use crate::iop::warning::Warning;
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials};
+use crate::iscsi::departure::Departures;
 use crate::iscsi::ids::{Cid, CmdSn, Isid};
-use crate::iscsi::login::{LoginChap, LoginParameters};
+use crate::iscsi::login::{ExchangedKey, LoginChap, LoginParameters};
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::transport::{self, AttachError, Attached, Attachment, Deadlines, Observer};
 use crate::values::IscsiName;
@@ -93,7 +96,10 @@ pub fn run(
         .filter(|(_, attempt)| attempt.is_ok())
         .map(|(target, _)| *target)
         .collect();
-    let observer = (!tried.is_empty()).then(|| observe(&tried));
+    let departures: Rc<RefCell<Vec<Departures>>> =
+        Rc::new(RefCell::new(vec![Departures::default(); tried.len()]));
+    let observer =
+        (!tried.is_empty()).then(|| note_departures(observe(&tried), Rc::clone(&departures)));
     let mut attachments = Vec::with_capacity(tried.len());
     let refused: Vec<Option<Failure>> = attempts
         .into_iter()
@@ -113,12 +119,14 @@ pub fn run(
             attached
         }
     };
-    let mut attached = attached.into_iter();
+    let mut attached = attached.into_iter().zip(departures.take());
     let outcomes = refused
         .into_iter()
         .filter_map(|refused| match refused {
-            Some(failure) => Some(Err(failure)),
-            None => attached.next().map(Ok),
+            Some(failure) => Some((Err(failure), Departures::default())),
+            None => attached
+                .next()
+                .map(|(attached, departures)| (Ok(attached), departures)),
         })
         .collect();
 
@@ -153,6 +161,21 @@ pub fn run(
         active,
         generated_name: generated,
         warnings,
+    })
+}
+
+/// Returns an observer that also keeps the departures of each target from the standard, of its login and of its session.
+fn note_departures(
+    observer: Rc<Observer>,
+    departures: Rc<RefCell<Vec<Departures>>>,
+) -> Rc<Observer> {
+    Rc::new(move |index, step| {
+        if let transport::Step::Departed(departure) = &step
+            && let Some(of_target) = departures.borrow_mut().get_mut(index)
+        {
+            of_target.note((*departure).clone());
+        }
+        observer(index, step);
     })
 }
 
@@ -337,13 +360,13 @@ type AttachOutcome = Result<Attached<EnumerationInquiry>, AttachError>;
 /// Turns what became of the targets into their reports, and names the devices.
 fn report(
     targets: &[&Target],
-    outcomes: Vec<Result<AttachOutcome, Failure>>,
+    outcomes: Vec<(Result<AttachOutcome, Failure>, Departures)>,
     generated: Option<&IscsiName>,
     device_names: &mut DeviceNames,
 ) -> Vec<ActiveTarget> {
     let mut reports: Vec<ActiveTarget> = Vec::with_capacity(targets.len());
     let mut inventories = BTreeMap::new();
-    for (index, (target, attached)) in targets.iter().zip(outcomes).enumerate() {
+    for (index, (target, (attached, departures))) in targets.iter().zip(outcomes).enumerate() {
         let mut report = blank_report(target, generated);
         let (session, inventory) = match attached {
             Ok(attached) => outcome(attached, &report),
@@ -357,6 +380,7 @@ fn report(
             }
             Err(failure) => report.failure = Some(failure),
         }
+        report.problems = problems(departures);
         reports.push(ActiveTarget {
             revision: target.revision,
             generated: target.identity.initiator_name.is_generated(),
@@ -388,14 +412,24 @@ fn report(
     reports
 }
 
+fn problems(departures: Departures) -> Vec<Problem> {
+    departures
+        .into_vec()
+        .into_iter()
+        .map(|departure| Problem::Departure { departure })
+        .collect()
+}
+
 /// Adds to the report of a target what was found there.
 fn describe(report: &mut TargetReport, description: Description) {
-    report.problems = description.problems;
+    // Problems of the devices come before departures from the standard, which cost nothing.
+    let departures = std::mem::replace(&mut report.problems, description.problems);
     if description.libraries.is_empty() && description.drives.is_empty() {
         report.problems.push(Problem::NoTapeDevice {
             initiator_name: report.initiator_name.clone(),
         });
     }
+    report.problems.extend(departures);
     report.libraries = description.libraries;
     report.drives = description.drives;
 }
@@ -458,7 +492,15 @@ fn session_report(login: &transport::Login) -> SessionReport {
         target_alias: result.target_alias.as_deref().map(failure::printable),
         target_portal_group_tag: result.target_portal_group_tag,
         timings: Timings::default(),
-        keys: Vec::new(),
+        keys: result.keys.iter().map(negotiated_key).collect(),
+    }
+}
+
+fn negotiated_key(exchanged: &ExchangedKey) -> NegotiatedKey {
+    NegotiatedKey {
+        key: exchanged.key.to_owned(),
+        offered: exchanged.offered.clone(),
+        answered: exchanged.answered.as_deref().map(failure::printable),
     }
 }
 
@@ -485,6 +527,38 @@ pub fn rfc_3339(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::iscsi::departure::Departure;
+
+    #[test]
+    fn departures_are_problems_of_their_target_behind_those_of_its_devices() {
+        let told = Rc::new(std::cell::Cell::new(0));
+        let departures = Rc::new(RefCell::new(vec![Departures::default(); 2]));
+        let count = Rc::clone(&told);
+        let observer: Rc<Observer> = Rc::new(move |_, _| count.set(count.get() + 1));
+        let observer = note_departures(observer, Rc::clone(&departures));
+        let departure = Departure::ConstantStatSn;
+        observer(1, transport::Step::Departed(&departure));
+        observer(1, transport::Step::Departed(&departure));
+        observer(0, transport::Step::LoggedIn);
+        assert_eq!(told.get(), 3);
+        let of_targets = departures.take();
+        assert_eq!(of_targets[0], Departures::default());
+
+        let mut report = TargetReport {
+            initiator_name: "iqn.2026-01.com.example:host".to_owned(),
+            problems: problems(of_targets[1].clone()),
+            ..TargetReport::default()
+        };
+        describe(&mut report, Description::default());
+        let initiator_name = report.initiator_name.clone();
+        assert_eq!(
+            report.problems,
+            [
+                Problem::NoTapeDevice { initiator_name },
+                Problem::Departure { departure }
+            ]
+        );
+    }
 
     #[test]
     fn times_are_told_as_rfc_3339_says() {

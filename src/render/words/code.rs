@@ -124,6 +124,7 @@ codes! {
         DeviceSeenTwice = "device-seen-twice", "Two logical units have the same identity.";
         NoTapeDevice = "no-tape-device", "The target shows this initiator no tape device.";
         NotAuthenticated = "not-authenticated", "CHAP is configured, and the target did not ask for it.";
+        ProtocolDeparture = "protocol-departure", "The target departs from RFC 7143 where nothing is at stake.";
         UnknownProblem = "unknown-problem", "A problem that another version recorded.";
     }
     Warning {

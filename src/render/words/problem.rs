@@ -3,6 +3,7 @@
 use super::{Code, Words};
 use crate::iop::devices::enumerate::NoReply;
 use crate::iop::devices::problem::{CommandFailure, Problem, SharedIdentity};
+use crate::iscsi::departure::Departure;
 
 /// Returns a problem in words.
 pub fn problem(problem: &Problem) -> Words {
@@ -134,12 +135,65 @@ pub fn problem(problem: &Problem) -> Words {
             "The target asked for no authentication, so the configured CHAP name and secret were not used.",
             "Have the VTL demand CHAP, or drop it here with -removetarget and -addtarget.",
         ),
+        Problem::Departure { departure } => Words::without_next_step(
+            Code::ProtocolDeparture,
+            format!(
+                "The target {}, which departs from RFC 7143, section {}; it was tolerated.",
+                departs(departure),
+                departure.section()
+            ),
+        ),
         Problem::Unknown { message } => Words::without_next_step(
             Code::UnknownProblem,
             message.clone().unwrap_or_else(|| {
                 "A problem that this version of iscsiswiconfig does not know.".to_owned()
             }),
         ),
+    }
+}
+
+/// Returns what a target does that departs from the standard.
+fn departs(departure: &Departure) -> String {
+    match departure {
+        Departure::ObsoleteKey { key } => format!("uses the obsolete key {key}"),
+        Departure::ProposalAtTransit { key } => {
+            format!("proposes {key} where it cannot be answered any more")
+        }
+        Departure::AnswerWithoutProposal { key } => {
+            format!("answers {key}, which was not proposed")
+        }
+        Departure::RepeatedKey { key } => format!("sends {key} twice with the same value"),
+        Departure::EchoedKey { key } => format!("sends {key} back to the initiator"),
+        Departure::TrailingBlanks { key } => format!("sends blanks behind the value of {key}"),
+        Departure::MissingLastNul => "leaves out the last NUL of its login text".to_owned(),
+        Departure::DoubledNul => "sends two NULs between two keys of its login text".to_owned(),
+        Departure::AliasNotUtf8 => "sends a TargetAlias that is not UTF-8".to_owned(),
+        Departure::AliasTooLong { received } => {
+            format!("sends a TargetAlias of {received} bytes")
+        }
+        Departure::EarlyTsih { received } => {
+            format!("sends TSIH {received} before its last login response")
+        }
+        Departure::ConstantStatSn => "does not count its login responses in StatSN".to_owned(),
+        Departure::MissingPortalGroupTag => "sends no TargetPortalGroupTag".to_owned(),
+        Departure::InvalidPortalGroupTag { received } => {
+            format!("sends TargetPortalGroupTag {received}")
+        }
+        Departure::OutsideOffer {
+            key,
+            offered,
+            received,
+        } => format!("answers {received} to {key}={offered}"),
+        Departure::StatSnOutOfOrder { expected, received } => {
+            format!("sends StatSN {received} before {expected}")
+        }
+        Departure::BareIpv6Address { received } => {
+            format!("redirects to the IPv6 address {received} without brackets")
+        }
+        Departure::ResidualMismatch { expected, received } => {
+            format!("reports a residual of {received} bytes where {expected} are left")
+        }
+        Departure::SenseWithoutLength => "sends sense data without its length".to_owned(),
     }
 }
 
@@ -336,6 +390,14 @@ pub(super) mod tests {
             (
                 Problem::NotAuthenticated,
                 "The target asked for no authentication, so the configured CHAP name and secret were not used.",
+            ),
+            (
+                Problem::Departure {
+                    departure: Departure::ObsoleteKey {
+                        key: text("IFMarker"),
+                    },
+                },
+                "The target uses the obsolete key IFMarker, which departs from RFC 7143, section 13.25; it was tolerated.",
             ),
             (
                 Problem::Unknown { message: None },

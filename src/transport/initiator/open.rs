@@ -374,7 +374,12 @@ async fn exchange_pdus<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 return Ok(LoginEnd::Redirect(addresses));
             }
-            LoginStep::Done(result) => return Ok(LoginEnd::LoggedIn(result)),
+            LoginStep::Done(result) => {
+                for departure in &result.departures {
+                    observe(Step::Departed(departure));
+                }
+                return Ok(LoginEnd::LoggedIn(result));
+            }
         }
     }
 }
