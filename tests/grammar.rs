@@ -100,6 +100,19 @@ const ELSEWHERE: &[Code] = &[
     Code::NoStateDirectory,
     // Only a disk that fails has it; tests/state.rs has one.
     Code::NotDurable,
+    // Libraries and their volumes: no command of the command line uses them yet, and src/iop/library has the tests.
+    Code::NoSuchDevice,
+    Code::ReIplNeeded,
+    Code::OtherDevice,
+    Code::TargetUnreachable,
+    Code::DeviceError,
+    Code::NoSuchVolume,
+    Code::AmbiguousVolume,
+    Code::NoSuchElement,
+    Code::ElementEmpty,
+    Code::ElementFull,
+    Code::NoneFree,
+    Code::InAnotherDrive,
 ];
 
 /// Fails unless every code of an error is one that a user can meet.

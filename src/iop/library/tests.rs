@@ -3,8 +3,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::runtime::Builder;
-use tokio::task::LocalSet;
 
 use super::inventory::{KnownDrive, parse_address};
 use super::plan::Mounted;
@@ -167,12 +165,7 @@ fn invalid_field() -> Completed {
 fn read(changer: Changer, drives: &[KnownDrive]) -> (Inventory, Changer) {
     let changer = Rc::new(RefCell::new(changer));
     let served = Rc::clone(&changer);
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let inventory = LocalSet::new().block_on(&runtime, async move {
+    let inventory = crate::transport::block_on_paused(async move {
         let initiator =
             Initiator::served_by(move |execute| Ok(served.borrow_mut().serve(&execute)));
         let second = Duration::from_secs(1);
@@ -185,7 +178,6 @@ fn read(changer: Changer, drives: &[KnownDrive]) -> (Inventory, Changer) {
         inventory.name_drives(&unit, drives).await.unwrap();
         inventory
     });
-    drop(runtime);
     (inventory, std::mem::take(&mut changer.borrow_mut()))
 }
 
