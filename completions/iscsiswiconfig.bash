@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --volume-id)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -40,7 +40,7 @@ _iscsiswiconfig() {
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
             *)
                 case "$command $word" in
-                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' generate') command+=${command:+ }$word ;;
+                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' tape' | 'tape write' | 'tape read' | 'tape list' | 'tape initialize' | 'tape status' | 'tape rewind' | 'tape erase' | ' generate') command+=${command:+ }$word ;;
                 esac
                 ;;
         esac
@@ -69,11 +69,12 @@ _iscsiswiconfig() {
         --data-digest) candidates=(None CRC32C) ;;
         --release) candidates=(7.2 7.3 7.4 7.5 7.6) ;;
         --keystore-size) candidates=(4096 64KiB) ;;
+        --block-size) candidates=(64KiB 256KiB 1MiB) ;;
         ?*) return ;;
         '')
             local parameters=()
             case ${command:-$option} in
-                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
+                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition tape generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
                 'demo') candidates=(--timeout --chap-algorithms --quiet --verbose --help) ;;
                 'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --json --timeout --chap-algorithms --quiet --verbose --help) ;;
                 'show') candidates=(--state-dir --keystore-dir --json --quiet --help) ;;
@@ -83,6 +84,14 @@ _iscsiswiconfig() {
                 'partition set') candidates=(--uuid --release --keystore-size --move-to-disk --forget-devices --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition export') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
                 'partition import') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
+                'tape') candidates=(write read list initialize status rewind erase --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'tape write') candidates=(--block-size --file --append --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) file=1 ;;
+                'tape read') candidates=(--block-size --file --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) file=1 ;;
+                'tape list') candidates=(--drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'tape initialize') candidates=(--volume-id --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'tape status') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'tape rewind') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'tape erase') candidates=(--overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'generate') candidates=(man bash zsh fish --help) ;;
                 -dumpinitiators) parameters=() ;;
                 -dumptargets) parameters=() ;;

@@ -1,6 +1,7 @@
 //! The one place where a failure gets its exit status and its next step.
 
 mod devices;
+mod tape;
 
 use std::io;
 

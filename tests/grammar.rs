@@ -100,19 +100,27 @@ const ELSEWHERE: &[Code] = &[
     Code::NoStateDirectory,
     // Only a disk that fails has it; tests/state.rs has one.
     Code::NotDurable,
-    // Libraries and their volumes: no command of the command line uses them yet, and src/iop/library has the tests.
-    Code::NoSuchDevice,
+    // They take a library that is served, its tapes, or a fault of a device: the causes are met in tests/tape.rs and in the
+    // unit tests of iop::tape and iop::library.
     Code::ReIplNeeded,
     Code::OtherDevice,
     Code::TargetUnreachable,
     Code::DeviceError,
+    Code::NoSuchElement,
     Code::NoSuchVolume,
     Code::AmbiguousVolume,
-    Code::NoSuchElement,
     Code::ElementEmpty,
     Code::ElementFull,
     Code::NoneFree,
     Code::InAnotherDrive,
+    Code::HoldsData,
+    Code::NoSuchTapeFile,
+    Code::NoFilemark,
+    Code::WriteProtected,
+    Code::EndOfMedium,
+    Code::BlockTooLong,
+    Code::MediumChanged,
+    Code::BlocksLost,
 ];
 
 /// Fails unless every code of an error is one that a user can meet.

@@ -46,6 +46,8 @@ mod peers;
 mod protocol;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
+/// The `tape` commands against the embedded library.
+mod tape;
 /// A terminal: a passphrase that is asked for there, and what it is like afterwards.
 #[cfg(feature = "peers")]
 mod terminal;

@@ -14,6 +14,7 @@ mod narrator;
 mod partition;
 mod prompt;
 mod secret_file;
+mod tape;
 mod terminal;
 mod vtl;
 
@@ -86,6 +87,9 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         Request::Host(HostCommand::Complete(kind)) => artifacts::names(kind, &line.host, terminal)?,
         Request::Host(HostCommand::Partition(options)) => {
             partition::run(&options, &line.host, terminal)?;
+        }
+        Request::Host(HostCommand::Tape(options)) => {
+            return tape::run(&options, &line.host, terminal);
         }
         Request::Macro(mut invocation) => {
             secret_file::fill(&mut invocation, &line.host)?;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::terminal::{Notes, Terminal};
 use crate::cli::HostOptions;
 use crate::iop::config::Target;
+use crate::iop::job::JobObserver;
 use crate::iscsi::describe::describe;
 use crate::transport::{Observer, Step};
 
@@ -59,6 +60,15 @@ impl Narrator {
                     }
                 }
                 _ => {}
+            }
+        })
+    }
+
+    /// Tells how a job talks to its targets.
+    pub(super) fn observe_job(self) -> Rc<JobObserver> {
+        Rc::new(move |name, step| {
+            if let Some(words) = self.words(&step) {
+                self.notes.line(&format!("{name}: {words}"));
             }
         })
     }

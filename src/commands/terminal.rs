@@ -65,6 +65,13 @@ impl Notes {
         }
     }
 
+    /// Writes over the last line of a terminal; a line with nothing in it begins a new one behind it.
+    pub fn progress(&self, text: &str) {
+        if self.lines.borrow().is_none() && !self.given_up.get() {
+            drop(write(&self.stderr, &format!("\r{text}\u{1b}[K")));
+        }
+    }
+
     /// Has a thread write the lines from here on, so that a reader that stops reading holds up nobody. Lines that find no
     /// room in the queue are dropped, and their number is told.
     ///
@@ -120,6 +127,20 @@ impl Terminal {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Prints a document on stderr, where stdout has the data of a job.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn note_document(&self, document: &impl serde::Serialize) -> Result<(), CommandError> {
+        let text = serde_json::to_string_pretty(&WithWarnings {
+            document,
+            warnings: &self.warnings.borrow(),
+        });
+        let text = text.map_err(|error| CommandError::output(error.into()))?;
+        self.notes.line(&text);
+        Ok(())
     }
 
     /// Prints a result as one JSON document, with the warnings that were told.

@@ -14,10 +14,12 @@ use thiserror::Error;
 
 mod configured;
 mod partition;
+mod tape;
 mod vtl;
 
 pub use configured::ApplyOptions;
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
+pub use tape::{Cartridge, DEFAULT_BLOCK_SIZE, TapeAction, TapeOptions, TapeRead, TapeWrite};
 pub use vtl::VtlOptions;
 
 use super::usage::{Shown, UsageError};
@@ -71,6 +73,8 @@ pub enum HostCommand {
     Apply(ApplyOptions),
     /// `partition`: shows or changes the partition.
     Partition(PartitionCommand),
+    /// `tape`: writes, reads and looks at tapes.
+    Tape(Box<TapeOptions>),
     /// `generate`: prints a file that packages install.
     Generate(Artifact),
     /// `complete`: prints configured names, one a line, for the completion scripts.
@@ -139,6 +143,7 @@ pub fn definition() -> Command {
         .subcommand(configured::show_command())
         .subcommand(configured::apply_command())
         .subcommand(partition::command())
+        .subcommand(tape::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
 }
@@ -177,6 +182,7 @@ pub(super) fn suggestions(option: &Arg) -> &'static [&'static str] {
     match option.get_id().as_str() {
         "chap-algorithms" => &["5", "5,6,7,8"],
         "keystore-size" => &["4096", "64KiB"],
+        "block-size" => &["64KiB", "256KiB", "1MiB"],
         "cartridge-size" => &["100MB", "1GiB", "10GiB"],
         _ => &[],
     }
@@ -313,6 +319,9 @@ impl HostCommand {
             "show" => Some(Self::Show),
             "apply" => Some(Self::Apply(ApplyOptions::from_matches(matches))),
             "partition" => Some(Self::Partition(PartitionCommand::from_matches(matches))),
+            "tape" => {
+                TapeOptions::from_matches(matches).map(|options| Self::Tape(Box::new(options)))
+            }
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),
             _ => None,

@@ -139,6 +139,12 @@ impl Unit {
         self.lun
     }
 
+    /// Returns the longest that a command may take that moves a medium or winds a tape.
+    #[must_use]
+    pub const fn motion_timeout(&self) -> Duration {
+        self.deadlines.motion
+    }
+
     /// Sends a command behind those that were sent before it; `data` goes out with a command that takes some.
     ///
     /// # Errors

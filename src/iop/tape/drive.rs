@@ -1,9 +1,9 @@
 //! A tape drive as a job uses it: where the tape stands, and how it is brought back there.
 
 use crate::iop::job::unit::{Unit, UnitError};
-use crate::scsi::Command;
 use crate::scsi::command::{Locate, PositionForm, ReadPosition, Space, SpaceCode, WriteFilemarks};
 use crate::scsi::data::position::Position;
+use crate::scsi::{AdditionalSenseCode, Command, SenseKey};
 
 /// Opens a new session with the same drive after the old one was lost: the same initiator, the same ISID, the same device by
 /// its serial number.
@@ -46,6 +46,18 @@ impl<R: Reopen> Drive<R> {
     /// Returns its logical unit.
     pub const fn unit(&self) -> &Unit {
         &self.unit
+    }
+
+    /// Returns whether a cartridge is in the drive.
+    ///
+    /// # Errors
+    /// When the drive is not ready for another reason.
+    pub async fn is_loaded(&self) -> Result<bool, UnitError> {
+        match self.unit.execute(&Command::TestUnitReady).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.has_code(AdditionalSenseCode::MEDIUM_NOT_PRESENT) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes the unit attentions that stand between a fault and its mending.
@@ -148,6 +160,18 @@ impl<R: Reopen> Drive<R> {
             self.space(SpaceCode::Blocks, block).await?;
         }
         Ok(())
+    }
+
+    /// Goes behind the next filemark; false when there is none, and the tape stands at the end of the data then.
+    ///
+    /// # Errors
+    /// When the tape cannot be moved.
+    pub async fn next_file(&self) -> Result<bool, UnitError> {
+        match self.space(SpaceCode::Filemarks, 1).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.has_key(SenseKey::BLANK_CHECK) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Goes behind the last object of the tape.

@@ -130,6 +130,8 @@ pub struct Writer<'a, R> {
     /// The most commands in flight; TASK SET FULL halves it.
     depth: usize,
     written: Written,
+    /// Length of the object before the position; none when that is no block of this writer.
+    last_block: Option<u64>,
     attempts: u32,
 }
 
@@ -147,6 +149,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
             bytes_in_flight: 0,
             depth: usize::MAX,
             written: Written::default(),
+            last_block: None,
             attempts: 0,
         })
     }
@@ -217,7 +220,9 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 }
                 Fault::Full => {
                     self.written.end_of_medium = true;
-                    return Err(WriteError::EndOfMedium);
+                    if !self.give_up_last_block().await {
+                        return Err(WriteError::EndOfMedium);
+                    }
                 }
                 fault => self.recover_alone(fault).await?,
             }
@@ -252,7 +257,25 @@ impl<'a, R: Reopen> Writer<'a, R> {
         }
     }
 
+    /// Goes back before the last block, so that a filemark takes its place at the end of the medium: blocks that were in flight
+    /// when the drive gave early warning can fill all of the room behind it. Returns whether the tape stands there.
+    async fn give_up_last_block(&mut self) -> bool {
+        let (Some(start), Some(length)) = (self.start, self.last_block.take()) else {
+            return false;
+        };
+        let before = start
+            .saturating_add(self.written.objects())
+            .saturating_sub(1);
+        if !matches!(self.drive.locate(before).await, Ok(true)) {
+            return false;
+        }
+        self.written.blocks = self.written.blocks.saturating_sub(1);
+        self.written.bytes = self.written.bytes.saturating_sub(length);
+        true
+    }
+
     fn acknowledged_filemark(&mut self) {
+        self.last_block = None;
         self.written.filemarks = self.written.filemarks.saturating_add(1);
         self.attempts = 0;
     }
@@ -304,6 +327,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         self.written.blocks = self.written.blocks.saturating_add(1);
         self.written.bytes = self.written.bytes.saturating_add(length);
+        self.last_block = Some(length);
         self.attempts = 0;
     }
 

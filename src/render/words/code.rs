@@ -219,6 +219,14 @@ codes! {
         ElementFull = "element-full", "A cartridge is in the element or drive already.";
         NoneFree = "none-free", "The library has no free element of the kind.";
         InAnotherDrive = "in-another-drive", "The volume is in another drive than the one asked for.";
+        HoldsData = "holds-data", "The cartridge holds data, and --overwrite is not given.";
+        NoSuchTapeFile = "no-such-tape-file", "The cartridge has no such tape file.";
+        NoFilemark = "no-filemark", "The data of a tape file ends without a filemark.";
+        WriteProtected = "write-protected", "The cartridge or its drive is write-protected.";
+        EndOfMedium = "end-of-medium", "The end of the tape is reached.";
+        BlockTooLong = "block-too-long", "A block of the tape is longer than was expected.";
+        MediumChanged = "medium-changed", "Another cartridge was put into the drive.";
+        BlocksLost = "blocks-lost", "Blocks that the drive acknowledged may not be on the tape.";
         SameSecrets = "same-secrets", "One CHAP secret is given for both sides.";
     }
 }
