@@ -162,6 +162,11 @@ fn data_goes_only_with_overwrite_and_a_volume_label_stays() {
     let attached = Attached::new(&[]);
     attached.file("in", b"some data");
     attached.tape("initialize TAPMLB01 VOL002 --volume-id ABC123", 0);
+    let list = attached.tape("list TAPMLB01 VOL002", 0);
+    let blocks: Vec<_> = (0..2)
+        .map(|file| list["files"][file]["blocks"].clone())
+        .collect();
+    assert_eq!(blocks, [1, 0], "a label and two filemarks: {list:#}");
     attached.tape("write TAPMLB01 VOL002 in", 0);
     for line in [
         "write TAPMLB01 VOL002 in",

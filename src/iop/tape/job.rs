@@ -102,12 +102,15 @@ impl From<ReadError> for TapeError {
     }
 }
 
+/// Filemarks behind the volume label of a tape without data, as INZTAP writes them.
+const LABEL_FILEMARKS: u32 = 2;
+
 /// What is at the beginning of a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Contents {
     /// The first block is a volume label.
     is_labelled: bool,
-    /// There is more than a volume label and a filemark.
+    /// There is more than a volume label and the filemarks behind it.
     has_data: bool,
 }
 
@@ -122,11 +125,13 @@ async fn contents<R: Reopen>(drive: &mut Drive<R>) -> Result<Contents, TapeError
         Some(Object::EndOfData) => false,
         Some(Object::Block(block)) if is_volume_label(&block) => {
             contents.is_labelled = true;
-            match next(&mut reader).await? {
-                Some(Object::EndOfData) => false,
-                Some(Object::Filemark) => next(&mut reader).await? != Some(Object::EndOfData),
-                _ => true,
+            let mut behind = next(&mut reader).await?;
+            let mut filemarks = 0_u32;
+            while behind == Some(Object::Filemark) && filemarks < LABEL_FILEMARKS {
+                filemarks = filemarks.saturating_add(1);
+                behind = next(&mut reader).await?;
             }
+            behind != Some(Object::EndOfData)
         }
         _ => true,
     };
@@ -459,11 +464,13 @@ pub async fn initialize<R: Reopen>(
     transferred.file = 1;
     drive.count_to(1, 0).await?;
     let mut writer = Writer::begin(drive).await?;
-    let written = writer
-        .push(Bytes::copy_from_slice(&label))
-        .await
-        .map_err(TapeError::Write);
-    finish(writer, written, transferred).await
+    let mut written = writer.push(Bytes::copy_from_slice(&label)).await;
+    for _ in 1..LABEL_FILEMARKS {
+        if written.is_ok() {
+            written = writer.filemark().await;
+        }
+    }
+    finish(writer, written.map_err(TapeError::Write), transferred).await
 }
 
 /// Erases the tape from its beginning: the data ends there.
