@@ -5,7 +5,7 @@ mod tape;
 
 use std::io;
 
-use crate::cli::{Parameter, UsageFailure, quote};
+use crate::cli::{Parameter, UsageError, UsageFailure, quote};
 use crate::iop::config::{ConfigurationError, PartitionError, TargetIdentity};
 use crate::iop::ipl::ReIplError;
 use crate::iop::operation::OperationError;
@@ -71,6 +71,16 @@ impl CommandError {
         }
     }
 
+    /// Makes the failure to start a runtime for sessions.
+    pub fn no_runtime(error: io::Error) -> Self {
+        Self {
+            kind: ErrorKind::State,
+            code: Code::NoResources,
+            error: anyhow::Error::new(error).context("cannot open a session"),
+            hints: vec!["raise the limit of open files, or end other programs".to_owned()],
+        }
+    }
+
     /// Makes the failure to write the output.
     pub fn output(error: io::Error) -> Self {
         Self {
@@ -85,7 +95,14 @@ impl CommandError {
 impl From<UsageFailure> for CommandError {
     fn from(error: UsageFailure) -> Self {
         Self {
-            kind: ErrorKind::Usage,
+            kind: match &error.error {
+                // What mtx does not understand ends with its status, which is 1.
+                UsageError::Host {
+                    command: Some(command),
+                    ..
+                } if command == "mtx" => ErrorKind::Refused,
+                _ => ErrorKind::Usage,
+            },
             code: words::usage_code(&error.error),
             hints: error.hints(),
             error: error.into(),

@@ -40,6 +40,8 @@ mod keystore;
 mod keystore_contract;
 /// The embedded library, command by command, without a network.
 mod library;
+/// `library` and `mtx` against a library that `vtl` serves.
+mod library_command;
 /// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
 mod peers;
 /// The full feature phase: a scripted target against the initiator's session.

@@ -34,8 +34,8 @@ use zeroize::Zeroizing;
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
-    ApplyOptions, Artifact, HostCommand, HostOptions, NameKind, PartitionCommand, PartitionFile,
-    PartitionSettings, VtlOptions,
+    ApplyOptions, Artifact, HostCommand, HostOptions, LibraryAction, LibraryOptions, MtxOptions,
+    NameKind, PartitionCommand, PartitionFile, PartitionSettings, Unmounted, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use shell::quote;

@@ -9,7 +9,9 @@ mod configured;
 mod demo;
 mod descriptors;
 mod host;
+mod library;
 mod macro_option;
+mod mtx;
 mod narrator;
 mod partition;
 mod prompt;
@@ -91,6 +93,10 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         Request::Host(HostCommand::Tape(options)) => {
             return tape::run(&options, &line.host, terminal);
         }
+        Request::Host(HostCommand::Library(options)) => {
+            library::run(&options, &line.host, terminal)?;
+        }
+        Request::Host(HostCommand::Mtx(options)) => mtx::run(&options, &line.host, terminal)?,
         Request::Macro(mut invocation) => {
             secret_file::fill(&mut invocation, &line.host)?;
             return macro_option::run(&invocation, &line.host, terminal);

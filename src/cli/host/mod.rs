@@ -13,11 +13,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, ValueHint, value_pars
 use thiserror::Error;
 
 mod configured;
+mod library;
 mod partition;
 mod tape;
 mod vtl;
 
 pub use configured::ApplyOptions;
+pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
 pub use tape::{Cartridge, DEFAULT_BLOCK_SIZE, TapeAction, TapeOptions, TapeRead, TapeWrite};
 pub use vtl::VtlOptions;
@@ -75,6 +77,10 @@ pub enum HostCommand {
     Partition(PartitionCommand),
     /// `tape`: writes, reads and looks at tapes.
     Tape(Box<TapeOptions>),
+    /// `library`: shows tape libraries, or moves their cartridges.
+    Library(Box<LibraryOptions>),
+    /// `mtx`: answers as mtx does.
+    Mtx(MtxOptions),
     /// `generate`: prints a file that packages install.
     Generate(Artifact),
     /// `complete`: prints configured names, one a line, for the completion scripts.
@@ -144,6 +150,8 @@ pub fn definition() -> Command {
         .subcommand(configured::apply_command())
         .subcommand(partition::command())
         .subcommand(tape::command())
+        .subcommand(library::command())
+        .subcommand(library::mtx_command())
         .subcommand(generate_command())
         .subcommand(complete_command())
 }
@@ -322,6 +330,10 @@ impl HostCommand {
             "tape" => {
                 TapeOptions::from_matches(matches).map(|options| Self::Tape(Box::new(options)))
             }
+            "library" => Some(Self::Library(Box::new(LibraryOptions::from_matches(
+                matches,
+            )))),
+            "mtx" => Some(Self::Mtx(MtxOptions::from_matches(matches))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),
             _ => None,

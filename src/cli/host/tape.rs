@@ -350,7 +350,8 @@ fn drive() -> Arg {
         .help("Mount the cartridge in this drive instead of the first free one")
 }
 
-fn motion_timeout() -> Arg {
+/// Returns `--motion-timeout`.
+pub(super) fn motion_timeout() -> Arg {
     Arg::new("motion-timeout")
         .long("motion-timeout")
         .value_name("SECONDS")

@@ -25,6 +25,8 @@ pub use inventory::{Element, Inventory};
 pub use open::OpenLibrary;
 pub use plan::Movement;
 
+pub use crate::scsi::data::element_status::ElementType;
+
 /// Why something could not be done with a library.
 #[derive(Debug, Error)]
 pub enum LibraryFailure {

@@ -172,7 +172,10 @@ impl<'a> OpenLibrary<'a> {
     }
 
     /// Gets hold of a drive's target; returns whether everything was let go for that.
-    async fn reach(&mut self, drive: &str) -> Result<bool, LibraryFailure> {
+    ///
+    /// # Errors
+    /// [`LibraryFailure::Job`].
+    pub async fn reach(&mut self, drive: &str) -> Result<bool, LibraryFailure> {
         let is_known = |name: &String| name.eq_ignore_ascii_case(drive);
         if self.names.iter().any(is_known) {
             return Ok(false);

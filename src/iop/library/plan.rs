@@ -20,7 +20,9 @@ pub struct Movement {
 }
 
 impl Movement {
-    fn between(source: &Element, destination: &Element) -> Self {
+    /// Returns the way from one element to another.
+    #[must_use]
+    pub fn between(source: &Element, destination: &Element) -> Self {
         Self {
             volume: source.volume_name(),
             source: source.address,
