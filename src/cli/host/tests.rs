@@ -260,18 +260,24 @@ fn help_is_of_the_command_on_the_line() {
 #[test]
 fn every_command_of_the_definition_is_known() {
     for command in definition().get_subcommands() {
-        let values: Vec<String> = match command.get_positionals().next() {
-            // A file name.
-            Some(what) if what.get_possible_values().is_empty() => vec!["-".to_owned()],
-            Some(what) => what
+        let of_one_word = |word: &str| vec![word.to_owned()];
+        let lines: Vec<Vec<String>> = match (command.get_name(), command.get_positionals().next()) {
+            ("tape", _) => vec![["status", "TAPMLB01"].map(str::to_owned).to_vec()],
+            ("mtx", _) => vec![["-f", "TAPMLB01", "status"].map(str::to_owned).to_vec()],
+            // A file name, or the name of a device.
+            (_, Some(what)) if what.get_possible_values().is_empty() => vec![of_one_word("-")],
+            (_, Some(what)) => what
                 .get_possible_values()
                 .iter()
-                .map(|value| value.get_name().to_owned())
+                .map(|value| of_one_word(value.get_name()))
                 .collect(),
-            None => vec!["-q".to_owned()],
+            (_, None) => vec![of_one_word("-q")],
         };
-        for value in values {
-            let parsed = line(&[command.get_name(), &value, "--json"]);
+        for words in lines {
+            let mut whole = vec![command.get_name()];
+            whole.extend(words.iter().map(String::as_str));
+            whole.push("--json");
+            let parsed = line(&whole);
             assert!(matches!(
                 parsed,
                 Ok(Parsed::Line(HostOptions { json: true, .. }, Some(_)))
