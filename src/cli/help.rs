@@ -197,7 +197,9 @@ pub(super) fn command_synopsis(path: &str, command: &Command) -> String {
         .map(Command::get_name)
         .collect();
     if !nested.is_empty() {
+        // Options and arguments are told where each of them is explained.
         words.push(format!("[{}]", nested.join("|")));
+        return words.join(" ");
     }
     if !command_options(command).is_empty() {
         words.push("[OPTION]...".to_owned());
