@@ -100,8 +100,8 @@ const ELSEWHERE: &[Code] = &[
     Code::NoStateDirectory,
     // Only a disk that fails has it; tests/state.rs has one.
     Code::NotDurable,
-    // They take a library that is served, its tapes, or a fault of a device: the causes are met in tests/tape.rs and in the
-    // unit tests of iop::tape and iop::library.
+    // They take a library that is served, its tapes, or a fault of a device. tests/tape.rs and tests/library_command.rs meet the
+    // more frequent ones; the others have unit tests of their causes in iop::tape and iop::library, and none of their wording.
     Code::ReIplNeeded,
     Code::OtherDevice,
     Code::TargetUnreachable,
