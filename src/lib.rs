@@ -25,9 +25,10 @@
 //! transport -> iscsi
 //! vtl       -> iscsi, scsi, storage, transport
 //! cli       -> values
+//! values    -> iscsi
 //! iscsi     -> scsi
 //! storage   -> values
-//! scsi, values -> nothing else in the crate
+//! scsi      -> nothing else in the crate
 //! ```
 //!
 //! `iscsi`, `scsi`, `values`, `iop::config`, `iop::active`, `iop::devices`, `iop::keystore` and the grammar do no I/O: no sockets,

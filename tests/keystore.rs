@@ -10,7 +10,7 @@ use iscsiswiconfig::iop::config::{
     ChapParameters, Partition, PartitionChange, PartitionError, PartitionRecord, StagedParameter,
 };
 use iscsiswiconfig::iop::store::{StateError, Store};
-use iscsiswiconfig::values::{ChapName, ChapSecret, IscsiName, KeystoreChoice, Subject};
+use iscsiswiconfig::values::{ChapName, ChapSecret, KeystoreChoice, Subject};
 use tempfile::TempDir;
 
 use crate::common::TestEnvironment;
@@ -172,7 +172,7 @@ fn edit(
     store: &Store,
     change: impl FnOnce(&mut iscsiswiconfig::iop::config::Configuration, Partition<'_>),
 ) -> Result<(), StateError> {
-    let generated = IscsiName::parse(Subject::InitiatorName, "iqn.generated").unwrap();
+    let generated = Subject::InitiatorName.iscsi_name("iqn.generated").unwrap();
     store.edit(|configuration, record: &PartitionRecord| {
         let partition = Partition {
             generated_name: Some(&generated),

@@ -18,7 +18,7 @@ use iscsiswiconfig::iop::store::{ActiveConfiguration, StateError, Store};
 use iscsiswiconfig::storage::{
     DirectoryHandle, FileSystem, Links, OpenFile, StorageError, SystemFileSystem,
 };
-use iscsiswiconfig::values::{ChapName, ChapSecret, InitiatorName, IscsiName, Port, Subject};
+use iscsiswiconfig::values::{ChapName, ChapSecret, InitiatorName, Port, Subject};
 use tempfile::TempDir;
 
 /// When an operation goes wrong.
@@ -208,13 +208,13 @@ pub fn identity(name: &str) -> TargetIdentity {
     TargetIdentity {
         initiator_name: InitiatorName::Generated,
         target_host_name: "10.1.1.5".parse().unwrap(),
-        target_name: IscsiName::parse(Subject::TargetName, name).unwrap(),
+        target_name: Subject::TargetName.iscsi_name(name).unwrap(),
         target_port: Port::DEFAULT,
     }
 }
 
 fn add(configuration: &mut Configuration, name: &str) {
-    let generated = IscsiName::parse(Subject::InitiatorName, "iqn.generated").unwrap();
+    let generated = Subject::InitiatorName.iscsi_name("iqn.generated").unwrap();
     let partition = Partition {
         generated_name: Some(&generated),
         keystore: KeystoreUse::NotEnabled,

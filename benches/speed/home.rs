@@ -10,7 +10,7 @@ use iscsiswiconfig::iop::config::{
     ChapParameters, Configuration, KeystoreUse, Partition, TargetIdentity,
 };
 use iscsiswiconfig::iop::store::{StateError, Store};
-use iscsiswiconfig::values::{InitiatorName, IscsiName, Subject};
+use iscsiswiconfig::values::{InitiatorName, Subject};
 use tempfile::TempDir;
 
 use crate::measure;
@@ -196,7 +196,7 @@ impl Address {
         TargetIdentity {
             initiator_name: InitiatorName::Generated,
             target_host_name: self.host.parse().expect("a host name"),
-            target_name: IscsiName::parse(Subject::TargetName, &self.name).expect("a name"),
+            target_name: Subject::TargetName.iscsi_name(&self.name).expect("a name"),
             target_port: self.port.parse().expect("a port"),
         }
     }

@@ -40,8 +40,10 @@ impl Initiator {
             .build()
             .expect("a runtime");
         let parameters = LoginParameters {
-            initiator_name: "iqn.2026-11.internal.iscsiswiconfig:bench".to_owned(),
-            target_name: Some(target_name.to_owned()),
+            initiator_name: "iqn.2026-11.internal.iscsiswiconfig:bench"
+                .parse()
+                .expect("a name"),
+            target_name: Some(target_name.parse().expect("a name")),
             session_type: SessionType::Normal,
             isid: Isid::random([1, 2, 3, 4, 5]),
             cid: Cid(0),

@@ -23,8 +23,7 @@ use crate::render::configured::{self, AppliedDocument, ConfiguredDocument};
 use crate::render::words::{Code, error as words};
 use crate::storage::quoted;
 use crate::values::{
-    ChapName, ChapSecret, HostName, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
-    ValueError,
+    ChapName, ChapSecret, HostName, InitiatorName, KeystoreChoice, Port, Subject, ValueError,
 };
 
 /// The most bytes of a document.
@@ -184,7 +183,8 @@ fn wanted(
             None => InitiatorName::Generated,
             Some(name) => name.parse().map_err(at("initiator_name"))?,
         },
-        target_name: IscsiName::parse(Subject::TargetName, &target.target_name)
+        target_name: Subject::TargetName
+            .iscsi_name(&target.target_name)
             .map_err(at("target_name"))?,
         target_host_name: target
             .target_host_name

@@ -17,6 +17,7 @@ use crate::cli::{HostOptions, MacroOption, Parameter};
 use crate::error::{CommandError, ErrorKind};
 use crate::iscsi::chap::ChapCredentials;
 use crate::render::words::Code;
+use crate::values::Subject;
 use crate::vtl::listener::{Listener, ListenerSettings, Stopped, Stopper};
 use crate::vtl::{Library, LibraryConfiguration, LibraryError};
 
@@ -158,7 +159,8 @@ struct Vtl {
 impl Vtl {
     fn start() -> Result<Self, CommandError> {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut settings = ListenerSettings::new(anywhere, TARGET_NAME);
+        let mut settings =
+            ListenerSettings::new(anywhere, Subject::TargetName.iscsi_name(TARGET_NAME)?);
         settings.chap = Some(ChapCredentials {
             name: CHAP_NAME.to_owned(),
             secret: Zeroizing::new(CHAP_SECRET.as_bytes().to_vec()),

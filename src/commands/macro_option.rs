@@ -14,8 +14,7 @@ use crate::iop::operation::{self, Active, Operation, Outcome, Piece};
 use crate::render::json::{ActiveDocument, EditDocument};
 use crate::render::text;
 use crate::values::{
-    ChapName, ChapSecret, HostName, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
-    ValueError,
+    ChapName, ChapSecret, HostName, InitiatorName, KeystoreChoice, Port, Subject, ValueError,
 };
 
 /// The exit status of a re-IPL in which at least one target did not connect.
@@ -158,10 +157,8 @@ fn identity(invocation: &Invocation) -> Result<TargetIdentity, CommandError> {
     Ok(TargetIdentity {
         initiator_name: required(invocation, Parameter::InitiatorName)?.parse::<InitiatorName>()?,
         target_host_name: required(invocation, Parameter::TargetHostName)?.parse::<HostName>()?,
-        target_name: IscsiName::parse(
-            Subject::TargetName,
-            required(invocation, Parameter::TargetName)?,
-        )?,
+        target_name: Subject::TargetName
+            .iscsi_name(required(invocation, Parameter::TargetName)?)?,
         target_port,
     })
 }

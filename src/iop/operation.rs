@@ -22,9 +22,10 @@ use super::config::{
 use super::ipl::{self, ReIplError, Settings, chap_report};
 use super::store::{ActiveConfiguration, StateError, Store};
 use super::warning::Warning;
+use crate::iscsi::name::IscsiName;
 use crate::transport::Observer;
 use crate::values::{
-    ChapName, ChapSecret, Form, HostName, IscsiName, KeystoreChoice, Port, Subject, ValueError,
+    ChapName, ChapSecret, Form, HostName, KeystoreChoice, Port, Subject, ValueError,
 };
 
 /// What can be asked for.
@@ -523,7 +524,7 @@ fn warnings_of(target: &Target, edit: Vec<EditWarning>, on: Partition<'_>) -> Ve
         .warnings()
         .into_iter()
         .chain(identity.target_host_name.warnings())
-        .chain(identity.target_name.warnings(Subject::TargetName))
+        .chain(Subject::TargetName.warnings_of(&identity.target_name))
         .map(Warning::Value)
         .collect();
     let chap = target.chap.as_ref();

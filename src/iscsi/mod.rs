@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`ids`] | identifiers and sequence numbers |
+//! | [`name`] | iSCSI names |
 //! | [`pdu`] | every PDU as plain data |
 //! | [`codec`] | PDUs to bytes and back, digests included |
 //! | [`departure`] | where a peer departs from the standard and is understood all the same |
@@ -26,6 +27,7 @@ pub mod ids;
 pub mod initiator;
 pub mod keys;
 pub mod login;
+pub mod name;
 pub mod negotiation;
 pub mod operational;
 pub mod pdu;

@@ -58,8 +58,8 @@ fn attachment(port: u16, inquiry: NoInquiry) -> Attachment<NoInquiry> {
         host: "127.0.0.1".to_owned(),
         port,
         login: LoginParameters {
-            initiator_name: "iqn.2020-01.com.example:initiator".to_owned(),
-            target_name: Some("iqn.2020-01.com.example:target".to_owned()),
+            initiator_name: "iqn.2020-01.com.example:initiator".parse().unwrap(),
+            target_name: Some("iqn.2020-01.com.example:target".parse().unwrap()),
             session_type: SessionType::Normal,
             isid: Isid::random([1; 5]),
             cid: Cid(0),

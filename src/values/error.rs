@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{KeystoreChoice, characters, host_name, iscsi_name};
+use super::{KeystoreChoice, characters, host_name};
+use crate::iscsi::name::IscsiName;
 
 /// The value that is spoken of, named as on IBM's panels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,7 +32,7 @@ impl Subject {
     /// Returns the longest value, in bytes.
     pub fn limit(self) -> usize {
         match self {
-            Self::InitiatorName | Self::TargetName => iscsi_name::MAX_LENGTH,
+            Self::InitiatorName | Self::TargetName => IscsiName::MAX_LENGTH,
             Self::TargetHostName => host_name::MAX_LENGTH,
             Self::ChapName | Self::ChapSecret => 255,
             Self::TargetPort => 5,
@@ -70,7 +71,7 @@ impl Subject {
 
     fn allows(self, character: char) -> bool {
         match self {
-            Self::InitiatorName | Self::TargetName => character.is_ascii_graphic(),
+            Self::InitiatorName | Self::TargetName => IscsiName::allows(character),
             Self::TargetHostName => {
                 character.is_ascii_alphanumeric() || matches!(character, '.' | ':' | '-')
             }

@@ -8,14 +8,14 @@ mod chap;
 pub mod characters;
 mod error;
 mod host_name;
-mod iscsi_name;
+mod initiator_name;
 mod quote;
 mod size;
 
 pub use chap::{ChapName, ChapSecret};
 pub use error::{AddressKind, Form, Subject, ValueError, ValueWarning};
 pub use host_name::HostName;
-pub use iscsi_name::{GENERATE, InitiatorName, IscsiName};
+pub use initiator_name::{GENERATE, InitiatorName};
 pub use quote::quote_bytes;
 pub use size::{Size, SizeError};
 

@@ -1,4 +1,6 @@
-//! Who sends a command: the I_T nexus and the initiator port behind it.
+//! The I_T nexus of a command, and its initiator port.
+
+use crate::iscsi::name::IscsiName;
 
 /// Names an I_T nexus: one session of one initiator. The caller gives them; none may be used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -7,8 +9,8 @@ pub struct NexusId(pub u64);
 /// An initiator port of iSCSI (RFC 7143 4.4.1): what persistent reservations remember beyond a session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InitiatorPort {
-    /// InitiatorName; of longer ones the first 223 bytes count.
-    pub name: String,
+    /// InitiatorName.
+    pub name: IscsiName,
     /// ISID.
     pub isid: [u8; 6],
 }

@@ -326,7 +326,7 @@ fn conflict() -> Refusal {
 
 /// Returns the TransportID of an iSCSI initiator port (SPC-4 7.6.4.6), format 01b: name, `,i,0x`, ISID.
 fn transport_id(port: &InitiatorPort) -> Vec<u8> {
-    let mut name: Vec<u8> = port.name.bytes().take(223).collect();
+    let mut name = port.name.as_str().to_ascii_lowercase().into_bytes();
     name.extend(b",i,0x");
     for byte in port.isid {
         name.extend(format!("{byte:02x}").bytes());

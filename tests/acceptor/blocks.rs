@@ -24,7 +24,7 @@ const BLOCK: usize = 1 << 20;
 fn library() -> OperationalOffer {
     ListenerSettings::new(
         SocketAddr::from(([127, 0, 0, 1], 0)),
-        "iqn.2026-11.test:vtl",
+        "iqn.2026-11.test:vtl".parse().unwrap(),
     )
     .offer
 }

@@ -23,7 +23,7 @@ fn discovery() -> Peer {
     };
     settings.parameters.peer_max_recv_data_segment_length = 512;
     settings.targets.push(TargetRecord {
-        name: "iqn.2026-11.test:vtl2".to_owned(),
+        name: "iqn.2026-11.test:vtl2".parse().unwrap(),
         alias: None,
         addresses: vec!["[::1]:3260,1".parse().unwrap(), "vtl:860".parse().unwrap()],
     });
@@ -123,7 +123,7 @@ fn an_answer_longer_than_the_initiator_takes_is_fetched_in_parts() {
     settings.command_window = 64;
     settings.targets = (0..40)
         .map(|number| TargetRecord {
-            name: format!("{TARGET}{number}"),
+            name: format!("{TARGET}{number}").parse().unwrap(),
             alias: None,
             addresses: vec!["10.1.1.5:3260,1".parse().unwrap()],
         })

@@ -115,7 +115,7 @@ fn setup() -> Setup {
         initiator: OperationalOffer::default(),
         policy: LoginPolicy {
             targets: vec![TargetRecord {
-                name: TARGET.to_owned(),
+                name: TARGET.parse().unwrap(),
                 alias: Some("VTL".to_owned()),
                 addresses: Vec::new(),
             }],
@@ -152,9 +152,10 @@ fn challenge(byte: u8) -> ChapChallenge {
 
 impl Joined {
     fn log_in(setup: Setup) -> Result<Self, LoginError> {
-        let target_name = (setup.session_type == SessionType::Normal).then(|| TARGET.to_owned());
+        let target_name =
+            (setup.session_type == SessionType::Normal).then(|| TARGET.parse().unwrap());
         let (mut login, request) = Login::start(LoginParameters {
-            initiator_name: "iqn.2026-11.test:i0".to_owned(),
+            initiator_name: "iqn.2026-11.test:i0".parse().unwrap(),
             target_name,
             session_type: setup.session_type,
             isid: Isid::random([1, 2, 3, 4, 5]),

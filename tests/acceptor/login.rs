@@ -8,6 +8,7 @@ use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::ids::{
     Cid, CmdSn, InitiatorTaskTag, Isid, LoginStatus, Lun, StatSn, TargetTransferTag, Tsih,
 };
+use iscsiswiconfig::iscsi::name::IscsiName;
 use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer, SessionType};
 use iscsiswiconfig::iscsi::pdu::{LoginRequest, LoginResponse, NopOut, Pdu, Stage};
 use iscsiswiconfig::iscsi::target::{
@@ -179,7 +180,10 @@ fn one_exchange_is_enough_without_authentication() {
     assert_eq!(accepted.command_window, 32);
     assert_eq!(accepted.chap, None);
     assert_eq!(accepted.candidate.cid, Cid(4));
-    assert_eq!(accepted.candidate.initiator_name, "iqn.2026-11.test:i0");
+    assert_eq!(
+        accepted.candidate.initiator_name.as_str(),
+        "iqn.2026-11.test:i0"
+    );
 }
 
 #[test]
@@ -188,7 +192,7 @@ fn the_question_names_who_logs_in_to_what() {
     let question = ask(operational("InitiatorAlias=tape\0"));
     let candidate = question.candidate();
     assert_eq!(
-        candidate.target_name.as_deref(),
+        candidate.target_name.as_ref().map(IscsiName::as_str),
         Some("iqn.2026-11.test:vtl")
     );
     assert_eq!(candidate.session_type, SessionType::Normal);
@@ -233,9 +237,12 @@ fn missing_names_and_unknown_session_types_are_told() {
         );
         assert_eq!(status(step), expected, "{names:?}");
     }
-    let long = format!("InitiatorName={}\0TargetName=b\0", "a".repeat(224));
-    let step = give(TargetLogin::new(32), request(OPERATIONAL, None, &long));
-    assert_eq!(status(step), "0x0200");
+    let long = "a".repeat(224);
+    for name in [&long, "iqn.\u{1b}[2J", "iqn. x", "iqn.\u{e9}"] {
+        let names = format!("InitiatorName={name}\0TargetName=b\0");
+        let step = give(TargetLogin::new(32), request(OPERATIONAL, None, &names));
+        assert_eq!(status(step), "0x0200", "{name:?}");
+    }
 }
 
 #[test]
@@ -259,7 +266,7 @@ fn the_caller_refuses_with_any_status_or_sends_elsewhere() {
         LoginFailure::Refused(LoginStatus::new(3, 2))
     );
     assert_eq!(
-        refusal.candidate.unwrap().initiator_name,
+        refusal.candidate.unwrap().initiator_name.as_str(),
         "iqn.2026-11.test:i0"
     );
     for (permanent, expected) in [(false, "0x0101"), (true, "0x0102")] {

@@ -38,9 +38,9 @@ pub fn parameters() -> OperationalParameters {
 pub fn settings() -> TargetSettings {
     TargetSettings {
         session_type: SessionType::Normal,
-        target_name: Some(TARGET.to_owned()),
+        target_name: Some(TARGET.parse().unwrap()),
         targets: vec![TargetRecord {
-            name: TARGET.to_owned(),
+            name: TARGET.parse().unwrap(),
             alias: None,
             addresses: vec!["10.1.1.5:3260,1".parse().unwrap()],
         }],

@@ -163,8 +163,8 @@ pub fn stay(response: &mut LoginResponse) {
 
 pub fn parameters() -> LoginParameters {
     LoginParameters {
-        initiator_name: "iqn.1924-02.com.ibm:ibmi.1-i0".to_owned(),
-        target_name: Some("iqn.2020-01.com.example:vtl".to_owned()),
+        initiator_name: "iqn.1924-02.com.ibm:ibmi.1-i0".parse().unwrap(),
+        target_name: Some("iqn.2020-01.com.example:vtl".parse().unwrap()),
         session_type: SessionType::Normal,
         isid: Isid([0x80, 1, 2, 3, 4, 5]),
         cid: Cid(3),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use iscsiswiconfig::cli;
 use iscsiswiconfig::iop::config::Configuration;
 use iscsiswiconfig::iop::store::{StateError, Store};
-use iscsiswiconfig::values::{IscsiName, Subject};
+use iscsiswiconfig::values::Subject;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -155,7 +155,7 @@ proptest! {
             Ok(configuration) => {
                 for target in configuration.targets.iter() {
                     let name = target.identity.target_name.as_str();
-                    prop_assert!(IscsiName::parse(Subject::TargetName, name).is_ok());
+                    prop_assert!(Subject::TargetName.iscsi_name(name).is_ok());
                 }
                 store.edit(|_, _| Ok::<_, StateError>(())).unwrap();
                 let edited = store.configuration().unwrap();

@@ -60,7 +60,7 @@ fn the_library_is_a_3584_403_with_its_drives_and_without_a_problem() {
         // As after a login: every unit attention is still there.
         library.nexus_lost(ONE);
         let port = InitiatorPort {
-            name: "iqn.2026-01.lab:one".to_owned(),
+            name: "iqn.2026-01.lab:one".parse().unwrap(),
             isid: [0; 6],
         };
         library.nexus_added(ONE, port);

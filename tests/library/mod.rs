@@ -82,7 +82,7 @@ impl Desk {
 
     fn log_in(&mut self, nexus: NexusId, name: &str) {
         let port = InitiatorPort {
-            name: name.to_owned(),
+            name: name.parse().unwrap(),
             isid: [0x80, 0, 0, 0, 0, 1],
         };
         self.library.nexus_added(nexus, port);

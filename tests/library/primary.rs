@@ -40,7 +40,7 @@ fn vital_product_data_that_is_not_there_is_refused() {
 fn every_initiator_hears_of_the_power_on_once_at_each_logical_unit() {
     let mut desk = Desk::new();
     let port = InitiatorPort {
-        name: "iqn.2026-01.lab:two".to_owned(),
+        name: "iqn.2026-01.lab:two".parse().unwrap(),
         isid: [0; 6],
     };
     desk.library.nexus_added(TWO, port);

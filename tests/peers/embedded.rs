@@ -31,7 +31,7 @@ impl Target {
     pub fn new(name: &str) -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
-            settings: ListenerSettings::new(listen, name),
+            settings: ListenerSettings::new(listen, name.parse().unwrap()),
             library: LibraryConfiguration {
                 drives: 1,
                 slots: 4,
@@ -61,7 +61,7 @@ impl Target {
     /// Lets in this initiator only.
     #[must_use]
     pub fn only(mut self, initiator_name: &str) -> Self {
-        self.settings.allowed_initiators = Some(vec![initiator_name.to_owned()]);
+        self.settings.allowed_initiators = Some(vec![initiator_name.parse().unwrap()]);
         self
     }
 
@@ -161,7 +161,7 @@ struct Served {
 
 impl Served {
     fn start(target: Target) -> Self {
-        let name = target.settings.target_name.clone();
+        let name = target.settings.target_name.to_string();
         let (send, receive) = mpsc::channel();
         let thread = thread::spawn(move || {
             let library = Library::new(target.library).expect("a library");

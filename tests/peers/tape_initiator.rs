@@ -38,8 +38,8 @@ impl TapeInitiator {
     ) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let parameters = LoginParameters {
-            initiator_name: "iqn.2026-11.test.fixture:tape".to_owned(),
-            target_name: Some(target_name.to_owned()),
+            initiator_name: "iqn.2026-11.test.fixture:tape".parse().unwrap(),
+            target_name: Some(target_name.parse().unwrap()),
             session_type: SessionType::Normal,
             isid: Isid([0x80, 0, 0, 0x7f, 1, port]),
             cid: Cid(0),

@@ -21,7 +21,7 @@ struct Faulty {
 impl Faulty {
     fn start(change: impl FnOnce(&mut ListenerSettings)) -> Self {
         let anywhere = "127.0.0.1:0".parse().unwrap();
-        let mut settings = ListenerSettings::new(anywhere, NAME);
+        let mut settings = ListenerSettings::new(anywhere, NAME.parse().unwrap());
         change(&mut settings);
         let listener = Listener::bind(settings).unwrap();
         let environment = configured(listener.portal(), INITIATOR, None);

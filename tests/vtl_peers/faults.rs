@@ -28,7 +28,8 @@ struct Faulty {
 
 impl Faulty {
     fn start(faults: Faults, digests: &[Digest]) -> Self {
-        let mut settings = ListenerSettings::new("127.0.0.1:0".parse().unwrap(), TARGET);
+        let mut settings =
+            ListenerSettings::new("127.0.0.1:0".parse().unwrap(), TARGET.parse().unwrap());
         settings.faults = faults.transport;
         settings.offer.header_digest = digests.to_vec();
         settings.offer.data_digest = digests.to_vec();

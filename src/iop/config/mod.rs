@@ -7,9 +7,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::iscsi::name::IscsiName;
 use crate::values::{
-    ChapName, ChapSecret, GENERATE, HostName, InitiatorName, IscsiName, KeystoreChoice, Port,
-    Subject, ValueError,
+    ChapName, ChapSecret, GENERATE, HostName, InitiatorName, KeystoreChoice, Port, Subject,
+    ValueError,
 };
 
 mod apply;

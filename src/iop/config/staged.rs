@@ -8,8 +8,7 @@ use zeroize::Zeroizing;
 use super::{ChapParameters, ConfigurationError, TargetIdentity};
 use crate::iop::keystore::EntryId;
 use crate::values::{
-    ChapName, ChapSecret, Form, GENERATE, InitiatorName, IscsiName, KeystoreChoice, Port, Subject,
-    ValueError,
+    ChapName, ChapSecret, Form, GENERATE, InitiatorName, KeystoreChoice, Port, Subject, ValueError,
 };
 
 /// A parameter that can be given in pieces.
@@ -213,7 +212,7 @@ impl StagedTarget {
                 Some(name) => name.parse().map_err(form)?,
             },
             target_host_name: target_host_name.parse().map_err(form)?,
-            target_name: IscsiName::parse(Subject::TargetName, target_name).map_err(form)?,
+            target_name: Subject::TargetName.iscsi_name(target_name).map_err(form)?,
             target_port: self.target_port.unwrap_or(Port::DEFAULT),
         };
         let chap = ChapParameters {

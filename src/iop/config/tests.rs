@@ -1,7 +1,9 @@
 use super::*;
 
 fn generated() -> IscsiName {
-    IscsiName::parse(Subject::InitiatorName, "iqn.1924-02.com.ibm:ibmi.00-i0").unwrap()
+    Subject::InitiatorName
+        .iscsi_name("iqn.1924-02.com.ibm:ibmi.00-i0")
+        .unwrap()
 }
 
 fn with<T>(keystore_enabled: bool, act: impl FnOnce(Partition<'_>) -> T) -> T {
@@ -18,7 +20,7 @@ fn identity(initiator: &str, host: &str, name: &str, port: u16) -> TargetIdentit
     TargetIdentity {
         initiator_name: initiator.parse().unwrap(),
         target_host_name: host.parse().unwrap(),
-        target_name: IscsiName::parse(Subject::TargetName, name).unwrap(),
+        target_name: Subject::TargetName.iscsi_name(name).unwrap(),
         target_port: Port::try_from(port).unwrap(),
     }
 }
@@ -377,7 +379,9 @@ fn a_last_revision_that_an_editor_set_back_gives_no_revision_twice() {
 fn another_generated_name_can_join_two_targets_to_one_initiator() {
     let mut configuration = Configuration::default();
     add(&mut configuration, target()).unwrap();
-    let spelled_out = IscsiName::parse(Subject::InitiatorName, "iqn.spelled:OUT").unwrap();
+    let spelled_out = Subject::InitiatorName
+        .iscsi_name("iqn.spelled:OUT")
+        .unwrap();
     let other = TargetIdentity {
         initiator_name: InitiatorName::Named(spelled_out),
         target_port: "860".parse().unwrap(),
@@ -385,8 +389,7 @@ fn another_generated_name_can_join_two_targets_to_one_initiator() {
     };
     add(&mut configuration, other.clone()).unwrap();
     let joined = |generated: Option<&str>| {
-        let generated =
-            generated.map(|name| IscsiName::parse(Subject::InitiatorName, name).unwrap());
+        let generated = generated.map(|name| Subject::InitiatorName.iscsi_name(name).unwrap());
         let joined = configuration.joined_twice(generated.as_ref());
         joined.iter().map(ToString::to_string).collect::<Vec<_>>()
     };

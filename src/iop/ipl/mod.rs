@@ -33,9 +33,9 @@ use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials};
 use crate::iscsi::departure::Departures;
 use crate::iscsi::ids::{Cid, CmdSn, Isid};
 use crate::iscsi::login::{ExchangedKey, LoginChap, LoginParameters};
+use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::transport::{self, AttachError, Attached, Attachment, Deadlines, Observer};
-use crate::values::IscsiName;
 use inquiry::EnumerationInquiry;
 
 /// How a re-IPL talks to the targets.
@@ -301,7 +301,6 @@ pub fn login_parameters(
     let Some(initiator_name) = identity.initiator_name.resolve(generated) else {
         return Err(failure::not_tried(Cause::NoInitiatorName));
     };
-    let initiator_name = initiator_name.as_str();
     let chap = match &target.chap {
         None => None,
         Some(chap) => Some(LoginChap {
@@ -317,10 +316,10 @@ pub fn login_parameters(
         }),
     };
     Ok(LoginParameters {
-        initiator_name: initiator_name.to_owned(),
-        target_name: Some(identity.target_name.as_str().to_owned()),
+        initiator_name: initiator_name.clone(),
+        target_name: Some(identity.target_name.clone()),
         session_type: SessionType::Normal,
-        isid: isid(store, target, initiator_name),
+        isid: isid(store, target, initiator_name.as_str()),
         cid: Cid(0),
         cmd_sn: CmdSn(1),
         chap,

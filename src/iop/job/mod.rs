@@ -28,12 +28,12 @@ use crate::iop::ipl;
 use crate::iop::store::{StateError, Store, TargetLock};
 use crate::iscsi::chap::ChapAlgorithm;
 use crate::iscsi::login::LoginParameters;
+use crate::iscsi::name::IscsiName;
 use crate::scsi::command::Inquiry;
 use crate::scsi::data::vpd::{self, VpdPage};
 use crate::scsi::{Command, Lun};
 use crate::transport::initiator::{Initiator, open};
 use crate::transport::{AttachError, Deadlines, Step};
-use crate::values::IscsiName;
 use unit::{AnswerDeadlines, Unit, UnitError};
 
 /// How a job talks to its targets.

@@ -12,7 +12,7 @@ use crate::iop::config::{
 };
 use crate::iop::store::{ActiveTarget, StateError, Store};
 use crate::iop::warning::Warning;
-use crate::values::{InitiatorName, IscsiName, KeystoreChoice, Subject};
+use crate::values::{InitiatorName, KeystoreChoice, Subject};
 
 /// What is configured and staged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -166,7 +166,7 @@ fn identity_of(active: &ActiveTarget) -> Option<TargetIdentity> {
             true => InitiatorName::Generated,
             false => report.initiator_name.parse().ok()?,
         },
-        target_name: IscsiName::parse(Subject::TargetName, &report.target_name).ok()?,
+        target_name: Subject::TargetName.iscsi_name(&report.target_name).ok()?,
         target_host_name: report.target_host_name.parse().ok()?,
         target_port: report.target_port.try_into().ok()?,
     })

@@ -10,8 +10,9 @@ use sha2::Sha256;
 use super::error::StateError;
 use super::records::Store;
 use crate::iop::config::{UuidChoice, plain_uuid};
+use crate::iscsi::name::IscsiName;
 use crate::storage::{FileSystem, StorageError};
-use crate::values::{IscsiName, Subject, ValueError};
+use crate::values::{Subject, ValueError};
 
 /// The partition's UUID as the Power hypervisor gives it.
 const PARTITION_UUID: &str = "/proc/device-tree/ibm,partition-uuid";
@@ -164,10 +165,7 @@ fn machine_uuid(machine: &Machine) -> Option<(String, UuidSource)> {
 }
 
 fn initiator_name(uuid: &str) -> Result<IscsiName, ValueError> {
-    IscsiName::parse(
-        Subject::InitiatorName,
-        &format!("iqn.1924-02.com.ibm:ibmi.{uuid}-i0"),
-    )
+    Subject::InitiatorName.iscsi_name(&format!("iqn.1924-02.com.ibm:ibmi.{uuid}-i0"))
 }
 
 /// Returns the 32 digits of a UUID in lower case, with or without hyphens and a final NUL or line end.

@@ -25,6 +25,7 @@ use super::departure::{Departure, Departures};
 use super::ids::{Cid, CmdSn, InitiatorTaskTag, Isid, StatSn, Tsih};
 use super::initiator::SessionParameters;
 use super::keys::{Key, TextKey, ValueType};
+use super::name::IscsiName;
 use super::negotiation::{Answer, Negotiation, Role};
 use super::operational::{OperationalOffer, OperationalParameters, SessionType};
 use super::pdu::{LoginRequest, LoginResponse, Stage};
@@ -55,9 +56,9 @@ const LOGIN_TASK_TAG: InitiatorTaskTag = InitiatorTaskTag(0);
 #[derive(Clone, Debug)]
 pub struct LoginParameters {
     /// InitiatorName (13.5).
-    pub initiator_name: String,
+    pub initiator_name: IscsiName,
     /// TargetName (13.4): required in a normal session, optional in a discovery session.
-    pub target_name: Option<String>,
+    pub target_name: Option<IscsiName>,
     /// SessionType (13.21).
     pub session_type: SessionType,
     /// ISID: the same one again reinstates the session (11.12.5, 6.3.5).
@@ -192,9 +193,9 @@ impl Login {
     /// Without CHAP it carries every operational key, so that one exchange is enough.
     pub fn start(parameters: LoginParameters) -> (Self, LoginRequest) {
         let mut identity = TextPairs::new();
-        identity.push("InitiatorName", parameters.initiator_name);
-        if let Some(target_name) = parameters.target_name {
-            identity.push("TargetName", target_name);
+        identity.push("InitiatorName", parameters.initiator_name.as_str());
+        if let Some(target_name) = &parameters.target_name {
+            identity.push("TargetName", target_name.as_str());
         }
         identity.push("SessionType", parameters.session_type.to_string());
         let mut pairs = identity.clone();

@@ -5,13 +5,14 @@ use super::login::{Admission, Candidate, RequiredChap};
 use crate::iscsi::chap::{ChapAlgorithm, ChapChallenge, ChapCredentials};
 use crate::iscsi::ids::{Isid, LoginStatus, Tsih};
 use crate::iscsi::login::TargetAddress;
+use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 
 /// A target and where it can be reached (RFC 7143 Appendix C).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetRecord {
     /// TargetName (13.4).
-    pub name: String,
+    pub name: IscsiName,
     /// TargetAlias (13.6).
     pub alias: Option<String>,
     /// The portals of the target with their portal group tags, for SendTargets; a tag that is missing is sent as 1.
@@ -25,8 +26,8 @@ pub struct LoginPolicy {
     pub targets: Vec<TargetRecord>,
     /// TargetPortalGroupTag of the portal that serves (13.9).
     pub portal_group_tag: u16,
-    /// The initiators that may log in, compared without letter case; `None` lets everybody in.
-    pub allowed_initiators: Option<Vec<String>>,
+    /// The initiators that may log in; `None` lets everybody in.
+    pub allowed_initiators: Option<Vec<IscsiName>>,
     /// The credentials that an initiator has to prove; `None` asks for no authentication.
     pub chap: Option<ChapCredentials>,
     /// The target's own credentials, for mutual CHAP.
@@ -59,9 +60,9 @@ pub enum ForcedOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveSession {
     /// InitiatorName.
-    pub initiator_name: String,
+    pub initiator_name: IscsiName,
     /// TargetName; `None` in a discovery session that names none.
-    pub target_name: Option<String>,
+    pub target_name: Option<IscsiName>,
     /// Its type.
     pub session_type: SessionType,
     /// ISID.
@@ -133,9 +134,8 @@ impl LoginPolicy {
         if candidate.target_name.is_some() && self.target(candidate).is_none() {
             return Some(NOT_FOUND);
         }
-        let is_candidate = |name: &String| name.eq_ignore_ascii_case(&candidate.initiator_name);
         if let Some(allowed) = &self.allowed_initiators
-            && !allowed.iter().any(is_candidate)
+            && !allowed.contains(&candidate.initiator_name)
         {
             return Some(NOT_ALLOWED);
         }
@@ -177,10 +177,8 @@ impl LoginPolicy {
     }
 
     fn target(&self, candidate: &Candidate) -> Option<&TargetRecord> {
-        let name = candidate.target_name.as_deref()?;
-        self.targets
-            .iter()
-            .find(|target| target.name.eq_ignore_ascii_case(name))
+        let name = candidate.target_name.as_ref()?;
+        self.targets.iter().find(|target| target.name == *name)
     }
 }
 
@@ -193,16 +191,9 @@ impl Candidate {
     }
 
     fn is_port_of(&self, session: &LiveSession) -> bool {
-        let same_target = match (&self.target_name, &session.target_name) {
-            (Some(own), Some(other)) => own.eq_ignore_ascii_case(other),
-            (None, None) => true,
-            _ => false,
-        };
-        same_target
+        self.target_name == session.target_name
             && self.isid == session.isid
-            && self
-                .initiator_name
-                .eq_ignore_ascii_case(&session.initiator_name)
+            && self.initiator_name == session.initiator_name
     }
 }
 
@@ -217,12 +208,12 @@ mod tests {
     fn policy() -> LoginPolicy {
         LoginPolicy {
             targets: vec![TargetRecord {
-                name: "iqn.2026-11.test:vtl".to_owned(),
+                name: "iqn.2026-11.test:vtl".parse().unwrap(),
                 alias: Some("VTL".to_owned()),
                 addresses: Vec::new(),
             }],
             portal_group_tag: 1,
-            allowed_initiators: Some(vec!["iqn.2026-11.test:I0".to_owned()]),
+            allowed_initiators: Some(vec!["iqn.2026-11.test:I0".parse().unwrap()]),
             chap: None,
             own_chap: None,
             algorithms: ChapAlgorithm::ALL.to_vec(),
@@ -234,8 +225,8 @@ mod tests {
 
     fn candidate() -> Candidate {
         Candidate {
-            initiator_name: "iqn.2026-11.test:i0".to_owned(),
-            target_name: Some("IQN.2026-11.test:VTL".to_owned()),
+            initiator_name: "iqn.2026-11.test:i0".parse().unwrap(),
+            target_name: Some("IQN.2026-11.test:VTL".parse().unwrap()),
             initiator_alias: None,
             session_type: SessionType::Normal,
             isid: Isid([0x80, 1, 2, 3, 4, 5]),
@@ -246,8 +237,8 @@ mod tests {
 
     fn session(isid: u8) -> LiveSession {
         LiveSession {
-            initiator_name: "iqn.2026-11.TEST:i0".to_owned(),
-            target_name: Some("iqn.2026-11.test:vtl".to_owned()),
+            initiator_name: "iqn.2026-11.TEST:i0".parse().unwrap(),
+            target_name: Some("iqn.2026-11.test:vtl".parse().unwrap()),
             session_type: SessionType::Normal,
             isid: Isid([0x80, 1, 2, 3, 4, isid]),
             tsih: Tsih(7),
@@ -278,10 +269,10 @@ mod tests {
     #[test]
     fn unknown_targets_and_initiators_are_told_apart() {
         let mut unknown = candidate();
-        unknown.target_name = Some("iqn.2026-11.test:other".to_owned());
+        unknown.target_name = Some("iqn.2026-11.test:other".parse().unwrap());
         assert_eq!(status(&policy(), &unknown, &[]).unwrap(), "0x0203");
         let mut stranger = candidate();
-        stranger.initiator_name = "iqn.2026-11.test:i1".to_owned();
+        stranger.initiator_name = "iqn.2026-11.test:i1".parse().unwrap();
         assert_eq!(status(&policy(), &stranger, &[]).unwrap(), "0x0202");
         let open = LoginPolicy {
             allowed_initiators: None,

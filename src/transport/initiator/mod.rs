@@ -54,6 +54,7 @@ use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::Lun;
 use crate::iscsi::initiator::{SessionError, SubmitError, Task, Transfer};
 use crate::iscsi::login::TargetAddress;
+use crate::iscsi::name::{IscsiName, IscsiNameError};
 use crate::iscsi::pdu::{
     LogoutOutcome, Opcode, RejectReason, Residual, ServiceResponse, TaskManagementOutcome,
 };
@@ -244,7 +245,7 @@ impl Future for Outstanding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscoveredTarget {
     /// TargetName.
-    pub name: String,
+    pub name: IscsiName,
     /// Its addresses; none means the address that was asked.
     pub addresses: Vec<TargetAddress>,
     /// Where the target departed from the form of an address.
@@ -263,6 +264,9 @@ pub enum DiscoveryError {
     /// The text of the answer is malformed.
     #[error("the target's list of targets is malformed: {0}")]
     Text(#[from] TextError),
+    /// A TargetName is not an iSCSI name.
+    #[error("the target's list of targets has a name that cannot be read: {0}")]
+    Name(#[from] IscsiNameError),
     /// A TargetAddress comes before any TargetName, or is no address.
     #[error("the target's list of targets has an address that cannot be read")]
     Address,
@@ -448,7 +452,7 @@ fn targets(pairs: &TextPairs) -> Result<Vec<DiscoveredTarget>, DiscoveryError> {
     for pair in pairs {
         match (pair.key.as_str(), targets.last_mut()) {
             ("TargetName", _) => targets.push(DiscoveredTarget {
-                name: pair.value.clone(),
+                name: pair.value.parse()?,
                 addresses: Vec::new(),
                 departures: Vec::new(),
             }),

@@ -36,8 +36,8 @@ fn run(test: impl Future<Output = ()>) {
 
 fn parameters() -> LoginParameters {
     LoginParameters {
-        initiator_name: "iqn.2026-11.com.example:initiator".to_owned(),
-        target_name: Some("iqn.2026-11.com.example:target".to_owned()),
+        initiator_name: "iqn.2026-11.com.example:initiator".parse().unwrap(),
+        target_name: Some("iqn.2026-11.com.example:target".parse().unwrap()),
         session_type: SessionType::Normal,
         isid: Isid::random([1; 5]),
         cid: Cid(0),

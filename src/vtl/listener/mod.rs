@@ -42,6 +42,7 @@ use super::fault::TransportFaults;
 use super::library::Library;
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials, ChapOutcome};
 use crate::iscsi::ids::LoginStatus;
+use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::iscsi::pdu::Pdu;
 use crate::iscsi::target::{LoginFailure, PingSettings, TargetSessionError};
@@ -71,11 +72,11 @@ pub struct ListenerSettings {
     /// The address and TCP port to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// TargetName (RFC 7143 13.4).
-    pub target_name: String,
+    pub target_name: IscsiName,
     /// TargetAlias (13.6).
     pub target_alias: Option<String>,
-    /// The initiators that may log in, compared without letter case; `None` lets everybody in.
-    pub allowed_initiators: Option<Vec<String>>,
+    /// The initiators that may log in; `None` lets everybody in.
+    pub allowed_initiators: Option<Vec<IscsiName>>,
     /// The CHAP credentials that an initiator has to prove; `None` asks for no authentication.
     pub chap: Option<ChapCredentials>,
     /// The target's own credentials, for initiators that ask for mutual CHAP.
@@ -98,10 +99,10 @@ pub struct ListenerSettings {
 impl ListenerSettings {
     /// Returns settings that let everybody in, without authentication and without faults.
     #[must_use]
-    pub fn new(listen: SocketAddr, target_name: impl Into<String>) -> Self {
+    pub fn new(listen: SocketAddr, target_name: IscsiName) -> Self {
         Self {
             listen,
-            target_name: target_name.into(),
+            target_name,
             target_alias: None,
             allowed_initiators: None,
             chap: None,
@@ -144,7 +145,7 @@ pub struct LoginAttempt {
     /// Where it came from.
     pub peer: SocketAddr,
     /// InitiatorName, as sent; `None` when it was never told.
-    pub initiator_name: Option<String>,
+    pub initiator_name: Option<IscsiName>,
     /// SessionType.
     pub session_type: Option<SessionType>,
     /// What came of it.
@@ -217,7 +218,7 @@ pub enum Notice<'a> {
         /// Whose it was.
         peer: SocketAddr,
         /// InitiatorName.
-        initiator_name: &'a str,
+        initiator_name: &'a IscsiName,
         /// How.
         end: &'a SessionEnd,
     },

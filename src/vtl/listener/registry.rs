@@ -13,6 +13,7 @@ use super::{ListenerSettings, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
 use crate::iscsi::chap::ChapChallenge;
 use crate::iscsi::ids::{LoginStatus, Lun, Tsih};
 use crate::iscsi::login::TargetAddress;
+use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::SessionType;
 use crate::iscsi::target::{
     Accepted, Candidate, Decision, ForcedOutcome, LiveSession, LoginPolicy, TargetRecord,
@@ -158,7 +159,7 @@ impl SessionRegistry {
         };
         if candidate.session_type == SessionType::Normal {
             let port = InitiatorPort {
-                name: candidate.initiator_name.to_ascii_lowercase(),
+                name: candidate.initiator_name.clone(),
                 isid: candidate.isid.0,
             };
             self.library().nexus_added(nexus, port);
@@ -297,7 +298,7 @@ impl Membership {
         self.nexus
     }
 
-    pub(super) fn initiator_name(&self) -> &str {
+    pub(super) fn initiator_name(&self) -> &IscsiName {
         &self.entry.live.initiator_name
     }
 

@@ -2,6 +2,7 @@
 
 use crate::iscsi::chap::ChapError;
 use crate::iscsi::ids::LoginStatus;
+use crate::iscsi::name::IscsiNameError;
 use crate::iscsi::negotiation::NegotiationError;
 use crate::iscsi::pdu::{Opcode, Stage};
 use crate::iscsi::text::{ReceivedText, TextError};
@@ -36,13 +37,13 @@ pub enum LoginFailure {
         /// The key.
         key: &'static str,
     },
-    /// A name is longer than an iSCSI name can be (4.2.7.2).
-    #[error("{key} is {received} bytes long, expected at most 223")]
-    NameTooLong {
+    /// A name is none that an iSCSI node can have (4.2.7).
+    #[error("{key}: {error}")]
+    InvalidName {
         /// The key.
         key: &'static str,
-        /// The length received, in bytes.
-        received: usize,
+        /// What is wrong with it.
+        error: IscsiNameError,
     },
     /// SessionType is neither Normal nor Discovery (13.21).
     #[error("SessionType: expected Normal or Discovery, received {received}")]
@@ -115,7 +116,7 @@ impl LoginFailure {
             Self::MissingName { .. } => LoginStatus::new(2, 7),
             Self::SessionType { .. } => LoginStatus::new(2, 9),
             Self::UnexpectedPdu { .. } => LoginStatus::new(2, 0x0b),
-            Self::NameTooLong { .. }
+            Self::InvalidName { .. }
             | Self::Field { .. }
             | Self::Transition { .. }
             | Self::TransitWithContinue

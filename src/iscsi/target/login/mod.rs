@@ -20,6 +20,7 @@ use bytes::Bytes;
 use crate::iscsi::chap::{ChapAlgorithm, ChapChallenge, ChapCredentials, ChapOutcome, ChapTarget};
 use crate::iscsi::ids::{Cid, CmdSn, InitiatorTaskTag, Isid, LoginStatus, StatSn, Tsih};
 use crate::iscsi::login::{MAX_LOGIN_DATA, TargetAddress};
+use crate::iscsi::name::{IscsiName, IscsiNameError};
 use crate::iscsi::negotiation::{Negotiation, Role};
 use crate::iscsi::operational::{OperationalOffer, OperationalParameters, SessionType};
 use crate::iscsi::pdu::{LoginRequest, LoginResponse, Pdu, Stage};
@@ -40,16 +41,13 @@ const VERSION: u8 = 0;
 /// The StatSN of the first response; any value is valid (4.2.2.2), and some initiators take 0 for "not known".
 const FIRST_STAT_SN: StatSn = StatSn(1);
 
-/// The longest iSCSI name, in bytes (4.2.7.2).
-const MAX_NAME_LENGTH: usize = 223;
-
 /// Who wants to log in to what, as the first request tells (6.3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// InitiatorName (13.5), as sent: compare it without letter case (4.2.7).
-    pub initiator_name: String,
-    /// TargetName (13.4), as sent; in a discovery session it may be missing.
-    pub target_name: Option<String>,
+    /// InitiatorName (13.5).
+    pub initiator_name: IscsiName,
+    /// TargetName (13.4); in a discovery session it may be missing.
+    pub target_name: Option<IscsiName>,
     /// InitiatorAlias (13.7), when the first request has it: any UTF-8, to be escaped before it is shown.
     pub initiator_alias: Option<String>,
     /// SessionType (13.21).
@@ -452,15 +450,12 @@ impl Exchange {
     }
 }
 
-fn name(pairs: &TextPairs, key: &'static str) -> Result<Option<String>, LoginFailure> {
-    match pairs.value(key) {
-        Some("") => Err(LoginFailure::MissingName { key }),
-        Some(name) if name.len() > MAX_NAME_LENGTH => Err(LoginFailure::NameTooLong {
-            key,
-            received: name.len(),
-        }),
-        name => Ok(name.map(str::to_owned)),
-    }
+fn name(pairs: &TextPairs, key: &'static str) -> Result<Option<IscsiName>, LoginFailure> {
+    let name = pairs.value(key).map(str::parse).transpose();
+    name.map_err(|error| match error {
+        IscsiNameError::Empty => LoginFailure::MissingName { key },
+        error => LoginFailure::InvalidName { key, error },
+    })
 }
 
 fn expect<T: Into<u64>>(field: &'static str, expected: T, received: T) -> Result<(), LoginFailure> {

@@ -1,19 +1,20 @@
-//! What a session goes by.
+//! Session settings: negotiated parameters and local limits.
 
 use std::time::Duration;
 
 use crate::iscsi::ids::{Cid, CmdSn, StatSn};
+use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{OperationalParameters, SessionType};
 use crate::iscsi::target::login::Accepted;
 use crate::iscsi::target::policy::TargetRecord;
 
-/// What a session goes by: what the login settled, and the limits that its owner sets.
+/// Session settings: what the login negotiated, and the limits that the owner of the session sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetSettings {
     /// SessionType.
     pub session_type: SessionType,
     /// TargetName, when the login named one.
-    pub target_name: Option<String>,
+    pub target_name: Option<IscsiName>,
     /// The targets that the initiator may learn of by SendTargets.
     pub targets: Vec<TargetRecord>,
     /// CID of the connection.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::TargetSettings;
 use crate::iscsi::ids::{InitiatorTaskTag, TargetTransferTag};
+use crate::iscsi::name::IscsiName;
 use crate::iscsi::negotiation::{Answer, Negotiation, Role};
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::iscsi::pdu::{RejectReason, Stage, TextRequest};
@@ -147,19 +148,17 @@ impl TextExchange {
 
 /// Returns the target records that a SendTargets asks for (Appendix C).
 fn send_targets(wanted: &str, settings: &TargetSettings) -> Result<TextPairs, RejectReason> {
-    let is_own = |target: &&TargetRecord| {
-        settings
-            .target_name
-            .as_ref()
-            .is_some_and(|own| own.eq_ignore_ascii_case(&target.name))
-    };
+    let is_own = |target: &&TargetRecord| settings.target_name.as_ref() == Some(&target.name);
     let visible = settings.targets.iter();
     let targets: Vec<&TargetRecord> = match (wanted, settings.session_type) {
         ("All", SessionType::Discovery) => visible.collect(),
         ("All", SessionType::Normal) => return Err(RejectReason::PROTOCOL_ERROR),
         ("", _) => visible.filter(is_own).collect(),
         (name, session_type) => visible
-            .filter(|target| target.name.eq_ignore_ascii_case(name))
+            .filter(|target| {
+                name.parse()
+                    .is_ok_and(|name: IscsiName| target.name == name)
+            })
             .filter(|target| session_type == SessionType::Discovery || is_own(target))
             .collect(),
     };

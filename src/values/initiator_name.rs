@@ -1,4 +1,4 @@
-//! iSCSI names (RFC 7143 section 4.2.7) as IBM i takes them: any printable ASCII, kept as typed.
+//! iSCSI names as they are typed, and the keyword for the system generated one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,108 +6,64 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Form, Subject, ValueError, ValueWarning};
+use crate::iscsi::name::{IscsiName, IscsiNameError};
 
-/// The longest iSCSI name in bytes (RFC 7143 section 4.2.7.1).
-pub(super) const MAX_LENGTH: usize = 223;
-
-/// The keyword that stands for the system generated initiator name.
+/// The keyword for the system generated initiator name.
 pub const GENERATE: &str = "*GENERATE";
 
-/// An iSCSI name: 1 to 223 bytes of printable ASCII without a space.
-///
-/// Kept and sent as typed; equality is that of RFC 7143 section 4.2.7: after lower-casing.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct IscsiName(String);
-
-impl IscsiName {
-    /// Parses a name, `subject` being the one that an error speaks of.
+impl Subject {
+    /// Parses an iSCSI name, this subject being the one that an error speaks of.
     ///
     /// # Errors
     /// [`ValueError`] when it is empty, too long, or has a space, a control or a non-ASCII character.
-    pub fn parse(subject: Subject, typed: &str) -> Result<Self, ValueError> {
-        if typed.is_empty() {
-            return Err(ValueError::Empty(subject));
-        }
-        subject.check_piece(typed)?;
-        Ok(Self(typed.to_owned()))
+    pub fn iscsi_name(self, typed: &str) -> Result<IscsiName, ValueError> {
+        typed.parse().map_err(|error| match error {
+            IscsiNameError::Empty => ValueError::Empty(self),
+            IscsiNameError::TooLong { received } => ValueError::TooLong {
+                subject: self,
+                length: received,
+            },
+            IscsiNameError::Character { received } => ValueError::character(self, received, typed),
+        })
     }
 
-    /// Returns the name as typed.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns what a VTL may object to.
-    pub fn warnings(&self, subject: Subject) -> Vec<ValueWarning> {
+    /// Returns what a VTL may object to in an iSCSI name.
+    pub fn warnings_of(self, name: &IscsiName) -> Vec<ValueWarning> {
+        let name = name.as_str();
         let formatted = ["iqn.", "eui.", "naa."].iter().any(|format| {
-            self.0
-                .get(..format.len())
+            name.get(..format.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(format))
         });
-        let plain = self.0.bytes().all(|byte| {
+        let plain = name.bytes().all(|byte| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".:-".contains(&byte)
         });
         let mut warnings = Vec::new();
         if !formatted {
-            warnings.push(ValueWarning::NotIqn(subject));
+            warnings.push(ValueWarning::NotIqn(self));
         }
-        if self.has_iqn_format() && !self.has_iqn_date() {
-            warnings.push(ValueWarning::IqnDate(subject));
+        if has_iqn_format(name) && !has_iqn_date(name) {
+            warnings.push(ValueWarning::IqnDate(self));
         }
         if !plain {
-            warnings.push(ValueWarning::ConsoleCharacters(subject));
+            warnings.push(ValueWarning::ConsoleCharacters(self));
         }
         warnings
     }
-
-    fn has_iqn_format(&self) -> bool {
-        self.0
-            .get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("iqn."))
-    }
-
-    /// Returns whether `yyyy-mm.` stands behind `iqn.` (RFC 7143 section 4.2.7.4).
-    fn has_iqn_date(&self) -> bool {
-        let date = self.0.as_bytes().get(4..12).unwrap_or_default();
-        let [y1, y2, y3, y4, b'-', m1, m2, b'.'] = date else {
-            return false;
-        };
-        [y1, y2, y3, y4].iter().all(|byte| byte.is_ascii_digit())
-            && matches!((m1, m2), (b'0', b'1'..=b'9') | (b'1', b'0'..=b'2'))
-    }
 }
 
-impl PartialEq for IscsiName {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
-    }
+fn has_iqn_format(name: &str) -> bool {
+    name.get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("iqn."))
 }
 
-impl Eq for IscsiName {}
-
-impl fmt::Display for IscsiName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(&self.0)
-    }
-}
-
-impl TryFrom<String> for IscsiName {
-    type Error = ValueError;
-
-    fn try_from(text: String) -> Result<Self, ValueError> {
-        if text.is_empty() {
-            return Err(ValueError::Empty(Subject::TargetName));
-        }
-        Subject::TargetName.check_piece(&text)?;
-        Ok(Self(text))
-    }
-}
-
-impl Serialize for IscsiName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
+/// Returns whether `yyyy-mm.` stands behind `iqn.` (RFC 7143 section 4.2.7.4).
+fn has_iqn_date(name: &str) -> bool {
+    let date = name.as_bytes().get(4..12).unwrap_or_default();
+    let [y1, y2, y3, y4, b'-', m1, m2, b'.'] = date else {
+        return false;
+    };
+    [y1, y2, y3, y4].iter().all(|byte| byte.is_ascii_digit())
+        && matches!((m1, m2), (b'0', b'1'..=b'9') | (b'1', b'0'..=b'2'))
 }
 
 /// The value of `-initiatorname`: a name, or `*GENERATE`.
@@ -160,7 +116,7 @@ impl InitiatorName {
             {
                 vec![ValueWarning::GenerateWithoutAsterisk]
             }
-            Self::Named(name) => name.warnings(Subject::InitiatorName),
+            Self::Named(name) => Subject::InitiatorName.warnings_of(name),
         }
     }
 }
@@ -182,7 +138,7 @@ impl FromStr for InitiatorName {
             let subject = Subject::InitiatorName;
             return Err(ValueError::form(subject, Form::GenerateCase, typed));
         }
-        IscsiName::parse(Subject::InitiatorName, typed).map(Self::Named)
+        Subject::InitiatorName.iscsi_name(typed).map(Self::Named)
     }
 }
 
@@ -205,20 +161,11 @@ mod tests {
     use super::*;
 
     fn target(typed: &str) -> Result<IscsiName, ValueError> {
-        IscsiName::parse(Subject::TargetName, typed)
+        Subject::TargetName.iscsi_name(typed)
     }
 
-    #[test]
-    fn a_name_is_kept_as_typed_and_compared_without_letter_case() {
-        let typed = target("iqn.2000-03.com.XYZ:vtl.ABC-XYB-ROCH.demo-1").unwrap();
-        assert_eq!(
-            typed.as_str(),
-            "iqn.2000-03.com.XYZ:vtl.ABC-XYB-ROCH.demo-1"
-        );
-        assert_eq!(
-            typed,
-            target("iqn.2000-03.com.xyz:vtl.abc-xyb-roch.DEMO-1").unwrap()
-        );
+    fn warnings(typed: &str) -> Vec<ValueWarning> {
+        Subject::TargetName.warnings_of(&target(typed).unwrap())
     }
 
     #[test]
@@ -250,20 +197,13 @@ mod tests {
 
     #[test]
     fn a_bare_or_mixed_case_name_is_only_warned_of() {
-        assert!(
-            target("iqn.2000-03.com.xyz:vtl")
-                .unwrap()
-                .warnings(Subject::TargetName)
-                .is_empty()
-        );
+        assert!(warnings("iqn.2000-03.com.xyz:vtl").is_empty());
         assert_eq!(
-            target("inftst22").unwrap().warnings(Subject::TargetName),
+            warnings("inftst22"),
             [ValueWarning::NotIqn(Subject::TargetName)]
         );
         assert_eq!(
-            target("IQN.2000-03.com.XYZ")
-                .unwrap()
-                .warnings(Subject::TargetName),
+            warnings("IQN.2000-03.com.XYZ"),
             [ValueWarning::ConsoleCharacters(Subject::TargetName)]
         );
     }
@@ -276,7 +216,7 @@ mod tests {
             "iqn.2000-12.c",
             "eui.02004567A425678D",
         ] {
-            let warnings = target(typed).unwrap().warnings(subject);
+            let warnings = subject.warnings_of(&target(typed).unwrap());
             assert!(
                 !warnings.contains(&ValueWarning::IqnDate(subject)),
                 "{typed}"
@@ -291,7 +231,7 @@ mod tests {
             "iqn.2000-03",
             "iqn.",
         ] {
-            let warnings = target(typed).unwrap().warnings(subject);
+            let warnings = subject.warnings_of(&target(typed).unwrap());
             assert!(
                 warnings.contains(&ValueWarning::IqnDate(subject)),
                 "{typed}"
