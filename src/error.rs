@@ -12,9 +12,9 @@ use crate::iop::operation::OperationError;
 use crate::iop::store::StateError;
 use crate::render::words::{Code, error as words};
 use crate::storage::{StorageError, quoted};
+use crate::transport::listener::ListenError;
 use crate::values::{Form, Subject, ValueError};
 use crate::vtl::LibraryError;
-use crate::vtl::listener::ListenError;
 
 /// What sort of failure it is; each has its exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@
 //! | [`error`] | the one place where a failure gets its wording and its exit status |
 //! | [`render`] | from outcomes and causes to words, text and JSON |
 //! | [`iop`] | the product's core: configuration, KeyStore, records on disk, devices, the re-IPL |
-//! | [`transport`] | tokio: the connection, the initiator's handle and driver, the sessions of a re-IPL |
+//! | [`transport`] | tokio: the connection, the initiator's handle and driver, the sessions of a re-IPL, the listener |
 //! | [`scsi`] | sans-IO SPC, SMC and SSC, both sides: commands, parameter data, sense data |
-//! | [`vtl`] | the embedded virtual tape library: a medium changer and its drives, cartridges on disk, a listener with tokio |
+//! | [`vtl`] | the embedded virtual tape library: a medium changer and its drives, cartridges on disk |
 //! | [`storage`] | files that are kept whole and private: directories, durable replacement, locks |
 //! | [`iscsi`] | sans-IO RFC 7143, both roles: PDUs, text negotiation, CHAP, login, full feature phase |
 //! | [`values`] | the values that a command line carries, parsed once |
@@ -20,7 +20,7 @@
 //! main      -> commands
 //! commands  -> cli, error, iop, iscsi, render, storage, transport, values, vtl
 //! render    -> cli, error, iop, iscsi, scsi, storage, values, vtl
-//! error     -> cli, iop, render, storage, values, vtl
+//! error     -> cli, iop, render, storage, transport, values, vtl
 //! iop       -> iscsi, scsi, storage, transport, values
 //! transport -> iscsi
 //! vtl       -> iscsi, scsi, storage, transport
@@ -32,8 +32,8 @@
 //! ```
 //!
 //! `iscsi`, `scsi`, `values`, `iop::config`, `iop::active`, `iop::devices`, `iop::keystore` and the grammar do no I/O: no sockets,
-//! files, clocks or random numbers; time, the ISID, challenges and nonces are arguments. tokio appears in `transport` and
-//! `vtl::listener` only. Of `scsi`, `iscsi` knows [`scsi::lun`] alone: it never looks into a CDB.
+//! files, clocks or random numbers; time, the ISID, challenges and nonces are arguments. tokio appears in `transport`
+//! only. Of `scsi`, `iscsi` knows [`scsi::lun`] alone: it never looks into a CDB.
 #![cfg_attr(
     test,
     allow(

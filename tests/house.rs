@@ -143,16 +143,21 @@ fn what_is_apart_inside_of_a_module_stays_apart() {
     }
 }
 
-/// The library itself, below its listener, knows no listener and no protocol but the identifiers of a command.
+/// The listener knows what a command is, and not what executes it; the library knows no listener outside of its backend.
 #[test]
-fn the_library_does_not_know_who_serves_it() {
-    let listener = Path::new(ROOT).join("src/vtl/listener");
+fn the_listener_and_the_library_meet_in_the_backend_alone() {
+    for file in sources(&room("transport")) {
+        assert!(
+            !code_of(&file).contains("crate::vtl"),
+            "{} imports vtl",
+            file.display()
+        );
+    }
     for file in sources(&room("vtl")) {
         let code = code_of(&file);
-        let inside = file.starts_with(&listener);
         assert!(
-            inside || !code.contains("vtl::listener") && !code.contains("super::listener"),
-            "{} imports the listener",
+            file.ends_with("vtl/backend.rs") || !code.contains("transport::"),
+            "{} imports the transport",
             file.display()
         );
     }
@@ -189,10 +194,10 @@ fn the_drawing_has_every_module_of_the_crate_once() {
 }
 
 #[test]
-fn the_network_runtime_is_named_in_transport_and_in_the_listener_only() {
-    let rooms = ["src/transport", "src/vtl/listener"].map(|room| Path::new(ROOT).join(room));
+fn the_network_runtime_is_named_in_transport_only() {
+    let transport = Path::new(ROOT).join("src/transport");
     for file in sources(&Path::new(ROOT).join("src")) {
-        let inside = rooms.iter().any(|room| file.starts_with(room));
+        let inside = file.starts_with(&transport);
         let text = code_of(&file);
         assert!(
             inside || !text.contains("tokio::"),

@@ -17,9 +17,9 @@ use crate::cli::{HostOptions, MacroOption, Parameter};
 use crate::error::{CommandError, ErrorKind};
 use crate::iscsi::chap::ChapCredentials;
 use crate::render::words::Code;
+use crate::transport::listener::{Listener, ListenerSettings, Stopped, Stopper};
 use crate::values::Subject;
-use crate::vtl::listener::{Listener, ListenerSettings, Stopped, Stopper};
-use crate::vtl::{Library, LibraryConfiguration, LibraryError};
+use crate::vtl::{self, Library, LibraryConfiguration, LibraryError};
 
 const TARGET_NAME: &str = "iqn.2000-03.com.xyz:vtl.vtltest.chap";
 const CHAP_NAME: &str = "SOMECHAPNAME";
@@ -171,7 +171,7 @@ impl Vtl {
         let (portal, stopper) = (listener.portal(), listener.stopper());
         let serve = move || {
             let library = Library::new(LibraryConfiguration::default())?;
-            listener.serve(library, Rc::new(|_| {}))
+            vtl::serve(listener, library, Rc::new(|_| {}))
         };
         let thread = thread::Builder::new()
             .name("vtl".to_owned())

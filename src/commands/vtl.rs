@@ -19,12 +19,12 @@ use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{Digest, SessionType};
 use crate::iscsi::target::LoginFailure;
 use crate::render::words::Code;
-use crate::values::characters::escape;
-use crate::values::{Subject, ValueError};
-use crate::vtl::listener::{
+use crate::transport::listener::{
     ListenError, Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice, SessionEnd,
 };
-use crate::vtl::{Barcode, DriveType, Library, LibraryConfiguration, LibraryFaults, Media};
+use crate::values::characters::escape;
+use crate::values::{Subject, ValueError};
+use crate::vtl::{self, Barcode, DriveType, Library, LibraryConfiguration, LibraryFaults, Media};
 
 /// The most bytes that the cartridges in memory take together.
 const MEMORY_LIMIT: u64 = 4 << 30;
@@ -61,7 +61,7 @@ pub(super) fn run(
         lines: Lines::start(terminal).map_err(ListenError::from)?,
     });
     let shown = Rc::clone(&console);
-    let stopped = listener.serve(library, Rc::new(move |notice| shown.show(notice)));
+    let stopped = vtl::serve(listener, library, Rc::new(move |notice| shown.show(notice)));
     if let Some(console) = Rc::into_inner(console) {
         console.lines.finish();
     }

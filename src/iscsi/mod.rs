@@ -12,6 +12,7 @@
 //! | [`keys`] | every text key of the standard, one table |
 //! | [`operational`] | operational parameters: offered, and in force |
 //! | [`negotiation`] | offers, answers and result functions |
+//! | [`nexus`] | who sends a command: the I_T nexus and its initiator port |
 //! | [`chap`] | CHAP, the side of the initiator and that of the target |
 //! | [`login`] | the login phase of an initiator |
 //! | [`departure`] | what is tolerated of a target, and reported |
@@ -29,6 +30,7 @@ pub mod keys;
 pub mod login;
 pub mod name;
 pub mod negotiation;
+pub mod nexus;
 pub mod operational;
 pub mod pdu;
 pub mod status;

@@ -17,6 +17,7 @@ mod attach;
 pub(crate) mod connection;
 mod error;
 pub mod initiator;
+pub mod listener;
 pub mod stream;
 
 use std::io;

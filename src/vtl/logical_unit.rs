@@ -6,11 +6,11 @@ use bytes::Bytes;
 
 use super::fault::LibraryFaults;
 use super::mode::{ModePages, Selection};
-use super::nexus::{InitiatorPort, NexusId};
 use super::operation::Access;
 use super::persistent_reservation::PersistentReservations;
 use super::reply::Refusal;
 use super::unit_attention::UnitAttentions;
+use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::scsi::AdditionalSenseCode;
 use crate::scsi::data::inquiry::{InquiryData, PeripheralDeviceType};
 use crate::scsi::data::vpd::{

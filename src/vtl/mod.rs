@@ -6,11 +6,11 @@
 //! | [`configuration`] | what a library is made of, and what is wrong with such a wish |
 //! | [`media`] | cartridges and what is recorded on them, in memory or as SIMH .tap files |
 //! | [`fault`] | failures on demand, for tests of initiators |
-//! | [`listener`] | serves a library over TCP, with tokio |
+//! | [`backend`] | the library behind a listener of [`crate::transport`] |
 //!
 //! Below those: from a parsed command to its answer (`dispatch`), the table of operation codes (`operation`), what every logical unit has (`logical_unit`, `mode`,
 //! `persistent_reservation`, `unit_attention`, `log`, and `primary` for the commands), the changer (`changer`) and the
-//! drive (`drive`, `density`, `drive_log`, and `tape_motion` for what moves the tape); who sends a command (`nexus`), what a
+//! drive (`drive`, `density`, `drive_log`, and `tape_motion` for what moves the tape); what a
 //! cartridge is called (`barcode`) and what it remembers (`auxiliary_memory`).
 //!
 //! A command is executed at once and in full; nothing but the listener waits, and the only other I/O is that of the
@@ -26,7 +26,6 @@ mod drive_log;
 mod log;
 mod logical_unit;
 mod mode;
-mod nexus;
 mod operation;
 mod persistent_reservation;
 mod primary;
@@ -34,15 +33,16 @@ mod reply;
 mod tape_motion;
 mod unit_attention;
 
+pub mod backend;
 pub mod configuration;
 pub mod fault;
 pub mod library;
-pub mod listener;
 pub mod media;
 
+pub use crate::iscsi::nexus::{InitiatorPort, NexusId};
+pub use backend::{LibraryBackend, serve};
 pub use barcode::{Barcode, BarcodeError};
 pub use configuration::{DriveType, LibraryConfiguration, LibraryError, Media};
-pub use fault::{CommandFailure, CommandFault, Faults, LibraryFaults, TransportFaults};
+pub use fault::{CommandFailure, CommandFault, LibraryFaults};
 pub use library::Library;
-pub use nexus::{InitiatorPort, NexusId};
 pub use reply::ScsiReply;

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::nexus::InitiatorPort;
 use super::operation::Access;
 use super::reply::Refusal;
+use crate::iscsi::nexus::InitiatorPort;
 use crate::scsi::command::{PersistentReserveOut, ReserveInAction, ReserveOutAction};
 use crate::scsi::data::reservation::{
     HeldReservation, ReadReservation, RegisteredKeys, ReserveOutParameters, with_header,

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::logical_unit::{Call, LogicalUnit};
-use super::nexus::NexusId;
 use super::operation::Operation;
 use super::reply::{Outcome, Refusal, done, up_to};
+use crate::iscsi::nexus::NexusId;
 use crate::scsi::command::{
     Inquiry, PersistentReserveIn, PersistentReserveOut, ReportSupportedOperationCodes,
     ReportSupportedTaskManagementFunctions, ReportingOptions, RequestSense,

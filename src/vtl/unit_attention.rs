@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::nexus::NexusId;
+use crate::iscsi::nexus::NexusId;
 use crate::scsi::AdditionalSenseCode;
 
 /// The conditions that are pending at one logical unit, per nexus. A condition is pending once at most.

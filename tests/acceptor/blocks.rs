@@ -14,7 +14,7 @@ use iscsiswiconfig::iscsi::pdu::Pdu;
 use iscsiswiconfig::iscsi::target::{
     Command, Event as TargetEvent, ScsiReply, TargetSession, TargetSettings,
 };
-use iscsiswiconfig::vtl::listener::ListenerSettings;
+use iscsiswiconfig::transport::listener::ListenerSettings;
 
 use super::peer::{CDB, lun, settings};
 

@@ -12,8 +12,8 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use iscsiswiconfig::iscsi::chap::{ChapAlgorithm, ChapCredentials};
-use iscsiswiconfig::vtl::listener::{Listener, ListenerSettings, Stopper};
-use iscsiswiconfig::vtl::{DriveType, Library, LibraryConfiguration};
+use iscsiswiconfig::transport::listener::{Listener, ListenerSettings, Stopper};
+use iscsiswiconfig::vtl::{DriveType, Library, LibraryConfiguration, serve};
 
 /// Length of a Basic Header Segment (RFC 7143 11.2.1).
 const HEADER_LENGTH: usize = 48;
@@ -168,7 +168,7 @@ impl Served {
             let listener = Listener::bind(target.settings).expect("a free port");
             let stopper = listener.stopper();
             send.send((listener.portal().port(), stopper)).unwrap();
-            listener.serve(library, Rc::new(|_| ())).expect("synced");
+            serve(listener, library, Rc::new(|_| ())).expect("synced");
         });
         let (port, stopper) = receive.recv().expect("a listener");
         Self {

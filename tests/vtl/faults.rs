@@ -3,9 +3,11 @@
 use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 
-use iscsiswiconfig::vtl::fault::{DigestKind, LoginRefusal, WrongDigest};
-use iscsiswiconfig::vtl::listener::{Listener, ListenerSettings, Stopped, Stopper};
-use iscsiswiconfig::vtl::{Library, LibraryConfiguration, TransportFaults};
+use iscsiswiconfig::transport::listener::fault::{
+    DigestKind, LoginRefusal, TransportFaults, WrongDigest,
+};
+use iscsiswiconfig::transport::listener::{Listener, ListenerSettings, Stopped, Stopper};
+use iscsiswiconfig::vtl::{Library, LibraryConfiguration, serve};
 use serde_json::Value;
 
 use super::{INITIATOR, NAME, configured};
@@ -28,7 +30,7 @@ impl Faulty {
         let stopper = listener.stopper();
         let thread = thread::spawn(move || {
             let library = Library::new(LibraryConfiguration::default()).unwrap();
-            listener.serve(library, Rc::new(|_| {})).unwrap()
+            serve(listener, library, Rc::new(|_| {})).unwrap()
         });
         Self {
             environment,

@@ -7,16 +7,24 @@ use std::thread::{self, JoinHandle};
 use serde_json::{Value, json};
 
 use iscsiswiconfig::iscsi::operational::Digest;
-use iscsiswiconfig::vtl::fault::{BlockFault, DigestKind, LoginRefusal, WrongDigest};
-use iscsiswiconfig::vtl::listener::{Listener, ListenerSettings, Stopper};
-use iscsiswiconfig::vtl::{
-    Barcode, Faults, Library, LibraryConfiguration, LibraryFaults, TransportFaults,
+use iscsiswiconfig::transport::listener::fault::{
+    DigestKind, LoginRefusal, TransportFaults, WrongDigest,
 };
+use iscsiswiconfig::transport::listener::{Listener, ListenerSettings, Stopper};
+use iscsiswiconfig::vtl::fault::BlockFault;
+use iscsiswiconfig::vtl::{Barcode, Library, LibraryConfiguration, LibraryFaults, serve};
 
 use super::{FIRST_DRIVE, FIRST_SLOT, TARGET, program};
 use crate::common::{Output, TestEnvironment, targets, text};
 use crate::peers::judge;
 use crate::peers::relay::{Conduct, Connection, Direction, Relay};
+
+/// What goes wrong, in the library and on the way to it.
+#[derive(Default)]
+struct Faults {
+    library: LibraryFaults,
+    transport: TransportFaults,
+}
 
 /// A library in this process, served on a thread of its own until this value is dropped.
 #[derive(Debug)]
@@ -43,7 +51,7 @@ impl Faulty {
             let listener = Listener::bind(settings).expect("a free port");
             let stopper = listener.stopper();
             send.send((listener.portal().port(), stopper)).unwrap();
-            listener.serve(library, Rc::new(|_| ())).expect("synced");
+            serve(listener, library, Rc::new(|_| ())).expect("synced");
         });
         let (port, stopper) = receive.recv().expect("a listener");
         Self {

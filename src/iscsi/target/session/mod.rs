@@ -207,6 +207,14 @@ impl TargetSession {
         true
     }
 
+    /// Returns whether a command that was an event still waits for [`TargetSession::respond`]; one that was aborted does not.
+    #[must_use]
+    pub fn awaits_reply(&self, id: TaskId) -> bool {
+        self.tasks
+            .get(&id)
+            .is_some_and(|task| task.phase == Phase::Delivered)
+    }
+
     /// Asks the initiator to log out within so many seconds (11.9.1, event 1). The caller drops the connection
     /// after that.
     pub fn request_logout(&mut self, seconds: u16) {

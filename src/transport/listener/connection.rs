@@ -12,12 +12,12 @@ use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::fault::{DigestKind, TransportFaults};
 use super::{Notice, Observer};
 use crate::iscsi::codec::{CodecError, EncodeError, EncodedParts};
 use crate::iscsi::operational::OperationalParameters;
 use crate::iscsi::pdu::Pdu;
 use crate::transport::{self, connection};
-use crate::vtl::fault::{DigestKind, TransportFaults};
 
 /// The longest data segment before the login has settled another length (RFC 7143 13.12).
 const LOGIN_DATA_SEGMENT_LENGTH: u32 = 8192;

@@ -1,4 +1,4 @@
-//! What all connections share: the library, the sessions there are, and the rules for new ones.
+//! What all connections share: the backend, the sessions there are, and the rules for new ones.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::BTreeMap;
@@ -9,18 +9,18 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::backend::Backend;
 use super::{ListenerSettings, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
 use crate::iscsi::chap::ChapChallenge;
 use crate::iscsi::ids::{LoginStatus, Lun, Tsih};
 use crate::iscsi::login::TargetAddress;
 use crate::iscsi::name::IscsiName;
+use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::iscsi::operational::SessionType;
 use crate::iscsi::target::{
     Accepted, Candidate, Decision, ForcedOutcome, LiveSession, LoginPolicy, TargetRecord,
     TargetSession, TargetSettings,
 };
-use crate::vtl::library::Library;
-use crate::vtl::nexus::{InitiatorPort, NexusId};
 
 /// How many commands an initiator may have under way at a time.
 pub(super) const COMMAND_WINDOW: u32 = 32;
@@ -43,7 +43,7 @@ const WRITE_BUFFER: u64 = MAX_DATA_SEGMENT_LENGTH as u64 * COMMAND_WINDOW as u64
 /// What all connections share.
 pub(super) struct SessionRegistry {
     settings: ListenerSettings,
-    library: RefCell<Library>,
+    backend: Rc<dyn Backend>,
     sessions: RefCell<BTreeMap<NexusId, Entry>>,
     next_nexus: Cell<u64>,
     last_tsih: Cell<u16>,
@@ -60,7 +60,7 @@ struct Entry {
     wake: Rc<Notify>,
 }
 
-/// A session's place among the others; given up when it is dropped, and then the library forgets the session.
+/// A session's place among the others; given up when it is dropped, and then the backend forgets the session.
 pub(super) struct Membership {
     registry: Rc<SessionRegistry>,
     nexus: NexusId,
@@ -70,12 +70,12 @@ pub(super) struct Membership {
 impl SessionRegistry {
     pub(super) fn new(
         settings: ListenerSettings,
-        library: Library,
+        backend: Rc<dyn Backend>,
         observer: Rc<Observer>,
     ) -> Rc<Self> {
         Rc::new(Self {
             settings,
-            library: RefCell::new(library),
+            backend,
             sessions: RefCell::default(),
             next_nexus: Cell::new(1),
             last_tsih: Cell::new(0),
@@ -96,8 +96,8 @@ impl SessionRegistry {
         &self.settings
     }
 
-    pub(super) fn library(&self) -> RefMut<'_, Library> {
-        self.library.borrow_mut()
+    pub(super) fn backend(&self) -> &dyn Backend {
+        &*self.backend
     }
 
     /// Decides about a candidate who came to this address.
@@ -162,7 +162,7 @@ impl SessionRegistry {
                 name: candidate.initiator_name.clone(),
                 isid: candidate.isid.0,
             };
-            self.library().nexus_added(nexus, port);
+            self.backend.nexus_added(nexus, port);
         }
         self.sessions.borrow_mut().insert(nexus, entry.clone());
         let membership = Membership {
@@ -235,7 +235,7 @@ impl SessionRegistry {
     fn leave(&self, nexus: NexusId) -> Option<Entry> {
         let entry = self.sessions.borrow_mut().remove(&nexus)?;
         if entry.live.session_type == SessionType::Normal {
-            self.library().nexus_lost(nexus);
+            self.backend.nexus_lost(nexus);
         }
         self.left.notify_one();
         Some(entry)

@@ -1,20 +1,22 @@
-//! Serves a library over TCP: accepts connections, lets initiators log in, executes their commands.
+//! Serves logical units over TCP: accepts connections, lets initiators log in, hands their commands to a [`Backend`].
 //!
 //! ```text
 //!  Listener::serve --accept--> log_in --Membership--> serve --> close
 //!         |                      |                      |
-//!         |                      \------- SessionRegistry ----------/   the library, the sessions, the rules
-//!         \--stop: Logout Request to every session, a short grace, drop, media synced
+//!         |                      \------- SessionRegistry ----------/   the backend, the sessions, the rules
+//!         \--stop: Logout Request to every session, a short grace, drop, backend settled
 //! ```
 //!
-//! Everything runs on one thread: a command is executed at once and in full, so no two of them ever meet. All protocol
-//! knowledge is in [`crate::iscsi::target`]; this module moves bytes and watches the clock.
+//! Everything runs on one thread. A command goes to the backend, whose answer may come at once or later; the session is served
+//! meanwhile. All protocol knowledge is in [`crate::iscsi::target`]; this module moves bytes and watches the clock.
 #![allow(
     clippy::disallowed_methods,
     reason = "the listener gives time and randomness to its sessions"
 )]
 
+mod backend;
 mod connection;
+pub mod fault;
 mod login;
 mod registry;
 mod session;
@@ -36,10 +38,8 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
 use self::connection::Connection;
+use self::fault::TransportFaults;
 use self::registry::SessionRegistry;
-use super::configuration::LibraryError;
-use super::fault::TransportFaults;
-use super::library::Library;
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials, ChapOutcome};
 use crate::iscsi::ids::LoginStatus;
 use crate::iscsi::name::IscsiName;
@@ -47,6 +47,7 @@ use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::iscsi::pdu::Pdu;
 use crate::iscsi::target::{LoginFailure, PingSettings, TargetSessionError};
 
+pub use backend::{Answer, Backend};
 pub use connection::ConnectionError;
 
 /// The most connections whose login is under way at a time; more wait in the system's queue. Each takes some 16 KiB, and
@@ -66,7 +67,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// that an initiator that is able to sends it whole, and it stays where it was received.
 const MAX_DATA_SEGMENT_LENGTH: u32 = 1 << 20;
 
-/// Where a library is served, and to whom.
+/// Where a target is served, and to whom.
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {
     /// The address and TCP port to listen on; port 0 takes a free one.
@@ -182,7 +183,7 @@ pub enum LoginOutcome {
 pub enum SessionEnd {
     /// The initiator logged out.
     LoggedOut,
-    /// This side closed it: the library is stopping or was reset, or what came was no PDU.
+    /// This side closed it: the listener is stopping, the target was reset, or what came was no PDU.
     Closed,
     /// A login of the same initiator port took its place.
     Reinstated,
@@ -194,7 +195,7 @@ pub enum SessionEnd {
     Fault,
 }
 
-/// Something that happens while a library is served.
+/// Something that happens while a target is served.
 #[derive(Clone, Copy, Debug)]
 pub enum Notice<'a> {
     /// A login was attempted.
@@ -325,12 +326,9 @@ impl Listener {
         Stopper(Arc::clone(&self.stop))
     }
 
-    /// Serves the library until it is stopped; then asks every initiator to log out, gives them a short grace, drops the
-    /// others, and waits until everything written is on the disk. A second signal cuts the grace short.
-    ///
-    /// # Errors
-    /// [`LibraryError`] when the media cannot be synced.
-    pub fn serve(self, library: Library, observer: Rc<Observer>) -> Result<Stopped, LibraryError> {
+    /// Serves the backend until it is stopped; then asks every initiator to log out, gives them a short grace, drops the
+    /// others, and waits for what the backend has under way. A second signal cuts the grace short.
+    pub fn serve(self, backend: Rc<dyn Backend>, observer: Rc<Observer>) -> Stopped {
         let Self {
             runtime,
             listener,
@@ -339,10 +337,10 @@ impl Listener {
             mut signals,
             ..
         } = self;
-        let registry = SessionRegistry::new(settings, library, observer);
+        let registry = SessionRegistry::new(settings, Rc::clone(&backend), observer);
+        let mut connections = JoinSet::new();
         let tasks = LocalSet::new();
-        let stopped = tasks.block_on(&runtime, async {
-            let mut connections = JoinSet::new();
+        tasks.block_on(&runtime, async {
             let mut stopping: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
             let why = accept(&listener, &registry, &mut connections, &mut stopping).await;
             drop(stopping);
@@ -351,12 +349,11 @@ impl Listener {
             let mut again: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
             // Whichever comes first.
             let _ = unless(&mut again, grace).await;
+            // Connections that are left go with their tasks, and their sessions with them.
+            connections.shutdown().await;
+            backend.settle().await;
             why
-        });
-        // Connections that are left go with their tasks, and their sessions with them.
-        drop(tasks);
-        let synced = registry.library().sync();
-        synced.map(|()| stopped)
+        })
     }
 }
 

@@ -1,0 +1,260 @@
+//! The full feature phase of a connection: commands in, answers out.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use tokio::time::timeout_at;
+
+use super::backend::Answer;
+use super::connection::{Connection, ConnectionError};
+use super::registry::Membership;
+use super::{Notice, SessionEnd};
+use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
+use crate::iscsi::target::{Command, Event, ScsiReply, TaskId, TaskManagement};
+
+/// Serves a session until it ends, and tells of its end.
+pub(super) async fn serve(mut connection: Connection, membership: Membership) {
+    let end = talk(&mut connection, &membership).await;
+    membership.registry().observe(Notice::Ended {
+        peer: connection.peer,
+        initiator_name: membership.initiator_name(),
+        end: &end,
+    });
+    // The place is free before the initiator can know that the session is over.
+    drop(membership);
+    match end {
+        SessionEnd::LoggedOut | SessionEnd::Closed | SessionEnd::Fault => connection.close().await,
+        SessionEnd::Reinstated | SessionEnd::Silent(_) | SessionEnd::Lost(_) => {}
+    }
+}
+
+async fn talk(connection: &mut Connection, membership: &Membership) -> SessionEnd {
+    let mut logged_out = false;
+    let mut is_followed = true;
+    let mut outstanding = Outstanding::default();
+    loop {
+        outstanding.forget_ended(membership);
+        match work(connection, membership, &mut outstanding, &mut is_followed) {
+            Ok(seen_logout) => logged_out |= seen_logout,
+            Err(end) => return end,
+        }
+        if connection.is_to_be_dropped() {
+            return SessionEnd::Fault;
+        }
+        if membership.session().is_ended() {
+            return match (membership.is_current(), logged_out) {
+                (false, _) => SessionEnd::Reinstated,
+                (true, true) => SessionEnd::LoggedOut,
+                (true, false) => SessionEnd::Closed,
+            };
+        }
+        let listens = is_followed && connection.has_room();
+        let deadline = membership.session().poll_timeout();
+        let something = wait(connection, membership, &mut outstanding, listens);
+        let happened = match deadline {
+            None => something.await,
+            Some(deadline) => match timeout_at(deadline.into(), something).await {
+                Ok(happened) => happened,
+                Err(_) => match membership.session_mut().handle_timeout(Instant::now()) {
+                    Ok(()) => Ok(()),
+                    Err(error) => return SessionEnd::Silent(error),
+                },
+            },
+        };
+        if let Err(error) = happened {
+            return SessionEnd::Lost(error);
+        }
+    }
+}
+
+/// Does all that can be done without waiting, as long as there is room for what it leads to. What is to be sent comes first,
+/// so that never more than one answer waits in the session. Returns whether the initiator has logged out.
+fn work(
+    connection: &mut Connection,
+    membership: &Membership,
+    outstanding: &mut Outstanding,
+    is_followed: &mut bool,
+) -> Result<bool, SessionEnd> {
+    let mut logged_out = false;
+    while connection.has_room() {
+        let to_send = membership.session_mut().poll_transmit();
+        if let Some(pdu) = to_send {
+            connection
+                .send(&pdu)
+                .map_err(|error| SessionEnd::Lost(error.into()))?;
+            continue;
+        }
+        let event = membership.session_mut().poll_event();
+        match event {
+            Some(Event::Command(command)) => {
+                outstanding.execute(membership, command);
+                continue;
+            }
+            Some(Event::TaskManagement(management)) => {
+                outstanding.manage(membership, management);
+                continue;
+            }
+            Some(Event::LoggedOut { .. }) => {
+                logged_out = true;
+                continue;
+            }
+            None => {}
+        }
+        if !*is_followed || membership.session().is_ended() {
+            break;
+        }
+        match connection.next_pdu() {
+            Ok(Some(pdu)) => membership
+                .session_mut()
+                .handle(pdu, Instant::now())
+                .map_err(SessionEnd::Silent)?,
+            Ok(None) => break,
+            Err(malformed) => {
+                *is_followed = false;
+                membership
+                    .session_mut()
+                    .handle_malformed(&malformed.header, &malformed.error);
+            }
+        }
+    }
+    Ok(logged_out)
+}
+
+/// Waits until something could be read or written, an answer of the backend has come, or somebody else has done something to
+/// the session.
+async fn wait(
+    connection: &mut Connection,
+    membership: &Membership,
+    outstanding: &mut Outstanding,
+    listens: bool,
+) -> Result<(), ConnectionError> {
+    let mut woken = pin!(membership.wake().notified());
+    poll_fn(|context| {
+        if woken.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if outstanding.poll(membership, context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        connection.poll_transfer(context, listens)
+    })
+    .await
+}
+
+/// Answers of the backend that are outstanding.
+#[derive(Default)]
+struct Outstanding {
+    commands: Vec<(TaskId, Answer<ScsiReply>)>,
+    managements: Vec<(TaskManagement, Answer<TaskManagementOutcome>)>,
+}
+
+impl Outstanding {
+    /// Has a command executed; most are answered at once.
+    fn execute(&mut self, membership: &Membership, command: Command) {
+        let id = command.id;
+        let backend = membership.registry().backend();
+        let mut answer = backend.execute(membership.nexus(), command);
+        match answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(reply) => {
+                membership.session_mut().respond(id, reply);
+            }
+            Poll::Pending => self.commands.push((id, answer)),
+        }
+    }
+
+    /// Begins a task management function; the session's own tasks have been aborted already.
+    fn manage(&mut self, membership: &Membership, management: TaskManagement) {
+        use TaskManagementFunction as Function;
+        let registry = membership.registry();
+        let (nexus, lun, function) = (membership.nexus(), management.lun, management.function);
+        let of_unit = match function {
+            Function::ABORT_TASK | Function::TARGET_WARM_RESET | Function::TARGET_COLD_RESET => {
+                false
+            }
+            Function::ABORT_TASK_SET | Function::CLEAR_TASK_SET | Function::LOGICAL_UNIT_RESET => {
+                true
+            }
+            _ => {
+                let outcome = TaskManagementOutcome::FUNCTION_NOT_SUPPORTED;
+                return self.managed(membership, &management, outcome);
+            }
+        };
+        if of_unit && !registry.backend().has_logical_unit(lun) {
+            let outcome = TaskManagementOutcome::LUN_DOES_NOT_EXIST;
+            return self.managed(membership, &management, outcome);
+        }
+        match function {
+            Function::CLEAR_TASK_SET | Function::LOGICAL_UNIT_RESET => {
+                registry.abort_tasks_of_others(nexus, Some(lun));
+            }
+            Function::TARGET_WARM_RESET | Function::TARGET_COLD_RESET => {
+                registry.abort_tasks_of_others(nexus, None);
+            }
+            _ => {}
+        }
+        self.forget_ended(membership);
+        let mut answer = registry.backend().manage(nexus, function, lun);
+        match answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(outcome) => self.managed(membership, &management, outcome),
+            Poll::Pending => self.managements.push((management, answer)),
+        }
+    }
+
+    fn managed(
+        &self,
+        membership: &Membership,
+        management: &TaskManagement,
+        outcome: TaskManagementOutcome,
+    ) {
+        membership
+            .session_mut()
+            .respond_to_management(management.id, outcome);
+        if management.function == TaskManagementFunction::TARGET_COLD_RESET {
+            // It ends every connection of the target (RFC 7143 11.5.1).
+            let registry = membership.registry();
+            registry.with_others(None, |session| session.drop_connection(0));
+        }
+    }
+
+    /// Drops the answers to commands that were aborted, by this session or by another one: they need not be done.
+    fn forget_ended(&mut self, membership: &Membership) {
+        if !self.commands.is_empty() {
+            let session = membership.session();
+            self.commands.retain(|(id, _)| session.awaits_reply(*id));
+        }
+    }
+
+    /// Hands on the answers that have come; ready when there was one.
+    fn poll(&mut self, membership: &Membership, context: &mut Context<'_>) -> Poll<()> {
+        let mut come = Poll::Pending;
+        self.commands.retain_mut(|(id, answer)| {
+            let Poll::Ready(reply) = answer.as_mut().poll(context) else {
+                return true;
+            };
+            membership.session_mut().respond(*id, reply);
+            come = Poll::Ready(());
+            false
+        });
+        let mut managed = Vec::new();
+        self.managements.retain_mut(|(management, answer)| {
+            let Poll::Ready(outcome) = answer.as_mut().poll(context) else {
+                return true;
+            };
+            managed.push((management.clone(), outcome));
+            false
+        });
+        for (management, outcome) in managed {
+            self.managed(membership, &management, outcome);
+            come = Poll::Ready(());
+        }
+        come
+    }
+}
