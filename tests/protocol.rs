@@ -274,8 +274,18 @@ fn write() -> Transfer {
     Transfer::Write(Bytes::from_static(TWENTY))
 }
 
+/// A write of twenty bytes that were all sent.
+fn written(tag: InitiatorTaskTag) -> Vec<Event> {
+    let mut events = completed(tag, Residual::None, b"");
+    if let Some(Event::Completed(completion)) = events.first_mut() {
+        completion.transferred = 20;
+    }
+    events
+}
+
 fn completed(tag: InitiatorTaskTag, residual: Residual, data: &[u8]) -> Vec<Event> {
     vec![Event::Completed(Completion {
+        transferred: data.len() as u32,
         initiator_task_tag: tag,
         response: ServiceResponse::COMMAND_COMPLETED,
         status: 0,

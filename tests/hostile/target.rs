@@ -279,9 +279,14 @@ impl Peer {
             [] => Bytes::new(),
             sense => [&(sense.len() as u16).to_be_bytes(), sense].concat().into(),
         };
+        let missing =
+            (command.expected_data_transfer_length as usize).saturating_sub(reply.data.len());
         ScsiResponse {
             bidirectional_read_residual: Residual::None,
-            residual: Residual::None,
+            residual: match missing {
+                0 => Residual::None,
+                missing => Residual::Underflow(missing as u32),
+            },
             response: ServiceResponse::COMMAND_COMPLETED,
             status: reply.status,
             initiator_task_tag: command.initiator_task_tag,

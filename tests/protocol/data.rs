@@ -26,7 +26,7 @@ fn initial_r2t_and_no_immediate_data_send_a_bare_command() {
     assert_eq!(data_out.target_transfer_tag, TargetTransferTag(0xa1));
     assert_eq!((data_out.data_sn, data_out.buffer_offset), (DataSn(0), 12));
     assert_eq!(data_out.data, TWENTY[12..]);
-    assert_eq!(peer.good(tag), Ok(completed(tag, Residual::None, b"")));
+    assert_eq!(peer.good(tag), Ok(written(tag)));
     assert!(peer.session.is_idle());
 }
 
@@ -288,7 +288,12 @@ fn a_response_before_all_data_was_asked_for_drops_what_is_left() {
     let tag = peer.submit(write());
     peer.sent();
     peer.give_r2t(tag, 0, 0, 8).unwrap();
-    assert_eq!(peer.good(tag).unwrap().len(), 1);
+    let response = ScsiResponse {
+        residual: Residual::Underflow(20),
+        ..peer.response(tag)
+    };
+    let events = peer.give(&Pdu::ScsiResponse(response)).unwrap();
+    assert_eq!(events, completed(tag, Residual::Underflow(20), b""));
     assert!(peer.sent().is_empty());
 }
 
@@ -479,9 +484,35 @@ fn check_condition_brings_its_sense_data() {
 }
 
 #[test]
+fn sense_data_without_its_length_is_taken_whole_and_told() {
+    // RFC 7143 11.4.7.1
+    let mut peer = Peer::new(PARAMETERS);
+    for told in [true, false] {
+        let tag = peer.submit(Transfer::None);
+        peer.sent();
+        let response = ScsiResponse {
+            status: 2,
+            data: Bytes::from_static(&[0x70, 0, 6, 0, 0, 0, 0, 0]),
+            ..peer.response(tag)
+        };
+        let mut events = peer.give(&Pdu::ScsiResponse(response)).unwrap();
+        let Some(Event::Completed(completion)) = events.pop() else {
+            panic!("{events:?}")
+        };
+        assert_eq!(completion.sense[..], [0x70, 0, 6, 0, 0, 0, 0, 0]);
+        let departure = Event::Departure(Departure::SenseWithoutLength);
+        assert_eq!(events, vec![departure; usize::from(told)]);
+    }
+}
+
+#[test]
 fn sense_data_cut_short_ends_the_session() {
     // RFC 7143 11.4.7.1
-    for (data, expected, received) in [(&[0, 9, 0x70][..], 9, 1), (&[0], 2, 1)] {
+    for (data, expected, received) in [
+        (&[0, 9, 0x70][..], 9, 1),
+        (&[0x60, 0, 0x70], 0x6000, 1),
+        (&[0], 2, 1),
+    ] {
         let mut peer = Peer::new(PARAMETERS);
         let tag = peer.submit(Transfer::None);
         peer.sent();
@@ -500,34 +531,125 @@ fn sense_data_cut_short_ends_the_session() {
     }
 }
 
-#[test]
-fn residuals_are_reported_and_an_impossible_one_ends_the_session() {
-    // RFC 7143 11.4.5
+/// What a target did and said of a task: bytes that came in, its status, its residual.
+type Claim = (usize, u8, Residual);
+
+/// Returns what is told of a target that makes this claim, the number of bytes that were transferred included.
+fn told_of(transfer: &Transfer, (came, status, residual): Claim) -> (Vec<Departure>, u32) {
     let mut peer = Peer::new(PARAMETERS);
+    let tag = peer.submit(transfer.clone());
+    peer.sent();
+    let mut departures = Vec::new();
+    let mut transferred = None;
+    let mut given = Vec::new();
+    if came > 0 {
+        let data = DataIn {
+            final_bit: true,
+            ..peer.data_in(tag, 0, 0, &TWENTY[..came])
+        };
+        given.push(Pdu::DataIn(data));
+    }
+    given.push(Pdu::ScsiResponse(ScsiResponse {
+        status,
+        residual,
+        ..peer.response(tag)
+    }));
+    for pdu in given {
+        for event in peer.give(&pdu).unwrap() {
+            match event {
+                Event::Departure(departure) => departures.push(departure),
+                Event::Completed(completion) => {
+                    assert_eq!(completion.residual, residual, "it is handed on as received");
+                    assert_eq!(completion.data.len(), came);
+                    transferred = Some(completion.transferred);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    (departures, transferred.expect("a completion"))
+}
+
+#[test]
+fn a_residual_that_contradicts_the_transfer_is_told_and_what_was_transferred_counts() {
+    // RFC 7143 11.4.5.2
+    const GOOD: u8 = 0;
+    const CHECK: u8 = 2;
+    let read = Transfer::Read(20);
+    let mismatch = |expected, received| vec![Departure::ResidualMismatch { expected, received }];
+    let fits: [(&Transfer, Claim); 8] = [
+        (&read, (20, GOOD, Residual::None)),
+        (&read, (20, GOOD, Residual::Overflow(4))),
+        (&read, (12, GOOD, Residual::Underflow(8))),
+        (&read, (0, CHECK, Residual::Underflow(20))),
+        // A residual may be left out of a command that failed.
+        (&read, (0, CHECK, Residual::None)),
+        (&Transfer::None, (0, GOOD, Residual::None)),
+        (&Transfer::None, (0, GOOD, Residual::Overflow(4))),
+        // The target asked for nothing, and says so.
+        (&write(), (0, CHECK, Residual::Underflow(20))),
+    ];
+    for (transfer, claim) in fits {
+        assert_eq!(told_of(transfer, claim).0, [], "{claim:?}");
+    }
+    for (transfer, claim, expected, received) in [
+        (&read, (20, GOOD, Residual::Underflow(8)), 0, 8),
+        (&read, (12, GOOD, Residual::None), 8, 0),
+        (&read, (12, GOOD, Residual::Overflow(4)), 8, 0),
+        (&read, (12, GOOD, Residual::Underflow(9)), 8, 9),
+        (&read, (0, CHECK, Residual::Underflow(21)), 20, 21),
+        (&Transfer::None, (0, GOOD, Residual::Underflow(1)), 0, 1),
+        (&write(), (0, GOOD, Residual::None), 20, 0),
+        (&write(), (0, GOOD, Residual::Underflow(21)), 20, 21),
+    ] {
+        let (departures, transferred) = told_of(transfer, claim);
+        assert_eq!(departures, mismatch(expected, received), "{claim:?}");
+        assert_eq!(transferred as usize, claim.0, "{claim:?}");
+    }
+}
+
+#[test]
+fn a_residual_is_told_once_in_a_session() {
+    let mut peer = Peer::new(PARAMETERS);
+    let mut told = 0;
+    for count in 1..4 {
+        let tag = peer.submit(Transfer::None);
+        peer.sent();
+        let response = ScsiResponse {
+            residual: Residual::Underflow(count),
+            ..peer.response(tag)
+        };
+        let events = peer.give(&Pdu::ScsiResponse(response)).unwrap();
+        told += events.len() - 1;
+    }
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn what_was_sent_of_a_write_is_what_was_transferred() {
+    // Immediate data, and an R2T that is answered in part when the status comes.
+    let parameters = SessionParameters {
+        immediate_data: true,
+        first_burst_length: 8,
+        target_max_recv_data_segment_length: 4,
+        ..PARAMETERS
+    };
+    let mut peer = Peer::new(parameters);
     let tag = peer.submit(write());
     peer.sent();
-    let response = ScsiResponse {
-        residual: Residual::Overflow(4),
-        ..peer.response(tag)
+    let r2t = peer.r2t(tag, 0, 4, 12);
+    peer.give(&Pdu::R2t(r2t)).unwrap();
+    assert!(peer.session.poll_transmit(peer.now).is_some());
+    let events = peer.good(tag).unwrap();
+    let [Event::Departure(departure), Event::Completed(completion)] = &events[..] else {
+        panic!("{events:?}")
     };
-    assert_eq!(
-        peer.give(&Pdu::ScsiResponse(response)),
-        Ok(completed(tag, Residual::Overflow(4), b""))
-    );
-    let tag = peer.submit(write());
-    peer.sent();
-    let response = ScsiResponse {
-        residual: Residual::Underflow(21),
-        ..peer.response(tag)
+    assert_eq!(completion.transferred, 8);
+    let expected = Departure::ResidualMismatch {
+        expected: 12,
+        received: 0,
     };
-    assert_eq!(
-        peer.give(&Pdu::ScsiResponse(response)),
-        Err(SessionError::Residual {
-            task: tag,
-            limit: 20,
-            received: 21
-        })
-    );
+    assert_eq!(*departure, expected);
 }
 
 #[test]

@@ -5,10 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::iscsi::pdu::Residual;
 use crate::scsi::{
     AdditionalSenseCode, Command, DecodeError, Lun, SenseData, SenseKey, Status, Transfer,
 };
-use crate::transport::initiator::{DataDirection, Execute, ExecuteError, Initiator, Outstanding};
+use crate::transport::initiator::{
+    Completed, DataDirection, Execute, ExecuteError, Initiator, Outstanding,
+};
 
 /// How often a unit attention is taken before a device is given up: a fresh session has one for a reset, one for the medium, one
 /// for each parameter that was changed, and a device that never runs out of them is broken.
@@ -54,6 +57,20 @@ pub enum UnitError {
     /// The session was lost, and there is no new one: the target is out of reach, or shows another device.
     #[error("the session was lost, and there is no new one")]
     NotReopened,
+    /// GOOD for a READ or WRITE of a tape, and the data did not pass whole, or the target's residual contradicts what passed. What
+    /// the block holds is not known.
+    #[error(
+        "the target reports success, {transferred} of {expected} bytes were transferred, and {}",
+        residual_words(*residual)
+    )]
+    Transfer {
+        /// Bytes that the command was to transfer.
+        expected: u32,
+        /// Bytes that were transferred.
+        transferred: u32,
+        /// What the target says of it.
+        residual: Residual,
+    },
     /// No status at all.
     #[error("{0}")]
     Execute(#[from] ExecuteError),
@@ -97,9 +114,21 @@ impl UnitError {
     }
 }
 
+fn residual_words(residual: Residual) -> String {
+    match residual {
+        Residual::None => "it reports no residual".to_owned(),
+        Residual::Underflow(count) => format!("it reports {count} bytes as missing"),
+        Residual::Overflow(count) => format!("it reports {count} bytes too many"),
+    }
+}
+
 /// A command that was sent.
 #[must_use]
-pub struct Pending(Outstanding);
+pub struct Pending {
+    outstanding: Outstanding,
+    /// The data of a READ or WRITE of a tape, which is nothing but a block.
+    block: Option<Transfer>,
+}
 
 impl Pending {
     /// Waits for its status.
@@ -107,9 +136,13 @@ impl Pending {
     /// # Errors
     /// Everything that is not GOOD.
     pub async fn answer(self) -> Result<Bytes, UnitError> {
-        let completed = self.0.await?;
+        let completed = self.outstanding.await?;
         match Status(completed.status) {
-            Status::GOOD => Ok(completed.data),
+            Status::GOOD => match self.block {
+                Some(block) => whole_block(block, completed),
+                // Parameter data has lengths of its own.
+                None => Ok(completed.data),
+            },
             Status::CHECK_CONDITION => Err(match SenseData::decode(&completed.sense) {
                 Ok(sense) => UnitError::Check {
                     sense,
@@ -119,6 +152,32 @@ impl Pending {
             }),
             status => Err(UnitError::Status(status)),
         }
+    }
+}
+
+/// Returns the block of a READ, or nothing of a WRITE, when all of it was transferred and the target says so too.
+///
+/// A drive that ends a READ of a shorter block with GOOD, as with SILI, is believed where its residual is what did not come.
+fn whole_block(block: Transfer, completed: Completed) -> Result<Bytes, UnitError> {
+    let (expected, may_be_shorter) = match block {
+        Transfer::None => (0, false),
+        Transfer::In(length) => (length, true),
+        Transfer::Out(length) => (length, false),
+    };
+    let missing = match completed.residual {
+        Residual::None => Some(0),
+        Residual::Underflow(count) if may_be_shorter || count == 0 => Some(count),
+        Residual::Underflow(_) | Residual::Overflow(_) => None,
+    };
+    match missing {
+        Some(missing) if completed.transferred.checked_add(missing) == Some(expected) => {
+            Ok(completed.data)
+        }
+        _ => Err(UnitError::Transfer {
+            expected,
+            transferred: completed.transferred,
+            residual: completed.residual,
+        }),
     }
 }
 
@@ -150,7 +209,8 @@ impl Unit {
     /// # Errors
     /// When the session takes no more.
     pub async fn submit(&self, command: &Command, data: Bytes) -> Result<Pending, UnitError> {
-        let data = match command.transfer(0) {
+        let transfer = command.transfer(0);
+        let data = match transfer {
             Transfer::None => DataDirection::None,
             Transfer::In(length) => DataDirection::In(length),
             Transfer::Out(_) => DataDirection::Out(data),
@@ -163,7 +223,10 @@ impl Unit {
             Kind::Tape | Kind::Other => self.deadlines.answer,
         });
         execute.suppresses_pings = kind != Kind::Other;
-        Ok(Pending(self.initiator.submit(execute).await?))
+        Ok(Pending {
+            outstanding: self.initiator.submit(execute).await?,
+            block: (kind == Kind::Tape).then_some(transfer),
+        })
     }
 
     /// Executes a command that takes no data, and returns what came in.

@@ -143,6 +143,7 @@ impl Changer {
 fn completed(status: Status, sense: Vec<u8>, data: Vec<u8>) -> Completed {
     Completed {
         status: status.0,
+        transferred: u32::try_from(data.len()).unwrap(),
         sense: sense.into(),
         data: Bytes::from(data),
         residual: Residual::None,

@@ -332,6 +332,7 @@ fn judge(answer: Result<Bytes, UnitError>, asked: u32) -> Judged {
     if sense.deferred {
         return Judged::Fault(error);
     }
+    let came = u64::try_from(data.len()).unwrap_or(u64::MAX);
     match sense.key {
         SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR if sense.filemark => {
             Judged::Object(Object::Filemark)
@@ -346,16 +347,17 @@ fn judge(answer: Result<Bytes, UnitError>, asked: u32) -> Judged {
                 return Judged::Fault(error);
             };
             let length = i64::from(asked).saturating_sub(i64::from(difference.cast_signed()));
-            let came = i64::try_from(data.len()).unwrap_or(i64::MAX);
             match u64::try_from(length) {
                 Ok(0) | Err(_) => Judged::Fault(error),
-                Ok(_) if length == came => Judged::Object(Object::Block(data.clone())),
+                Ok(length) if length == came => Judged::Object(Object::Block(data.clone())),
                 Ok(length) => Judged::Length(length),
             }
         }
-        // Read, with some effort, or near the end of the medium.
-        SenseKey::RECOVERED_ERROR => Judged::Object(Object::Block(data.clone())),
-        SenseKey::NO_SENSE if sense.end_of_medium && !data.is_empty() => {
+        // Read, with some effort, or near the end of the medium: without ILI the block has the length that was asked for.
+        SenseKey::RECOVERED_ERROR if came == u64::from(asked) => {
+            Judged::Object(Object::Block(data.clone()))
+        }
+        SenseKey::NO_SENSE if sense.end_of_medium && came == u64::from(asked) => {
             Judged::Object(Object::Block(data.clone()))
         }
         _ => Judged::Fault(error),

@@ -35,6 +35,12 @@ enum Fault {
     /// The same behind a gateway that goes on with the commands that it holds.
     PowerCycleBehindGateway,
     Medium,
+    /// GOOD, and half of the data did not pass.
+    Half,
+    /// GOOD, all of the data passed, and the target counts one byte as missing.
+    Contradicted,
+    /// GOOD, and half of the data of a READ came, as the residual says.
+    HalfAsSaid,
     /// An earlier write failed: the last block is not on the tape.
     Deferred,
     MediumChanged,
@@ -76,6 +82,7 @@ fn completed(status: Status, sense: &[u8], data: Bytes) -> Answer {
     Ok(Completed {
         status: status.0,
         sense: Bytes::copy_from_slice(sense),
+        transferred: u32::try_from(data.len()).unwrap(),
         data,
         residual: Residual::None,
     })
@@ -145,13 +152,33 @@ impl Tape {
                 self.lost = true;
                 return lost(true);
             }
-            Some(Fault::LostAfter) | None => {}
+            Some(Fault::LostAfter | Fault::Half | Fault::Contradicted | Fault::HalfAsSaid)
+            | None => {}
         }
         if self.attention {
             self.attention = command != Command::TestUnitReady;
             return check(sense(SenseKey::UNIT_ATTENTION, 0x29, 0), Bytes::new());
         }
-        let answer = self.execute(command, execute.data);
+        let written = match &execute.data {
+            DataDirection::Out(data) => u32::try_from(data.len()).unwrap(),
+            _ => 0,
+        };
+        let mut answer = self.execute(command, execute.data);
+        if let Ok(completed) = &mut answer {
+            completed.transferred += written;
+            let half = completed.transferred / 2;
+            match fault {
+                Some(Fault::Half | Fault::HalfAsSaid) => {
+                    completed.data.truncate(half as usize);
+                    if fault == Some(Fault::HalfAsSaid) {
+                        completed.residual = Residual::Underflow(completed.transferred - half);
+                    }
+                    completed.transferred = half;
+                }
+                Some(Fault::Contradicted) => completed.residual = Residual::Underflow(1),
+                _ => {}
+            }
+        }
         if fault == Some(Fault::LostAfter) {
             self.lost = true;
             return lost(true);
@@ -494,6 +521,47 @@ fn what_cannot_be_mended_is_told_with_what_is_proven() {
     shared.borrow_mut().write_protected = true;
     let error = run(write(&shared, &blocks(3, 10))).1.unwrap_err();
     assert!(matches!(error, WriteError::WriteProtected));
+}
+
+#[test]
+fn good_for_a_block_that_was_not_transferred_whole_ends_the_job() {
+    for fault in [Fault::Half, Fault::Contradicted, Fault::HalfAsSaid] {
+        let shared = Rc::new(RefCell::new(Tape::default()));
+        shared.borrow_mut().faults.insert(4, fault);
+        let (written, result) = run(write(&shared, &blocks(9, 100)));
+        assert!(
+            matches!(
+                result,
+                Err(WriteError::Failed {
+                    cause: UnitError::Transfer { expected: 100, .. },
+                    ..
+                })
+            ),
+            "{fault:?}: {result:?}"
+        );
+        assert_eq!(written, 4, "{fault:?}");
+
+        let shared = Rc::new(RefCell::new(tape(&[Some(b"abcd"), Some(b"efgh")])));
+        shared.borrow_mut().faults.insert(1, fault);
+        let result = run(objects(&shared, 4));
+        if fault == Fault::HalfAsSaid {
+            // A drive that cuts nothing and reports what came is believed.
+            let short = Some(Bytes::from_static(b"ef"));
+            assert_eq!(result.unwrap()[1], short);
+            continue;
+        }
+        assert!(
+            matches!(
+                result,
+                Err(ReadError::Failed {
+                    block: 1,
+                    cause: UnitError::Transfer { expected: 4, .. },
+                    ..
+                })
+            ),
+            "{fault:?}: {result:?}"
+        );
+    }
 }
 
 /// Reads a tape to its end.

@@ -128,18 +128,6 @@ pub enum SessionError {
         /// Data-In PDUs that the target says it sent.
         received: DataSn,
     },
-    /// The residual underflow is larger than the transfer (11.4.5).
-    #[error(
-        "the target reports {received} bytes missing for task {task}, expected at most {limit}"
-    )]
-    Residual {
-        /// Task concerned.
-        task: InitiatorTaskTag,
-        /// Expected Data Transfer Length in bytes.
-        limit: u32,
-        /// Residual Count received.
-        received: u32,
-    },
     /// SenseLength runs past the data segment (11.4.7.1).
     #[error("the target announces {expected} bytes of sense data for task {task}, sent {received}")]
     SenseLength {

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::error::SessionError;
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::InitiatorTaskTag;
 use crate::iscsi::pdu::{
-    AsyncMessage, LogoutOutcome, Opcode, RejectReason, RejectedHeader, Residual, ScsiResponse,
-    ServiceResponse, TaskManagementOutcome,
+    AsyncMessage, LogoutOutcome, Opcode, RejectReason, RejectedHeader, Residual, ServiceResponse,
+    TaskManagementOutcome,
 };
 
 /// Something that happened in a session.
@@ -88,46 +87,12 @@ pub struct Completion {
     pub response: ServiceResponse,
     /// SCSI status.
     pub status: u8,
-    /// By how many bytes the transfer missed the expected length.
+    /// By how many bytes the transfer missed the expected length, as the target says.
     pub residual: Residual,
+    /// How many bytes were transferred in whichever direction, as the connection saw it.
+    pub transferred: u32,
     /// Sense data, empty without any.
     pub sense: Bytes,
     /// Data read, as far as it came: at most the expected length.
     pub data: Bytes,
-}
-
-impl Completion {
-    /// Returns the completion that a SCSI Response tells of.
-    pub(super) fn of_response(pdu: &ScsiResponse, data: Bytes) -> Result<Self, SessionError> {
-        Ok(Self {
-            initiator_task_tag: pdu.initiator_task_tag,
-            response: pdu.response,
-            status: pdu.status,
-            residual: pdu.residual,
-            sense: sense(pdu)?,
-            data,
-        })
-    }
-}
-
-/// Returns the sense data of a response: two bytes of length lead it (RFC 7143 11.4.7).
-fn sense(pdu: &ScsiResponse) -> Result<Bytes, SessionError> {
-    let mut data = pdu.data.clone();
-    if data.is_empty() {
-        return Ok(data);
-    }
-    let error = |expected, received| SessionError::SenseLength {
-        task: pdu.initiator_task_tag,
-        expected,
-        received,
-    };
-    let length = data.first_chunk().map(|length| u16::from_be_bytes(*length));
-    let length = usize::from(length.ok_or(error(2, data.len()))?);
-    let available = data.len().saturating_sub(2);
-    if length > available {
-        return Err(error(length, available));
-    }
-    let mut sense = data.split_off(2);
-    sense.truncate(length);
-    Ok(sense)
 }

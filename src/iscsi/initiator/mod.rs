@@ -71,6 +71,8 @@ pub struct Session {
     bursts: VecDeque<Burst>,
     events: VecDeque<Event>,
     timers: Timers,
+    /// Codes of the departures that were told.
+    told: Vec<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +151,7 @@ impl Session {
             bursts: VecDeque::new(),
             events: VecDeque::new(),
             timers: Timers::default(),
+            told: Vec::new(),
         }
     }
 
@@ -328,6 +331,14 @@ impl Session {
             Some(Request::Active(task)) => Ok(task),
             _ => Err(unknown(opcode, tag)),
         }
+    }
+
+    /// Returns how many bytes of a task a burst has claimed that are not sent yet.
+    fn unsent(&self, tag: InitiatorTaskTag) -> u32 {
+        self.bursts
+            .iter()
+            .filter(|burst| burst.initiator_task_tag == tag)
+            .fold(0, |unsent, burst| unsent.saturating_add(burst.unsent()))
     }
 
     fn end_task(

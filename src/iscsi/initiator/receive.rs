@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::error::SessionError;
 use super::event::{Completion, Event};
 use super::{Immediate, Request, Scope, Session, State, unknown};
+use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
 use crate::iscsi::pdu::{
     AsyncEvent, AsyncMessage, DataIn, LogoutResponse, NopIn, Opcode, R2t, Reject, ScsiResponse,
@@ -22,14 +23,30 @@ impl Session {
         let opcode = Opcode::SCSI_RESPONSE;
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
         self.accept_status(opcode, pdu.stat_sn)?;
-        let task = self.end_task(opcode, pdu.initiator_task_tag)?;
+        let tag = pdu.initiator_task_tag;
+        let unsent = self.unsent(tag);
+        let task = self.end_task(opcode, tag)?;
+        let transferred = task.transferred(unsent);
         if pdu.response == ServiceResponse::COMMAND_COMPLETED {
             task.check_exp_data_sn(pdu.exp_data_sn)?;
-            task.check_residual(pdu.residual)?;
+            self.tell(task.residual_mismatch(pdu.status, pdu.residual, transferred));
         }
         self.progress_of(task.lun, now);
-        let completion = Completion::of_response(pdu, task.into_data())?;
-        self.events.push_back(Event::Completed(completion));
+        let sense = pdu.sense().map_err(|cut| SessionError::SenseLength {
+            task: tag,
+            expected: cut.expected,
+            received: cut.received,
+        })?;
+        self.tell((!sense.has_length).then_some(Departure::SenseWithoutLength));
+        self.events.push_back(Event::Completed(Completion {
+            initiator_task_tag: tag,
+            response: pdu.response,
+            status: pdu.status,
+            residual: pdu.residual,
+            transferred,
+            sense: sense.data,
+            data: task.into_data(),
+        }));
         Ok(())
     }
 
@@ -47,13 +64,15 @@ impl Session {
         self.active(opcode, tag)?.receive(pdu, now)?;
         if let Some(status) = pdu.status {
             let task = self.end_task(opcode, tag)?;
-            task.check_residual(status.residual)?;
+            let transferred = task.transferred(0);
+            self.tell(task.residual_mismatch(status.status, status.residual, transferred));
             self.progress_of(task.lun, now);
             self.events.push_back(Event::Completed(Completion {
                 initiator_task_tag: tag,
                 response: ServiceResponse::COMMAND_COMPLETED,
                 status: status.status,
                 residual: status.residual,
+                transferred,
                 sense: Bytes::new(),
                 data: task.into_data(),
             }));
@@ -195,6 +214,16 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Tells a departure, unless one of its kind has been told: a target departs in the same way in every command.
+    fn tell(&mut self, departure: Option<Departure>) {
+        if let Some(departure) = departure
+            && !self.told.contains(&departure.code())
+        {
+            self.told.push(departure.code());
+            self.events.push_back(Event::Departure(departure));
+        }
     }
 
     /// Takes the StatSN of a response; numbers out of order are told once each time that they begin.

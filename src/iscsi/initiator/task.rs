@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::SessionParameters;
 use super::error::SessionError;
+use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::{CmdSn, DataSn, InitiatorTaskTag, Lun, R2tSn, StatSn, TargetTransferTag};
 use crate::iscsi::pdu::{DataIn, DataOut, Opcode, R2t, Residual, TaskAttribute};
 
@@ -128,21 +129,49 @@ impl ActiveTask {
         }
     }
 
-    /// Checks that no more is reported missing than was expected.
-    pub(super) fn check_residual(&self, residual: Residual) -> Result<(), SessionError> {
-        let limit = match &self.transfer {
+    /// Returns how many bytes were transferred, of which `unsent` had been claimed by a burst and were not sent.
+    pub(super) fn transferred(&self, unsent: u32) -> u32 {
+        match &self.transfer {
             ActiveTransfer::None => 0,
-            ActiveTransfer::Read(read) => read.expected,
-            ActiveTransfer::Write(write) => write.length,
-        };
-        match residual {
-            Residual::Underflow(received) if received > limit => Err(SessionError::Residual {
-                task: self.tag,
-                limit,
-                received,
-            }),
-            _ => Ok(()),
+            ActiveTransfer::Read(read) => u32::try_from(read.data.len()).unwrap_or(u32::MAX),
+            ActiveTransfer::Write(write) => {
+                let unclaimed = u32::try_from(write.unclaimed.len()).unwrap_or(u32::MAX);
+                write
+                    .length
+                    .saturating_sub(unclaimed)
+                    .saturating_sub(unsent)
+            }
         }
+    }
+
+    /// Returns the departure that a Residual Count is which contradicts the transfer (11.4.5).
+    ///
+    /// A target has to announce a residual of a command that succeeds, and may leave it out of one that does not. Data that was
+    /// sent unasked need not have been taken by the target's SCSI layer, so a write may miss more than what was not sent.
+    pub(super) fn residual_mismatch(
+        &self,
+        status: u8,
+        residual: Residual,
+        transferred: u32,
+    ) -> Option<Departure> {
+        const GOOD: u8 = 0;
+
+        let (expected, is_write) = match &self.transfer {
+            ActiveTransfer::None => (0, false),
+            ActiveTransfer::Read(read) => (read.expected, false),
+            ActiveTransfer::Write(write) => (write.length, true),
+        };
+        let missing = expected.saturating_sub(transferred);
+        let received = match residual {
+            Residual::None if status != GOOD => return None,
+            Residual::None | Residual::Overflow(_) => 0,
+            Residual::Underflow(count) => count,
+        };
+        let most = if is_write { expected } else { missing };
+        (!(missing..=most).contains(&received)).then_some(Departure::ResidualMismatch {
+            expected: missing,
+            received,
+        })
     }
 
     /// Ends the task and returns the data that was read.
@@ -411,6 +440,11 @@ impl Burst {
         let length = u32::try_from(pdu.data.len()).unwrap_or(u32::MAX);
         self.buffer_offset = self.buffer_offset.saturating_add(length);
         pdu
+    }
+
+    /// Returns how many bytes are still to be sent.
+    pub(super) fn unsent(&self) -> u32 {
+        u32::try_from(self.data.len()).unwrap_or(u32::MAX)
     }
 
     /// Returns whether an R2T asked for it.

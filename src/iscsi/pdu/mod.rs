@@ -21,8 +21,8 @@ pub use control::{
 };
 pub use login::{LoginRequest, LoginResponse, Stage};
 pub use task::{
-    DataIn, DataInStatus, DataOut, R2t, Residual, ScsiCommand, ScsiResponse, TaskManagementRequest,
-    TaskManagementResponse,
+    DataIn, DataInStatus, DataOut, R2t, ReceivedSense, Residual, ScsiCommand, ScsiResponse,
+    SenseCutShort, TaskManagementRequest, TaskManagementResponse,
 };
 
 /// One PDU, either direction (RFC 7143 11.2.1.2).

@@ -77,6 +77,58 @@ pub struct ScsiResponse {
     pub data: Bytes,
 }
 
+/// The sense data of a [`ScsiResponse`] (RFC 7143 11.4.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedSense {
+    /// The sense data, empty without any.
+    pub data: Bytes,
+    /// Whether SenseLength precedes it, as it has to. Without it, all of the data segment is taken for sense data.
+    pub has_length: bool,
+}
+
+/// Sense data that is shorter than its SenseLength says (11.4.7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenseCutShort {
+    /// SenseLength; 2 when even that field is cut short.
+    pub expected: usize,
+    /// Bytes there.
+    pub received: usize,
+}
+
+impl ScsiResponse {
+    /// Returns the sense data that the response brings.
+    ///
+    /// SenseLength, a number of two bytes, precedes it. Where that would run past the data segment and the segment begins with
+    /// a response code of SPC-4 4.5.1, 70h to 73h, the target has left SenseLength out.
+    ///
+    /// # Errors
+    /// [`SenseCutShort`] when neither holds.
+    pub fn sense(&self) -> Result<ReceivedSense, SenseCutShort> {
+        let received = |data: Bytes, has_length| Ok(ReceivedSense { data, has_length });
+        let Some(first) = self.data.first() else {
+            return received(Bytes::new(), true);
+        };
+        let available = self.data.len().saturating_sub(2);
+        let length = self.data.first_chunk();
+        let length = length.map(|length| usize::from(u16::from_be_bytes(*length)));
+        match length {
+            Some(length) if length <= available => {
+                let end = length.saturating_add(2);
+                received(self.data.slice(2..end), true)
+            }
+            _ if matches!(first & 0x7f, 0x70..=0x73) => received(self.data.clone(), false),
+            Some(expected) => Err(SenseCutShort {
+                expected,
+                received: available,
+            }),
+            None => Err(SenseCutShort {
+                expected: 2,
+                received: self.data.len(),
+            }),
+        }
+    }
+}
+
 /// Task Management Function Request, opcode 0x02 (RFC 7143 11.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskManagementRequest {

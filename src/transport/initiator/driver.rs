@@ -446,6 +446,7 @@ fn completed(completion: Completion) -> Result<Completed, ExecuteError> {
             sense: completion.sense,
             data: completion.data,
             residual: completion.residual,
+            transferred: completion.transferred,
         }),
         response => Err(ExecuteError::TargetFailure(response)),
     }

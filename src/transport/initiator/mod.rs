@@ -141,8 +141,10 @@ pub struct Completed {
     pub sense: Bytes,
     /// Data that came in: at most what was asked for.
     pub data: Bytes,
-    /// By how many bytes the transfer missed the expected length (RFC 7143 11.4.5).
+    /// By how many bytes the transfer missed the expected length, as the target says (RFC 7143 11.4.5).
     pub residual: Residual,
+    /// How many bytes were transferred in whichever direction, as the connection saw it.
+    pub transferred: u32,
 }
 
 /// Why a command has no status.
