@@ -31,6 +31,9 @@ use target::Target;
 /// The longest that one phase may take.
 const TIMEOUT: &str = "0.5";
 
+/// As [`TIMEOUT`], where a second session comes after a Time2Wait of two seconds.
+const TIMEOUT_WITH_TIME2WAIT: &str = "1";
+
 /// Configures targets at 127.0.0.1, as many as there are pairs of name and port, in one write.
 fn configure(environment: &TestEnvironment, configured: &[(String, u16)]) {
     environment.add("iqn.2020-01.com.example:first", "127.0.0.1", 9);
@@ -87,7 +90,12 @@ const SECRET: &str = "SOMECHAPSECRET";
 
 /// Re-IPLs; whatever the outcome is, it comes in time, without a panic and without the secret.
 fn re_ipl(environment: &TestEnvironment) -> Output {
-    outcome(environment.start(&["--json", "--timeout", TIMEOUT, "-reipliscsiop"]))
+    re_ipl_within(environment, TIMEOUT)
+}
+
+/// As [`re_ipl`], with a time for one phase.
+fn re_ipl_within(environment: &TestEnvironment, timeout: &str) -> Output {
+    outcome(environment.start(&["--json", "--timeout", timeout, "-reipliscsiop"]))
 }
 
 fn outcome(mut running: Running) -> Output {
@@ -103,7 +111,11 @@ fn outcome(mut running: Running) -> Output {
 
 /// Re-IPLs the one target, which has to fail in the phase, and returns its report.
 fn failed(environment: &TestEnvironment, phase: &str) -> Value {
-    let output = re_ipl(environment).assert_status(4);
+    failed_within(environment, phase, TIMEOUT)
+}
+
+fn failed_within(environment: &TestEnvironment, phase: &str, timeout: &str) -> Value {
+    let output = re_ipl_within(environment, timeout).assert_status(4);
     let target = targets(&output.json())[0].clone();
     assert_failed(&target, phase);
     target
@@ -121,7 +133,11 @@ fn assert_failed(target: &Value, phase: &str) {
 
 /// Re-IPLs the one target, which has to connect, and returns its report.
 fn connected(environment: &TestEnvironment) -> Value {
-    let output = re_ipl(environment).assert_status(0);
+    connected_within(environment, TIMEOUT)
+}
+
+fn connected_within(environment: &TestEnvironment, timeout: &str) -> Value {
+    let output = re_ipl_within(environment, timeout).assert_status(0);
     let target = targets(&output.json())[0].clone();
     assert_eq!(target["status"], "CONNECTED", "{target:#}");
     assert_eq!(target["failure"], Value::Null, "{target:#}");

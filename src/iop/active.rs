@@ -283,8 +283,8 @@ mod in_seconds {
         duration: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        // To the microsecond: a longer tail says nothing.
-        let seconds = duration.map(|duration| (duration.as_secs_f64() * 1e6).round() / 1e6);
+        // To the millisecond: a longer tail says nothing.
+        let seconds = duration.map(|duration| (duration.as_secs_f64() * 1e3).round() / 1e3);
         seconds.serialize(serializer)
     }
 
@@ -331,6 +331,23 @@ mod tests {
                 hint: Some("Look.".to_owned()),
             }
         );
+    }
+
+    #[test]
+    fn timings_are_seconds_to_the_millisecond() {
+        let timings = Timings {
+            resolve: None,
+            connect: Some(Duration::from_micros(1_499)),
+            login: Some(Duration::from_micros(1_234_567)),
+            enumerate: Some(Duration::from_micros(400)),
+        };
+        let record = serde_json::to_value(&timings).unwrap();
+        assert_eq!(
+            record,
+            json!({"resolve": null, "connect": 0.001, "login": 1.235, "enumerate": 0.0})
+        );
+        let read: Timings = serde_json::from_value(record).unwrap();
+        assert_eq!(read.login, Some(Duration::from_millis(1235)));
     }
 
     #[test]

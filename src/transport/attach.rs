@@ -1,12 +1,15 @@
 //! Attaches one target of a re-IPL: opens a session, asks what the inquiry wants to know, logs out.
 
+use std::time::Duration;
+
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::initiator::open::{Clock, Opened, open_by};
 use super::initiator::{Completed, DataDirection, Execute, ExecuteError, Initiator, SessionLost};
 use super::{
-    Answer, AttachError, Attached, Attachment, Command, Deadlines, Inquiry, Login, Next, Step,
+    Answer, AttachError, Attached, Attachment, Command, Deadlines, Inquiry, Login, Next,
+    ReconnectTime, Step,
 };
 
 /// Attaches one target. Whatever it does, this ends within `deadlines.whole`.
@@ -36,10 +39,15 @@ where
     let clock = Clock::start(deadlines);
     let mut inquiry = attachment.inquiry;
     let (host, port, parameters) = (attachment.host, attachment.port, attachment.login);
+    if let Some(time) = attachment.not_before {
+        clock.wait_until(time).await?;
+    }
     let opened = open_by(&host, port, &parameters, &clock, observe.clone()).await?;
     observe(Step::LoggedIn);
     let (mut link, login) = Link::of(opened);
+    let logged_in = clock.elapsed();
     let asked = link.ask(&mut inquiry, deadlines, &clock).await;
+    let took = clock.elapsed().saturating_sub(logged_in);
     // A target that is silent, or does not keep to the protocol, is left without a logout.
     let in_touch = match &asked {
         Ok(()) => true,
@@ -51,10 +59,17 @@ where
     if in_touch && link.log_out(&clock).await {
         observe(Step::LoggedOut);
     }
+    // A session that is not over yet ends here, with its connection.
+    let reconnect = link.initiator.reconnect_time().unwrap_or_else(|| {
+        let time2wait = login.result.parameters.default_time2wait;
+        ReconnectTime(Instant::now() + Duration::from_secs(time2wait.into()))
+    });
     Ok(Attached {
         login,
         inquiry,
         interrupted: asked.err(),
+        asked: took,
+        reconnect,
     })
 }
 
@@ -168,7 +183,7 @@ fn answer(completed: Completed) -> Answer {
     }
 }
 
-fn timeout(after: std::time::Duration) -> AttachError {
+fn timeout(after: Duration) -> AttachError {
     AttachError::AnswerTimeout {
         after,
         last_received: None,

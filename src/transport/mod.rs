@@ -30,6 +30,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::Lun;
@@ -60,6 +61,7 @@ pub fn block_on<T>(job: impl Future<Output = T>) -> io::Result<T> {
 #[cfg(test)]
 pub(crate) fn block_on_paused<T>(test: impl Future<Output = T>) -> T {
     let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
         .enable_time()
         .start_paused(true)
         .build()
@@ -82,7 +84,13 @@ pub struct Attachment<I> {
     pub login: LoginParameters,
     /// What to ask once logged in.
     pub inquiry: I,
+    /// When the target may be connected to, where an earlier session with it has ended; its time begins before that wait.
+    pub not_before: Option<ReconnectTime>,
 }
+
+/// When a target may be connected to again: Time2Wait after the end of its session (RFC 7143 13.15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReconnectTime(Instant);
 
 /// How long the talk with one target may take.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +124,10 @@ pub struct Attached<I> {
     pub inquiry: I,
     /// Why the talk ended before the inquiry was done.
     pub interrupted: Option<AttachError>,
+    /// How long the inquiry took, to its end or its interruption.
+    pub asked: Duration,
+    /// When the target may be connected to again.
+    pub reconnect: ReconnectTime,
 }
 
 /// A login that came to a session.
@@ -125,6 +137,19 @@ pub struct Login {
     pub portal: SocketAddr,
     /// What was negotiated.
     pub result: LoginResult,
+    /// How long it took.
+    pub times: LoginTimes,
+}
+
+/// How long the phases before a session took; over all portals where the target redirected the login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoginTimes {
+    /// Finding the addresses of the host; none for an address.
+    pub resolve: Option<Duration>,
+    /// Opening the TCP connection.
+    pub connect: Duration,
+    /// The login phase.
+    pub login: Duration,
 }
 
 /// A SCSI command to send. It reads; nothing here writes to a device.

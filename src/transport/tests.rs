@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 use bytes::BytesMut;
@@ -68,6 +68,7 @@ fn attachment(port: u16, inquiry: NoInquiry) -> Attachment<NoInquiry> {
             offer: OperationalOffer::default(),
         },
         inquiry,
+        not_before: None,
     }
 }
 
@@ -253,4 +254,80 @@ fn a_departure_in_the_login_is_told() {
     let outcomes = attach_all(attachments, DEADLINES, Rc::new(observer)).unwrap();
     assert!(outcomes[0].is_ok());
     assert_eq!(*told.borrow(), [Departure::MissingPortalGroupTag]);
+}
+
+#[test]
+fn the_phases_of_a_login_are_measured() {
+    const WAIT: Duration = Duration::from_millis(30);
+
+    let slow_target = || {
+        serve(|request, stream| {
+            thread::sleep(WAIT);
+            let mut output = BytesMut::new();
+            let response = Pdu::LoginResponse(accepts(request));
+            Encoder::new().encode(&response, &mut output).unwrap();
+            stream.write_all(&output).unwrap();
+            // It answers no logout.
+            stream.shutdown(Shutdown::Write).unwrap();
+        })
+    };
+    let named = Attachment {
+        host: "localhost".to_owned(),
+        ..attachment(slow_target(), NoInquiry::IsDone)
+    };
+    let attachments = vec![attachment(slow_target(), NoInquiry::IsDone), named];
+    let began = std::time::Instant::now();
+    let outcomes = attach_all(attachments, DEADLINES, Rc::new(|_, _| {})).unwrap();
+    let took = began.elapsed();
+    let [by_address, by_name] = &outcomes[..] else {
+        panic!("two targets");
+    };
+    for outcome in [by_address, by_name] {
+        let attached = outcome.as_ref().unwrap();
+        let times = attached.login.times;
+        assert!(times.login >= WAIT, "{times:?}");
+        let parts = times.resolve.unwrap_or_default() + times.connect + times.login;
+        assert!(parts + attached.asked <= took, "{times:?} of {took:?}");
+    }
+    let resolve = |outcome: &Result<Attached<NoInquiry>, _>| {
+        let attached = outcome.as_ref().ok().unwrap();
+        attached.login.times.resolve
+    };
+    assert_eq!(resolve(by_address), None);
+    assert!(resolve(by_name).is_some_and(|resolve| resolve > Duration::ZERO));
+}
+
+#[test]
+fn an_attachment_waits_until_the_target_may_be_connected_to() {
+    let port = closed_port();
+    for (wait, is_tried) in [(7, true), (20, false)] {
+        let (elapsed, outcome, steps) = block_on_paused(async {
+            let began = Instant::now();
+            let steps = Rc::new(Cell::new(0));
+            let counted = Rc::clone(&steps);
+            let observe = move |step: Step<'_>| {
+                if let Step::Connecting(_) = step {
+                    counted.set(counted.get() + 1);
+                }
+            };
+            let attachment = Attachment {
+                not_before: Some(ReconnectTime(began + Duration::from_secs(wait))),
+                ..attachment(port, NoInquiry::IsDone)
+            };
+            let outcome = attach::attach(attachment, DEADLINES, observe).await;
+            (began.elapsed(), outcome, steps.get())
+        });
+        let error = outcome.err().unwrap();
+        match is_tried {
+            true => {
+                assert!(elapsed >= Duration::from_secs(wait), "{elapsed:?}");
+                assert_eq!(steps, 1);
+            }
+            // It would not be over within the whole, so it is not waited for.
+            false => {
+                assert_eq!((elapsed, steps), (Duration::ZERO, 0));
+                assert!(matches!(error, AttachError::GivenUp { .. }), "{error:?}");
+            }
+        }
+    }
 }

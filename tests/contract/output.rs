@@ -197,6 +197,14 @@ fn a_connected_target_has_every_key_of_the_contract() {
     ] {
         assert!(session.contains(&key), "no {key} in {session:?}");
     }
+    let timings = &target["session"]["timings"];
+    assert_eq!(keys(timings), ["connect", "enumerate", "login", "resolve"]);
+    for phase in ["connect", "enumerate", "login"] {
+        assert!(timings[phase].is_f64(), "{timings}");
+    }
+    assert_eq!(timings["resolve"], Value::Null, "an address is no name");
+    let dump = environment.run(&["--json", "-dumptargets"]).json();
+    assert_eq!(targets(&dump)[0]["session"]["timings"], *timings);
     assert_eq!(
         keys(&target["libraries"][0]),
         [

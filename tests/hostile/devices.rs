@@ -4,9 +4,12 @@ use super::target::{
     INQUIRY, NAME, READ_ELEMENT_STATUS, REPORT_LUNS, Reply, Target, check, element_status, good,
     inquiry, library, luns, page, status,
 };
-use super::{attached, configure, connected, failed, re_ipl, words};
+use super::{
+    TIMEOUT_WITH_TIME2WAIT, attached, configure, connected, connected_within, failed,
+    failed_within, re_ipl, words,
+};
 use crate::common::{TestEnvironment, targets, text};
-use iscsiswiconfig::iscsi::pdu::ScsiCommand;
+use iscsiswiconfig::iscsi::pdu::{Pdu, Residual, ScsiCommand};
 
 const BUSY: u8 = 0x08;
 const TASK_SET_FULL: u8 = 0x28;
@@ -88,7 +91,7 @@ fn a_question_that_a_device_never_answers_costs_that_answer_alone() {
             }
         }
     });
-    let report = connected(&attached(&target));
+    let report = connected_within(&attached(&target), TIMEOUT_WITH_TIME2WAIT);
     assert!(problems(&report).contains("did not answer"), "{report:#}");
     let library = &report["libraries"][0];
     assert_eq!(library["drives"][0]["serial"], "1068000001");
@@ -109,7 +112,7 @@ fn a_question_at_which_the_target_drops_the_connection_is_left_out_of_the_next()
                 peer.answer(&command, library(&command))?;
             }
         });
-        let report = connected(&attached(&target));
+        let report = connected_within(&attached(&target), TIMEOUT_WITH_TIME2WAIT);
         assert_eq!(target.connections(), 2);
         assert!(
             problems(&report).contains("connection was lost"),
@@ -140,9 +143,69 @@ fn a_target_that_drops_every_connection_has_two() {
             peer.answer(&command, library(&command))?;
         }
     });
-    let words = words(&failed(&attached(&target), "enumerate"));
+    let words = words(&failed_within(
+        &attached(&target),
+        "enumerate",
+        TIMEOUT_WITH_TIME2WAIT,
+    ));
     assert!(words.contains("connection was lost"), "{words}");
     assert_eq!(target.connections(), 2);
+}
+
+#[test]
+fn a_second_session_waits_for_time2wait_and_comes_to_nothing_where_that_is_too_long() {
+    let target = Target::start(|peer| {
+        let text = super::target::OPERATIONAL.replace("Time2Wait=2", "Time2Wait=3");
+        peer.log_in_with(&text)?;
+        loop {
+            let command = peer.command()?;
+            if command.cdb[0] == READ_ELEMENT_STATUS {
+                return Ok(());
+            }
+            peer.answer(&command, library(&command))?;
+        }
+    });
+    // The whole of the target may take two seconds.
+    let words = words(&failed(&attached(&target), "enumerate"));
+    assert!(words.contains("connection was lost"), "{words}");
+    assert_eq!(target.connections(), 1);
+}
+
+#[test]
+fn a_residual_that_contradicts_the_data_and_sense_without_its_length_are_told() {
+    let target = Target::start(|peer| {
+        peer.log_in()?;
+        let mut is_first = true;
+        loop {
+            let command = peer.command()?;
+            let mut reply = match command.cdb[0] {
+                0 if std::mem::take(&mut is_first) => check(6, 0x29, 0),
+                _ => library(&command),
+            };
+            reply
+                .data
+                .truncate(command.expected_data_transfer_length as usize);
+            let mut response = peer.response(&command, &reply);
+            response.residual = Residual::None;
+            response.data = reply.sense.clone().into();
+            if !reply.data.is_empty() {
+                let data = peer.data_in(&command, reply.data);
+                peer.send(&Pdu::DataIn(data))?;
+            }
+            peer.send(&Pdu::ScsiResponse(response))?;
+        }
+    });
+    let report = connected(&attached(&target));
+    let library = &report["libraries"][0];
+    assert_eq!(library["serial"], "0000078A12340401");
+    assert_eq!(library["drives"][0]["volume"], "AB0001L5");
+    let problems = report["problems"].to_string();
+    for told in [
+        "reports a residual of 0 bytes",
+        "sense data without its length",
+    ] {
+        assert_eq!(problems.matches(told).count(), 1, "{told}: {report:#}");
+    }
 }
 
 #[test]

@@ -180,7 +180,8 @@ fn note_departures(
 }
 
 /// Logs in once more to the targets whose session ended at a question that they can be described without, and asks what
-/// is left. What a target can be talked to at all is over after the same time as without that.
+/// is left, Time2Wait after the end of the first session. What a target can be talked to at all is over after the same time as
+/// without that.
 fn ask_again(
     attached: &mut [AttachOutcome],
     login: impl Fn(usize) -> Option<Attachment<EnumerationInquiry>>,
@@ -194,6 +195,7 @@ fn ask_again(
         let Ok(Attached {
             inquiry,
             interrupted: Some(error),
+            reconnect,
             ..
         }) = outcome
         else {
@@ -206,6 +208,7 @@ fn ask_again(
         }
         if let Some(mut attachment) = login(index) {
             std::mem::swap(&mut attachment.inquiry, inquiry);
+            attachment.not_before = Some(*reconnect);
             attachments.push(attachment);
             indexes.push(index);
             whole = whole.min(left);
@@ -225,8 +228,10 @@ fn ask_again(
     let again = transport::attach_all(attachments, deadlines, observer)?;
     for (index, outcome) in indexes.into_iter().zip(again) {
         // Where there is no second session, why the first ended is what counts.
-        if let (Ok(_), Some(first)) = (&outcome, attached.get_mut(index)) {
-            *first = outcome;
+        if let (Ok(mut second), Some(first)) = (outcome, attached.get_mut(index)) {
+            let before = first.as_ref().map_or(Duration::ZERO, |first| first.asked);
+            second.asked = second.asked.saturating_add(before);
+            *first = Ok(second);
         }
     }
     Ok(())
@@ -284,6 +289,7 @@ fn attachment(
         port: identity.target_port.number(),
         login: login_parameters(target, store, generated, &settings.chap_algorithms)?,
         inquiry: EnumerationInquiry::new(settings.timeout),
+        not_before: None,
     })
 }
 
@@ -445,7 +451,8 @@ fn outcome(
         Some(error) => Err(failure::of_attach(&error, target)),
         None => attached.inquiry.finish().map_err(failure::of_enumeration),
     };
-    (Some(session_report(&attached.login)), inventory)
+    let session = session_report(&attached.login, attached.asked);
+    (Some(session), inventory)
 }
 
 /// Returns the report of a target of which nothing is known yet.
@@ -469,7 +476,7 @@ fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport 
     }
 }
 
-fn session_report(login: &transport::Login) -> SessionReport {
+fn session_report(login: &transport::Login, asked: Duration) -> SessionReport {
     let result = &login.result;
     let parameters = &result.parameters;
     SessionReport {
@@ -490,7 +497,12 @@ fn session_report(login: &transport::Login) -> SessionReport {
         error_recovery_level: parameters.error_recovery_level,
         target_alias: result.target_alias.as_deref().map(failure::printable),
         target_portal_group_tag: result.target_portal_group_tag,
-        timings: Timings::default(),
+        timings: Timings {
+            resolve: login.times.resolve,
+            connect: Some(login.times.connect),
+            login: Some(login.times.login),
+            enumerate: Some(asked),
+        },
         keys: result.keys.iter().map(negotiated_key).collect(),
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod unit;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ use crate::iscsi::name::IscsiName;
 use crate::scsi::command::Inquiry;
 use crate::scsi::data::vpd::{self, VpdPage};
 use crate::scsi::{Command, Lun};
-use crate::transport::initiator::{Initiator, open};
+use crate::transport::initiator::{Initiator, open, reopen};
 use crate::transport::{AttachError, Deadlines, Step};
 use unit::{AnswerDeadlines, Unit, UnitError};
 
@@ -274,6 +275,7 @@ impl Located {
             settings: settings.clone(),
             observer,
             report: Box::new(report.clone()),
+            last: RefCell::new(None),
         };
         let initiator = contact.connect().await?;
         Ok(Session {
@@ -292,29 +294,31 @@ struct Contact {
     settings: JobSettings,
     observer: Rc<JobObserver>,
     report: Box<TargetReport>,
+    /// The last session.
+    last: RefCell<Option<Initiator>>,
 }
 
 impl Contact {
+    /// Logs in; after an earlier session when that is over and Time2Wait has passed.
     async fn connect(&self) -> Result<Initiator, JobError> {
         let observer = Rc::clone(&self.observer);
         let name = self.name.clone();
         let deadlines = Deadlines::of_phase(self.settings.timeout);
-        let opened = open(
-            &self.host,
-            self.port,
-            &self.parameters,
-            deadlines,
-            move |step| {
-                observer(&name, step);
-            },
-        )
-        .await
-        .map_err(|cause| JobError::Attach {
+        let observe = move |step: Step<'_>| observer(&name, step);
+        let (host, login) = (&self.host, &self.parameters);
+        let last = self.last.take();
+        let opened = match &last {
+            None => open(host, self.port, login, deadlines, observe).await,
+            Some(last) => reopen(last, host, self.port, login, deadlines, observe).await,
+        };
+        let opened = opened.map_err(|cause| JobError::Attach {
             target: self.name.clone(),
             configured: self.report.clone(),
             cause,
         })?;
-        Ok(opened.spawn())
+        let initiator = opened.spawn();
+        self.last.replace(Some(initiator.clone()));
+        Ok(initiator)
     }
 }
 

@@ -108,7 +108,8 @@ where
             Ok(never) => match never {},
             Err(lost) => lost,
         };
-        let _ = self.shared.time2wait.set(self.session.time2wait());
+        let ended = (Instant::now(), self.session.time2wait());
+        let _ = self.shared.ended.set(ended);
         let _ = self.shared.lost.set(lost.clone());
         lost
     }

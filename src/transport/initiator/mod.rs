@@ -48,8 +48,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 
-use super::ConnectionError;
+use super::{ConnectionError, ReconnectTime};
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::Lun;
 use crate::iscsi::initiator::{SessionError, SubmitError, Task, Transfer};
@@ -61,7 +62,7 @@ use crate::iscsi::pdu::{
 use crate::iscsi::text::{TextError, TextPairs};
 
 pub use driver::Driver;
-pub use open::{Opened, log_in, open};
+pub use open::{Opened, log_in, open, reopen};
 
 /// The most commands of a session that are outstanding at a time, sent or waiting for the target's command window.
 pub const MAX_OUTSTANDING: usize = 1024;
@@ -304,7 +305,8 @@ struct Shared {
     next_id: AtomicU64,
     places: Arc<Semaphore>,
     lost: OnceLock<SessionLost>,
-    time2wait: OnceLock<Duration>,
+    /// When the session ended, and Time2Wait.
+    ended: OnceLock<(Instant, Duration)>,
 }
 
 impl Shared {
@@ -313,7 +315,7 @@ impl Shared {
             next_id: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(MAX_OUTSTANDING)),
             lost: OnceLock::new(),
-            time2wait: OnceLock::new(),
+            ended: OnceLock::new(),
         })
     }
 
@@ -426,7 +428,18 @@ impl Initiator {
     /// Returns how long to wait before the next login after the session has ended (Time2Wait, 13.15); `None` while it goes on.
     #[must_use]
     pub fn time2wait(&self) -> Option<Duration> {
-        self.shared.time2wait.get().copied()
+        self.shared.ended.get().map(|(_, time2wait)| *time2wait)
+    }
+
+    /// Returns when the target may be connected to again; `None` while the session goes on.
+    pub(in crate::transport) fn reconnect_time(&self) -> Option<ReconnectTime> {
+        let (ended, time2wait) = self.shared.ended.get()?;
+        Some(ReconnectTime(*ended + *time2wait))
+    }
+
+    /// Waits for the end of the session.
+    pub(in crate::transport) async fn ended(&self) {
+        self.requests.closed().await;
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, SessionLost> {

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Driver, Initiator};
 use crate::iscsi::initiator::{Session, TimerSettings};
 use crate::iscsi::login::{self, LoginParameters, LoginResult, LoginStep, TargetAddress};
 use crate::iscsi::pdu::Pdu;
 use crate::transport::connection::Connection;
-use crate::transport::{AttachError, ConnectionError, Deadlines, Login, Phase, Step};
+use crate::transport::{
+    AttachError, ConnectionError, Deadlines, Login, LoginTimes, Phase, ReconnectTime, Step,
+};
 
 /// How often a target may redirect a login before it is given up.
 const MAX_REDIRECTIONS: usize = 4;
@@ -60,6 +62,24 @@ pub async fn open<O: Fn(Step<'_>)>(
     open_by(host, port, login, &Clock::start(deadlines), observe).await
 }
 
+/// As [`open`], after a session with the same target has ended: waits until that session is over, and then Time2Wait. The wait
+/// counts as a part of `deadlines.whole`; a Time2Wait that is longer is not waited for.
+///
+/// # Errors
+/// As [`open`]; [`AttachError::GivenUp`] when the target may not be connected to in time.
+pub async fn reopen<O: Fn(Step<'_>)>(
+    ended: &Initiator,
+    host: &str,
+    port: u16,
+    login: &LoginParameters,
+    deadlines: Deadlines,
+    observe: O,
+) -> Result<Opened<TcpStream, O>, AttachError> {
+    let clock = Clock::start(deadlines);
+    clock.wait_for_reconnect(ended).await?;
+    open_by(host, port, login, &clock, observe).await
+}
+
 pub(in crate::transport) async fn open_by<O: Fn(Step<'_>)>(
     host: &str,
     port: u16,
@@ -67,17 +87,24 @@ pub(in crate::transport) async fn open_by<O: Fn(Step<'_>)>(
     clock: &Clock,
     observe: O,
 ) -> Result<Opened<TcpStream, O>, AttachError> {
-    let mut outcome = connect_and_log_in(host, port, login, clock, &observe).await?;
+    let mut times = LoginTimes::default();
+    let mut outcome = connect_and_log_in(host, port, login, clock, &mut times, &observe).await?;
     let mut redirections = 0_usize;
     loop {
         match outcome {
-            Outcome::LoggedIn(connection, login) => {
-                let session = session(&login.result, clock.deadlines);
+            Outcome::LoggedIn(connection, portal, result) => {
+                let session = session(&result, clock.deadlines);
                 let (initiator, driver) = Driver::new(*connection, session, observe);
+                let result = *result;
+                let login = Login {
+                    portal,
+                    result,
+                    times,
+                };
                 return Ok(Opened {
                     initiator,
                     driver,
-                    login: *login,
+                    login,
                 });
             }
             Outcome::Redirect(_) if redirections == MAX_REDIRECTIONS => {
@@ -85,7 +112,7 @@ pub(in crate::transport) async fn open_by<O: Fn(Step<'_>)>(
             }
             Outcome::Redirect(addresses) => {
                 redirections = redirections.saturating_add(1);
-                outcome = follow(addresses, login, clock, &observe).await?;
+                outcome = follow(addresses, login, clock, &mut times, &observe).await?;
             }
         }
     }
@@ -96,6 +123,7 @@ async fn follow(
     addresses: Vec<TargetAddress>,
     login: &LoginParameters,
     clock: &Clock,
+    times: &mut LoginTimes,
     observe: &impl Fn(Step<'_>),
 ) -> Result<Outcome, AttachError> {
     let mut addresses = VecDeque::from(addresses);
@@ -104,7 +132,7 @@ async fn follow(
             host: &to.host,
             port: to.port,
         });
-        match connect_and_log_in(&to.host, to.port, login, clock, observe).await {
+        match connect_and_log_in(&to.host, to.port, login, clock, times, observe).await {
             Ok(outcome) => return Ok(outcome),
             Err(source) if addresses.is_empty() || clock.is_over() => {
                 let source = Box::new(source);
@@ -197,6 +225,38 @@ impl Clock {
         phase.map_or_else(|| self.end(), |phase| phase.min(self.end()))
     }
 
+    /// Waits until a target may be connected to again.
+    ///
+    /// # Errors
+    /// [`AttachError::GivenUp`] at once when that is not before the end.
+    pub(in crate::transport) async fn wait_until(
+        &self,
+        ReconnectTime(time): ReconnectTime,
+    ) -> Result<(), AttachError> {
+        if time >= self.end() {
+            return Err(self.given_up());
+        }
+        sleep_until(time).await;
+        Ok(())
+    }
+
+    /// Waits for the end of a session, and then until its target may be connected to again.
+    async fn wait_for_reconnect(&self, session: &Initiator) -> Result<(), AttachError> {
+        let ended = timeout_at(self.end(), session.ended()).await;
+        ended.map_err(|_| self.given_up())?;
+        match session.reconnect_time() {
+            Some(time) => self.wait_until(time).await,
+            None => Ok(()),
+        }
+    }
+
+    fn given_up(&self) -> AttachError {
+        AttachError::GivenUp {
+            during: Phase::Connect,
+            after: self.deadlines.whole,
+        }
+    }
+
     /// Returns the error of a phase that was not over in time: the target's as a whole when that was what ran out.
     pub(in crate::transport) fn expired(
         &self,
@@ -215,7 +275,7 @@ impl Clock {
 
 /// What connecting and logging in at one address comes to.
 enum Outcome {
-    LoggedIn(Box<Connection<TcpStream>>, Box<Login>),
+    LoggedIn(Box<Connection<TcpStream>>, SocketAddr, Box<LoginResult>),
     Redirect(Vec<TargetAddress>),
 }
 
@@ -224,24 +284,36 @@ async fn connect_and_log_in(
     port: u16,
     parameters: &LoginParameters,
     clock: &Clock,
+    times: &mut LoginTimes,
     observe: &impl Fn(Step<'_>),
 ) -> Result<Outcome, AttachError> {
-    let addresses = resolve(host, port, clock, observe).await?;
-    let (portal, stream) = connect(&addresses, clock, observe).await?;
+    let since = |began: Duration| clock.elapsed().saturating_sub(began);
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => {
+            let began = clock.elapsed();
+            let resolved = resolve(host, port, clock, observe).await;
+            let took = times.resolve.unwrap_or_default();
+            times.resolve = Some(took.saturating_add(since(began)));
+            resolved?
+        }
+    };
+    let began = clock.elapsed();
+    let connected = connect(&addresses, clock, observe).await;
+    times.connect = times.connect.saturating_add(since(began));
+    let (portal, stream) = connected?;
     // A flight goes out in one write; waiting for more to send would only delay it.
     stream
         .set_nodelay(true)
         .map_err(|error| AttachError::LoginConnection(error.into()))?;
     observe(Step::LoggingIn);
-    Ok(
-        match exchange_login(stream, parameters, clock, observe).await? {
-            LoginOutcome::LoggedIn(connection, result) => {
-                let result = *result;
-                Outcome::LoggedIn(connection, Box::new(Login { portal, result }))
-            }
-            LoginOutcome::Redirect(addresses) => Outcome::Redirect(addresses),
-        },
-    )
+    let began = clock.elapsed();
+    let exchanged = exchange_login(stream, parameters, clock, observe).await;
+    times.login = times.login.saturating_add(since(began));
+    Ok(match exchanged? {
+        LoginOutcome::LoggedIn(connection, result) => Outcome::LoggedIn(connection, portal, result),
+        LoginOutcome::Redirect(addresses) => Outcome::Redirect(addresses),
+    })
 }
 
 async fn resolve(
@@ -250,9 +322,6 @@ async fn resolve(
     clock: &Clock,
     observe: &impl Fn(Step<'_>),
 ) -> Result<Vec<SocketAddr>, AttachError> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
     observe(Step::Resolving);
     let failed = |source| AttachError::Resolve {
         host: host.to_owned(),

@@ -20,13 +20,14 @@ use crate::iscsi::pdu::{
     ScsiCommand, ScsiResponse, Stage, TaskManagementResponse, TextResponse,
 };
 use crate::transport::connection::Connection;
-use crate::transport::{AttachError, Deadlines, Step};
+use crate::transport::{AttachError, Deadlines, Phase, Step};
 
 const PHASE: Duration = Duration::from_secs(10);
 
 /// Runs a test on a clock that stands still while anybody has something to do.
 fn run(test: impl Future<Output = ()>) {
     let runtime = Builder::new_current_thread()
+        .enable_io()
         .enable_time()
         .start_paused(true)
         .build()
@@ -705,5 +706,67 @@ fn a_peer_that_closes_or_is_silent_says_how_far_it_came() {
             login_error(b"", true).await,
             AttachError::LoginTimeout { after, last_received: None } if after == PHASE
         ));
+    });
+}
+
+#[test]
+fn a_lost_session_is_opened_again_when_it_is_over_and_time2wait_has_passed() {
+    run(async {
+        let mut session = session(8, deadlines()).await;
+        let message = AsyncMessage {
+            lun: Lun::default(),
+            stat_sn: session.target.take_stat_sn(),
+            exp_cmd_sn: CmdSn(1),
+            max_cmd_sn: CmdSn(8),
+            async_event: AsyncEvent::LOGOUT_REQUEST,
+            async_vcode: 0,
+            parameter1: 0,
+            parameter2: 0,
+            parameter3: 5,
+            data: Bytes::new(),
+        };
+        session.target.send(Pdu::AsyncMessage(message)).await;
+        let began = Instant::now();
+        let connecting: Rc<RefCell<Option<Duration>>> = Rc::default();
+        let told = Rc::clone(&connecting);
+        let observe = move |step: Step<'_>| {
+            if let Step::Connecting(_) = step {
+                told.replace(Some(began.elapsed()));
+            }
+        };
+        let ended = session.initiator.clone();
+        let reopened = spawn_local(async move {
+            // Nobody listens at port 0: what counts is when it is tried.
+            reopen(&ended, "127.0.0.1", 0, &parameters(), deadlines(), observe).await
+        });
+        sleep(Duration::from_secs(4)).await;
+        assert_eq!(*connecting.borrow(), None, "the old session goes on");
+        session.target.answer_logout().await;
+        assert!(reopened.await.unwrap().is_err());
+        // The target named a Time2Wait of three seconds in its answer.
+        assert_eq!(*connecting.borrow(), Some(Duration::from_secs(4 + 3)));
+    });
+}
+
+#[test]
+fn a_session_that_may_not_be_opened_again_in_time_is_given_up_at_once() {
+    run(async {
+        let Session {
+            initiator, target, ..
+        } = session(8, deadlines()).await;
+        drop(target);
+        initiator.ended().await;
+        let began = Instant::now();
+        // Time2Wait is two seconds.
+        let short = Deadlines::of_phase(Duration::from_millis(500));
+        let outcome = reopen(&initiator, "127.0.0.1", 0, &parameters(), short, |_| {}).await;
+        assert!(matches!(
+            outcome.err().unwrap(),
+            AttachError::GivenUp {
+                during: Phase::Connect,
+                ..
+            }
+        ));
+        assert_eq!(began.elapsed(), Duration::ZERO);
     });
 }
