@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --volume-id)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --volume-id | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -40,7 +40,7 @@ _iscsiswiconfig() {
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
             *)
                 case "$command $word" in
-                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' tape' | 'tape write' | 'tape read' | 'tape list' | 'tape initialize' | 'tape status' | 'tape rewind' | 'tape erase' | ' library' | 'library mount' | 'library unmount' | 'library move' | 'library export' | 'library import' | 'library inventory' | ' mtx' | ' generate') command+=${command:+ }$word ;;
+                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' tape' | 'tape write' | 'tape read' | 'tape list' | 'tape initialize' | 'tape status' | 'tape rewind' | 'tape erase' | ' library' | 'library mount' | 'library unmount' | 'library move' | 'library export' | 'library import' | 'library inventory' | ' mtx' | ' d-mode' | ' generate') command+=${command:+ }$word ;;
                 esac
                 ;;
         esac
@@ -70,11 +70,12 @@ _iscsiswiconfig() {
         --release) candidates=(7.2 7.3 7.4 7.5 7.6) ;;
         --keystore-size) candidates=(4096 64KiB) ;;
         --block-size) candidates=(64KiB 256KiB 1MiB) ;;
+        --power) candidates=(9 10 11) ;;
         ?*) return ;;
         '')
             local parameters=()
             case ${command:-$option} in
-                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition tape library mtx generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
+                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition tape library mtx d-mode generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
                 'demo') candidates=(--timeout --chap-algorithms --quiet --verbose --help) ;;
                 'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --json --timeout --chap-algorithms --quiet --verbose --help) ;;
                 'show') candidates=(--state-dir --keystore-dir --json --quiet --help) ;;
@@ -100,6 +101,7 @@ _iscsiswiconfig() {
                 'library import') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'library inventory') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'mtx') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'generate') candidates=(man bash zsh fish --help) ;;
                 -dumpinitiators) parameters=() ;;
                 -dumptargets) parameters=() ;;

@@ -21,7 +21,7 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --volume-id
+            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --volume-id --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
@@ -30,7 +30,7 @@ function __iscsiswiconfig_candidates
                 test -z "$option"; and set option $word
             case '*'
                 switch "$command $word"
-                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' generate'
+                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' d-mode' ' generate'
                         set command (string trim -- "$command $word")
                 end
         end
@@ -85,6 +85,10 @@ function __iscsiswiconfig_candidates
             echo 64KiB
             echo 256KiB
             echo 1MiB
+        case --power
+            echo 9
+            echo 10
+            echo 11
         case ''
             set -l parameters
             switch "$command$option"
@@ -110,6 +114,7 @@ function __iscsiswiconfig_candidates
                     echo tape\t'Write, read and look at the tapes of a library'
                     echo library\t'Show the tape libraries, or move their cartridges'
                     echo mtx\t'Answer as mtx does, for the changer scripts of backup programs'
+                    echo d-mode\t'Check what a D-mode IPL from the VTL demands, and show what the HMC is to be given'
                     echo generate\t'Print the man page or a completion script'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -414,6 +419,28 @@ function __iscsiswiconfig_candidates
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'mtx'
+                    echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'd-mode'
+                    echo --release\t'Release of IBM i, 7.2 to 7.6 [default: that of the partition]'
+                    echo --technology-refresh\t'Technology refresh of the release, 0 for its base'
+                    echo --power\t'Generation of the Power system: 9, 10 or 11'
+                    echo --firmware\t'Level of its firmware, such as FW1060'
+                    echo --managed-system\t'Managed system, as the HMC names it'
+                    echo --partition\t'Partition, as the HMC names it'
+                    echo --ip\t'IPv4 address of the partition while it IPLs'
+                    echo --gateway\t'IPv4 address of its gateway'
+                    echo --netmask\t'Its subnet mask'
+                    echo --vlan\t'Its VLAN, 1 to 4094; chsysstate has no option for it'
+                    echo --mount\t'Bring this volume into a drive of this library first'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'

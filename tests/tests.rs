@@ -21,6 +21,8 @@ mod completions;
 mod conformance;
 /// What the contract promises: grammar, values, state, options, output and exit statuses.
 mod contract;
+/// `d-mode` against a library that `vtl` serves.
+mod d_mode;
 /// Every example of the IBM document, pasted.
 mod documented;
 /// The files under man/ and completions/ are what the code generates.

@@ -161,8 +161,9 @@ pub(super) fn host_option_words(option: &Arg) -> Vec<String> {
 /// Returns what stands for the value of a host option, or of a command's argument.
 pub(super) fn value_name(option: &Arg) -> Option<String> {
     let takes_value = option.get_action().takes_values();
-    let name = option.get_value_names().and_then(|names| names.first());
-    name.filter(|_| takes_value).map(ToString::to_string)
+    let names = option.get_value_names().filter(|_| takes_value)?;
+    let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 /// Returns the options of a command that are its own, in the order of the definition.

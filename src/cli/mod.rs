@@ -34,8 +34,9 @@ use zeroize::Zeroizing;
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
-    ApplyOptions, Artifact, HostCommand, HostOptions, LibraryAction, LibraryOptions, MtxOptions,
-    NameKind, PartitionCommand, PartitionFile, PartitionSettings, Unmounted, VtlOptions,
+    ApplyOptions, Artifact, DModeOptions, HostCommand, HostOptions, LibraryAction, LibraryOptions,
+    MtxOptions, NameKind, PartitionCommand, PartitionFile, PartitionSettings, Unmounted,
+    VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use shell::quote;

@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod configured;
+mod d_mode;
 mod demo;
 mod descriptors;
 mod host;
@@ -95,6 +96,9 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         }
         Request::Host(HostCommand::Library(options)) => {
             library::run(&options, &line.host, terminal)?;
+        }
+        Request::Host(HostCommand::DMode(options)) => {
+            return d_mode::run(&options, &line.host, terminal);
         }
         Request::Host(HostCommand::Mtx(options)) => mtx::run(&options, &line.host, terminal)?,
         Request::Macro(mut invocation) => {

@@ -5,6 +5,7 @@
 //! | [`active`] | what a re-IPL found, as plain data |
 //! | [`cause`] | why a target failed, as plain data |
 //! | [`config`] | the configured targets and the staged one, the partition, and the rules for editing them |
+//! | [`d_mode`] | what a D-mode IPL from the VTL demands, and what the HMC is to be given |
 //! | [`devices`] | from what the logical units answered to libraries and drives with their IBM i names |
 //! | [`ipl`] | the re-IPL: connects to every configured target, names the devices, records the outcome |
 //! | [`job`] | using a device in a session of its own |
@@ -18,6 +19,7 @@
 pub mod active;
 pub mod cause;
 pub mod config;
+pub mod d_mode;
 pub mod devices;
 pub mod ipl;
 pub mod job;

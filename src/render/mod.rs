@@ -5,10 +5,12 @@
 //! | [`words`] | the one table from a cause to its code, sentence and next step |
 //! | [`text`] | the active configuration in the manner of a 5250 display |
 //! | [`configured`] | what `show` and `apply` print |
+//! | [`d_mode`] | what `d-mode` prints |
 //! | [`library`] | the elements of tape libraries, as text and JSON |
 //! | [`json`] | the documents of `--json` |
 
 pub mod configured;
+pub mod d_mode;
 pub mod json;
 pub mod library;
 pub mod text;

@@ -192,7 +192,7 @@ impl Page {
         self.indented(2, label, value);
     }
 
-    fn indented(&mut self, indent: usize, label: &str, value: impl ToString) {
+    pub(crate) fn indented(&mut self, indent: usize, label: &str, value: impl ToString) {
         let mut line = format!("{:indent$}{label} ", "");
         while line.len() < COLON {
             // The dots of all lines stand below each other.

@@ -21,7 +21,7 @@ pub mod listener;
 pub mod stream;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -67,6 +67,21 @@ pub(crate) fn block_on_paused<T>(test: impl Future<Output = T>) -> T {
         .build()
         .unwrap();
     LocalSet::new().block_on(&runtime, test)
+}
+
+/// Returns the addresses of a host, in the order of the name service.
+///
+/// # Errors
+/// The name service's, or that it did not answer in time.
+pub async fn addresses(host: &str, timeout: Duration) -> io::Result<Vec<IpAddr>> {
+    let looked_up = tokio::time::timeout(timeout, tokio::net::lookup_host((host, 0))).await;
+    match looked_up {
+        Ok(addresses) => Ok(addresses?.map(|address| address.ip()).collect()),
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no answer within {} s", timeout.as_secs_f64()),
+        )),
+    }
 }
 
 /// Waits, for code that names no runtime.

@@ -165,7 +165,7 @@ fn required(matches: &ArgMatches, name: &str) -> String {
     optional(matches, name).unwrap_or_default()
 }
 
-fn motion_timeout_of(matches: &ArgMatches) -> Duration {
+pub(super) fn motion_timeout_of(matches: &ArgMatches) -> Duration {
     matches
         .get_one("motion-timeout")
         .copied()

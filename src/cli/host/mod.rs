@@ -13,12 +13,14 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, ValueHint, value_pars
 use thiserror::Error;
 
 mod configured;
+mod d_mode;
 mod library;
 mod partition;
 mod tape;
 mod vtl;
 
 pub use configured::ApplyOptions;
+pub use d_mode::DModeOptions;
 pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
 pub use tape::{Cartridge, DEFAULT_BLOCK_SIZE, TapeAction, TapeOptions, TapeRead, TapeWrite};
@@ -81,6 +83,8 @@ pub enum HostCommand {
     Library(Box<LibraryOptions>),
     /// `mtx`: answers as mtx does.
     Mtx(MtxOptions),
+    /// `d-mode`: what a D-mode IPL from the VTL demands.
+    DMode(Box<DModeOptions>),
     /// `generate`: prints a file that packages install.
     Generate(Artifact),
     /// `complete`: prints configured names, one a line, for the completion scripts.
@@ -152,6 +156,7 @@ pub fn definition() -> Command {
         .subcommand(tape::command())
         .subcommand(library::command())
         .subcommand(library::mtx_command())
+        .subcommand(d_mode::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
 }
@@ -334,6 +339,7 @@ impl HostCommand {
                 matches,
             )))),
             "mtx" => Some(Self::Mtx(MtxOptions::from_matches(matches))),
+            "d-mode" => Some(Self::DMode(Box::new(DModeOptions::from_matches(matches)))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),
             _ => None,

@@ -212,6 +212,7 @@ codes! {
         OtherDevice = "other-device", "Another device answers where the last re-IPL found this one.";
         TargetUnreachable = "target-unreachable", "There is no session with the target of a device.";
         DeviceError = "device-error", "A device reported an error, or did not answer.";
+        AmbiguousTarget = "ambiguous-target", "More than one configured target fits.";
         NoSuchVolume = "no-such-volume", "The library has no such volume.";
         AmbiguousVolume = "ambiguous-volume", "Several volumes go by the name.";
         NoSuchElement = "no-such-element", "The library has no such element for a cartridge.";

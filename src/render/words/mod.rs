@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`code`] | the codes, each with its meaning in general; the man page lists them |
+//! | [`d_mode`] | what a D-mode IPL from the VTL demands |
 //! | [`failure`] | why a target failed |
 //! | [`login_status`] | the login statuses of RFC 7143 section 11.13.5 |
 //! | [`problem`] | what IBM i would stumble over at a device or a target |
@@ -10,6 +11,7 @@
 //! | [`warning`] | what is to be said beside a result |
 
 pub mod code;
+pub mod d_mode;
 pub mod error;
 pub mod failure;
 pub mod login_status;
