@@ -24,7 +24,7 @@
 //! iop       -> iscsi, scsi, storage, transport, values
 //! transport -> iscsi
 //! vtl       -> iscsi, scsi, storage, transport
-//! cli       -> values
+//! cli       -> values, vtl
 //! values    -> iscsi
 //! iscsi     -> scsi
 //! storage   -> values

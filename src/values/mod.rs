@@ -24,14 +24,16 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::iscsi::login::DEFAULT_PORT;
+
 /// A TCP port, 1 to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct Port(u16);
 
 impl Port {
-    /// The port that IANA assigned to iSCSI (RFC 7143 section 14), used when none is given.
-    pub const DEFAULT: Self = Self(3260);
+    /// [`DEFAULT_PORT`], used when none is given.
+    pub const DEFAULT: Self = Self(DEFAULT_PORT);
 
     /// Returns the port as a number.
     pub fn number(self) -> u16 {

@@ -83,13 +83,13 @@ impl LibraryConfiguration {
 }
 
 impl Default for LibraryConfiguration {
-    /// Two LTO-8 drives, 40 slots, 4 import/export elements, 10 cartridges of 1 GiB, 4 GiB of memory at most.
+    /// Two LTO-8 drives, 20 slots, 4 import/export elements, 10 cartridges of 1 GiB, 4 GiB of memory at most.
     fn default() -> Self {
         Self {
             serial: "78A1234".to_owned(),
             drives: 2,
             drive_type: DriveType::Lto8,
-            slots: 40,
+            slots: 20,
             import_export: 4,
             cartridges: Self::barcodes(DriveType::Lto8, 10),
             cartridge_size: 1 << 30,

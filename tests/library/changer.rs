@@ -36,12 +36,12 @@ fn elements_have_the_addresses_of_a_3584() {
         .send(CHANGER, &status_cdb(0, 0, 0xffff, 0xff_ffff))
         .data();
     let status = ElementStatus::decode(&data).unwrap();
-    assert_eq!(status.number_of_elements, 1 + 2 + 4 + 40);
+    assert_eq!(status.number_of_elements, 1 + 2 + 4 + 20);
     let ranges = [
         (ElementType::MediumTransport, 1, 1),
         (ElementType::DataTransfer, 257, 2),
         (ElementType::ImportExport, 769, 4),
-        (ElementType::Storage, 1025, 40),
+        (ElementType::Storage, 1025, 20),
     ];
     for (element_type, first, count) in ranges {
         let addresses: Vec<u16> = status
@@ -62,8 +62,8 @@ fn element_status_can_be_asked_in_parts() {
     assert_eq!(status.number_of_elements, 3);
     let header = desk.send(CHANGER, &status_cdb(2, 0, 0xffff, 8)).data();
     let status = ElementStatus::decode(&header).unwrap();
-    assert_eq!((header.len(), status.number_of_elements), (8, 40));
-    assert_eq!(status.needed_length(), 16 + 40 * 52);
+    assert_eq!((header.len(), status.number_of_elements), (8, 20));
+    assert_eq!(status.needed_length(), 16 + 20 * 52);
     let none = desk.send(CHANGER, &status_cdb(3, 1000, 1, 0xffff)).data();
     assert_eq!(none[..], [0; 8]);
     desk.send(CHANGER, &status_cdb(5, 0, 1, 8))

@@ -75,7 +75,7 @@ fn the_library_is_a_3584_403_with_its_drives_and_without_a_problem() {
         assert_eq!(three.vendor, "IBM");
         assert_eq!(three.product, "03584L32");
         assert_eq!(three.serial, "0000078A12340401");
-        assert_eq!(three.storage_elements, 40);
+        assert_eq!(three.storage_elements, 20);
         assert_eq!(three.import_export_elements, 4);
         assert_eq!(three.transport_elements, 1);
         let generation = drive_type.generation();

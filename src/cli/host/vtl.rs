@@ -8,7 +8,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use thiserror::Error;
 
 use super::with_host_options;
-use crate::values::Size;
+use crate::values::{Port, Size};
+use crate::vtl::{DriveType, LibraryConfiguration};
 
 /// What a virtual tape library is to be and where it is served; a default where nothing was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,16 +57,17 @@ pub struct VtlOptions {
 impl Default for VtlOptions {
     fn default() -> Self {
         let digests = || ["None", "CRC32C"].map(str::to_owned).to_vec();
+        let library = LibraryConfiguration::default();
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 3260)),
+            listen: SocketAddr::from(([127, 0, 0, 1], Port::DEFAULT.number())),
             target_name: "iqn.2026-11.internal.iscsiswiconfig:vtl".to_owned(),
-            serial: "78A1234".to_owned(),
-            drives: 2,
-            drive_type: "LTO8".to_owned(),
-            slots: 20,
-            import_export: 4,
-            cartridges: 10,
-            cartridge_size: 1 << 30,
+            serial: library.serial,
+            drives: library.drives,
+            drive_type: library.drive_type.name().to_owned(),
+            slots: library.slots,
+            import_export: library.import_export,
+            cartridges: library.cartridges.len().try_into().unwrap_or(u16::MAX),
+            cartridge_size: library.cartridge_size,
             write_protected: Vec::new(),
             media_dir: None,
             chap_name: None,
@@ -178,9 +180,7 @@ fn arguments() -> Vec<Arg> {
                 default.drive_type
             ),
         )
-        .value_parser(PossibleValuesParser::new([
-            "LTO5", "LTO6", "LTO7", "LTO8", "LTO9",
-        ]))
+        .value_parser(PossibleValuesParser::new(DriveType::ALL.map(DriveType::name)))
         .hide_possible_values(true),
         number("slots", "N", "Number of storage slots", default.slots),
         number(
