@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, anyhow};
-use zeroize::Zeroizing;
 
 use super::descriptors;
 use super::terminal::Terminal;
@@ -163,7 +162,7 @@ impl Vtl {
             ListenerSettings::new(anywhere, Subject::TargetName.iscsi_name(TARGET_NAME)?);
         settings.chap = Some(ChapCredentials {
             name: CHAP_NAME.to_owned(),
-            secret: Zeroizing::new(CHAP_SECRET.as_bytes().to_vec()),
+            secret: CHAP_SECRET.as_bytes().to_vec().into(),
         });
         let mut listener = Listener::bind(settings)?;
         listener.heed_signals()?;

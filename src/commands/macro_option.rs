@@ -1,7 +1,5 @@
 //! From a line of the macro to an operation, and from its outcome to what is printed.
 
-use zeroize::Zeroizing;
-
 use super::descriptors;
 use super::host::{chap_algorithms, open_store};
 use super::narrator::Narrator;
@@ -143,7 +141,7 @@ fn pieces(invocation: &Invocation) -> Vec<Piece> {
             };
             Some(Piece {
                 parameter,
-                text: Zeroizing::new(piece.to_string()),
+                text: piece.to_string().into(),
             })
         })
         .collect()

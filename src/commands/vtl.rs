@@ -5,7 +5,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::terminal::{Lines, Notes, Terminal};
 use super::{descriptors, host, secret_file};
@@ -17,6 +16,7 @@ use crate::iscsi::chap::ChapCredentials;
 use crate::iscsi::describe::describe;
 use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{Digest, SessionType};
+use crate::iscsi::secret::Secret;
 use crate::iscsi::target::LoginFailure;
 use crate::render::words::Code;
 use crate::transport::listener::{
@@ -25,9 +25,6 @@ use crate::transport::listener::{
 use crate::values::characters::escape;
 use crate::values::{Subject, ValueError};
 use crate::vtl::{self, Barcode, DriveType, Library, LibraryConfiguration, LibraryFaults, Media};
-
-/// The most bytes that the cartridges in memory take together.
-const MEMORY_LIMIT: u64 = 4 << 30;
 
 /// `vtl`; returns when it was interrupted.
 pub(super) fn run(
@@ -171,7 +168,7 @@ impl ChapSide {
             .check_piece(name)
             .map_err(|error| invalid_value(self.name_option, error))?;
         let secret = self.secret(file)?;
-        if secret.len() < 12 {
+        if secret.reveal().len() < 12 {
             terminal.warn(&Warning::ShortLibrarySecret {
                 of_target: self.of_target,
             });
@@ -183,7 +180,7 @@ impl ChapSide {
     }
 
     /// Reads a secret from its file, as it stands there but for one line end.
-    fn secret(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    fn secret(&self, path: &Path) -> Result<Secret<Vec<u8>>, CommandError> {
         let text = secret_file::read(path, self.secret)?;
         if text.is_empty() {
             return Err(invalid(self.file_option, "the file holds no secret"));
@@ -191,7 +188,7 @@ impl ChapSide {
         Subject::ChapSecret
             .check_piece(&text)
             .map_err(|error| invalid_value(self.file_option, error))?;
-        Ok(Zeroizing::new(text.as_bytes().to_vec()))
+        Ok(text.as_bytes().to_vec().into())
     }
 }
 
@@ -215,9 +212,7 @@ fn configuration(options: &VtlOptions) -> Result<LibraryConfiguration, CommandEr
         write_protected,
         media: match &options.media_dir {
             Some(directory) => Media::Directory(directory.clone()),
-            None => Media::InMemory {
-                limit: MEMORY_LIMIT,
-            },
+            None => LibraryConfiguration::default().media,
         },
         faults: LibraryFaults::default(),
     })
@@ -432,7 +427,7 @@ mod tests {
             let secret = TARGET_CHAP
                 .secret(&path)
                 .map_err(|error| format!("{:#}", error.error))?;
-            Ok::<_, String>(String::from_utf8(secret.to_vec()).unwrap())
+            Ok::<_, String>(String::from_utf8(secret.reveal().to_vec()).unwrap())
         };
         for text in [
             "Secret with blanks ",
@@ -479,9 +474,9 @@ mod tests {
         assert!(!shown.contains("SECRET"), "{shown}");
         let (initiator, own) = (settings.chap.unwrap(), settings.own_chap.unwrap());
         assert_eq!(initiator.name, "VTLUSER");
-        assert_eq!(*initiator.secret, b"SECRETFORVTL1");
+        assert_eq!(initiator.secret.reveal(), b"SECRETFORVTL1");
         assert_eq!(own.name, "TGTUSER");
-        assert_eq!(*own.secret, b"TARGETSECRET1234");
+        assert_eq!(own.secret.reveal(), b"TARGETSECRET1234");
 
         let one_way = with_secrets("SECRETFORVTL1", None).unwrap();
         assert!(one_way.chap.is_some() && one_way.own_chap.is_none());

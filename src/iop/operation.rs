@@ -3,12 +3,10 @@
 //! Front ends translate: the macro's command line, and whatever else speaks for the same partition. None of them has rules of
 //! its own, and nothing here has sentences for people.
 
-use std::fmt;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 mod configured;
 
@@ -23,6 +21,7 @@ use super::ipl::{self, ReIplError, Settings, chap_report};
 use super::store::{ActiveConfiguration, StateError, Store};
 use super::warning::Warning;
 use crate::iscsi::name::IscsiName;
+use crate::iscsi::secret::Secret;
 use crate::transport::Observer;
 use crate::values::{
     ChapName, ChapSecret, Form, HostName, KeystoreChoice, Port, Subject, ValueError,
@@ -92,21 +91,13 @@ pub enum Operation {
     ReIpl,
 }
 
-/// A piece of a staged parameter. It may be a secret, so `Debug` does not show it.
-#[derive(Clone, Serialize, Deserialize)]
+/// A piece of a staged parameter. It may be one of a CHAP secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Piece {
     /// Which parameter.
     pub parameter: StagedParameter,
     /// The piece, as typed.
-    pub text: Zeroizing<String>,
-}
-
-impl fmt::Debug for Piece {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Piece")
-            .field("parameter", &self.parameter)
-            .finish_non_exhaustive()
-    }
+    pub text: Secret<String>,
 }
 
 /// What came of an operation.
@@ -401,7 +392,7 @@ fn replace(pieces: &[Piece], store: &Store) -> Result<Performed, OperationError>
     let mut performed = stage(store, subjects(pieces), |staged| {
         // A request with one bad piece stages none: nothing is written then.
         for piece in pieces {
-            staged.replace(piece.parameter, &piece.text)?;
+            staged.replace(piece.parameter, piece.text.reveal())?;
         }
         Ok(staged_port(staged, pieces).into_iter().collect())
     })?;
@@ -417,7 +408,7 @@ fn append(pieces: &[Piece], store: &Store) -> Result<Performed, OperationError> 
     let mut performed = stage(store, Vec::new(), |staged| {
         let mut warnings = Vec::new();
         for piece in pieces {
-            if !staged.append(piece.parameter, &piece.text)? {
+            if !staged.append(piece.parameter, piece.text.reveal())? {
                 let subject = piece.parameter.subject();
                 warnings.push(Warning::FirstPiece { subject });
             }
@@ -461,7 +452,7 @@ fn piece_folding(pieces: &[Piece]) -> Vec<Warning> {
         pieces
             .iter()
             .find(|piece| piece.parameter == parameter)
-            .map(|piece| piece.text.as_str())
+            .map(|piece| piece.text.reveal().as_str())
     };
     folding_warnings(
         typed(StagedParameter::ChapName),

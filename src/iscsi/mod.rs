@@ -16,6 +16,7 @@
 //! | [`chap`] | CHAP, the side of the initiator and that of the target |
 //! | [`login`] | the login phase of an initiator |
 //! | [`departure`] | what is tolerated of a target, and reported |
+//! | [`secret`] | secrets in memory |
 //! | [`status`] | login statuses in words |
 //! | [`initiator`] | the initiator's full feature phase |
 //! | [`target`] | the target's side: login, and full feature phase |
@@ -33,6 +34,7 @@ pub mod negotiation;
 pub mod nexus;
 pub mod operational;
 pub mod pdu;
+pub mod secret;
 pub mod status;
 pub mod target;
 pub mod text;

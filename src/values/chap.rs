@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use zeroize::Zeroizing;
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::error::HMC_CHAP_LIMIT;
 use super::{Subject, ValueError, ValueWarning};
+use crate::iscsi::secret::Secret;
 
 /// A CHAP name: 1 to 255 characters from 20h to 7Eh, without a lower-case letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,9 +60,9 @@ impl fmt::Display for ChapName {
 
 /// A CHAP secret: 1 to 255 characters from 20h to 7Eh, without a lower-case letter.
 ///
-/// Wiped when dropped; `Debug` does not show it, and there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ChapSecret(Zeroizing<String>);
+/// Held as a [`Secret`]: wiped when dropped and masked in `Debug`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChapSecret(Secret<String>);
 
 impl ChapSecret {
     /// Parses a CHAP secret and upper-cases it.
@@ -71,32 +71,20 @@ impl ChapSecret {
     /// [`ValueError`] when it is empty, too long, or has another character; the error does not show the secret.
     pub fn parse(typed: &str) -> Result<Self, ValueError> {
         check(Subject::ChapSecret, typed)?;
-        Ok(Self(Zeroizing::new(typed.to_ascii_uppercase())))
+        Ok(Self(typed.to_ascii_uppercase().into()))
     }
 
     /// Returns the secret in upper case, for the computation of a response or for the file that keeps it.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.reveal()
     }
 
     /// Returns what a VTL or the HMC may object to.
     pub fn warnings(&self) -> Vec<ValueWarning> {
-        match self.0.len() {
+        match self.reveal().len() {
             12..=HMC_CHAP_LIMIT => Vec::new(),
             length => vec![ValueWarning::SecretLength { length }],
         }
-    }
-}
-
-impl fmt::Debug for ChapSecret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ChapSecret(********)")
-    }
-}
-
-impl Serialize for ChapSecret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
     }
 }
 
@@ -112,7 +100,7 @@ impl<'de> Deserialize<'de> for ChapSecret {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ChapSecret, E> {
                 recorded(Subject::ChapSecret, text).map_err(E::custom)?;
-                Ok(ChapSecret(Zeroizing::new(text.to_ascii_uppercase())))
+                Ok(ChapSecret(text.to_ascii_uppercase().into()))
             }
         }
         // visit_str borrows: no copy of the secret is left behind unwiped.

@@ -19,7 +19,6 @@ use iscsiswiconfig::iscsi::target::{
     ScsiReply, TargetLogin, TargetRecord, TargetSession, TargetSettings,
 };
 use proptest::prelude::*;
-use zeroize::Zeroizing;
 
 const TARGET: &str = "iqn.2026-11.test:vtl";
 const READ: u8 = 0x08;
@@ -139,7 +138,7 @@ fn setup() -> Setup {
 fn credentials(name: &str, secret: &str) -> ChapCredentials {
     ChapCredentials {
         name: name.to_owned(),
-        secret: Zeroizing::new(secret.as_bytes().to_vec()),
+        secret: secret.as_bytes().to_vec().into(),
     }
 }
 

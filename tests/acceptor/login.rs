@@ -16,7 +16,6 @@ use iscsiswiconfig::iscsi::target::{
     TargetLogin,
 };
 use proptest::prelude::*;
-use zeroize::Zeroizing;
 
 const SECURITY: Stage = Stage::SecurityNegotiation;
 const OPERATIONAL: Stage = Stage::LoginOperationalNegotiation;
@@ -57,7 +56,7 @@ fn admission(chap: Option<RequiredChap>) -> Admission {
 fn credentials(name: &str, secret: &[u8]) -> ChapCredentials {
     ChapCredentials {
         name: name.to_owned(),
-        secret: Zeroizing::new(secret.to_vec()),
+        secret: secret.to_vec().into(),
     }
 }
 

@@ -10,7 +10,6 @@ use iscsiswiconfig::iscsi::login::{
 };
 use iscsiswiconfig::iscsi::operational::{OperationalOffer, SessionType};
 use iscsiswiconfig::iscsi::pdu::{LoginRequest, LoginResponse, Stage};
-use zeroize::Zeroizing;
 
 pub const SECURITY: Stage = Stage::SecurityNegotiation;
 pub const OPERATIONAL: Stage = Stage::LoginOperationalNegotiation;
@@ -182,7 +181,7 @@ pub fn open_login() -> Exchange {
 pub fn credentials(name: &str, secret: &[u8]) -> ChapCredentials {
     ChapCredentials {
         name: name.to_owned(),
-        secret: Zeroizing::new(secret.to_vec()),
+        secret: secret.to_vec().into(),
     }
 }
 

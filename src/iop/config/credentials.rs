@@ -178,7 +178,7 @@ impl Configuration {
         if let Some(secret) = staged.chap_secret.take() {
             if belongs(staged.keystore.unwrap_or_default(), partition) {
                 let id = staged.chap_secret_sealed.map_or_else(&mut new_id, Ok)?;
-                held.insert(id, &secret, Some(staged_binding()));
+                held.insert(id, secret.reveal(), Some(staged_binding()));
                 staged.chap_secret_sealed = Some(id);
             } else {
                 staged.chap_secret = Some(secret);

@@ -356,7 +356,7 @@ impl Configuration {
     pub fn staged_cost(&self, partition: &PartitionRecord) -> u64 {
         match &self.staged.chap_secret {
             Some(secret) if belongs(self.staged.keystore.unwrap_or_default(), partition) => {
-                keystore::cost(secret)
+                keystore::cost(secret.reveal())
             }
             _ => 0,
         }

@@ -1,12 +1,11 @@
 //! The one target that `-newname`, `-appendname`, `-setport` and `-setkeystore` put together, piece by piece.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{ChapParameters, ConfigurationError, TargetIdentity};
 use crate::iop::keystore::EntryId;
+use crate::iscsi::secret::Secret;
 use crate::values::{
     ChapName, ChapSecret, Form, GENERATE, InitiatorName, KeystoreChoice, Port, Subject, ValueError,
 };
@@ -42,7 +41,7 @@ impl StagedParameter {
 
 /// The staged set: text as it was joined so far. An honest piece such as `10.1.` is not yet a value, so nothing but
 /// characters and lengths has been checked.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StagedTarget {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +55,7 @@ pub struct StagedTarget {
     #[serde(skip_serializing_if = "Option::is_none")]
     chap_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) chap_secret: Option<Zeroizing<String>>,
+    pub(super) chap_secret: Option<Secret<String>>,
     /// The entry of the Platform KeyStore that holds the secret; `chap_secret` has it then in memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) chap_secret_sealed: Option<EntryId>,
@@ -218,7 +217,9 @@ impl StagedTarget {
         let chap = ChapParameters {
             name: parse_if_given(self.chap_name.as_deref(), ChapName::parse)?,
             secret: parse_if_given(
-                self.chap_secret.as_ref().map(|secret| secret.as_str()),
+                self.chap_secret
+                    .as_ref()
+                    .map(|secret| secret.reveal().as_str()),
                 ChapSecret::parse,
             )?,
             keystore: self.keystore,
@@ -242,7 +243,9 @@ impl StagedTarget {
             StagedParameter::TargetHostName => self.target_host_name.as_deref(),
             StagedParameter::TargetName => self.target_name.as_deref(),
             StagedParameter::ChapName => self.chap_name.as_deref(),
-            StagedParameter::ChapSecret => self.chap_secret.as_ref().map(|text| text.as_str()),
+            StagedParameter::ChapSecret => {
+                self.chap_secret.as_ref().map(|text| text.reveal().as_str())
+            }
         }
     }
 
@@ -268,7 +271,7 @@ impl StagedTarget {
             StagedParameter::ChapName => self.chap_name = Some(joined.to_ascii_uppercase()),
             StagedParameter::ChapSecret => {
                 joined.make_ascii_uppercase();
-                self.chap_secret = Some(joined);
+                self.chap_secret = Some(joined.into());
                 self.chap_secret_sealed = None;
             }
         }
@@ -287,23 +290,4 @@ fn parse_if_given<T>(
     text.map(parse)
         .transpose()
         .map_err(ConfigurationError::StagedForm)
-}
-
-impl fmt::Debug for StagedTarget {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("StagedTarget")
-            .field("initiator_name", &self.initiator_name)
-            .field("target_host_name", &self.target_host_name)
-            .field("target_name", &self.target_name)
-            .field("target_port", &self.target_port)
-            .field("chap_name", &self.chap_name)
-            .field(
-                "chap_secret",
-                &self.chap_secret.as_ref().map(|_| "********"),
-            )
-            .field("chap_secret_sealed", &self.chap_secret_sealed)
-            .field("keystore", &self.keystore)
-            .finish()
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::iscsi::text::Escaped;
+
 /// Returns the bytes without the blanks and NULs around them: devices pad on either side.
 pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
     let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
@@ -18,17 +20,7 @@ pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
 
 /// Returns the trimmed bytes with control and non-ASCII bytes as `\xNN`.
 pub(in crate::iop) fn printable(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in trimmed(bytes) {
-        match byte {
-            0x20..=0x7e => text.push(char::from(*byte)),
-            // Writing to a String cannot fail.
-            _ => {
-                let _ = write!(text, "\\x{byte:02X}");
-            }
-        }
-    }
-    text
+    Escaped(trimmed(bytes)).to_string()
 }
 
 /// Returns the bytes as hex digits.

@@ -10,13 +10,14 @@ use crate::iop::cause::{Authentication, Cause};
 use crate::iop::devices::enumerate::EnumerationError;
 use crate::iscsi::chap::ChapError;
 use crate::iscsi::login::{ChapProgress, LoginError};
+use crate::iscsi::text::Escaped;
 use crate::transport::{self, AttachError, ConnectionError};
 use crate::values::AddressKind;
 
 /// Returns why a target could not be attached, or was lost.
 pub(in crate::iop) fn of_attach(error: &AttachError, target: &TargetReport) -> Failure {
     let (redirected_to, error) = match error {
-        AttachError::Redirected { to, source } => (Some(printable(&to.to_string())), &**source),
+        AttachError::Redirected { to, source } => (Some(escaped(&to.to_string())), &**source),
         error => (None, error),
     };
     Failure {
@@ -116,10 +117,10 @@ fn cause(error: &AttachError, target: &TargetReport) -> Cause {
         AttachError::LogoutRequested => Cause::LogoutRequested,
         AttachError::SessionEnded => Cause::SessionEnded,
         AttachError::Rejected(reason) => Cause::PduRejected {
-            reason: printable(&reason.to_string()),
+            reason: escaped(&reason.to_string()),
         },
         AttachError::TargetFailure(response) => Cause::TargetFailure {
-            response: printable(&response.to_string()),
+            response: escaped(&response.to_string()),
         },
         AttachError::AnswerTimeout { after, .. } => Cause::AnswerTimeout { after: *after },
         AttachError::GivenUp { during, after } => Cause::GivenUp {
@@ -218,12 +219,12 @@ fn login_cause(error: &LoginError, target: &TargetReport) -> Cause {
         },
         LoginError::AuthMethodNotOffered { offered, received } => Cause::AuthMethodNotOffered {
             offered: (*offered).to_owned(),
-            selected: printable(&received.to_string()),
+            selected: escaped(&received.to_string()),
         },
         LoginError::Chap(ChapError::AlgorithmNotOffered { offered, received }) => {
             Cause::ChapAlgorithmNotOffered {
                 offered: offered.clone(),
-                selected: printable(&received.to_string()),
+                selected: escaped(&received.to_string()),
             }
         }
         LoginError::Chap(ChapError::NoCommonAlgorithm { offered }) => Cause::ChapAlgorithmRefused {
@@ -231,9 +232,9 @@ fn login_cause(error: &LoginError, target: &TargetReport) -> Cause {
         },
         LoginError::Chap(ChapError::MutualDemanded) => Cause::MutualChapDemanded,
         LoginError::Chap(error) => protocol_error(error.broken_key()),
-        LoginError::Negotiation(error) => protocol_error(Some(&printable(error.key()))),
+        LoginError::Negotiation(error) => protocol_error(Some(&escaped(error.key()))),
         LoginError::Text(error) => match error.key() {
-            Some(key) => protocol_error(Some(&printable(key))),
+            Some(key) => protocol_error(Some(&escaped(key))),
             None => protocol_error(Some("Login Response")),
         },
         LoginError::Field { field, .. } => protocol_error(Some(field)),
@@ -245,11 +246,16 @@ fn login_cause(error: &LoginError, target: &TargetReport) -> Cause {
     }
 }
 
+/// Returns text that may hold text of the target, escaped.
+fn escaped(text: &str) -> String {
+    Escaped(text).to_string()
+}
+
 /// Returns what the system says of an error, without the number that the Rust library adds.
 fn system_words(error: &io::Error) -> String {
     let words = error.to_string();
     let words = words.split(" (os error ").next().unwrap_or_default();
-    printable(words)
+    escaped(words)
 }
 
 /// Returns an error with its causes.
@@ -265,15 +271,5 @@ fn detail(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    printable(&text)
-}
-
-/// Returns text that may come from a target with control and non-ASCII characters escaped.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            ' '..='~' => character.to_string(),
-            _ => character.escape_unicode().to_string(),
-        })
-        .collect()
+    escaped(&text)
 }

@@ -15,7 +15,6 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::iop::active::{
     ChapReport, Failure, NegotiatedKey, SessionReport, StoredIn, TargetReport, TargetStatus,
@@ -35,6 +34,7 @@ use crate::iscsi::ids::{Cid, CmdSn, Isid};
 use crate::iscsi::login::{ExchangedKey, LoginChap, LoginParameters};
 use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{OperationalOffer, SessionType};
+use crate::iscsi::text::Escaped;
 use crate::transport::{self, AttachError, Attached, Attachment, Deadlines, Observer};
 use inquiry::EnumerationInquiry;
 
@@ -313,7 +313,7 @@ pub fn login_parameters(
             credentials: ChapCredentials {
                 name: chap.name.as_str().to_owned(),
                 secret: match chap.secret() {
-                    Some(secret) => Zeroizing::new(secret.reveal().as_bytes().to_vec()),
+                    Some(secret) => secret.reveal().as_bytes().to_vec().into(),
                     None => return Err(failure::not_tried(Cause::SecretNotHere)),
                 },
             },
@@ -495,7 +495,10 @@ fn session_report(login: &transport::Login, asked: Duration) -> SessionReport {
         immediate_data: parameters.immediate_data,
         max_outstanding_r2t: parameters.max_outstanding_r2t,
         error_recovery_level: parameters.error_recovery_level,
-        target_alias: result.target_alias.as_deref().map(failure::printable),
+        target_alias: result
+            .target_alias
+            .as_deref()
+            .map(|text| Escaped(text).to_string()),
         target_portal_group_tag: result.target_portal_group_tag,
         timings: Timings {
             resolve: login.times.resolve,
@@ -511,7 +514,10 @@ fn negotiated_key(exchanged: &ExchangedKey) -> NegotiatedKey {
     NegotiatedKey {
         key: exchanged.key.to_owned(),
         offered: exchanged.offered.clone(),
-        answered: exchanged.answered.as_deref().map(failure::printable),
+        answered: exchanged
+            .answered
+            .as_deref()
+            .map(|text| Escaped(text).to_string()),
     }
 }
 

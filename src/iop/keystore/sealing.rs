@@ -14,14 +14,15 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{EntryId, Form, Keystore};
+use crate::iscsi::secret::Secret;
 
 /// The length of a Poly1305 tag in bytes.
 pub(super) const TAG_LENGTH: usize = 16;
 const NONCE_LENGTH: usize = 24;
 
-/// 32 random bytes that are made once and kept beside the sealed KeyStores. Wiped when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MachineSecret(Zeroizing<[u8; 32]>);
+/// 32 random bytes that are made once and kept beside the sealed KeyStores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineSecret(Secret<[u8; 32]>);
 
 /// A KeyStore as it rests on disk: `keystore-ID.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,13 +74,7 @@ const BOUND: &[u8] = b"iscsiswiconfig keystore 2\0";
 impl MachineSecret {
     /// Makes the secret of random bytes.
     pub fn new(random: Zeroizing<[u8; 32]>) -> Self {
-        Self(random)
-    }
-}
-
-impl fmt::Debug for MachineSecret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("MachineSecret(********)")
+        Self(random.into())
     }
 }
 
@@ -96,8 +91,8 @@ fn check(secret: &[u8]) -> Vec<u8> {
 impl Serialize for MachineSecret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(32 + CHECK_LENGTH));
-        bytes.extend_from_slice(self.0.as_slice());
-        bytes.extend_from_slice(&check(self.0.as_slice()));
+        bytes.extend_from_slice(self.0.reveal());
+        bytes.extend_from_slice(&check(self.0.reveal()));
         serializer.serialize_str(&Zeroizing::new(STANDARD.encode(bytes.as_slice())))
     }
 }
@@ -122,7 +117,7 @@ impl<'de> Deserialize<'de> for MachineSecret {
                     return Err(wrong());
                 }
                 let bytes = *secret;
-                Ok(MachineSecret(Zeroizing::new(bytes)))
+                Ok(MachineSecret(bytes.into()))
             }
         }
         deserializer.deserialize_str(Visitor)
@@ -134,7 +129,7 @@ impl Sealing {
     pub fn new(secret: &MachineSecret, machine: &str, keystore: EntryId) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         // Expanding to 32 bytes is always possible (RFC 5869 section 2.3: up to 255 times the hash length).
-        let _ = Hkdf::<Sha256>::new(None, secret.0.as_slice()).expand_multi_info(
+        let _ = Hkdf::<Sha256>::new(None, secret.0.reveal()).expand_multi_info(
             &[
                 b"iscsiswiconfig keystore 1\0",
                 &keystore.0,
@@ -144,7 +139,7 @@ impl Sealing {
         );
         // The tag tells the machines apart that hold the same secret, and the secrets of one machine.
         let mut tag = [0; 16];
-        let _ = Hkdf::<Sha256>::new(None, secret.0.as_slice()).expand_multi_info(
+        let _ = Hkdf::<Sha256>::new(None, secret.0.reveal()).expand_multi_info(
             &[
                 b"iscsiswiconfig keystore machine\0",
                 &keystore.0,

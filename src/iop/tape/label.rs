@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::iscsi::text::Escaped;
+
 /// Length of a label in bytes.
 pub const LABEL_LENGTH: usize = 80;
 
@@ -153,12 +155,7 @@ impl Fields<'_> {
             .iter()
             .rposition(|byte| !matches!(byte, b' ' | 0))
             .map_or(0, |last| last.saturating_add(1));
-        bytes
-            .iter()
-            .take(length)
-            .flat_map(|byte| std::ascii::escape_default(*byte))
-            .map(char::from)
-            .collect()
+        Escaped(bytes.get(..length).unwrap_or_default()).to_string()
     }
 
     fn number(&self, first: usize, last: usize) -> Option<u64> {
@@ -421,7 +418,7 @@ mod tests {
         let Content::Vol1 { volume, .. } = Label::decode(text.as_bytes()).unwrap().content else {
             panic!();
         };
-        assert_eq!(volume, "A\\x1b[2J");
+        assert_eq!(volume, "A\\x1B[2J");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The initiator's side: answers the target's challenge and, when asked to, challenges the target.
 
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
 use super::{
     ALGORITHM, CHALLENGE, ChapAlgorithm, ChapChallenge, ChapCredentials, ChapError, ChapOutcome,
     IDENTIFIER, NAME, RESPONSE, forbid, offered, read_challenge, read_identifier, read_response,
     require,
 };
+use crate::iscsi::secret::Secret;
 use crate::iscsi::text::{self, ReceivedText, TextPairs};
 
 /// What an initiator needs to authenticate the target as well.
@@ -62,7 +62,7 @@ impl ChapInitiator {
         let identifier = read_identifier(received)?;
         let challenge = read_challenge(received)?;
         let own = &self.credentials;
-        let response = algorithm.response(identifier, &own.secret, &challenge);
+        let response = algorithm.response(identifier, own.secret.reveal(), &challenge);
 
         let mut pairs = TextPairs::new();
         pairs.push(NAME, own.name.as_str());
@@ -73,7 +73,7 @@ impl ChapInitiator {
                 target,
                 challenge: ours,
             }) => {
-                if bool::from(own.secret.ct_eq(&target.secret)) {
+                if bool::from(own.secret.reveal().ct_eq(target.secret.reveal())) {
                     return Err(ChapError::SameSecret);
                 }
                 if challenge == ours.challenge {
@@ -81,12 +81,16 @@ impl ChapInitiator {
                 }
                 pairs.push(IDENTIFIER, ours.identifier.to_string());
                 pairs.push(CHALLENGE, text::hex_constant(&ours.challenge));
-                let answer = |secret| {
-                    Zeroizing::new(algorithm.response(ours.identifier, secret, &ours.challenge))
+                let answer = |secret: &Secret<Vec<u8>>| {
+                    Secret::from(algorithm.response(
+                        ours.identifier,
+                        secret.reveal(),
+                        &ours.challenge,
+                    ))
                 };
                 Some(ExpectedResponse {
                     response: answer(&target.secret),
-                    own_responses: [Zeroizing::new(response), answer(&own.secret)],
+                    own_responses: [response.into(), answer(&own.secret)],
                     name: target.name,
                 })
             }
@@ -157,19 +161,12 @@ impl ChapAnswered {
 }
 
 /// What the target has to answer, and what it may not.
+#[derive(Debug)]
 struct ExpectedResponse {
     name: String,
-    response: Zeroizing<Vec<u8>>,
+    response: Secret<Vec<u8>>,
     /// The response that this side sent, and the one that it would have sent to its own challenge (9.2.1).
-    own_responses: [Zeroizing<Vec<u8>>; 2],
-}
-
-impl std::fmt::Debug for ExpectedResponse {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ExpectedResponse")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
+    own_responses: [Secret<Vec<u8>>; 2],
 }
 
 impl ExpectedResponse {
@@ -179,11 +176,11 @@ impl ExpectedResponse {
         if self
             .own_responses
             .iter()
-            .any(|own| bool::from(own.ct_eq(&response)))
+            .any(|own| bool::from(own.reveal().ct_eq(&response)))
         {
             return Err(ChapError::ResponseReflected);
         }
-        if !bool::from(self.response.ct_eq(&response)) {
+        if !bool::from(self.response.reveal().ct_eq(&response)) {
             return Err(ChapError::WrongResponse);
         }
         if name != self.name {
@@ -207,7 +204,7 @@ mod tests {
     fn credentials(name: &str, secret: &str) -> ChapCredentials {
         ChapCredentials {
             name: name.to_owned(),
-            secret: Zeroizing::new(secret.as_bytes().to_vec()),
+            secret: secret.as_bytes().to_vec().into(),
         }
     }
 
@@ -467,7 +464,7 @@ mod tests {
     #[test]
     fn one_secret_for_both_directions_is_refused_before_anything_is_sent() {
         let mut mutual = mutual();
-        mutual.target.secret = Zeroizing::new(b"SECRETFORVTL1".to_vec());
+        mutual.target.secret = b"SECRETFORVTL1".to_vec().into();
         assert_eq!(
             initiator(Some(mutual))
                 .answer(&pairs(CHALLENGED))

@@ -21,8 +21,8 @@ use sha2::Sha256;
 use sha3::Sha3_256;
 use sha3::digest::Digest;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
+use super::secret::Secret;
 use super::text::{self, BinaryError, ReceivedText, TextPairs};
 
 mod initiator;
@@ -117,21 +117,13 @@ impl FromStr for ChapAlgorithm {
 #[error("expected 5, 6, 7, 8 or MD5, SHA1, SHA-256, SHA3-256")]
 pub struct ParseChapAlgorithmError;
 
-/// A CHAP name and its secret; the secret is wiped when it is dropped and never shown.
-#[derive(Clone)]
+/// A CHAP name and its secret.
+#[derive(Clone, Debug)]
 pub struct ChapCredentials {
     /// The name, as CHAP_N sends it.
     pub name: String,
     /// The secret: any bytes, 12 or more by 9.2.1.
-    pub secret: Zeroizing<Vec<u8>>,
-}
-
-impl fmt::Debug for ChapCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChapCredentials")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
+    pub secret: Secret<Vec<u8>>,
 }
 
 /// A challenge of this side, made from random bytes that the caller gives.
@@ -393,7 +385,7 @@ mod tests {
     fn debug_shows_no_secret() {
         let credentials = ChapCredentials {
             name: "VTLUSER".to_owned(),
-            secret: Zeroizing::new(b"SECRETFORVTL1".to_vec()),
+            secret: b"SECRETFORVTL1".to_vec().into(),
         };
         let shown = format!("{credentials:?}");
         assert!(

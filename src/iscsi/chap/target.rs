@@ -92,7 +92,7 @@ impl ChapChallenged {
                 challenge,
             } = &self.challenge;
             self.algorithm
-                .response(*identifier, &credentials.secret, challenge)
+                .response(*identifier, credentials.secret.reveal(), challenge)
         };
         if let Some(own) = &self.own
             && bool::from(answer_of(own).ct_eq(&response))
@@ -130,10 +130,12 @@ impl ChapChallenged {
             return Err(ChapError::ChallengeReflected);
         }
         let own = self.own.as_ref().ok_or(ChapError::NoOwnCredentials)?;
-        if bool::from(own.secret.ct_eq(&self.initiator.secret)) {
+        if bool::from(own.secret.reveal().ct_eq(self.initiator.secret.reveal())) {
             return Err(ChapError::SameSecret);
         }
-        let response = self.algorithm.response(identifier, &own.secret, &challenge);
+        let response = self
+            .algorithm
+            .response(identifier, own.secret.reveal(), &challenge);
         pairs.push(NAME, own.name.as_str());
         pairs.push(RESPONSE, text::hex_constant(&response));
         Ok(pairs)
@@ -143,7 +145,6 @@ impl ChapChallenged {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use zeroize::Zeroizing;
 
     use super::*;
     use crate::iscsi::chap::{CHALLENGE_LENGTH, ChapInitiator, MutualChap};
@@ -151,7 +152,7 @@ mod tests {
     fn credentials(name: &str, secret: &str) -> ChapCredentials {
         ChapCredentials {
             name: name.to_owned(),
-            secret: Zeroizing::new(secret.as_bytes().to_vec()),
+            secret: secret.as_bytes().to_vec().into(),
         }
     }
 

@@ -1,6 +1,5 @@
 use bytes::Bytes;
 use proptest::prelude::*;
-use zeroize::Zeroizing;
 
 use super::*;
 use crate::iscsi::chap::{CHALLENGE_LENGTH, ChapChallenge};
@@ -9,7 +8,7 @@ use crate::iscsi::ids::LoginStatus;
 fn credentials(name: &str, secret: &str) -> ChapCredentials {
     ChapCredentials {
         name: name.to_owned(),
-        secret: Zeroizing::new(secret.as_bytes().to_vec()),
+        secret: secret.as_bytes().to_vec().into(),
     }
 }
 

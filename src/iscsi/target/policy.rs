@@ -199,7 +199,6 @@ impl Candidate {
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
 
     use super::*;
     use crate::iscsi::chap::CHALLENGE_LENGTH;
@@ -332,7 +331,7 @@ mod tests {
         let with_chap = LoginPolicy {
             chap: Some(ChapCredentials {
                 name: "VTLUSER".to_owned(),
-                secret: Zeroizing::new(b"SECRETFORVTL1".to_vec()),
+                secret: b"SECRETFORVTL1".to_vec().into(),
             }),
             ..policy()
         };

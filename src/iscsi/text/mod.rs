@@ -14,8 +14,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+mod escaped;
+
 use super::departure::{Departure, Departures};
 use super::keys::TextKey;
+pub use escaped::Escaped;
 
 /// The longest key-name, in bytes (6.1, standard-label).
 pub const MAX_KEY_LENGTH: usize = 63;
@@ -295,7 +298,7 @@ impl fmt::Debug for TextPair {
         if self.key == "CHAP_R" {
             return f.write_str("CHAP_R=********");
         }
-        write!(f, "{}={}", self.key, self.value.escape_debug())
+        write!(f, "{}={}", self.key, Escaped(&self.value))
     }
 }
 
@@ -389,7 +392,7 @@ impl fmt::Display for ReceivedText {
         } else {
             ""
         };
-        write!(f, "\"{}{cut}\"", shown.escape_default())
+        write!(f, "\"{}{cut}\"", Escaped(&shown))
     }
 }
 
