@@ -5,7 +5,7 @@
 use clap::{Arg, Command, ValueHint};
 
 use super::grammar::{
-    Completion, HELP_WORD, OPTIONS, OptionSpec, PARAMETERS, Parameter, ParameterRule,
+    HELP_WORD, OPTIONS, OptionSpec, PARAMETERS, Parameter, ParameterRule, ValueCompletion,
 };
 use super::host::{self, NameKind};
 use super::{help, shell};
@@ -237,11 +237,11 @@ fn candidate(word: &str, description: &str) -> Candidate {
 fn value_case(shell: &dyn Shell, parameter: Parameter) -> Option<String> {
     let spec = parameter.spec();
     let (fixed, names): (&[&str], _) = match spec.completion {
-        Completion::Nothing => return None,
-        Completion::Choices(choices) => (choices, None),
-        Completion::InitiatorNames => (&[GENERATE], Some(NameKind::InitiatorNames)),
-        Completion::TargetNames => (&[], Some(NameKind::TargetNames)),
-        Completion::HostNames => (&[], Some(NameKind::HostNames)),
+        ValueCompletion::Nothing => return None,
+        ValueCompletion::Choices(choices) => (choices, None),
+        ValueCompletion::InitiatorNames => (&[GENERATE], Some(NameKind::InitiatorNames)),
+        ValueCompletion::TargetNames => (&[], Some(NameKind::TargetNames)),
+        ValueCompletion::HostNames => (&[], Some(NameKind::HostNames)),
     };
     let names = names.map(NameKind::word);
     Some(shell.value_case(spec.word, fixed, names))

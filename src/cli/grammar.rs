@@ -112,7 +112,7 @@ pub struct ParameterSpec {
     /// What there is to know about its value: plain text, a paragraph each.
     pub help: &'static [&'static str],
     /// What a shell may offer as its value.
-    pub completion: Completion,
+    pub completion: ValueCompletion,
     /// Whether its value must never be shown.
     pub secret: bool,
 }
@@ -148,7 +148,7 @@ pub enum Group {
 
 /// What a shell may offer as a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completion {
+pub enum ValueCompletion {
     /// Nothing: the value is free, or secret.
     Nothing,
     /// The configured target names.
@@ -468,7 +468,7 @@ static INITIATOR_NAME: ParameterSpec = ParameterSpec {
          system generates, iqn.1924-02.com.ibm:ibmi.<uuid>-i0; quote it ('*GENERATE'), because a shell may expand the \
          asterisk.",
     ],
-    completion: Completion::InitiatorNames,
+    completion: ValueCompletion::InitiatorNames,
     secret: false,
 };
 
@@ -478,7 +478,7 @@ static TARGET_HOST_NAME: ParameterSpec = ParameterSpec {
     metavar: "HOST",
     summary: "Host name or internet address of the iSCSI target",
     help: &["A host name, an IPv4 address or an IPv6 address, without a port, brackets or a zone."],
-    completion: Completion::HostNames,
+    completion: ValueCompletion::HostNames,
     secret: false,
 };
 
@@ -491,7 +491,7 @@ static TARGET_NAME: ParameterSpec = ParameterSpec {
         "The name that the administrator of the VTL has given to the target, at most 223 bytes. It is kept and sent \
          as typed; names are compared in lower case.",
     ],
-    completion: Completion::TargetNames,
+    completion: ValueCompletion::TargetNames,
     secret: false,
 };
 
@@ -501,7 +501,7 @@ static TARGET_PORT: ParameterSpec = ParameterSpec {
     metavar: "PORT",
     summary: "TCP port of the target, 3260 unless given",
     help: &["A decimal number from 1 to 65535."],
-    completion: Completion::Nothing,
+    completion: ValueCompletion::Nothing,
     secret: false,
 };
 
@@ -514,7 +514,7 @@ static INITIATOR_CHAP_NAME: ParameterSpec = ParameterSpec {
         "At most 255 printable ASCII characters. Lower case letters are translated to upper case, so the VTL must \
          hold the name in upper case.",
     ],
-    completion: Completion::Nothing,
+    completion: ValueCompletion::Nothing,
     secret: false,
 };
 
@@ -529,7 +529,7 @@ static INITIATOR_CHAP_SECRET: ParameterSpec = ParameterSpec {
         "As with the original, the secret stands on the command line, where other users of this host may see it in \
          the list of processes while the command runs.",
     ],
-    completion: Completion::Nothing,
+    completion: ValueCompletion::Nothing,
     secret: true,
 };
 
@@ -543,7 +543,7 @@ static CHAP_KEYSTORE: ParameterSpec = ParameterSpec {
          NONE stores them as plain text on disk. PLATFORM stores them only in the Platform KeyStore and is refused \
          while that is not enabled, which it never is on a new system.",
     ],
-    completion: Completion::Choices(KEYSTORE_CHOICES),
+    completion: ValueCompletion::Choices(KEYSTORE_CHOICES),
     secret: false,
 };
 
@@ -652,7 +652,7 @@ mod tests {
         let secret: Vec<_> = PARAMETERS.iter().filter(|spec| spec.secret).collect();
         assert_eq!(secret.len(), 1);
         assert_eq!(secret[0].parameter, Parameter::InitiatorChapSecret);
-        assert_eq!(secret[0].completion, Completion::Nothing);
+        assert_eq!(secret[0].completion, ValueCompletion::Nothing);
     }
 
     #[test]

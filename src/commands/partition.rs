@@ -19,7 +19,7 @@ use crate::iop::keystore::{
     Binding, EntryId, MAX_CAPACITY, PassphraseError, Salts, WORK_FACTOR, cost, open_export,
     seal_export,
 };
-use crate::iop::store::{Identity, StateError, Store, UuidSource};
+use crate::iop::store::{PartitionIdentity, StateError, Store, UuidSource};
 use crate::iop::warning::Warning;
 use crate::render::text::Page;
 use crate::render::words::Code;
@@ -170,7 +170,7 @@ fn show(store: &Store, terminal: &mut Terminal) -> Result<(), CommandError> {
 
 fn document<'a>(
     record: &PartitionRecord,
-    identity: &'a Identity,
+    identity: &'a PartitionIdentity,
     configuration: &'a Configuration,
 ) -> Document<'a> {
     let generated = identity.generated_name.as_ref();

@@ -15,7 +15,7 @@ use super::devices::problem::Problem;
 /// A medium changer with its drives: on IBM i a tape media library, TAPMLBxx.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Library {
+pub struct LibraryReport {
     /// Device name, `TAPMLB01` and up; it stays with the serial number.
     pub device: String,
     /// IBM i type and model, `3584-403`; a model that the library does not tell is `***`.
@@ -44,7 +44,7 @@ pub struct Library {
     /// Number of medium transport elements.
     pub transport_elements: u16,
     /// The drives that the library's element status names, by element address.
-    pub drives: Vec<Drive>,
+    pub drives: Vec<DriveReport>,
     /// What IBM i would stumble over.
     #[serde(deserialize_with = "problems")]
     pub problems: Vec<Problem>,
@@ -53,7 +53,7 @@ pub struct Library {
 /// A tape drive: TAPxx.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Drive {
+pub struct DriveReport {
     /// Device name, `TAP01` and up; it stays with the serial number.
     pub device: String,
     /// IBM i type and model, `3580-005`; unknown digits are `*`.
@@ -100,9 +100,9 @@ pub struct TargetReport {
     /// What the login came to; none when there was none.
     pub session: Option<SessionReport>,
     /// Its medium changers, in order of LUN.
-    pub libraries: Vec<Library>,
+    pub libraries: Vec<LibraryReport>,
     /// The drives that no library of it claims, in order of LUN.
-    pub drives: Vec<Drive>,
+    pub drives: Vec<DriveReport>,
     /// Problems that belong to the target and to none of its libraries alone. With exactly one library they are that library's.
     #[serde(deserialize_with = "problems")]
     pub problems: Vec<Problem>,

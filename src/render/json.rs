@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::words::{self, Code, Words};
 use crate::error::CommandError;
 use crate::iop::active::{
-    ChapReport, Drive, Library, Phase, SessionReport, TargetReport, TargetStatus,
+    ChapReport, DriveReport, LibraryReport, Phase, SessionReport, TargetReport, TargetStatus,
 };
 use crate::iop::devices::problem::Problem;
 use crate::iop::operation::{Active, Edited, EditedTarget};
@@ -24,7 +24,7 @@ pub struct ActiveDocument<'a> {
     /// The virtual I/O processor.
     pub iop: Iop<'a>,
     /// The initiator names in use, the generated one when there are none.
-    pub initiators: Vec<Initiator<'a>>,
+    pub initiators: Vec<InitiatorDocument<'a>>,
     /// The targets that the last re-IPL used.
     pub targets: Vec<TargetDocument<'a>>,
     /// How many targets are configured.
@@ -54,7 +54,7 @@ pub struct TargetDocument<'a> {
     /// Its medium changers.
     pub libraries: Vec<LibraryDocument<'a>>,
     /// The drives that no library of it claims.
-    pub drives: &'a [Drive],
+    pub drives: &'a [DriveReport],
     /// Problems of the target itself.
     pub problems: Vec<ProblemDocument>,
 }
@@ -87,7 +87,10 @@ pub struct ProblemDocument {
 
 /// A medium changer with its drives.
 #[derive(Serialize)]
-#[expect(missing_docs, reason = "the fields are those of iop::active::Library")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of iop::active::LibraryReport"
+)]
 pub struct LibraryDocument<'a> {
     pub device: &'a str,
     pub type_model: &'a str,
@@ -102,7 +105,7 @@ pub struct LibraryDocument<'a> {
     pub storage_elements: u16,
     pub import_export_elements: u16,
     pub transport_elements: u16,
-    pub drives: &'a [Drive],
+    pub drives: &'a [DriveReport],
     pub problems: Vec<ProblemDocument>,
 }
 
@@ -116,8 +119,8 @@ impl From<Words> for ProblemDocument {
     }
 }
 
-impl<'a> From<&'a Library> for LibraryDocument<'a> {
-    fn from(library: &'a Library) -> Self {
+impl<'a> From<&'a LibraryReport> for LibraryDocument<'a> {
+    fn from(library: &'a LibraryReport) -> Self {
         Self {
             device: &library.device,
             type_model: &library.type_model,
@@ -188,7 +191,7 @@ pub struct Iop<'a> {
 
 /// An initiator name in use.
 #[derive(Serialize)]
-pub struct Initiator<'a> {
+pub struct InitiatorDocument<'a> {
     /// Always 0: IBM i has one initiator.
     pub index: u32,
     /// The name, `*GENERATE` resolved.
@@ -208,14 +211,14 @@ impl<'a> ActiveDocument<'a> {
     /// Makes the document; the generated name is shown while no target is active.
     pub fn new(active: &'a Active) -> Self {
         let targets = &active.configuration.targets;
-        let mut initiators: Vec<Initiator<'a>> = Vec::new();
+        let mut initiators: Vec<InitiatorDocument<'a>> = Vec::new();
         for target in targets {
             let name = target.report.initiator_name.as_str();
             if !initiators
                 .iter()
                 .any(|known| known.name.eq_ignore_ascii_case(name))
             {
-                initiators.push(Initiator {
+                initiators.push(InitiatorDocument {
                     index: 0,
                     name,
                     generated: target.generated,
@@ -225,7 +228,7 @@ impl<'a> ActiveDocument<'a> {
         if let Some(generated_name) = &active.generated_name
             && initiators.is_empty()
         {
-            initiators.push(Initiator {
+            initiators.push(InitiatorDocument {
                 index: 0,
                 name: generated_name.as_str(),
                 generated: true,

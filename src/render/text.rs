@@ -4,7 +4,7 @@ use super::json::{
     ActiveDocument, FailureDocument, Iop, LibraryDocument, ProblemDocument, TargetDocument,
 };
 use super::words;
-use crate::iop::active::{Drive, Phase, SessionReport, StoredIn, TargetStatus};
+use crate::iop::active::{DriveReport, Phase, SessionReport, StoredIn, TargetStatus};
 use crate::iop::devices::resolve::recorded_lun;
 use crate::iop::operation::{Edit, Edited, EditedTarget};
 use crate::values::Subject;
@@ -322,7 +322,7 @@ impl Page {
         }
     }
 
-    fn drive(&mut self, indent: usize, drive: &Drive) {
+    fn drive(&mut self, indent: usize, drive: &DriveReport) {
         self.0
             .push_str(&format!("\n{:indent$}Tape drive {}\n", "", drive.device));
         let indent = indent + 2;

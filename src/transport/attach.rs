@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use super::initiator::open::{Clock, Opened, open_by};
 use super::initiator::{Completed, DataDirection, Execute, ExecuteError, Initiator, SessionLost};
 use super::{
-    Answer, AttachError, Attached, Attachment, Command, Deadlines, Inquiry, Login, Next,
-    ReconnectTime, Step,
+    AttachError, Attached, Attachment, CompletedLogin, Deadlines, InquiryAnswer, InquiryCommand,
+    Next, ReconnectTime, Step, TargetInquiry,
 };
 
 /// Attaches one target. Whatever it does, this ends within `deadlines.whole`.
@@ -19,7 +19,7 @@ pub(super) async fn attach<I, O>(
     observe: O,
 ) -> Result<Attached<I>, AttachError>
 where
-    I: Inquiry,
+    I: TargetInquiry,
     O: Fn(Step<'_>) + Clone + 'static,
 {
     let attached = exchange(attachment, deadlines, &observe).await;
@@ -33,7 +33,7 @@ async fn exchange<I, O>(
     observe: &O,
 ) -> Result<Attached<I>, AttachError>
 where
-    I: Inquiry,
+    I: TargetInquiry,
     O: Fn(Step<'_>) + Clone + 'static,
 {
     let clock = Clock::start(deadlines);
@@ -81,7 +81,9 @@ struct Link {
 }
 
 impl Link {
-    fn of<O: Fn(Step<'_>) + 'static>(opened: Opened<tokio::net::TcpStream, O>) -> (Self, Login) {
+    fn of<O: Fn(Step<'_>) + 'static>(
+        opened: Opened<tokio::net::TcpStream, O>,
+    ) -> (Self, CompletedLogin) {
         let link = Self {
             initiator: opened.initiator,
             driver: spawn_local(opened.driver.run()),
@@ -93,7 +95,7 @@ impl Link {
     /// Asks the target what the inquiry wants to know, until it wants nothing more.
     async fn ask(
         &mut self,
-        inquiry: &mut impl Inquiry,
+        inquiry: &mut impl TargetInquiry,
         deadlines: Deadlines,
         clock: &Clock,
     ) -> Result<(), AttachError> {
@@ -142,7 +144,7 @@ impl Link {
         }
     }
 
-    fn submit(&mut self, command: Command, deadlines: Deadlines) {
+    fn submit(&mut self, command: InquiryCommand, deadlines: Deadlines) {
         let initiator = self.initiator.clone();
         self.answers.spawn_local(async move {
             let data = match command.expected_length {
@@ -175,8 +177,8 @@ impl Drop for Link {
     }
 }
 
-fn answer(completed: Completed) -> Answer {
-    Answer {
+fn answer(completed: Completed) -> InquiryAnswer {
+    InquiryAnswer {
         status: completed.status,
         sense: completed.sense,
         data: completed.data,

@@ -1,7 +1,7 @@
 //! The talk with real targets: connects, logs in, asks, logs out; all targets at once, each phase with a deadline.
 //!
 //! ```text
-//!  resolve -> connect -> login -> ask (an Inquiry says what) -> logout
+//!  resolve -> connect -> login -> ask (a TargetInquiry says what) -> logout
 //!     ^                    |
 //!     +---- redirection ---+
 //! ```
@@ -134,7 +134,7 @@ impl Deadlines {
 #[derive(Debug)]
 pub struct Attached<I> {
     /// The login.
-    pub login: Login,
+    pub login: CompletedLogin,
     /// The inquiry as the talk left it.
     pub inquiry: I,
     /// Why the talk ended before the inquiry was done.
@@ -147,7 +147,7 @@ pub struct Attached<I> {
 
 /// A login that came to a session.
 #[derive(Debug)]
-pub struct Login {
+pub struct CompletedLogin {
     /// The address that answered.
     pub portal: SocketAddr,
     /// What was negotiated.
@@ -169,7 +169,7 @@ pub struct LoginTimes {
 
 /// A SCSI command to send. It reads; nothing here writes to a device.
 #[derive(Clone, Debug)]
-pub struct Command {
+pub struct InquiryCommand {
     /// The inquirer's own number for it.
     pub id: u32,
     /// The logical unit, as REPORT LUNS gave it.
@@ -182,7 +182,7 @@ pub struct Command {
 
 /// The answer to a command.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct InquiryAnswer {
     /// SCSI status code.
     pub status: u8,
     /// Sense data, empty without any.
@@ -195,7 +195,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub enum Next {
     /// To have these sent, as many at once as the target's command window takes.
-    Send(Vec<Command>),
+    Send(Vec<InquiryCommand>),
     /// To be asked again when an answer has come.
     WaitForAnswers,
     /// To be asked again at this time.
@@ -205,12 +205,12 @@ pub enum Next {
 }
 
 /// Decides what to ask a target, from what it answered so far; times count from the beginning of the talk.
-pub trait Inquiry {
+pub trait TargetInquiry {
     /// Returns what to do next. Called until it has nothing more to send, and again after every answer.
     fn next(&mut self, now: Duration) -> Next;
 
     /// Takes the answer to a command.
-    fn take(&mut self, id: u32, answer: Answer, now: Duration);
+    fn take(&mut self, id: u32, answer: InquiryAnswer, now: Duration);
 }
 
 /// A step of the talk with one target.
@@ -251,7 +251,7 @@ pub type Observer = dyn Fn(usize, Step<'_>);
 ///
 /// # Errors
 /// The system's, when it has no resources for a runtime.
-pub fn attach_all<I: Inquiry + 'static>(
+pub fn attach_all<I: TargetInquiry + 'static>(
     attachments: Vec<Attachment<I>>,
     deadlines: Deadlines,
     observer: Rc<Observer>,

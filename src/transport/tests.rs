@@ -32,13 +32,13 @@ enum NoInquiry {
     Panics,
 }
 
-impl Inquiry for NoInquiry {
+impl TargetInquiry for NoInquiry {
     fn next(&mut self, _now: Duration) -> Next {
         match self {
             Self::IsDone => Next::Done,
             Self::Asks => {
                 *self = Self::Waits;
-                Next::Send(vec![Command {
+                Next::Send(vec![InquiryCommand {
                     id: 0,
                     lun: Lun::default(),
                     cdb: Bytes::from_static(&[0; 6]),
@@ -50,7 +50,7 @@ impl Inquiry for NoInquiry {
         }
     }
 
-    fn take(&mut self, _id: u32, _answer: Answer, _now: Duration) {}
+    fn take(&mut self, _id: u32, _answer: InquiryAnswer, _now: Duration) {}
 }
 
 fn attachment(port: u16, inquiry: NoInquiry) -> Attachment<NoInquiry> {

@@ -37,12 +37,12 @@ pub struct CommandFault {
     /// So many of them fail; counted down.
     pub times: u32,
     /// How.
-    pub failure: CommandFailure,
+    pub failure: InjectedFailure,
 }
 
 /// What happens instead of a command, which is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommandFailure {
+pub enum InjectedFailure {
     /// A status without sense data: BUSY, TASK SET FULL.
     Status(Status),
     /// CHECK CONDITION with this sense data.
@@ -65,7 +65,7 @@ impl LibraryFaults {
         &mut self,
         operation_code: u8,
         passes_unit_attention: bool,
-    ) -> Option<CommandFailure> {
+    ) -> Option<InjectedFailure> {
         let mut due = None;
         for fault in &mut self.commands {
             let is_counted = match fault.operation_code {

@@ -9,7 +9,7 @@ use super::changer::{Changer, Elements};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::dispatch::{DeviceServer, logical_units, report_luns};
 use super::drive::Drive;
-use super::fault::{CommandFailure, LibraryFaults};
+use super::fault::{InjectedFailure, LibraryFaults};
 use super::logical_unit::{Call, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore};
 use super::operation::{Access, Operation, passes_unit_attention};
@@ -165,7 +165,7 @@ impl Library {
         let [code, ..] = *cdb;
         let passes = parsed.is_ok_and(|command| passes_unit_attention(&command));
         let failure = self.faults.take_command_failure(code, passes);
-        if failure == Some(CommandFailure::PowerCycle) {
+        if failure == Some(InjectedFailure::PowerCycle) {
             self.power_cycle();
         }
         let outcome = match unit {
@@ -182,7 +182,7 @@ impl Library {
         cdb: &[u8; 16],
         parsed: Result<Command, ParseError>,
         data_out: &Bytes,
-        failure: Option<CommandFailure>,
+        failure: Option<InjectedFailure>,
     ) -> Outcome {
         let Self {
             changer,
@@ -212,17 +212,17 @@ impl Library {
             }
         };
         match failure {
-            Some(CommandFailure::Status(status)) => return Err(Refusal::Status(status)),
-            Some(CommandFailure::CheckCondition(sense)) => return Err(sense.into()),
-            Some(CommandFailure::UnitAttention(code)) => {
+            Some(InjectedFailure::Status(status)) => return Err(Refusal::Status(status)),
+            Some(InjectedFailure::CheckCondition(sense)) => return Err(sense.into()),
+            Some(InjectedFailure::UnitAttention(code)) => {
                 server.unit().attentions.raise_for_all(code);
             }
-            Some(CommandFailure::DeferredError { blocks }) => {
+            Some(InjectedFailure::DeferredError { blocks }) => {
                 if let DeviceServer::Drive(drive) = &mut server {
                     return Err(drive.lose(blocks));
                 }
             }
-            Some(CommandFailure::PowerCycle) | None => {}
+            Some(InjectedFailure::PowerCycle) | None => {}
         }
         let common = server.unit();
         if !parsed.is_ok_and(|command| passes_unit_attention(&command))

@@ -43,6 +43,6 @@ pub use crate::iscsi::nexus::{InitiatorPort, NexusId};
 pub use backend::{LibraryBackend, serve};
 pub use barcode::{Barcode, BarcodeError};
 pub use configuration::{DriveType, LibraryConfiguration, LibraryError, Media};
-pub use fault::{CommandFailure, CommandFault, LibraryFaults};
+pub use fault::{CommandFault, InjectedFailure, LibraryFaults};
 pub use library::Library;
 pub use reply::ScsiReply;

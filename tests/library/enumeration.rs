@@ -40,7 +40,7 @@ fn enumerated(library: &mut Library) -> devices::Description {
     }
     assert!(flights <= 4, "{flights} flights");
     let inventory = enumeration.finish().unwrap();
-    let target = devices::Target {
+    let target = devices::EnumeratedTarget {
         name: "iqn.2026-01.lab:vtl",
         inventory: &inventory,
     };

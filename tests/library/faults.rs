@@ -1,5 +1,5 @@
 use iscsiswiconfig::scsi::{AdditionalSenseCode, SenseKey};
-use iscsiswiconfig::vtl::{CommandFailure, CommandFault, LibraryFaults};
+use iscsiswiconfig::vtl::{CommandFault, InjectedFailure, LibraryFaults};
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn loaded_with(faults: LibraryFaults) -> Desk {
 }
 
 /// The WRITE behind `after` others fails, `times` in a row.
-fn on_write(after: u32, times: u32, failure: CommandFailure) -> LibraryFaults {
+fn on_write(after: u32, times: u32, failure: InjectedFailure) -> LibraryFaults {
     LibraryFaults {
         commands: vec![CommandFault {
             operation_code: Some(0x0a),
@@ -36,7 +36,7 @@ fn recorded(desk: &mut Desk) -> Vec<u8> {
 #[test]
 fn a_status_comes_at_the_write_that_it_is_set_for() {
     for status in [Status::BUSY, Status::TASK_SET_FULL] {
-        let mut desk = loaded_with(on_write(2, 2, CommandFailure::Status(status)));
+        let mut desk = loaded_with(on_write(2, 2, InjectedFailure::Status(status)));
         desk.write(b"1").good();
         desk.send(CHANGER, &[0]).good();
         desk.write(b"2").good();
@@ -51,7 +51,7 @@ fn a_status_comes_at_the_write_that_it_is_set_for() {
 #[test]
 fn a_check_condition_leaves_its_command_undone() {
     let sense = SenseData::new(SenseKey::HARDWARE_ERROR, AdditionalSenseCode::WRITE_ERROR);
-    let mut desk = loaded_with(on_write(1, 1, CommandFailure::CheckCondition(sense)));
+    let mut desk = loaded_with(on_write(1, 1, InjectedFailure::CheckCondition(sense)));
     desk.write(b"1").good();
     desk.write(b"2").is(4, 0x0c, 0x00);
     desk.write(b"2").good();
@@ -61,7 +61,7 @@ fn a_check_condition_leaves_its_command_undone() {
 #[test]
 fn a_unit_attention_is_for_every_initiator() {
     let code = AdditionalSenseCode::MODE_PARAMETERS_CHANGED;
-    let mut desk = loaded_with(on_write(1, 1, CommandFailure::UnitAttention(code)));
+    let mut desk = loaded_with(on_write(1, 1, InjectedFailure::UnitAttention(code)));
     desk.log_in(TWO, "iqn.2026-01.lab:two");
     desk.write(b"1").good();
     desk.write(b"2").is(6, 0x2a, 0x01);
@@ -72,7 +72,7 @@ fn a_unit_attention_is_for_every_initiator() {
 
 #[test]
 fn a_deferred_error_takes_acknowledged_blocks_back() {
-    let failure = CommandFailure::DeferredError { blocks: 2 };
+    let failure = InjectedFailure::DeferredError { blocks: 2 };
     let mut desk = loaded_with(on_write(3, 1, failure));
     for block in [b"1", b"2", b"3"] {
         desk.write(block).good();
@@ -83,7 +83,7 @@ fn a_deferred_error_takes_acknowledged_blocks_back() {
     desk.write(b"2").good();
     assert_eq!(recorded(&mut desk), b"12");
     // A filemark was synchronized: nothing before it is lost.
-    let mut desk = loaded_with(on_write(2, 1, CommandFailure::DeferredError { blocks: 9 }));
+    let mut desk = loaded_with(on_write(2, 1, InjectedFailure::DeferredError { blocks: 9 }));
     desk.write(b"1").good();
     desk.write_filemarks(1).good();
     desk.write(b"2").good();
@@ -93,7 +93,7 @@ fn a_deferred_error_takes_acknowledged_blocks_back() {
 
 #[test]
 fn a_power_cycle_rewinds_and_is_told() {
-    let mut desk = loaded_with(on_write(2, 1, CommandFailure::PowerCycle));
+    let mut desk = loaded_with(on_write(2, 1, InjectedFailure::PowerCycle));
     desk.write(b"1").good();
     desk.write(b"2").good();
     desk.write(b"3").is(6, 0x29, 0x00);
@@ -108,7 +108,7 @@ fn faults_without_an_operation_code_pass_over_inquiry() {
             operation_code: None,
             after: 1,
             times: 1,
-            failure: CommandFailure::Status(Status::BUSY),
+            failure: InjectedFailure::Status(Status::BUSY),
         }],
         ..LibraryFaults::default()
     });

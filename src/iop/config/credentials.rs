@@ -10,7 +10,7 @@ use crate::values::{ChapName, ChapSecret, KeystoreChoice};
 /// A CHAP name with its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "CredentialsRecord", into = "CredentialsRecord")]
-pub struct ChapCredentials {
+pub struct StoredCredentials {
     /// The name that the initiator gives.
     pub name: ChapName,
     /// The secret that proves it.
@@ -28,7 +28,7 @@ pub enum StoredSecret {
     Opened(EntryId, ChapSecret),
 }
 
-impl ChapCredentials {
+impl StoredCredentials {
     /// Returns the secret, unless it is in a Platform KeyStore that was not opened or is not here.
     pub fn secret(&self) -> Option<&ChapSecret> {
         match &self.secret {
@@ -54,7 +54,7 @@ struct CredentialsRecord {
     sealed: Option<EntryId>,
 }
 
-impl TryFrom<CredentialsRecord> for ChapCredentials {
+impl TryFrom<CredentialsRecord> for StoredCredentials {
     type Error = &'static str;
 
     fn try_from(record: CredentialsRecord) -> Result<Self, &'static str> {
@@ -70,8 +70,8 @@ impl TryFrom<CredentialsRecord> for ChapCredentials {
     }
 }
 
-impl From<ChapCredentials> for CredentialsRecord {
-    fn from(credentials: ChapCredentials) -> Self {
+impl From<StoredCredentials> for CredentialsRecord {
+    fn from(credentials: StoredCredentials) -> Self {
         let (secret, sealed) = match credentials.secret {
             StoredSecret::Plain(secret) => (Some(secret), None),
             StoredSecret::Sealed(id) | StoredSecret::Opened(id, _) => (None, Some(id)),
@@ -218,7 +218,7 @@ pub(super) fn belongs(choice: KeystoreChoice, partition: &PartitionRecord) -> bo
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<ChapCredentials, serde_json::Error> {
+    fn read(text: &str) -> Result<StoredCredentials, serde_json::Error> {
         serde_json::from_str(text)
     }
 

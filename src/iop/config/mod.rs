@@ -19,7 +19,7 @@ mod partition;
 mod staged;
 
 pub use apply::{Action, AppliedTarget, WantedTarget};
-pub use credentials::{ChapCredentials, MisplacedReference, StoredSecret};
+pub use credentials::{MisplacedReference, StoredCredentials, StoredSecret};
 pub use partition::{
     KeystoreUse, PartitionChange, PartitionError, PartitionRecord, Release, UuidChoice,
     WrongRelease, WrongUuid, plain_uuid,
@@ -92,7 +92,7 @@ pub struct Target {
     pub keystore: KeystoreChoice,
     /// The credentials, when the target is to be logged in to with CHAP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chap: Option<ChapCredentials>,
+    pub chap: Option<StoredCredentials>,
 }
 
 /// The CHAP parameters of one command line: what is not given is none.
@@ -118,13 +118,13 @@ impl ChapParameters {
     }
 
     /// Returns the credentials, none when neither name nor secret is given.
-    fn credentials(self) -> Result<Option<ChapCredentials>, ConfigurationError> {
+    fn credentials(self) -> Result<Option<StoredCredentials>, ConfigurationError> {
         match self.missing_half() {
             Some(half) => Err(ConfigurationError::HalfChap(half)),
             None => Ok(self
                 .name
                 .zip(self.secret)
-                .map(|(name, secret)| ChapCredentials {
+                .map(|(name, secret)| StoredCredentials {
                     name,
                     secret: StoredSecret::Plain(secret),
                 })),
@@ -301,7 +301,7 @@ impl Configuration {
         }
         let is_same_secret = match (
             &secret,
-            target.chap.as_ref().and_then(ChapCredentials::secret),
+            target.chap.as_ref().and_then(StoredCredentials::secret),
         ) {
             (Some(StoredSecret::Plain(new)), Some(old)) => new == old,
             (Some(StoredSecret::Plain(_)), None) => false,
@@ -309,7 +309,7 @@ impl Configuration {
             _ => true,
         };
         let chap = match (chap.name.or(old_name.clone()), secret) {
-            (Some(name), Some(secret)) => Some(ChapCredentials { name, secret }),
+            (Some(name), Some(secret)) => Some(StoredCredentials { name, secret }),
             (None, None) => None,
             (None, Some(_)) => return Err(ConfigurationError::HalfChap(Subject::ChapName)),
             (Some(_), None) => return Err(ConfigurationError::HalfChap(Subject::ChapSecret)),

@@ -33,7 +33,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::inventory::Inventory;
+use super::inventory::TargetInventory;
 use super::problem::{CommandFailure, Problem};
 use super::text::trimmed;
 use crate::scsi::data::element_status::{ElementStatus, ElementType};
@@ -290,7 +290,7 @@ impl Enumeration {
     ///
     /// # Errors
     /// When REPORT LUNS brought nothing usable, or `poll` has not yet said [`Step::Done`].
-    pub fn finish(self) -> Result<Inventory, EnumerationError> {
+    pub fn finish(self) -> Result<TargetInventory, EnumerationError> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -306,7 +306,7 @@ impl Enumeration {
             .filter_map(Unit::into_logical_unit)
             .collect();
         logical_units.sort_by_key(|unit| (unit.lun.number(), unit.lun));
-        Ok(Inventory {
+        Ok(TargetInventory {
             logical_units,
             problems: self.problems,
         })

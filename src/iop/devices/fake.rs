@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::enumerate::{Command, Enumeration, EnumerationError, Reply, Step};
-use super::inventory::Inventory;
+use super::inventory::TargetInventory;
 use crate::scsi::Lun;
 use crate::scsi::Status;
 
@@ -141,7 +141,7 @@ impl FakeTarget {
     }
 
     /// Runs an enumeration to its end, all replies of a flight at once.
-    pub(super) fn enumerate(&mut self) -> Result<Inventory, EnumerationError> {
+    pub(super) fn enumerate(&mut self) -> Result<TargetInventory, EnumerationError> {
         let mut enumeration = Enumeration::new(self.now, Duration::from_secs(15));
         let mut on_their_way = Vec::new();
         loop {

@@ -7,7 +7,7 @@ use crate::scsi::data::vpd::{CodeSet, Designator, DesignatorType, MachineTypeMod
 
 /// The tape devices of one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inventory {
+pub struct TargetInventory {
     /// Tape drives and medium changers, by logical unit number. Other devices are left out.
     pub logical_units: Vec<LogicalUnit>,
     /// What could not be learnt about the target as a whole.

@@ -22,9 +22,9 @@ pub mod type_model;
 
 use std::collections::BTreeMap;
 
-use crate::iop::active::{Drive, Library};
+use crate::iop::active::{DriveReport, LibraryReport};
 use crate::scsi::Lun;
-use inventory::{Changer, DriveElement, Inventory, LogicalUnit};
+use inventory::{Changer, DriveElement, LogicalUnit, TargetInventory};
 use matching::Found;
 use names::{DeviceKey, DeviceKind, DeviceNames};
 use problem::{Problem, SharedIdentity};
@@ -33,20 +33,20 @@ use type_model::{DriveModel, LibraryTypeModel};
 
 /// A target and what its enumeration found.
 #[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
+pub struct EnumeratedTarget<'a> {
     /// The target's iSCSI name.
     pub name: &'a str,
     /// What it has.
-    pub inventory: &'a Inventory,
+    pub inventory: &'a TargetInventory,
 }
 
 /// The devices of one target, as the report has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
     /// Its libraries, by logical unit number, each with its drives.
-    pub libraries: Vec<Library>,
+    pub libraries: Vec<LibraryReport>,
     /// The drives that no library claims, by logical unit number.
-    pub drives: Vec<Drive>,
+    pub drives: Vec<DriveReport>,
     /// Problems that belong to the target and to none of its libraries alone. With exactly one library there are none:
     /// they are that library's.
     pub problems: Vec<Problem>,
@@ -57,7 +57,7 @@ pub struct Description {
 ///
 /// Names go by target, then logical unit number. A device that is seen a second time has the same name, and a
 /// problem.
-pub fn describe(targets: &[Target<'_>], names: &mut DeviceNames) -> Vec<Description> {
+pub fn describe(targets: &[EnumeratedTarget<'_>], names: &mut DeviceNames) -> Vec<Description> {
     let mut seen = Seen::new();
     targets
         .iter()
@@ -68,7 +68,11 @@ pub fn describe(targets: &[Target<'_>], names: &mut DeviceNames) -> Vec<Descript
 /// Where a device was first seen in this re-IPL: target name and logical unit number.
 type Seen = BTreeMap<(DeviceKind, DeviceKey), (String, u64)>;
 
-fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen) -> Description {
+fn describe_target(
+    target: EnumeratedTarget<'_>,
+    names: &mut DeviceNames,
+    seen: &mut Seen,
+) -> Description {
     let mut units: Vec<&LogicalUnit> = target.inventory.logical_units.iter().collect();
     units.sort_by_key(|unit| unit.lun.number());
     let drive_units: Vec<&LogicalUnit> = units
@@ -86,7 +90,7 @@ fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen)
         .collect();
 
     let mut problems = target.inventory.problems.clone();
-    let mut libraries: Vec<(Library, Vec<Problem>)> = changers
+    let mut libraries: Vec<(LibraryReport, Vec<Problem>)> = changers
         .iter()
         .map(|(unit, changer)| {
             let mut own = unit.problems.clone();
@@ -102,7 +106,7 @@ fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen)
             (library(unit, changer, device), own)
         })
         .collect();
-    let mut drives: Vec<Option<(Drive, Vec<Problem>)>> = drive_units
+    let mut drives: Vec<Option<(DriveReport, Vec<Problem>)>> = drive_units
         .iter()
         .map(|unit| {
             let mut own = unit.problems.clone();
@@ -155,7 +159,7 @@ fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen)
     Description {
         libraries: libraries
             .into_iter()
-            .map(|(library, own)| Library {
+            .map(|(library, own)| LibraryReport {
                 problems: own,
                 ..library
             })
@@ -165,11 +169,11 @@ fn describe_target(target: Target<'_>, names: &mut DeviceNames, seen: &mut Seen)
     }
 }
 
-fn library(unit: &LogicalUnit, changer: &Changer, device: String) -> Library {
+fn library(unit: &LogicalUnit, changer: &Changer, device: String) -> LibraryReport {
     let LibraryTypeModel { text, derived } =
         LibraryTypeModel::new(changer.type_model, &unit.inquiry.product);
     let (lun, lun_address) = recorded_lun(unit.lun);
-    Library {
+    LibraryReport {
         device,
         type_model: text,
         derived,
@@ -208,9 +212,9 @@ fn not_3584(unit: &LogicalUnit, changer: &Changer) -> Option<Problem> {
     })
 }
 
-fn drive(unit: &LogicalUnit, device: String) -> Drive {
+fn drive(unit: &LogicalUnit, device: String) -> DriveReport {
     let (lun, lun_address) = recorded_lun(unit.lun);
-    Drive {
+    DriveReport {
         device,
         type_model: DriveModel::new(&unit.inquiry.product).text(),
         vendor: printable(&unit.inquiry.vendor),
@@ -313,7 +317,7 @@ fn element_problem(element: &DriveElement, found: &Found, devices: &[String]) ->
 }
 
 /// Returns what IBM i would not like about the drives of one library.
-fn drive_type_problems(drives: &[Drive]) -> Vec<Problem> {
+fn drive_type_problems(drives: &[DriveReport]) -> Vec<Problem> {
     let mut problems = Vec::new();
     // Full and half height drives of one generation are one type; a drive of no known model is one by its product.
     let types: BTreeMap<&str, &str> = drives
@@ -334,7 +338,7 @@ fn drive_type_problems(drives: &[Drive]) -> Vec<Problem> {
     problems
 }
 
-fn old_drive(drive: &Drive) -> Option<Problem> {
+fn old_drive(drive: &DriveReport) -> Option<Problem> {
     DriveModel::new(drive.product.as_bytes())
         .is_older_than_lto3()
         .then(|| Problem::OldDrive {

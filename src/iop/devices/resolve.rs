@@ -7,7 +7,7 @@ use super::names::{DeviceKey, DeviceKind, DeviceNames};
 
 /// A target of the active configuration.
 #[derive(Clone, Copy, Debug)]
-pub struct ActiveTarget<'a> {
+pub struct ReportedTarget<'a> {
     /// What the last re-IPL found.
     pub report: &'a TargetReport,
     /// Whether it is still configured as it was then.
@@ -16,7 +16,7 @@ pub struct ActiveTarget<'a> {
 
 /// Where a device was at the last re-IPL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Device<'a> {
+pub struct ResolvedDevice<'a> {
     /// Its name, as the re-IPL gave it.
     pub name: &'a str,
     /// Library or drive.
@@ -73,9 +73,9 @@ pub enum ResolveError {
 /// [`ResolveError`].
 pub fn resolve<'a>(
     name: &str,
-    targets: &[ActiveTarget<'a>],
+    targets: &[ReportedTarget<'a>],
     names: &DeviceNames,
-) -> Result<Device<'a>, ResolveError> {
+) -> Result<ResolvedDevice<'a>, ResolveError> {
     let found = targets.iter().find_map(|target| {
         let device =
             devices(target.report).find(|device| device.name.eq_ignore_ascii_case(name))?;
@@ -96,7 +96,7 @@ pub fn resolve<'a>(
     let lun = recorded_lun(device.lun, device.lun_address).ok_or_else(|| {
         of_target(|device, target| ResolveError::LunNotRecorded { device, target })
     })?;
-    Ok(Device {
+    Ok(ResolvedDevice {
         name: device.name,
         kind: device.kind,
         target: target.report,
@@ -144,7 +144,7 @@ fn devices(report: &TargetReport) -> impl Iterator<Item = Reported<'_>> {
     libraries.chain(drives)
 }
 
-fn not_found(name: &str, targets: &[ActiveTarget<'_>], names: &DeviceNames) -> ResolveError {
+fn not_found(name: &str, targets: &[ReportedTarget<'_>], names: &DeviceNames) -> ResolveError {
     let given = names
         .libraries
         .iter()
@@ -253,8 +253,8 @@ mod tests {
         )
     }
 
-    fn active(report: &TargetReport) -> ActiveTarget<'_> {
-        ActiveTarget {
+    fn active(report: &TargetReport) -> ReportedTarget<'_> {
+        ReportedTarget {
             report,
             is_configured: true,
         }
@@ -286,7 +286,7 @@ mod tests {
     fn an_unknown_name_lists_those_that_there_are() {
         let (report, failed) = (connected(), failed());
         let targets = [active(&report), active(&failed)];
-        let unknown = |name: &str, targets: &[ActiveTarget<'_>]| {
+        let unknown = |name: &str, targets: &[ReportedTarget<'_>]| {
             resolve(name, targets, &DeviceNames::default()).unwrap_err()
         };
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn a_target_that_was_edited_or_removed_since_is_not_talked_to() {
         let report = connected();
-        let changed = ActiveTarget {
+        let changed = ReportedTarget {
             is_configured: false,
             ..active(&report)
         };

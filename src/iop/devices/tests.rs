@@ -8,7 +8,7 @@ const VTL: &str = "iqn.2000-03.com.example:vtl";
 
 fn describe_one(target: &mut FakeTarget, names: &mut DeviceNames) -> Description {
     let inventory = target.enumerate().unwrap();
-    let target = Target {
+    let target = EnumeratedTarget {
         name: VTL,
         inventory: &inventory,
     };
@@ -256,11 +256,11 @@ fn names_go_by_target_and_then_by_lun() {
     second.devices.reverse();
     let inventories = [first.enumerate().unwrap(), second.enumerate().unwrap()];
     let targets = [
-        Target {
+        EnumeratedTarget {
             name: "iqn.a",
             inventory: &inventories[0],
         },
-        Target {
+        EnumeratedTarget {
             name: "iqn.b",
             inventory: &inventories[1],
         },
@@ -325,7 +325,7 @@ fn what_a_drive_did_not_tell_is_said_on_its_library() {
     inventory.logical_units[1]
         .problems
         .push(Problem::DriveUnnamed { address: 1 });
-    let target = Target {
+    let target = EnumeratedTarget {
         name: VTL,
         inventory: &inventory,
     };
@@ -372,9 +372,9 @@ proptest! {
         devices in proptest::collection::vec(any_device(), 0..8),
     ) {
         let mut target = FakeTarget::new(devices);
-        let inventory: Result<Inventory, EnumerationError> = target.enumerate();
+        let inventory: Result<TargetInventory, EnumerationError> = target.enumerate();
         let inventory = inventory.unwrap();
-        let targets = [Target { name: VTL, inventory: &inventory }];
+        let targets = [EnumeratedTarget { name: VTL, inventory: &inventory }];
         let mut names = DeviceNames::default();
         let first = describe(&targets, &mut names);
         let drives = first[0].drives.len()

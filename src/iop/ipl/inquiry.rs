@@ -7,13 +7,15 @@ use bytes::Bytes;
 use crate::iop::devices::enumerate::{
     self, CommandId, Enumeration, EnumerationError, NoReply, Reply,
 };
-use crate::iop::devices::inventory::Inventory;
+use crate::iop::devices::inventory::TargetInventory;
 use crate::scsi::Status;
-use crate::transport::{Answer, AttachError, Command, ConnectionError, Inquiry, Next};
+use crate::transport::{
+    AttachError, ConnectionError, InquiryAnswer, InquiryCommand, Next, TargetInquiry,
+};
 
 /// The enumeration of one target, which begins when the target is first asked and may go on in a second session.
 pub(super) struct EnumerationInquiry {
-    patience: Duration,
+    busy_timeout: Duration,
     /// How long the first session took, from the look-up of the host.
     earlier: Duration,
     /// When this session was last heard of, from its own beginning.
@@ -22,10 +24,10 @@ pub(super) struct EnumerationInquiry {
 }
 
 impl EnumerationInquiry {
-    /// Makes an inquiry that asks a busy device again for `patience`.
-    pub(super) fn new(patience: Duration) -> Self {
+    /// Makes an inquiry that asks a busy device again for `busy_timeout`.
+    pub(super) fn new(busy_timeout: Duration) -> Self {
         Self {
-            patience,
+            busy_timeout,
             earlier: Duration::ZERO,
             last: Duration::ZERO,
             enumeration: None,
@@ -71,7 +73,7 @@ impl EnumerationInquiry {
         goes_on
     }
 
-    pub(super) fn finish(self) -> Result<Inventory, EnumerationError> {
+    pub(super) fn finish(self) -> Result<TargetInventory, EnumerationError> {
         match self.enumeration {
             Some(enumeration) => enumeration.finish(),
             None => Err(EnumerationError::Unfinished { unanswered: 0 }),
@@ -79,13 +81,13 @@ impl EnumerationInquiry {
     }
 }
 
-impl Inquiry for EnumerationInquiry {
+impl TargetInquiry for EnumerationInquiry {
     fn next(&mut self, now: Duration) -> Next {
         self.last = now;
         let now = self.earlier.saturating_add(now);
         let enumeration = self
             .enumeration
-            .get_or_insert_with(|| Enumeration::new(now, self.patience));
+            .get_or_insert_with(|| Enumeration::new(now, self.busy_timeout));
         match enumeration.poll(now) {
             enumerate::Step::Send(commands) => {
                 Next::Send(commands.into_iter().map(command).collect())
@@ -96,7 +98,7 @@ impl Inquiry for EnumerationInquiry {
         }
     }
 
-    fn take(&mut self, id: u32, answer: Answer, now: Duration) {
+    fn take(&mut self, id: u32, answer: InquiryAnswer, now: Duration) {
         self.last = now;
         let now = self.earlier.saturating_add(now);
         let reply = Reply {
@@ -110,8 +112,8 @@ impl Inquiry for EnumerationInquiry {
     }
 }
 
-fn command(command: enumerate::Command) -> Command {
-    Command {
+fn command(command: enumerate::Command) -> InquiryCommand {
+    InquiryCommand {
         id: command.id.0,
         lun: command.lun,
         cdb: Bytes::copy_from_slice(command.cdb.as_bytes()),

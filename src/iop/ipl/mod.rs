@@ -22,7 +22,7 @@ use crate::iop::active::{
 };
 use crate::iop::cause::Cause;
 use crate::iop::config::Target;
-use crate::iop::devices::inventory::Inventory;
+use crate::iop::devices::inventory::TargetInventory;
 use crate::iop::devices::names::DeviceNames;
 use crate::iop::devices::problem::Problem;
 use crate::iop::devices::{self, Description};
@@ -49,7 +49,7 @@ pub struct Settings {
 
 /// What a re-IPL did.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct ReIplOutcome {
     /// The active configuration that it recorded.
     pub active: ActiveConfiguration,
     /// The system generated initiator name; none on a partition without a UUID.
@@ -77,7 +77,7 @@ pub fn run(
     store: &Store,
     settings: &Settings,
     observe: impl FnOnce(&[&Target]) -> Rc<Observer>,
-) -> Result<Outcome, ReIplError> {
+) -> Result<ReIplOutcome, ReIplError> {
     let generated = store.generated_name()?;
     let re_ipl = store.begin_re_ipl()?;
     let configuration = store.revealed_configuration()?;
@@ -157,7 +157,7 @@ pub fn run(
                 }),
         );
     }
-    Ok(Outcome {
+    Ok(ReIplOutcome {
         active,
         generated_name: generated,
         warnings,
@@ -393,10 +393,10 @@ fn report(
         });
     }
 
-    let found: Vec<devices::Target<'_>> = inventories
+    let found: Vec<devices::EnumeratedTarget<'_>> = inventories
         .iter()
         .filter_map(|(index, inventory)| {
-            Some(devices::Target {
+            Some(devices::EnumeratedTarget {
                 name: targets.get(*index)?.identity.target_name.as_str(),
                 inventory,
             })
@@ -442,7 +442,7 @@ fn describe(report: &mut TargetReport, description: Description) {
 fn outcome(
     attached: AttachOutcome,
     target: &TargetReport,
-) -> (Option<SessionReport>, Result<Inventory, Failure>) {
+) -> (Option<SessionReport>, Result<TargetInventory, Failure>) {
     let attached = match attached {
         Ok(attached) => attached,
         Err(error) => return (None, Err(failure::of_attach(&error, target))),
@@ -476,7 +476,7 @@ fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport 
     }
 }
 
-fn session_report(login: &transport::Login, asked: Duration) -> SessionReport {
+fn session_report(login: &transport::CompletedLogin, asked: Duration) -> SessionReport {
     let result = &login.result;
     let parameters = &result.parameters;
     SessionReport {

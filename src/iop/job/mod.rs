@@ -23,7 +23,7 @@ use thiserror::Error;
 use crate::iop::active::TargetReport;
 use crate::iop::config::Target;
 use crate::iop::devices::names::DeviceKind;
-use crate::iop::devices::resolve::{ActiveTarget, ResolveError, resolve};
+use crate::iop::devices::resolve::{ReportedTarget, ResolveError, resolve};
 use crate::iop::devices::text::printable;
 use crate::iop::ipl;
 use crate::iop::store::{StateError, Store, TargetLock};
@@ -161,10 +161,10 @@ pub fn locate(store: &Store, names: &[&str]) -> Result<Located, JobError> {
             .iter()
             .find(|target| target.revision == revision)
     };
-    let candidates: Vec<ActiveTarget<'_>> = active
+    let candidates: Vec<ReportedTarget<'_>> = active
         .targets
         .iter()
-        .map(|target| ActiveTarget {
+        .map(|target| ReportedTarget {
             report: &target.report,
             is_configured: configured(target.revision).is_some(),
         })

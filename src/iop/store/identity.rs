@@ -29,7 +29,7 @@ struct System {
 
 /// Who the partition is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct PartitionIdentity {
     /// The UUID, 32 lower-case hex digits; none when the partition was set to have none.
     pub uuid: Option<String>,
     /// Where the UUID comes from.
@@ -103,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StateError`] when that one cannot be kept.
-    pub fn identity(&self) -> Result<Identity, StateError> {
+    pub fn identity(&self) -> Result<PartitionIdentity, StateError> {
         let (uuid, source) = match self.partition()?.uuid {
             Some(UuidChoice::None) => (None, UuidSource::Set),
             Some(UuidChoice::Given(uuid)) => (Some(uuid), UuidSource::Set),
@@ -121,7 +121,7 @@ impl Store {
                 line: 1,
                 column: 1,
             })?;
-        Ok(Identity {
+        Ok(PartitionIdentity {
             uuid,
             source,
             generated_name,

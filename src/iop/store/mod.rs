@@ -27,5 +27,5 @@ mod records;
 
 pub use active::{ActiveConfiguration, ActiveTarget};
 pub use error::StateError;
-pub use identity::{Identity, UuidSource};
+pub use identity::{PartitionIdentity, UuidSource};
 pub use records::{ReIpl, Store, TargetLock};

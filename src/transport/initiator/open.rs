@@ -14,7 +14,7 @@ use crate::iscsi::login::{self, LoginParameters, LoginResult, LoginStep, TargetA
 use crate::iscsi::pdu::Pdu;
 use crate::transport::connection::Connection;
 use crate::transport::{
-    AttachError, ConnectionError, Deadlines, Login, LoginTimes, Phase, ReconnectTime, Step,
+    AttachError, CompletedLogin, ConnectionError, Deadlines, LoginTimes, Phase, ReconnectTime, Step,
 };
 
 /// How often a target may redirect a login before it is given up.
@@ -28,7 +28,7 @@ pub struct Opened<S, O> {
     /// What moves the bytes.
     pub driver: Driver<S, O>,
     /// The login.
-    pub login: Login,
+    pub login: CompletedLogin,
 }
 
 impl<S, O> Opened<S, O>
@@ -96,7 +96,7 @@ pub(in crate::transport) async fn open_by<O: Fn(Step<'_>)>(
                 let session = session(&result, clock.deadlines);
                 let (initiator, driver) = Driver::new(*connection, session, observe);
                 let result = *result;
-                let login = Login {
+                let login = CompletedLogin {
                     portal,
                     result,
                     times,

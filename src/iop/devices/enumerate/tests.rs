@@ -187,7 +187,10 @@ fn a_refused_list_of_luns_fails_the_enumeration() {
 
 #[test]
 fn a_target_without_luns_has_an_empty_inventory() {
-    assert_eq!(run(&mut |_| good(vec![0; 8])), Ok(Inventory::default()));
+    assert_eq!(
+        run(&mut |_| good(vec![0; 8])),
+        Ok(TargetInventory::default())
+    );
 }
 
 #[test]
@@ -273,7 +276,7 @@ fn a_reply_to_an_unknown_command_is_ignored() {
 }
 
 /// Runs an enumeration with replies one by one, in virtual time.
-fn run(answer: &mut dyn FnMut(&Command) -> Reply) -> Result<Inventory, EnumerationError> {
+fn run(answer: &mut dyn FnMut(&Command) -> Reply) -> Result<TargetInventory, EnumerationError> {
     let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
     let mut now = Duration::ZERO;
     loop {

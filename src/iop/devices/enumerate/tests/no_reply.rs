@@ -7,7 +7,7 @@ use super::*;
 fn interrupted(
     target: &mut FakeTarget,
     no_reply: impl Fn(&Command) -> Option<NoReply>,
-) -> (Option<Inventory>, usize) {
+) -> (Option<TargetInventory>, usize) {
     let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
     let mut sessions = 1;
     loop {
