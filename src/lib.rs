@@ -19,7 +19,7 @@
 //! ```text
 //! main      -> commands
 //! commands  -> cli, error, iop, iscsi, render, storage, transport, values, vtl
-//! render    -> cli, error, iop, iscsi, scsi, storage, values, vtl
+//! render    -> cli, error, iop, iscsi, scsi, storage, transport, values, vtl
 //! error     -> cli, iop, render, storage, transport, values, vtl
 //! iop       -> iscsi, scsi, storage, transport, values
 //! transport -> iscsi

@@ -40,7 +40,7 @@ pub use host::{
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use shell::quote;
-pub use usage::{Shown, UsageError, WordFault};
+pub use usage::{CRLF_HINT, Shown, UsageError, WordFault};
 
 use crate::values::characters;
 

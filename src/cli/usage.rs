@@ -9,6 +9,10 @@ use super::shell::{self, MASK};
 use super::synopsis::synopsis;
 use crate::values::characters::{self, escape};
 
+/// What to do about the carriage returns of a script.
+pub const CRLF_HINT: &str =
+    "the script has CRLF line ends; convert it, for example with tr -d '\\r'";
+
 /// Why a command line is not of the grammar.
 ///
 /// The message says what is wrong; [`UsageError::hints`] says what to do. Neither ever holds a secret.
@@ -368,7 +372,7 @@ fn write_instead(meant: &[Shown]) -> String {
 /// Says where a fault comes from when that is not plain from its name.
 fn cause(fault: WordFault) -> Option<&'static str> {
     match fault {
-        WordFault::CarriageReturn => Some(characters::CRLF_HINT),
+        WordFault::CarriageReturn => Some(CRLF_HINT),
         WordFault::Quote('"' | '\'' | '`') => None,
         WordFault::Dash(_)
         | WordFault::Quote(_)

@@ -152,7 +152,13 @@ mod tests {
                 .to_string()
                 .contains("U+201C LEFT DOUBLE QUOTATION MARK")
         );
-        assert!(pasted.hints().iter().all(|hint| !hint.contains("geheim")));
+        assert!(matches!(
+            pasted,
+            ValueError::Character {
+                corrected: None,
+                ..
+            }
+        ));
         let secret = ChapSecret::parse("GEHEIMGEHEIM").unwrap();
         assert!(
             !format!("{secret:?} {bad:?} {pasted:?}")
@@ -188,7 +194,6 @@ mod tests {
         for typed in ["*NONE", "*none", "*None"] {
             let error = ChapName::parse(typed).unwrap_err();
             assert_eq!(error.to_string(), "the CHAP name cannot be *NONE");
-            assert!(error.hints()[1].contains("-removetarget"));
             let error = ChapSecret::parse(typed).unwrap_err();
             assert_eq!(error, ValueError::NoneForChap(Subject::ChapSecret));
         }

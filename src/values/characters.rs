@@ -51,10 +51,6 @@ const LOOK_ALIKES: &[(char, &str, Meaning)] = &[
     ('\u{ff0d}', "FULLWIDTH HYPHEN-MINUS", Meaning::Dash),
 ];
 
-/// What to do about the carriage returns of a script.
-pub const CRLF_HINT: &str =
-    "the script has CRLF line ends; convert it, for example with tr -d '\\r'";
-
 fn look_alike(character: char) -> Option<(&'static str, Meaning)> {
     LOOK_ALIKES
         .iter()

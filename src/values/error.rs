@@ -1,4 +1,5 @@
-//! What can be wrong with a value, and what is only unwise about it.
+//! What can be wrong with a value, and what is only unwise about it: plain data, with what was expected and what was
+//! received. What to do about it is said by the front end.
 
 use std::fmt;
 
@@ -218,89 +219,10 @@ impl ValueError {
             corrected,
         }
     }
-
-    /// Returns what to do about it, a sentence each.
-    pub fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Empty(_) | Self::TooLong { .. } => Vec::new(),
-            Self::Character {
-                subject,
-                character,
-                corrected,
-            } => {
-                let mut hints = Vec::new();
-                if let Some(corrected) = corrected {
-                    hints.push(format!("write {corrected}"));
-                } else if *subject == Subject::TargetHostName {
-                    hints.push(HOST_NAME_FORM.to_owned());
-                }
-                if *character == '\r' {
-                    hints.push(characters::CRLF_HINT.to_owned());
-                }
-                hints
-            }
-            Self::NoneForChap(_) => vec![
-                "for a target without CHAP, leave CHAP name and secret out".to_owned(),
-                "to drop CHAP: -removetarget, then -addtarget without CHAP parameters".to_owned(),
-            ],
-            Self::Form { form, .. } => vec![form.hint()],
-        }
-    }
-}
-
-impl Form {
-    fn hint(&self) -> String {
-        match self {
-            Self::NotAPort => "write the number alone, such as 860; the default is 3260".to_owned(),
-            Self::NotAKeystore { meant: Some(meant) } => {
-                format!("write {meant}, in upper case and without a star")
-            }
-            Self::NotAKeystore { meant: None } => {
-                "AVAIL uses the Platform KeyStore where it is enabled, NONE stores plain text, \
-                 PLATFORM accepts nothing but the Platform KeyStore"
-                    .to_owned()
-            }
-            Self::GenerateCase => {
-                "write '*GENERATE' in upper case, quoted so that the shell does not expand it"
-                    .to_owned()
-            }
-            Self::GenerateAppended => {
-                "the generated name is the default: leave -initiatorname out, or give it with \
-                 -newname"
-                    .to_owned()
-            }
-            Self::NotAHostName => HOST_NAME_FORM.to_owned(),
-            Self::NotAnAddress => {
-                "an IPv4 address has four numbers from 0 to 255 without leading zeros".to_owned()
-            }
-            Self::TrailingDot => "leave the last dot out".to_owned(),
-            Self::ZoneId => {
-                "use an address that needs no zone: a link-local one cannot be configured"
-                    .to_owned()
-            }
-            Self::Brackets {
-                address,
-                port: None,
-            } => format!("write the address alone: {address}"),
-            Self::Brackets {
-                address: host,
-                port: Some(port),
-            }
-            | Self::WithPort { host, port } => {
-                format!("write -targethostname {host} -targetport {port}")
-            }
-            Self::Url => "give the host alone, the port with -targetport and the target with \
-                          -targetname"
-                .to_owned(),
-        }
-    }
 }
 
 /// The special value that stands for no value in other commands of IBM i.
 const NONE: &str = "*NONE";
-
-/// What a host name is, for a text that is none and cannot be corrected.
-const HOST_NAME_FORM: &str = "a host name has labels of letters, digits and inner hyphens, each at most 63 characters long, joined by dots";
 
 /// A character of a secret is shown only when it is one that cannot be part of a secret in any console.
 fn shown(subject: Subject, character: char) -> String {
@@ -344,7 +266,7 @@ pub enum ValueWarning {
 }
 
 /// The longest CHAP name and secret in characters that the HMC takes for a D-mode IPL.
-pub(super) const HMC_CHAP_LIMIT: usize = 32;
+pub const HMC_CHAP_LIMIT: usize = 32;
 
 /// An address that stands for no single host, or for one on a link that only a zone names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -358,65 +280,4 @@ pub enum AddressKind {
     Broadcast,
     /// `fe80::/10`: reached only with a zone, and a target's address has none (RFC 4007 section 6).
     LinkLocal,
-}
-
-impl fmt::Display for ValueWarning {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotIqn(subject) => {
-                write!(
-                    formatter,
-                    "the {subject} does not begin with iqn., eui. or naa."
-                )
-            }
-            Self::ConsoleCharacters(subject) => write!(
-                formatter,
-                "the {subject} has characters outside a-z 0-9 . : -, which VTL consoles refuse"
-            ),
-            Self::IqnDate(subject) => write!(
-                formatter,
-                "the {subject} has no date of the form yyyy-mm behind iqn. (RFC 7143 4.2.7.4)"
-            ),
-            Self::GenerateWithoutAsterisk => write!(
-                formatter,
-                "the initiator name is the word GENERATE itself; '*GENERATE', quoted, stands for the system generated name"
-            ),
-            Self::Unreachable { address, kind } => {
-                let (what, advice) = match kind {
-                    AddressKind::Unspecified => (
-                        "the unspecified address",
-                        "give the address of the VTL itself",
-                    ),
-                    AddressKind::Multicast => {
-                        ("a multicast address", "give the address of the VTL itself")
-                    }
-                    AddressKind::Broadcast => (
-                        "the broadcast address",
-                        "give the address of the VTL itself",
-                    ),
-                    AddressKind::LinkLocal => (
-                        "a link-local address, which cannot be reached without a zone",
-                        "give another address of the VTL",
-                    ),
-                };
-                write!(
-                    formatter,
-                    "the target host name {address} is {what}; {advice}"
-                )
-            }
-            Self::ChapNameLength { length } => write!(
-                formatter,
-                "the CHAP name has {length} characters; the HMC takes at most {HMC_CHAP_LIMIT} for a D-mode IPL"
-            ),
-            Self::SecretLength { length } if *length < 12 => write!(
-                formatter,
-                "the CHAP secret has {length} character{}; RFC 7143 wants at least 12",
-                if *length == 1 { "" } else { "s" }
-            ),
-            Self::SecretLength { length } => write!(
-                formatter,
-                "the CHAP secret has {length} characters; the HMC takes at most {HMC_CHAP_LIMIT} for a D-mode IPL"
-            ),
-        }
-    }
 }

@@ -218,24 +218,27 @@ mod tests {
     }
 
     #[test]
-    fn a_port_or_brackets_come_with_the_words_to_type_instead() {
+    fn a_port_or_brackets_are_told_apart_from_the_address() {
+        let form = |typed: &str| match host(typed) {
+            Err(ValueError::Form { form, .. }) => form,
+            other => panic!("{other:?}"),
+        };
+        let text = str::to_owned;
         assert_eq!(
-            host("vtl:860").unwrap_err().hints(),
-            ["write -targethostname vtl -targetport 860"]
+            form("vtl:860"),
+            Form::WithPort {
+                host: text("vtl"),
+                port: text("860")
+            }
         );
-        assert_eq!(
-            host("[fd00::5]").unwrap_err().hints(),
-            ["write the address alone: fd00::5"]
-        );
-        assert_eq!(
-            host("[fd00::5]:860").unwrap_err().hints(),
-            ["write -targethostname fd00::5 -targetport 860"]
-        );
+        let brackets = |port: Option<&str>| Form::Brackets {
+            address: text("fd00::5"),
+            port: port.map(text),
+        };
+        assert_eq!(form("[fd00::5]"), brackets(None));
+        assert_eq!(form("[fd00::5]:860"), brackets(Some("860")));
         for no_port in ["[fd00::5]:", "[fd00::5]:99999", "[fd00::5]/64"] {
-            assert_eq!(
-                host(no_port).unwrap_err().hints(),
-                ["write the address alone: fd00::5"]
-            );
+            assert_eq!(form(no_port), brackets(None));
         }
     }
 

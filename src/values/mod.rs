@@ -13,7 +13,7 @@ mod quote;
 mod size;
 
 pub use chap::{ChapName, ChapSecret};
-pub use error::{AddressKind, Form, Subject, ValueError, ValueWarning};
+pub use error::{AddressKind, Form, HMC_CHAP_LIMIT, Subject, ValueError, ValueWarning};
 pub use host_name::HostName;
 pub use initiator_name::{GENERATE, InitiatorName};
 pub use quote::quote_bytes;
@@ -169,13 +169,22 @@ mod tests {
     fn a_keystore_in_another_letter_case_is_an_error_that_knows_what_was_meant() {
         assert_eq!("PLATFORM".parse(), Ok(KeystoreChoice::Platform));
         for typed in ["none", "None", "*NONE"] {
-            let error = typed.parse::<KeystoreChoice>().unwrap_err();
+            let meant = Some(KeystoreChoice::None);
             assert_eq!(
-                error.hints(),
-                ["write NONE, in upper case and without a star"],
-                "{typed}"
+                typed.parse::<KeystoreChoice>(),
+                Err(ValueError::form(
+                    Subject::ChapKeystore,
+                    Form::NotAKeystore { meant },
+                    typed
+                ))
             );
         }
-        assert!("DISK".parse::<KeystoreChoice>().unwrap_err().hints()[0].contains("PLATFORM"));
+        assert!(matches!(
+            "DISK".parse::<KeystoreChoice>(),
+            Err(ValueError::Form {
+                form: Form::NotAKeystore { meant: None },
+                ..
+            })
+        ));
     }
 }

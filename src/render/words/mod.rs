@@ -8,6 +8,7 @@
 //! | [`login_status`] | the login statuses of RFC 7143 section 11.13.5 |
 //! | [`problem`] | what IBM i would stumble over at a device or a target |
 //! | [`error`] | why a command was refused, or could not be carried out |
+//! | [`next_step`] | what to do then |
 //! | [`warning`] | what is to be said beside a result |
 
 pub mod code;
@@ -15,6 +16,7 @@ pub mod d_mode;
 pub mod error;
 pub mod failure;
 pub mod login_status;
+pub mod next_step;
 pub mod problem;
 pub mod warning;
 

@@ -3,7 +3,7 @@
 use super::{Code, REMEDIES, problem};
 use crate::cli::Parameter;
 use crate::iop::warning::Warning;
-use crate::values::{Subject, ValueWarning};
+use crate::values::{AddressKind, HMC_CHAP_LIMIT, Subject, ValueWarning};
 
 /// Returns the code of a warning and its text, which begins in lower case and has no end.
 pub fn warning(warning: &Warning) -> (Code, String) {
@@ -46,7 +46,7 @@ pub fn warning(warning: &Warning) -> (Code, String) {
             Code::ChangedToUpperCase,
             format!("the {subject} was changed to upper case; the VTL must hold it in upper case"),
         ),
-        Warning::Value(warning) => (value_code(warning), warning.to_string()),
+        Warning::Value(warning) => (value_code(warning), value(warning)),
         Warning::HostNameWithPort { host, port } => (
             Code::HostNameWithPort,
             format!(
@@ -83,6 +83,54 @@ pub fn warning(warning: &Warning) -> (Code, String) {
     }
 }
 
+/// Returns what a value may not work for.
+fn value(warning: &ValueWarning) -> String {
+    match warning {
+        ValueWarning::NotIqn(subject) => {
+            format!("the {subject} does not begin with iqn., eui. or naa.")
+        }
+        ValueWarning::ConsoleCharacters(subject) => {
+            format!("the {subject} has characters outside a-z 0-9 . : -, which VTL consoles refuse")
+        }
+        ValueWarning::IqnDate(subject) => {
+            format!("the {subject} has no date of the form yyyy-mm behind iqn. (RFC 7143 4.2.7.4)")
+        }
+        ValueWarning::GenerateWithoutAsterisk => {
+            "the initiator name is the word GENERATE itself; '*GENERATE', quoted, stands for the system generated name".to_owned()
+        }
+        ValueWarning::Unreachable { address, kind } => {
+            let (what, advice) = match kind {
+                AddressKind::Unspecified => (
+                    "the unspecified address",
+                    "give the address of the VTL itself",
+                ),
+                AddressKind::Multicast => {
+                    ("a multicast address", "give the address of the VTL itself")
+                }
+                AddressKind::Broadcast => (
+                    "the broadcast address",
+                    "give the address of the VTL itself",
+                ),
+                AddressKind::LinkLocal => (
+                    "a link-local address, which cannot be reached without a zone",
+                    "give another address of the VTL",
+                ),
+            };
+            format!("the target host name {address} is {what}; {advice}")
+        }
+        ValueWarning::ChapNameLength { length } => format!(
+            "the CHAP name has {length} characters; the HMC takes at most {HMC_CHAP_LIMIT} for a D-mode IPL"
+        ),
+        ValueWarning::SecretLength { length } if *length < 12 => format!(
+            "the CHAP secret has {length} character{}; RFC 7143 wants at least 12",
+            if *length == 1 { "" } else { "s" }
+        ),
+        ValueWarning::SecretLength { length } => format!(
+            "the CHAP secret has {length} characters; the HMC takes at most {HMC_CHAP_LIMIT} for a D-mode IPL"
+        ),
+    }
+}
+
 fn value_code(warning: &ValueWarning) -> Code {
     match warning {
         ValueWarning::NotIqn(_) | ValueWarning::IqnDate(_) => Code::UncommonName,
@@ -114,7 +162,6 @@ mod tests {
     use super::super::CodeKind;
     use super::*;
     use crate::iop::devices::problem::Problem;
-    use crate::values::AddressKind;
 
     #[test]
     fn every_code_of_a_warning_is_one_that_a_warning_has() {
