@@ -1,4 +1,4 @@
-//! The IBM i macro ISCSISWICONFIG for any Linux host, with an embedded iSCSI initiator that speaks tape and media changer.
+//! The IBM i macro ISCSISWICONFIG for any Linux host, with an embedded iSCSI initiator for tape drives and media changers.
 //!
 //! | module | what it holds |
 //! |---|---|

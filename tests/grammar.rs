@@ -389,7 +389,7 @@ fn spelled_out(line: &str) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// Serves the targets of a transcript: a library, one without tape devices, one that lets nobody in, and one with CHAP.
+/// Serves the targets of a transcript: a library, one without tape devices, one that refuses every initiator, and one with CHAP.
 fn start_vtl() -> Portal {
     let name = |last: &str| format!("iqn.2000-03.com.xyz:vtl.{last}");
     let disk = target::Target::start(|peer| {

@@ -45,7 +45,7 @@ fn add_with_chap(environment: &TestEnvironment, name: &str, port: u16, user: &st
         .assert_status(0);
 }
 
-/// Re-IPLs with the full patience, expects the status and returns the only target of the report.
+/// Re-IPLs with the default timeout, expects the status and returns the only target of the report.
 #[track_caller]
 fn reipl_one(environment: &TestEnvironment, status: i32) -> Value {
     let document = environment.run(&["--json", "--timeout", "10", "-reipliscsiop"]);

@@ -1,7 +1,7 @@
 //! The Platform KeyStore and the partition it belongs to, checked from outside through the binary.
 //!
 //! Every run of a [`system::System`] looks for each of its secrets in what was printed and in every file of both
-//! directories. Which secret is used is proved by the embedded library, which lets in nobody who does
+//! directories. Which secret is used is proved by the embedded library, which refuses an initiator that does
 //! not know it.
 //!
 //! Statuses, documents and key words are asserted, not whole sentences: the wording is free to get better.

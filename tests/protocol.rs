@@ -42,7 +42,7 @@ const PARAMETERS: SessionParameters = SessionParameters {
     max_outstanding_r2t: 1,
 };
 
-/// The target's side: its numbers, and the session that it speaks to.
+/// The target's side: its numbers, and the session under test.
 struct Peer {
     session: Session,
     encoder: Encoder,

@@ -22,7 +22,7 @@ mod faults;
 #[cfg(feature = "peers")]
 #[path = "vtl/peers.rs"]
 mod peers;
-/// A stderr that nobody reads, and what a dump of the process would hold.
+/// A stderr that is not read, and what a dump of the process would hold.
 #[path = "vtl/process.rs"]
 mod process;
 /// Tapes written and read back over the network, and the bytes on the medium.
@@ -605,7 +605,7 @@ fn the_demonstration_does_the_main_job_and_leaves_nothing_behind() {
     let portal = SocketAddr::from(([127, 0, 0, 1], port.parse().unwrap()));
     assert!(
         TcpStream::connect(portal).is_err(),
-        "nobody listens any more"
+        "nothing listens on the port"
     );
 }
 

@@ -14,7 +14,7 @@ const SMALLEST: usize = 1;
 const SIZES: [usize; 3] = [SMALLEST, 10, 100];
 const ROUNDS: usize = 31;
 
-/// How many targets there are when what an option takes of the processor and of memory is looked at.
+/// How many targets there are when what an option takes of the processor and of memory is measured.
 const LIMITS_AT: usize = 100;
 const MOST_CPU: Duration = Duration::from_millis(2);
 const MOST_MEMORY_KIB: u64 = 8 * 1024;
@@ -92,7 +92,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Duration {
 
 /// What each option but the re-IPL takes of the processor and of memory, and whether it starts a thread or a runtime.
 pub fn within_limits(home: &Home) {
-    // Nobody listens there, so that the re-IPL that the dumps need is done at once.
+    // There is no listener, so that the re-IPL that the dumps need is done at once.
     let address = |number| Address {
         host: "127.0.0.1".to_owned(),
         port: "1".to_owned(),

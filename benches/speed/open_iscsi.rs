@@ -110,7 +110,7 @@ fn record_in(directory: &Path, address: &Address) -> PathBuf {
 }
 
 /// Answers iscsiadm as iscsid does when it is asked for the name of its settings file. Without an answer iscsiadm
-/// waits for a second before it goes on, which would be no honest time to compare with. Nothing is done where iscsid
+/// waits for a second before it goes on, which would distort the comparison. Nothing is done where iscsid
 /// itself answers.
 pub fn answer_for_the_daemon() {
     let address = SocketAddr::from_abstract_name("ISCSIADM_ABSTRACT_NAMESPACE").expect("a name");

@@ -25,7 +25,7 @@ fn relay(client: TcpStream, mut server: TcpStream, delay: Duration) -> io::Resul
     server.set_nodelay(true)?;
     let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || {
-        // Whoever ends first ends both.
+        // The first end of stream ends both.
         let _ = io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Write);
     });

@@ -120,7 +120,7 @@ pub struct ParameterSpec {
 /// Which parameters an option takes, and which of them it needs.
 #[derive(Debug)]
 pub enum ParameterRule {
-    /// All of `required`, and any of `optional`; both empty for an option that stands alone.
+    /// All of `required`, and any of `optional`; both empty for an option without parameters.
     Each {
         /// Parameters that must be given.
         required: &'static [Parameter],

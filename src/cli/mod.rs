@@ -99,7 +99,7 @@ impl UsageFailure {
 ///
 /// # Errors
 ///
-/// The first thing that is not of the grammar; no value has been looked at.
+/// The first thing that is not of the grammar; no value has been parsed.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, UsageFailure> {
     // The words as they came: lexopt's own parser would read `-commit` as six short options. It refuses to hand them out
     // only in the middle of such an option.

@@ -123,7 +123,7 @@ fn perform(
 /// Reads a document into a buffer that never grows, so that no copy of a secret is left behind.
 fn read(path: &Path, is_stdin: bool) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = match is_stdin {
-        // Past the buffer of io::Stdin, which nobody wipes.
+        // Past the buffer of io::Stdin, which is not wiped.
         true => File::from(io::stdin().as_fd().try_clone_to_owned()?),
         false => File::open(path)?,
     };

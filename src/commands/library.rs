@@ -14,7 +14,7 @@ use crate::iop::store::{ActiveConfiguration, Store};
 use crate::render::library::{LibrariesDocument, LibraryReport, MovementDocument, moved, page};
 use crate::transport;
 
-/// How a command talks to its devices.
+/// Settings of a command's sessions with its devices.
 pub(super) struct Talk {
     pub(super) store: Store,
     pub(super) settings: JobSettings,

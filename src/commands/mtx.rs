@@ -229,7 +229,7 @@ async fn perform(
             let numbered = Numbered::new(open.inventory().await?);
             let planned = numbered.plan(*command)?;
             match &planned.movement.source_drive {
-                // The locks were let go: somebody may have moved the cartridge meanwhile.
+                // The locks were released: another job may have moved the cartridge meanwhile.
                 Some(drive) if open.reach(drive).await? => {}
                 _ => break (numbered.inventory, planned),
             }

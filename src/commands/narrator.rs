@@ -64,7 +64,7 @@ impl Narrator {
         })
     }
 
-    /// Tells how a job talks to its targets.
+    /// Tells the steps of a job's sessions.
     pub(super) fn observe_job(self) -> Rc<JobObserver> {
         Rc::new(move |name, step| {
             if let Some(words) = self.words(&step) {

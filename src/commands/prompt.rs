@@ -125,7 +125,7 @@ fn ask(what: Asked, prompt: &str) -> Result<Zeroizing<String>, CommandError> {
         let _ = io::stderr().write_all(b"\n");
         rustix::process::kill_current_process_group(signal)
             .map_err(|error| failure(error.into()))?;
-        // Somebody has the signal ignored.
+        // The parent process has the signal ignored.
         return Err(failure(io::ErrorKind::Interrupted.into()));
     }
     if line

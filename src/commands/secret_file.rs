@@ -54,7 +54,7 @@ pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<()
 pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, CommandError> {
     let shown = quoted(path);
     let read = || -> io::Result<(u32, Zeroizing<Vec<u8>>)> {
-        // NONBLOCK: a named pipe that nobody writes to must not hang the open.
+        // NONBLOCK: a named pipe without a writer must not hang the open.
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -106,7 +106,7 @@ fn read_pipe(file: &File, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads what stands on stdin, to its end or to a byte that ends it, past the buffer of [`io::Stdin`], which nobody wipes.
+/// Reads what stands on stdin, to its end or to a byte that ends it, past the buffer of [`io::Stdin`], which is not wiped.
 pub(super) fn read_stdin(ends: impl Fn(u8) -> bool) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = buffer();
     bytes.resize(LIMIT as usize, 0);

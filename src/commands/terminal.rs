@@ -36,7 +36,7 @@ pub struct Terminal {
 /// The way to stdout or stderr, which can be handed to a thread.
 type Stream = Arc<Mutex<Box<dyn Write + Send>>>;
 
-/// The way to stderr, which can be handed to whoever has something to tell while a command runs.
+/// The way to stderr, which can be handed to all that report while a command runs.
 #[derive(Clone)]
 pub struct Notes {
     stderr: Stream,
@@ -72,7 +72,7 @@ impl Notes {
         }
     }
 
-    /// Has a thread write the lines from here on, so that a reader that stops reading holds up nobody. Lines that find no
+    /// Has a thread write the lines from here on, so that a reader that stops reading holds nothing up. Lines that find no
     /// room in the queue are dropped, and their number is told.
     ///
     /// # Errors
@@ -183,8 +183,8 @@ impl Terminal {
     }
 }
 
-/// Lines for a stream from somebody who must not wait for its reader: a program may well read the first line of a list and
-/// no more, and a pipe that nobody empties is full at some time. Lines beyond [`Lines::LIMIT`] are dropped then, and
+/// Lines for a stream from a task that must not wait for its reader: a program may well read the first line of a list and
+/// no more, and a pipe that is not read is full at some time. Lines beyond [`Lines::LIMIT`] are dropped then, and
 /// their number is told in the stream itself where that is stderr.
 pub struct Lines {
     lines: SyncSender<String>,
@@ -207,7 +207,7 @@ impl Lines {
     const LIMIT: usize = 4096;
 
     /// How long [`Lines::finish`] waits for a reader that takes nothing.
-    const PATIENCE: Duration = Duration::from_millis(500);
+    const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
     /// Starts to write to the terminal's stdout.
     ///
@@ -267,7 +267,7 @@ impl Lines {
         drop(self.lines);
         let mut before = None;
         loop {
-            match self.written.recv_timeout(Self::PATIENCE) {
+            match self.written.recv_timeout(Self::DRAIN_TIMEOUT) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return true,
             }

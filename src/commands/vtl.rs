@@ -119,7 +119,7 @@ fn settings(options: &VtlOptions, terminal: &Terminal) -> Result<ListenerSetting
                 INITIATOR_CHAP.secret, TARGET_CHAP.secret
             ),
             vec![format!(
-                "give another file with --{}: whoever knows a secret that proves both sides can pass for either \
+                "give another file with --{}: a peer that knows a secret of both sides can pass for either \
                  (RFC 7143, 9.2.1)",
                 TARGET_CHAP.file_option
             )],

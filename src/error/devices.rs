@@ -120,7 +120,7 @@ impl From<LibraryFailure> for CommandError {
             LibraryFailure::NoVolume { library, .. } => (
                 Code::NoSuchVolume,
                 format!(
-                    "a volume goes by its barcode or the first six characters of it, one without a barcode by its element \
+                    "a volume is named by its barcode or the first six characters of it, one without a barcode by its element \
                      address; {}",
                     see(library)
                 ),

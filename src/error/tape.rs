@@ -78,11 +78,11 @@ fn judged(error: &TapeError) -> (ErrorKind, Code, String) {
     match error {
         TapeError::HoldsData => refused(
             Code::HoldsData,
-            "nothing was written; --overwrite lets go of what it holds",
+            "nothing was written; --overwrite replaces what it holds",
         ),
         TapeError::FileExists { .. } => refused(
             Code::HoldsData,
-            "nothing was written; --overwrite lets go of it and of all files behind it",
+            "nothing was written; --overwrite replaces it and removes all files behind it",
         ),
         TapeError::NoSuchFile { .. } => refused(
             Code::NoSuchTapeFile,

@@ -73,7 +73,7 @@ pub struct DriveReport {
     /// `lun` is the first six bytes. A JSON reader may not hold more than 53 bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lun_address: Option<String>,
-    /// Data transfer element address in its library; none for a drive that stands alone.
+    /// Data transfer element address in its library; none for a drive in no library.
     pub element_address: Option<u16>,
     /// Barcode of the cartridge in the drive, as the library reads it.
     pub volume: Option<String>,

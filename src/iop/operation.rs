@@ -1,6 +1,6 @@
 //! What a front end can ask the IOP for, and what came of it: plain data both ways, and one entry.
 //!
-//! Front ends translate: the macro's command line, and whatever else speaks for the same partition. None of them has rules of
+//! Front ends translate: the macro's command line, and every other front end of the same partition. None of them has rules of
 //! its own, and nothing here has sentences for people.
 
 use std::rc::Rc;

@@ -334,7 +334,7 @@ pub enum ValueType {
         /// What the responder may select.
         function: NumericalFunction,
     },
-    /// A name, an alias or another text; read by whoever uses the key.
+    /// A name, an alias or another text; interpreted where the key is used.
     Text,
     /// The key is obsolete and answered Reject, whatever its value (13.25).
     Obsolete,

@@ -154,7 +154,7 @@ impl OpenDirectory {
     /// Takes a lock together with others that share it.
     ///
     /// # Errors
-    /// As [`OpenDirectory::lock`], while somebody holds it alone.
+    /// As [`OpenDirectory::lock`], while it is held exclusively.
     pub fn lock_shared(&self, name: &str) -> Result<Lock, StorageError> {
         Lock::take(self, name, "", Sharing::Shared, self.directory.lock_timeout)
     }
@@ -226,7 +226,7 @@ impl OpenDirectory {
         let disk = self.disk();
         let file = match disk.create_new(&self.handle, &temporary) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // What a killed writer left behind; the lock is held, so nobody is writing it.
+                // What a killed writer left behind; the lock is held, so no process is writing it.
                 disk.remove(&self.handle, &temporary)
                     .map_err(failed("remove", &temporary_path))?;
                 disk.create_new(&self.handle, &temporary)

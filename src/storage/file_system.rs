@@ -65,7 +65,7 @@ pub struct OpenFile {
 pub const MAX_LENGTH: usize = 64 * 1024 * 1024;
 
 /// The operations on directories and the files in them. Each is one step: after a failure or a kill it has happened or it has
-/// not, except for [`FileSystem::write`], to a file that nobody reads before it is renamed.
+/// not, except for [`FileSystem::write`], to a file that is not read before it is renamed.
 pub trait FileSystem: Send + Sync {
     /// Makes a directory, mode 0700 whatever the umask, and the parents that it needs; the parent of each is synced. One that
     /// exists by now stays as it is.
@@ -117,7 +117,7 @@ pub trait FileSystem: Send + Sync {
     /// Those of flock(2).
     fn try_lock(&self, lock: &File) -> io::Result<bool>;
 
-    /// Takes a lock together with others that share it; false when somebody holds it alone.
+    /// Takes a lock together with others that share it; false while it is held exclusively.
     ///
     /// # Errors
     /// Those of flock(2).
@@ -332,7 +332,7 @@ impl FileSystem for SystemFileSystem {
 }
 
 /// A trailing slash would have a symbolic link followed.
-/// Returns whether a lock was taken: that somebody else holds it is no error.
+/// Returns whether a lock was taken: that it is held elsewhere is no error.
 fn contended(taken: io::Result<()>) -> io::Result<bool> {
     match taken {
         Ok(()) => Ok(true),

@@ -22,7 +22,7 @@ pub struct Lock {
 /// With whom a lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sharing {
-    /// With nobody; the file names the holder.
+    /// Exclusive; the file names the holder.
     Exclusive,
     /// With others that share it.
     Shared,

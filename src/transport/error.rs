@@ -105,7 +105,7 @@ pub enum AttachError {
         /// What the target sent last in this session; `None` when nothing since the login.
         last_received: Option<Opcode>,
     },
-    /// The talk as a whole took too long.
+    /// Attaching the target as a whole took too long.
     #[error("the target was given up after {} s", seconds(*.after))]
     GivenUp {
         /// The phase that was not over then.
@@ -113,8 +113,8 @@ pub enum AttachError {
         /// How long was waited.
         after: Duration,
     },
-    /// The talk ended in a panic.
-    #[error("this program failed while it talked to the target")]
+    /// A panic ended the session.
+    #[error("this program failed during the session with the target")]
     Defect,
 }
 

@@ -1,4 +1,4 @@
-//! The talk with real targets: connects, logs in, asks, logs out; all targets at once, each phase with a deadline.
+//! Sessions with real targets: connects, logs in, asks, logs out; all targets at once, each phase with a deadline.
 //!
 //! ```text
 //!  resolve -> connect -> login -> ask (a TargetInquiry says what) -> logout
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! All protocol knowledge is in [`crate::iscsi`]; this module moves bytes and watches the clock. Its one entry blocks until
-//! every target is done, so that nobody else needs a runtime.
+//! every target is done, so that no other module needs a runtime.
 #![allow(
     clippy::disallowed_methods,
     reason = "the transport keeps the deadlines"
@@ -39,7 +39,7 @@ use crate::iscsi::pdu::Pdu;
 
 pub use error::{AttachError, ConnectionError, Phase};
 
-/// The most targets that are talked to at once, which bounds what they take of the memory.
+/// The most targets that are attached at once, which bounds what they take of the memory.
 pub const MAX_AT_ONCE: usize = 512;
 
 /// Runs a job that opens sessions, on this thread, until it is done. Sessions that it leaves open are closed without a word.
@@ -57,7 +57,7 @@ pub fn block_on<T>(job: impl Future<Output = T>) -> io::Result<T> {
     Ok(outcome)
 }
 
-/// Runs a test on a clock that stands still while anybody has something to do.
+/// Runs a test on a clock that stands still while a task can run.
 #[cfg(test)]
 pub(crate) fn block_on_paused<T>(test: impl Future<Output = T>) -> T {
     let runtime = runtime::Builder::new_current_thread()
@@ -107,7 +107,7 @@ pub struct Attachment<I> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReconnectTime(Instant);
 
-/// How long the talk with one target may take.
+/// How long the attaching of one target may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
     /// One phase: resolving, connecting, the login, a command's answer.
@@ -135,9 +135,9 @@ impl Deadlines {
 pub struct Attached<I> {
     /// The login.
     pub login: CompletedLogin,
-    /// The inquiry as the talk left it.
+    /// The inquiry, with the answers that it got.
     pub inquiry: I,
-    /// Why the talk ended before the inquiry was done.
+    /// Why the session ended before the inquiry was done.
     pub interrupted: Option<AttachError>,
     /// How long the inquiry took, to its end or its interruption.
     pub asked: Duration,
@@ -204,7 +204,7 @@ pub enum Next {
     Done,
 }
 
-/// Decides what to ask a target, from what it answered so far; times count from the beginning of the talk.
+/// Decides what to ask a target, from what it answered so far; times count from the beginning of the attaching.
 pub trait TargetInquiry {
     /// Returns what to do next. Called until it has nothing more to send, and again after every answer.
     fn next(&mut self, now: Duration) -> Next;
@@ -213,7 +213,7 @@ pub trait TargetInquiry {
     fn take(&mut self, id: u32, answer: InquiryAnswer, now: Duration);
 }
 
-/// A step of the talk with one target.
+/// A step of attaching one target.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
     /// The addresses of the host are looked up.
@@ -239,7 +239,7 @@ pub enum Step<'a> {
     Departed(&'a Departure),
     /// The session is closed.
     LoggedOut,
-    /// The talk is over.
+    /// The target is done with.
     Finished,
 }
 
@@ -269,7 +269,7 @@ pub fn attach_all<I: TargetInquiry + 'static>(
             .map(|(index, attachment)| {
                 let (observer, turns) = (Rc::clone(&observer), Rc::clone(&turns));
                 tokio::task::spawn_local(async move {
-                    // Nobody closes the semaphore.
+                    // The semaphore is never closed.
                     let _turn = turns.acquire().await;
                     let observe = move |step: Step<'_>| observer(index, step);
                     attach::attach(attachment, deadlines, observe).await
@@ -278,7 +278,7 @@ pub fn attach_all<I: TargetInquiry + 'static>(
             .collect();
         let mut outcomes = Vec::with_capacity(running.len());
         for task in running {
-            // A panic ends the talk with one target, and nobody else's.
+            // A panic ends the session with one target, and no other.
             outcomes.push(task.await.unwrap_or(Err(AttachError::Defect)));
         }
         outcomes
@@ -288,7 +288,7 @@ pub fn attach_all<I: TargetInquiry + 'static>(
     Ok(outcomes)
 }
 
-/// Returns how many targets can be talked to at once: each takes a file for its connection, and one while its name is
+/// Returns how many targets can be attached at once: each takes a file for its connection, and one while its name is
 /// looked up.
 fn at_once() -> usize {
     const FOR_OTHER_USE: u64 = 32;

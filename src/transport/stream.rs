@@ -95,7 +95,7 @@ impl BlockSink {
                         break;
                     }
                 }
-                // Whoever pushes learns of the failure from the closed channel.
+                // The sender learns of the failure from the closed channel.
                 drop(receiver);
                 let _ = done.send(written.and_then(|()| finish(output)));
             })?;

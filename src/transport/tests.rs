@@ -1,4 +1,4 @@
-//! The talk with targets that listen on this machine.
+//! Sessions with targets that listen on this machine.
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -193,7 +193,7 @@ fn redirects_to(addresses: &str) -> u16 {
     })
 }
 
-/// Returns a port on which nobody listens.
+/// Returns a port without a listener.
 fn closed_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()

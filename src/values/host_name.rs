@@ -53,7 +53,7 @@ impl HostName {
 
     /// Returns what is wrong with a staged text that has a port in it already, whatever is appended to it.
     ///
-    /// A text that could still become an IPv6 address, such as `fd00:3260`, is an honest piece.
+    /// A text that could still become an IPv6 address, such as `fd00:3260`, is accepted as a piece.
     pub fn with_port(staged: &str) -> Option<ValueError> {
         let form = form(staged).filter(|form| match form {
             Form::WithPort { host, .. } => {

@@ -12,7 +12,7 @@ use crate::iscsi::name::{IscsiName, IscsiNameError};
 pub const GENERATE: &str = "*GENERATE";
 
 impl Subject {
-    /// Parses an iSCSI name, this subject being the one that an error speaks of.
+    /// Parses an iSCSI name, named as this subject in an error.
     ///
     /// # Errors
     /// [`ValueError`] when it is empty, too long, or has a space, a control or a non-ASCII character.

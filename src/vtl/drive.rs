@@ -316,7 +316,7 @@ fn medium_partition(capacity: u64) -> [u8; 8] {
 
 /// The other mode pages of an LTO drive: code, default values behind the page header, changeable bits.
 const MODE_PAGES: &[(u8, &[u8], &[u8])] = &[
-    // Read-write error recovery: no retries to speak of.
+    // Read-write error recovery: no retries.
     (0x01, &[0; 10], &[]),
     // Disconnect-reconnect: the transport decides.
     (0x02, &[0; 14], &[]),

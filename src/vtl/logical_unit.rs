@@ -72,7 +72,7 @@ impl LogicalUnit {
         }
     }
 
-    /// Returns whether a reservation of somebody else forbids the command.
+    /// Returns whether a reservation of another I_T nexus conflicts with the command.
     pub(super) fn conflicts(&self, call: &Call<'_>, access: Access) -> bool {
         let by_another = self.reserved_by.is_some_and(|holder| holder != call.nexus);
         access != Access::Free && (by_another || self.persistent.conflicts(call.port(), access))
@@ -177,7 +177,7 @@ impl Identity {
         }
     }
 
-    /// An NAA designator of the locally assigned form, 3h: nobody has a registered company's name to lend.
+    /// An NAA designator of the locally assigned form, 3h: there is no registered company identifier to use.
     fn naa_designator(&self) -> Designator {
         // FNV-1a, 64 bits.
         let hash = self

@@ -1,4 +1,4 @@
-//! The operation codes of each device type with the bits of their CDBs that are looked at, and what a command does: the
+//! The operation codes of each device type with the bits of their CDBs that are evaluated, and what a command does: the
 //! source of REPORT SUPPORTED OPERATION CODES, of the check for undefined bits and of reservation conflicts.
 
 use crate::scsi::data::inquiry::PeripheralDeviceType;
@@ -10,14 +10,14 @@ pub(super) struct Operation {
     pub(super) code: u8,
     /// SERVICE ACTION in the low five bits of byte 1, for operation codes that have it.
     pub(super) service_action: Option<u8>,
-    /// CDB USAGE DATA (SPC-4 6.35.3): the operation code, then the bits of every byte that are looked at.
+    /// CDB USAGE DATA (SPC-4 6.35.3): the operation code, then the bits of every byte that are evaluated.
     pub(super) usage: &'static [u8],
 }
 
 /// What a command does, which decides how reservations of other initiators bear on it (SPC-4 5.13.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Done whoever has reserved the logical unit.
+    /// Allowed under every reservation.
     Free,
     /// Reads: in conflict with exclusive access.
     Read,

@@ -134,7 +134,7 @@ impl PersistentReservations {
         }
     }
 
-    /// Returns whether anybody is registered: RESERVE and RELEASE conflict then (SPC-4 5.13.2, CRH = 0).
+    /// Returns whether an I_T nexus is registered: RESERVE and RELEASE conflict then (SPC-4 5.13.2, CRH = 0).
     pub(super) fn is_in_use(&self) -> bool {
         !self.registrations.is_empty()
     }

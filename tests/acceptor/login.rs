@@ -650,7 +650,7 @@ proptest! {
                     acceptor = *next;
                 }
                 LoginStep::Done(accepted) => {
-                    prop_assert!(!required, "nobody passes without the secret");
+                    prop_assert!(!required, "a login without the secret");
                     prop_assert_eq!(accepted.response.tsih, Tsih(0x77));
                     break;
                 }

@@ -2,7 +2,7 @@
 //!
 //! Every PDU goes through the codec. The first line of a test names the section of the standard.
 
-/// Blocks of the largest size: how many PDUs they take, and that nobody copies them.
+/// Blocks of the largest size: how many PDUs they take, and that they are not copied.
 mod blocks;
 /// Data-Out: immediate, unsolicited and asked for.
 mod data_out;

@@ -1,4 +1,4 @@
-//! An initiator made of single PDUs, and the session that it speaks to.
+//! An initiator made of single PDUs, and the session under test.
 
 use std::time::{Duration, Instant};
 

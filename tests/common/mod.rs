@@ -96,7 +96,7 @@ impl TestEnvironment {
         self.finish(command)
     }
 
-    /// Runs the binary with a line of words as somebody types it; words are split at blanks, nothing is expanded.
+    /// Runs the binary with a line of words as typed; words are split at blanks, nothing is expanded.
     pub fn run_line(&self, line: &str) -> Output {
         self.run(&line.split_whitespace().collect::<Vec<_>>())
     }
@@ -183,7 +183,7 @@ impl TestEnvironment {
             .json()
     }
 
-    /// Re-IPLs with one second of patience, expects the status, and returns the document.
+    /// Re-IPLs with --timeout 1, expects the status, and returns the document.
     #[must_use]
     pub fn reipl(&self, status: i32) -> Value {
         self.run(&["--json", "--timeout", "1", "-reipliscsiop"])

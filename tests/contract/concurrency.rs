@@ -231,7 +231,7 @@ fn one_re_ipl_at_a_time_and_edits_go_on_meanwhile() {
         .run(&with(&SHORT, &["-reipliscsiop"]))
         .assert_status(3)
         .says(&[&pid]);
-    // Nothing holds the configuration's lock while it talks to the network.
+    // Nothing holds the configuration's lock during network input and output.
     environment
         .run(&with(&SHORT, &add("iqn.2026-01.a:new", &[])))
         .assert_status(0);

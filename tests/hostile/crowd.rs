@@ -8,13 +8,13 @@ use super::target::{NAME, Peer, Target};
 use super::{assert_failed, attached, configure, re_ipl};
 use crate::common::{TestEnvironment, targets};
 
-fn honest() -> Target {
+fn conforming() -> Target {
     Target::start(|peer| peer.run(|_| None))
 }
 
 #[test]
 fn a_good_target_is_reported_beside_64_silent_ones() {
-    let (silent, good) = (Target::start(Peer::stay_silent), honest());
+    let (silent, good) = (Target::start(Peer::stay_silent), conforming());
     let mut configured: Vec<_> = (0..64)
         .map(|number| (format!("{NAME}-{number}"), silent.port))
         .collect();
@@ -59,7 +59,7 @@ fn a_re_ipl_after_a_killed_one_has_the_same_isid() {
 
 #[test]
 fn more_targets_than_open_files_are_all_attached() {
-    let good = honest();
+    let good = conforming();
     let configured: Vec<_> = (0..150)
         .map(|number| (format!("{NAME}-{number}"), good.port))
         .collect();
@@ -81,7 +81,7 @@ fn targets_that_never_stop_talking_hold_up_no_other() {
             peer.stream.write_all(&ping)?;
         }
     });
-    let good = honest();
+    let good = conforming();
     let mut configured: Vec<_> = (0..4)
         .map(|number| (format!("{NAME}-{number}"), flood.port))
         .collect();

@@ -40,7 +40,7 @@ fn message(peer: &mut Peer, async_event: AsyncEvent) -> Pdu {
 }
 
 #[test]
-fn the_honest_library_connects() {
+fn the_conforming_library_connects() {
     connects(|peer| peer.run(|_| None));
 }
 
@@ -287,7 +287,7 @@ fn a_segment_of_sixteen_megabytes_is_refused_by_its_header() {
 }
 
 #[test]
-fn data_that_nobody_asked_for_ends_the_session() {
+fn unsolicited_data_in_ends_the_session() {
     // Beyond the expected length.
     let words = fails(|peer| {
         peer.log_in()?;

@@ -1,4 +1,4 @@
-//! The scripted target: a TCP listener that runs a script for each connection, and an honest library to depart from.
+//! The scripted target: a TCP listener that runs a script for each connection, and a conforming library to depart from.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

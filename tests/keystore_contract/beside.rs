@@ -19,7 +19,7 @@ fn either_of_two() -> (System, Tgtd) {
     (system, tgtd)
 }
 
-/// A re-IPL reads the configuration and the KeyStore while somebody changes both.
+/// A re-IPL reads the configuration and the KeyStore while another process changes both.
 #[test]
 fn a_re_ipl_beside_changes_uses_the_old_credential_or_the_new_one() {
     let (system, tgtd) = either_of_two();

@@ -32,7 +32,7 @@ const CHANGER: u16 = 0;
 const DRIVE: u16 = 1;
 
 /// Opens a library. A process that another test has just forked holds every lock of this one until it has become its own
-/// program, so a directory that a library has just let go of may be in use for a moment.
+/// program, so a directory that a library has just closed may be in use for a moment.
 fn open(configuration: &LibraryConfiguration) -> Result<Library, LibraryError> {
     let started = Instant::now();
     loop {

@@ -193,7 +193,7 @@ impl Drop for Served {
     }
 }
 
-/// Connects an initiator with the target that its first PDU names; the first one answers for a name that nobody has.
+/// Connects an initiator with the target that its first PDU names; the first one answers for an unknown name.
 fn pass_on(mut initiator: TcpStream, routes: &[(String, u16)]) -> io::Result<()> {
     let mut first = vec![0; HEADER_LENGTH];
     initiator.read_exact(&mut first)?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// A peer that has sent nothing for this long has sent all that it sends before it gets an answer.
 const QUIET: Duration = Duration::from_millis(25);
 
-/// No read waits longer, so that a test ends even when nobody closes.
+/// No read waits longer, so that a test ends even when no side closes.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// Who sent a chunk.
@@ -208,17 +208,17 @@ impl Record {
     }
 }
 
-/// Reads what a peer sends until it has been quiet for a while; empty at the end of the stream or of all patience.
+/// Reads what a peer sends until it has been quiet for a while; empty at the end of the stream or after the longest wait.
 fn burst(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let patience = if bytes.is_empty() {
+        let wait = if bytes.is_empty() {
             LONGEST_WAIT
         } else {
             QUIET
         };
-        stream.set_read_timeout(Some(patience)).unwrap();
+        stream.set_read_timeout(Some(wait)).unwrap();
         match stream.read(&mut buffer) {
             Ok(0) => return bytes,
             Ok(count) => bytes.extend_from_slice(&buffer[..count]),

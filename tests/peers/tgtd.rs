@@ -1,6 +1,6 @@
 //! tgtd as a child of the test: its own port, its own control socket, its own media; killed and reaped when dropped.
 //!
-//! tgtd ignores SIGTERM, stays up without a portal when its port is taken, and `tgtadm` talks to whichever daemon
+//! tgtd ignores SIGTERM, stays up without a portal when its port is taken, and `tgtadm` connects to whichever daemon
 //! owns the control socket. So a daemon counts as ready only when it lists exactly the portals that were asked for.
 
 use std::fmt::Write as _;
@@ -159,7 +159,7 @@ impl Tgtd {
         ]);
     }
 
-    /// Lets nobody in any more by the lists of addresses and names, then whom the access says.
+    /// Refuses every initiator by the lists of addresses and names, then whom the access says.
     pub fn allow(&self, target_name: &str, access: &Access) {
         let tid = self.tid(target_name);
         for (flag, who) in access.bindings() {
@@ -356,7 +356,7 @@ impl Drop for Tgtd {
     }
 }
 
-/// Who may log in. Without an entry tgtd lets nobody in.
+/// Who may log in. Without an entry tgtd refuses every initiator.
 #[derive(Clone, Debug)]
 pub enum Access {
     Everybody,
@@ -539,7 +539,7 @@ impl Drive {
     }
 }
 
-/// Returns a port of 127.0.0.1 that nobody listens on, another one each time.
+/// Returns a port of 127.0.0.1 without a listener, another one each time.
 ///
 /// It also serves as number of the control socket, for which tgtd takes no more than 32767. That it lies below the
 /// ports of outgoing connections is welcome: none of those can take it before tgtd does.

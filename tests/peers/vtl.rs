@@ -15,7 +15,7 @@ use crate::common::TestEnvironment;
 pub const NAME: &str = "iqn.2026-11.internal.iscsiswiconfig:vtl";
 
 /// No line of the library, and not its end, is waited for any longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A `vtl` that is ready; dropped before its end, it is killed.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Vtl {
             stderr.read_to_string(&mut text).expect("read its stderr");
             text
         });
-        let Ok(ready) = lines.recv_timeout(PATIENCE) else {
+        let Ok(ready) = lines.recv_timeout(TIMEOUT) else {
             let status = child.wait();
             panic!("no ready line, {status:?}: {}", stderr.join().unwrap());
         };
@@ -96,7 +96,7 @@ impl Vtl {
     #[must_use]
     pub fn login_line(&self) -> String {
         self.lines
-            .recv_timeout(PATIENCE)
+            .recv_timeout(TIMEOUT)
             .expect("a line for a login")
     }
 
@@ -113,7 +113,7 @@ impl Vtl {
             if let Some(status) = self.child.try_wait().expect("wait for the library") {
                 break status;
             }
-            assert!(started.elapsed() < PATIENCE, "the library does not end");
+            assert!(started.elapsed() < TIMEOUT, "the library does not end");
             thread::sleep(Duration::from_millis(5));
         };
         let stderr = self.stderr.take().expect("waited for once");

@@ -43,7 +43,7 @@ impl Faulty {
         Self::start(|settings| settings.faults = faults)
     }
 
-    /// Re-IPLs with one second of patience and returns the target of the report.
+    /// Re-IPLs with --timeout 1 and returns the target of the report.
     #[track_caller]
     fn reipl(&self, status: i32) -> Value {
         let document = self.environment.reipl(status);

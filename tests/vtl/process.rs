@@ -1,4 +1,4 @@
-//! The process that serves and the one that re-IPLs: with a stderr that nobody reads, and out of the reach of core dumps.
+//! The process that serves and the one that re-IPLs: with a stderr that is not read, and out of the reach of core dumps.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Write};
@@ -18,7 +18,7 @@ use crate::peers::vtl::Vtl;
 const NOBODY: u32 = 65534;
 
 /// Nothing here takes longer on a machine that is not ill.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Returns a pipe that takes no byte more.
 fn full_pipe() -> (PipeReader, PipeWriter) {
@@ -35,7 +35,7 @@ fn wait(mut child: Child) -> ExitStatus {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > TIMEOUT {
             child.kill().unwrap();
             panic!("the process does not end");
         }
@@ -89,7 +89,7 @@ fn no_core_dump_is_made_of_the_process() {
     library.stop();
 }
 
-/// The files in /proc of a process that is not dumpable are root's, whoever runs it (proc(5)).
+/// The files in /proc of a process that is not dumpable are root's, of whatever user it is (proc(5)).
 #[test]
 fn the_process_is_not_dumpable() {
     let environment = TestEnvironment::new();

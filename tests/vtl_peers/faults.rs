@@ -96,11 +96,11 @@ fn attach(port: u16) -> (Value, Output) {
     attach_with(port, "10")
 }
 
-/// The same with so many seconds of patience.
-fn attach_with(port: u16, patience: &str) -> (Value, Output) {
+/// The same with this --timeout, in seconds.
+fn attach_with(port: u16, timeout: &str) -> (Value, Output) {
     let environment = TestEnvironment::new();
     environment.add(TARGET, "127.0.0.1", port);
-    let output = environment.run(&["--json", "--timeout", patience, "-reipliscsiop"]);
+    let output = environment.run(&["--json", "--timeout", timeout, "-reipliscsiop"]);
     let document = output.json();
     let target = targets(&document)[0].clone();
     let expected = match text(&target["status"]) {
@@ -111,7 +111,7 @@ fn attach_with(port: u16, patience: &str) -> (Value, Output) {
     (target, output)
 }
 
-/// Attaches with a second of patience, and expects that to fail in this phase and in time.
+/// Attaches with --timeout 1, and expects that to fail in this phase and in time.
 #[track_caller]
 fn fails(port: u16, phase: &str) -> Value {
     let (target, _) = attach_with(port, "1");

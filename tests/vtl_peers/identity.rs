@@ -323,11 +323,11 @@ fn what_ibm_i_asks_of_a_drive_is_answered() {
     // Saved values are those in force when nothing was selected.
     assert!(found[0].len() > 100 && found[0].starts_with("good "));
     assert_eq!(found[1], found[0]);
-    let nobody = good(&[&[0; 8]]);
-    assert_eq!(found[2], nobody);
+    let no_registration = good(&[&[0; 8]]);
+    assert_eq!(found[2], no_registration);
     // CRH 0: no compatible reservation handling; TMV: Write Exclusive and Exclusive Access, each of three kinds.
     assert_eq!(found[3], good(&[&[0, 8, 0, 0x80, 0xea, 0x01, 0, 0]]));
-    assert_eq!(found[4], nobody);
+    assert_eq!(found[4], no_registration);
     assert_eq!(found[5], "good ");
     // Remaining and maximum capacity in MiB, of the main partition and of one that is not there.
     let capacity =

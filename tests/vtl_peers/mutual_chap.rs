@@ -83,7 +83,7 @@ fn result(vtl: &Vtl) -> String {
 }
 
 #[test]
-fn the_target_proves_itself_to_who_asks_and_to_nobody_else() {
+fn the_target_authenticates_to_initiators_that_ask_and_to_no_others() {
     let environment = TestEnvironment::new();
     let vtl = start_with_own(&environment, &[]);
     assert_inquired(inquire(&environment, vtl.port(), INITIATOR, Some(OWN)));

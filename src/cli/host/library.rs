@@ -82,7 +82,7 @@ pub enum Unmounted {
 /// What `mtx` takes: its own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MtxOptions {
-    /// The words behind `mtx`, not looked at yet.
+    /// The words behind `mtx`, not parsed yet.
     pub words: Vec<String>,
     /// `--motion-timeout`, as for `library`.
     pub motion_timeout: Duration,

@@ -52,11 +52,11 @@ pub struct HostOptions {
     pub secret_file: Option<PathBuf>,
     /// `--json`: one JSON document on standard output.
     pub json: bool,
-    /// `--timeout`: the longest that one phase of talking to a target may take; never zero.
+    /// `--timeout`: the longest that one phase of attaching a target may take; never zero.
     pub timeout: Duration,
     /// `--lock-timeout`: the longest to wait for a lock; zero for not at all.
     pub lock_timeout: Duration,
-    /// `--chap-algorithms`: the list of CHAP algorithms to offer, or to accept, not looked at yet.
+    /// `--chap-algorithms`: the list of CHAP algorithms to offer, or to accept, not parsed yet.
     pub chap_algorithms: Option<String>,
     /// `-q`, `--quiet`: no progress and no warnings.
     pub quiet: bool,

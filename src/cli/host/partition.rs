@@ -24,9 +24,9 @@ pub enum PartitionCommand {
 /// The options of `partition set`; what was not typed is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartitionSettings {
-    /// `--uuid`, not looked at yet.
+    /// `--uuid`, not parsed yet.
     pub uuid: Option<String>,
-    /// `--release`, not looked at yet.
+    /// `--release`, not parsed yet.
     pub release: Option<String>,
     /// `--keystore-size`: capacity of the Platform KeyStore.
     pub keystore_size: Option<Size>,

@@ -39,7 +39,7 @@ pub enum TapeAction {
     Initialize {
         /// On which cartridge.
         cartridge: Cartridge,
-        /// `--volume-id`, not looked at yet.
+        /// `--volume-id`, not parsed yet.
         volume_id: String,
         /// `--overwrite`: what is on the cartridge may go.
         overwrite: bool,
@@ -196,7 +196,7 @@ pub(super) fn command() -> Command {
         Arg::new("overwrite")
             .long("overwrite")
             .action(ArgAction::SetTrue)
-            .help("Let go of what is on the cartridge")
+            .help("Overwrite what is on the cartridge")
     };
     command("tape")
         .about("Write, read and look at the tapes of a library")

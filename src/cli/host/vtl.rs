@@ -232,7 +232,7 @@ fn arguments() -> Vec<Arg> {
         option(
             "target-chap-name",
             "NAME",
-            "Prove this CHAP name to who asks for mutual CHAP; needs --target-chap-secret-file and --chap-name".to_owned(),
+            "Authenticate under this CHAP name to initiators that ask for mutual CHAP; needs --target-chap-secret-file and --chap-name".to_owned(),
         )
         .requires_all(["target-chap-secret-file", "chap-name"]),
         option(

@@ -39,7 +39,7 @@ impl StagedParameter {
     }
 }
 
-/// The staged set: text as it was joined so far. An honest piece such as `10.1.` is not yet a value, so nothing but
+/// The staged set: text as it was joined so far. A piece such as `10.1.` is not yet a value, so only
 /// characters and lengths has been checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

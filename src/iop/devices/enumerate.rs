@@ -154,11 +154,11 @@ pub struct Enumeration {
 }
 
 impl Enumeration {
-    /// Returns the enumeration at its start. A device that is busy or becoming ready is asked again until `patience`
+    /// Returns the enumeration at its start. A device that is busy or becoming ready is asked again until `busy_timeout`
     /// after `now`, and what it has not answered by then counts as refused.
-    pub fn new(now: Duration, patience: Duration) -> Self {
+    pub fn new(now: Duration, busy_timeout: Duration) -> Self {
         Self {
-            give_up_at: now.saturating_add(patience),
+            give_up_at: now.saturating_add(busy_timeout),
             last_id: 0,
             ready: VecDeque::from([Task::new(Query::ReportLuns, 0, Lun::ZERO)]),
             paused: Vec::new(),

@@ -17,7 +17,7 @@ pub enum Problem {
     LogicalUnitsLeftOut {
         /// As REPORT LUNS says.
         announced: usize,
-        /// Looked at.
+        /// How many were asked.
         looked_at: usize,
     },
     /// INQUIRY failed, and not because the logical unit is not there.

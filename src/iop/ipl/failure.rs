@@ -105,7 +105,7 @@ fn cause(error: &AttachError, target: &TargetReport) -> Cause {
         },
         AttachError::LoginTimeout { after, .. } => Cause::LoginTimeout { after: *after },
         AttachError::TooManyRedirections(count) => Cause::TooManyRedirections { count: *count },
-        // A redirection is taken off before its cause is looked at; no target redirects within one.
+        // A redirection is taken off before its cause is evaluated; no target redirects within one.
         AttachError::Redirected { source, .. } => cause(source, target),
         AttachError::Session(error) => Cause::TargetProtocolError {
             subject: None,

@@ -18,7 +18,7 @@ pub(super) struct EnumerationInquiry {
     busy_timeout: Duration,
     /// How long the first session took, from the look-up of the host.
     earlier: Duration,
-    /// When this session was last heard of, from its own beginning.
+    /// When the last event of this session came, from its own beginning.
     last: Duration,
     enumeration: Option<Enumeration>,
 }
@@ -34,7 +34,7 @@ impl EnumerationInquiry {
         }
     }
 
-    /// Returns how long the target was talked to, when the error ended the session; `phase` is how long an answer may
+    /// Returns how long the sessions with the target took, when the error ended the session; `phase` is how long an answer may
     /// take.
     pub(super) fn elapsed(&self, error: &AttachError, phase: Duration) -> Duration {
         let waited = match error {

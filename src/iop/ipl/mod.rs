@@ -38,7 +38,7 @@ use crate::iscsi::text::Escaped;
 use crate::transport::{self, AttachError, Attached, Attachment, Deadlines, Observer};
 use inquiry::EnumerationInquiry;
 
-/// How a re-IPL talks to the targets.
+/// Settings of the sessions of a re-IPL.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The longest that one phase may take; a target is given up as a whole after four times that.
@@ -180,7 +180,7 @@ fn note_departures(
 }
 
 /// Logs in once more to the targets whose session ended at a question that they can be described without, and asks what
-/// is left, Time2Wait after the end of the first session. What a target can be talked to at all is over after the same time as
+/// is left, Time2Wait after the end of the first session. The session with a target is over after the same time as
 /// without that.
 fn ask_again(
     attached: &mut [AttachOutcome],

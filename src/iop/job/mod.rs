@@ -37,7 +37,7 @@ use crate::transport::initiator::{Initiator, open, reopen};
 use crate::transport::{AttachError, Deadlines, Step};
 use unit::{AnswerDeadlines, Unit, UnitError};
 
-/// How a job talks to its targets.
+/// Settings of the sessions of a job.
 #[derive(Clone, Debug)]
 pub struct JobSettings {
     /// The longest that one phase of reaching a target, or the answer to a command that moves nothing, may take.
@@ -48,7 +48,7 @@ pub struct JobSettings {
     pub chap_algorithms: Vec<ChapAlgorithm>,
 }
 
-/// Is told every step of the talk with a target, by the target's name.
+/// Is told every step of the session with a target, by the target's name.
 pub type JobObserver = dyn Fn(&str, Step<'_>);
 
 /// Why a job did not get to its devices.

@@ -180,7 +180,7 @@ impl Inventory {
     }
 
     /// Returns the element that holds a cartridge, by its barcode or the first six characters of it, letter case aside; a
-    /// whole barcode wins over a beginning. A cartridge without a barcode goes by its element address.
+    /// whole barcode wins over a beginning. A cartridge without a barcode is named by its element address.
     ///
     /// # Errors
     /// [`LibraryFailure::NoVolume`], [`LibraryFailure::AmbiguousVolume`].
@@ -263,7 +263,7 @@ impl Element {
         }
     }
 
-    /// Returns what the cartridge in the element goes by: its barcode, or the element address.
+    /// Returns the name of the cartridge in the element: its barcode, or the element address.
     #[must_use]
     pub fn volume_name(&self) -> String {
         self.volume

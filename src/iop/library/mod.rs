@@ -30,7 +30,7 @@ pub use crate::scsi::data::element_status::ElementType;
 /// Why something could not be done with a library.
 #[derive(Debug, Error)]
 pub enum LibraryFailure {
-    /// No cartridge goes by that name.
+    /// No cartridge has that name.
     #[error("{library} has no volume {volume}")]
     NoVolume {
         /// The library.

@@ -26,7 +26,7 @@ pub struct OpenLibrary<'a> {
     held: Option<Held>,
 }
 
-/// What is held while the library is open. The sessions end before the locks are let go.
+/// What is held while the library is open. The sessions end before the locks are released.
 struct Held {
     located: Located,
     /// One for each target of `located`.
@@ -154,7 +154,7 @@ impl<'a> OpenLibrary<'a> {
     }
 
     /// Returns a drive, its unit attentions taken and its serial number proven. When it is on a target that is not held yet,
-    /// everything is let go first and taken anew in the order of target names: what was read of the library before may have
+    /// everything is released first and acquired anew in the order of target names: what was read of the library before may have
     /// changed then.
     ///
     /// # Errors
@@ -171,7 +171,7 @@ impl<'a> OpenLibrary<'a> {
         unit_of(&held.sessions, device).await
     }
 
-    /// Gets hold of a drive's target; returns whether everything was let go for that.
+    /// Gets hold of a drive's target; returns whether everything was released for that.
     ///
     /// # Errors
     /// [`LibraryFailure::Job`].
@@ -210,7 +210,7 @@ impl<'a> OpenLibrary<'a> {
         }
     }
 
-    /// Logs out and lets go of the locks.
+    /// Logs out and releases the locks.
     pub async fn close(mut self) {
         self.let_go().await;
     }
@@ -254,7 +254,7 @@ impl<'a> OpenLibrary<'a> {
                 .filter(|_| !movement.is_in_place())
                 && self.reach(drive).await?
             {
-                // The locks were let go: somebody may have moved the cartridge meanwhile.
+                // The locks were released: another job may have moved the cartridge meanwhile.
                 continue;
             }
             self.carry_out(&mut inventory, &movement).await?;

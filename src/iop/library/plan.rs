@@ -246,7 +246,7 @@ impl Inventory {
     }
 }
 
-/// Returns what a drive goes by: its device name, or its element.
+/// Returns the name of a drive: its device name, or its element.
 fn drive_name(element: &Element) -> String {
     element
         .device

@@ -162,7 +162,7 @@ fn invalid_field() -> Completed {
     )
 }
 
-/// Reads and names the elements of a changer, on a clock that stands still while anybody has something to do.
+/// Reads and names the elements of a changer, on a clock that stands still while a task can run.
 fn read(changer: Changer, drives: &[KnownDrive]) -> (Inventory, Changer) {
     let changer = Rc::new(RefCell::new(changer));
     let served = Rc::clone(&changer);

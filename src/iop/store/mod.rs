@@ -11,7 +11,7 @@
 //! The keystore directory, another one, holds `machine.json`, the random secret that KeyStores are sealed with, and one
 //! `keystore-ID.json` for each partition, both written under `keystore.lock`. It is taken behind `config.lock`, never before.
 //!
-//! [`crate::storage`] reads, replaces and locks the files. Nothing holds `config.lock` while it talks to the network. A
+//! [`crate::storage`] reads, replaces and locks the files. Nothing holds `config.lock` during network input and output. A
 //! temporary file that a killed writer of a secret left behind is removed by the next call of any kind.
 #![allow(
     clippy::disallowed_methods,

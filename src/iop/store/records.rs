@@ -66,7 +66,7 @@ impl Store {
         }
     }
 
-    /// Returns the state with a directory for its Platform KeyStore, which may have no permission for anybody but its owner.
+    /// Returns the state with a directory for its Platform KeyStore, which may have no permission for others than its owner.
     #[must_use]
     pub fn with_keystore(self, directory: PathBuf) -> Self {
         let keystore = Directory {
@@ -411,7 +411,7 @@ fn next_configuration(state: Option<&OpenDirectory>) -> Result<Configuration, St
     let active: ActiveConfiguration = match record::read(state, ACTIVE) {
         Ok(active) => active.unwrap_or_default(),
         Err(error @ StateError::Storage(StorageError::Io { .. })) => return Err(error),
-        // A record that is refused is the affair of who asks for it: the configuration does without.
+        // Commands that need the record report that it is refused; a new configuration does not need it.
         Err(_) => ActiveConfiguration::default(),
     };
     Ok(active.next_configuration())

@@ -20,7 +20,7 @@ use crate::transport::stream::{BlockSink, BlockSource};
 /// The longest block that a list asks for at first; a longer one is asked for by its length.
 const LISTED_BLOCK: u32 = 1 << 20;
 
-/// How many blocks of a tape file are looked at for labels.
+/// How many blocks of a tape file are read for labels.
 const LABELS_OF_A_FILE: u64 = 16;
 
 /// Where to write.
@@ -52,10 +52,10 @@ pub struct Transferred {
 /// Why a job ended.
 #[derive(Debug, Error)]
 pub enum TapeError {
-    /// The cartridge holds data that nobody said may go.
+    /// The cartridge holds data, and overwriting it was not asked for.
     #[error("the cartridge holds data")]
     HoldsData,
-    /// The tape file exists, and nobody said that it may go.
+    /// The tape file exists, and overwriting it was not asked for.
     #[error("the cartridge has a file {file}")]
     FileExists {
         /// Its number.

@@ -367,7 +367,7 @@ impl Job {
             return Ok(());
         };
         let unload = Command::LoadUnload(LoadUnload::UNLOAD);
-        // The library says whether the drive lets go of the cartridge.
+        // The library reports whether the drive releases the cartridge.
         let _ = mounted.drive.unit().execute(&unload).await;
         let changer = self.unit(&home.changer).await;
         let changer = match changer {

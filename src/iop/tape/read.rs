@@ -73,7 +73,7 @@ pub enum ReadError {
         /// Number of the tape file that was asked for.
         file: u64,
     },
-    /// The cartridge was changed by somebody else.
+    /// The cartridge was changed by another initiator.
     #[error("another cartridge is in the drive")]
     MediumChanged,
     /// The device reports an error, or the session was lost and cannot be had again.

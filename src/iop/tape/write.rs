@@ -87,7 +87,7 @@ pub enum WriteError {
         /// What is certain.
         proof: Proof,
     },
-    /// The cartridge was changed by somebody else.
+    /// The cartridge was changed by another initiator.
     #[error("another cartridge is in the drive")]
     MediumChanged,
     /// READ POSITION contradicts what was acknowledged.

@@ -203,7 +203,7 @@ pub enum ChapError {
         /// The selected value.
         received: ReceivedText,
     },
-    /// The two sides have no algorithm in common; nobody's fault.
+    /// The two sides have no algorithm in common, which breaks no rule.
     #[error("CHAP_A: none of {offered} is acceptable to the other side")]
     NoCommonAlgorithm {
         /// The offered list.

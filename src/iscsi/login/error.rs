@@ -18,7 +18,7 @@ pub enum LoginError {
     Refused {
         /// The status.
         status: LoginStatus,
-        /// How far CHAP had come: 0201 speaks of the name and the secret only once a response was sent.
+        /// How far CHAP had come: 0201 concerns the name and the secret only once a response was sent.
         chap: ChapProgress,
     },
     /// The target redirects the login and does not say where to (11.13.5).

@@ -147,7 +147,7 @@ pub struct ExchangedKey {
 }
 
 impl LoginResult {
-    /// Returns what the full feature phase goes by.
+    /// Returns the parameters of the full feature phase.
     pub fn session_parameters(&self) -> SessionParameters {
         let parameters = &self.parameters;
         SessionParameters {

@@ -88,8 +88,8 @@ impl Negotiation {
         let mut pairs = TextPairs::new();
         for row in KEYS {
             let unsaid = row.declarative || !self.concluded.contains_key(&row.key);
-            let speaks = row.declarative || self.role == Role::Initiator;
-            if row.later || !unsaid || !speaks || !self.is_relevant(row) {
+            let proposes = row.declarative || self.role == Role::Initiator;
+            if row.later || !unsaid || !proposes || !self.is_relevant(row) {
                 continue;
             }
             if let Some(preference) = self.preference(row)

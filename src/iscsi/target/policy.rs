@@ -42,7 +42,7 @@ pub struct LoginPolicy {
     pub offer: OperationalOffer,
 }
 
-/// An outcome for every login, whoever asks.
+/// An outcome for every login, of whatever initiator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ForcedOutcome {
     /// Refuses with this status.

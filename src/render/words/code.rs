@@ -214,7 +214,7 @@ codes! {
         DeviceError = "device-error", "A device reported an error, or did not answer.";
         AmbiguousTarget = "ambiguous-target", "More than one configured target fits.";
         NoSuchVolume = "no-such-volume", "The library has no such volume.";
-        AmbiguousVolume = "ambiguous-volume", "Several volumes go by the name.";
+        AmbiguousVolume = "ambiguous-volume", "Several volumes have the name.";
         NoSuchElement = "no-such-element", "The library has no such element for a cartridge.";
         ElementEmpty = "element-empty", "No cartridge is in the element or drive.";
         ElementFull = "element-full", "A cartridge is in the element or drive already.";

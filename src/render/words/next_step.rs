@@ -292,11 +292,11 @@ pub fn of_storage(error: &StorageError) -> String {
                 "raise the limit of file sizes (ulimit -f), or make the file smaller; what was stored before is unharmed"
                     .to_owned()
             }
-            _ => "give another directory with --state-dir, or see to the cause; what was stored before is unharmed"
+            _ => "give another directory with --state-dir, or remove the cause; what was stored before is unharmed"
                 .to_owned(),
         },
         StorageError::NotDurable { .. } => {
-            "the edit is done and need not be made again; see to the disk, since a power failure now may undo it".to_owned()
+            "the edit is done and need not be made again; check the disk, since a power failure now may undo it".to_owned()
         }
         StorageError::TooLong { path, .. } if path.ends_with("devices.json") => {
             "nothing has changed: partition set --forget-devices 10 forgets the devices that the last 10 re-IPLs did not see"
@@ -343,7 +343,7 @@ pub fn of_storage(error: &StorageError) -> String {
             waited.as_secs_f64(),
             match pid {
                 Some(_) => "wait for that process to end",
-                None => "wait until whoever holds it lets go",
+                None => "wait until it is released",
             }
         ),
     }

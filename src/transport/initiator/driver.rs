@@ -60,7 +60,7 @@ enum PendingRequest {
 
 impl PendingRequest {
     fn fail(self, failure: Failure) {
-        // Whoever asked may have gone.
+        // The caller may have dropped its future.
         match self {
             Self::TaskManagement(answer) => drop(answer.send(Err(failure))),
             Self::Ping(answer) => drop(answer.send(Err(failure))),
@@ -312,7 +312,7 @@ where
                     for tag in ended {
                         self.end_command(tag, Err(ExecuteError::Aborted));
                     }
-                    // An abort after a timeout has nobody who waits for it.
+                    // No caller waits for an abort after a timeout.
                     if let Some(PendingRequest::TaskManagement(answer)) =
                         self.others.remove(&initiator_task_tag)
                     {
@@ -365,7 +365,7 @@ where
     fn end_command(&mut self, tag: InitiatorTaskTag, result: Result<Completed, ExecuteError>) {
         if let Some(pending) = self.commands.remove(&tag) {
             self.tags.remove(&pending.id);
-            // Whoever waited for it may have gone.
+            // The caller may have dropped its future.
             let _ = pending.answer.send(result);
         }
     }

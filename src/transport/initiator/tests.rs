@@ -24,7 +24,7 @@ use crate::transport::{AttachError, Deadlines, Phase, Step};
 
 const PHASE: Duration = Duration::from_secs(10);
 
-/// Runs a test on a clock that stands still while anybody has something to do.
+/// Runs a test on a clock that stands still while a task can run.
 fn run(test: impl Future<Output = ()>) {
     let runtime = Builder::new_current_thread()
         .enable_io()
@@ -736,7 +736,7 @@ fn a_lost_session_is_opened_again_when_it_is_over_and_time2wait_has_passed() {
         };
         let ended = session.initiator.clone();
         let reopened = spawn_local(async move {
-            // Nobody listens at port 0: what counts is when it is tried.
+            // Port 0 has no listener: what counts is when it is tried.
             reopen(&ended, "127.0.0.1", 0, &parameters(), deadlines(), observe).await
         });
         sleep(Duration::from_secs(4)).await;

@@ -8,7 +8,7 @@ use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::iscsi::target::{Command, ScsiReply};
 
-/// An answer that may come later. Dropped before that, nobody waits for it any more: a command that has not begun is not
+/// An answer that may come later. Dropping it cancels it: a command that has not begun is not
 /// done then.
 pub type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -41,6 +41,6 @@ pub trait Backend: 'static {
         lun: Lun,
     ) -> Answer<TaskManagementOutcome>;
 
-    /// Returns when no command has an effect any more, whether anybody waits for its answer or not.
+    /// Returns when no command has an effect any more, whether its answer is awaited or not.
     fn settle(&self) -> Answer<()>;
 }

@@ -65,7 +65,7 @@ pub(super) async fn log_in(
             connection.close().await;
             None
         }
-        // Somebody who only looked whether the port is open has not attempted a login.
+        // A probe whether the port is open is no login attempt.
         Ended::Abandoned(Abandonment::Silent) => None,
         Ended::Abandoned(Abandonment::TooSlow) => {
             tell(candidate.as_ref(), LoginOutcome::TimedOut(login_time));
@@ -82,7 +82,7 @@ pub(super) async fn log_in(
     }
 }
 
-/// How the talk of a login ended.
+/// How a login ended.
 enum Ended {
     LoggedIn(Box<Membership>, LoginOutcome),
     Refused(Box<Refusal>),

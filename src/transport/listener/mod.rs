@@ -165,7 +165,7 @@ pub enum LoginOutcome {
     },
     /// The initiator was not let in.
     Refused {
-        /// The status that it was told; `None` when it does not even speak of a login.
+        /// The status that it was told; `None` when there was no Login Request to answer.
         status: Option<LoginStatus>,
         /// Why.
         failure: LoginFailure,
@@ -397,7 +397,7 @@ async fn accept(
     let pending = Arc::new(Semaphore::new(MAX_PENDING_LOGINS));
     loop {
         let next = async {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let place = Arc::clone(&pending).acquire_owned().await.ok();
             (place, listener.accept().await)
         };

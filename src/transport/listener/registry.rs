@@ -56,7 +56,7 @@ pub(super) struct SessionRegistry {
 struct Entry {
     live: LiveSession,
     session: Rc<RefCell<TargetSession>>,
-    /// Is told when somebody else than its own connection has done something to the session.
+    /// Is told when another connection has acted on the session.
     wake: Rc<Notify>,
 }
 

@@ -122,7 +122,7 @@ fn work(
     Ok(logged_out)
 }
 
-/// Waits until something could be read or written, an answer of the backend has come, or somebody else has done something to
+/// Waits until something could be read or written, an answer of the backend has come, or another connection has acted on
 /// the session.
 async fn wait(
     connection: &mut Connection,

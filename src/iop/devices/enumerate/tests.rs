@@ -10,7 +10,7 @@ use super::super::fake::{CHANGER, FakeTarget, check, good, power_on, status};
 use super::*;
 use crate::scsi::SenseData;
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The failure of a command with this sense key, additional sense code and qualifier.
 fn sense(key: u8, asc: u8, ascq: u8) -> CommandFailure {
@@ -231,7 +231,7 @@ fn replies_on_their_way_never_exceed_the_bound() {
             changer
         })
         .collect();
-    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     loop {
         match enumeration.poll(Duration::ZERO) {
             Step::Send(commands) => {
@@ -254,7 +254,7 @@ fn replies_on_their_way_never_exceed_the_bound() {
 
 #[test]
 fn an_enumeration_that_is_ended_early_says_what_was_missing() {
-    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     let Step::Send(commands) = enumeration.poll(Duration::ZERO) else {
         panic!("REPORT LUNS is the first command");
     };
@@ -269,7 +269,7 @@ fn an_enumeration_that_is_ended_early_says_what_was_missing() {
 
 #[test]
 fn a_reply_to_an_unknown_command_is_ignored() {
-    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     let _ = enumeration.poll(Duration::ZERO);
     enumeration.handle(CommandId(77), &good(Vec::new()), Duration::ZERO);
     assert_eq!(enumeration.poll(Duration::ZERO), Step::WaitForReplies);
@@ -277,7 +277,7 @@ fn a_reply_to_an_unknown_command_is_ignored() {
 
 /// Runs an enumeration with replies one by one, in virtual time.
 fn run(answer: &mut dyn FnMut(&Command) -> Reply) -> Result<TargetInventory, EnumerationError> {
-    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     let mut now = Duration::ZERO;
     loop {
         match enumeration.poll(now) {

@@ -11,7 +11,7 @@ use crate::iscsi::text::{self, ReceivedText, TextPairs};
 const AUTH_METHOD: &str = "AuthMethod";
 const CHAP_KEYS: [&str; 5] = ["CHAP_A", "CHAP_I", "CHAP_C", "CHAP_N", "CHAP_R"];
 
-/// What an admitted login goes by.
+/// The parameters of an admitted login.
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) negotiation: Negotiation,

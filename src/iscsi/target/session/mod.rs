@@ -360,9 +360,9 @@ impl TargetSession {
 
     fn handle_request(&mut self, pdu: Pdu, header: RequestHeader, now: Instant) {
         self.numbers.acknowledge(header.exp_stat_sn);
-        // An Initiator Task Tag in use is looked at before anything else (4.2.2.1).
+        // An Initiator Task Tag in use is checked before anything else (4.2.2.1).
         match self.holder(header, &pdu) {
-            Holder::Nobody => {}
+            Holder::None => {}
             Holder::Itself => return,
             Holder::Other => return self.reject(&pdu, RejectReason::INVALID_PDU_FIELD),
         }
@@ -579,14 +579,14 @@ impl TargetSession {
             .managements
             .values()
             .any(|management| management.initiator_task_tag == tag);
-        let talking = self
+        let in_text_exchange = self
             .text
             .as_ref()
             .is_some_and(|text| text.initiator_task_tag == tag);
-        if managing || talking && !matches!(pdu, Pdu::TextRequest(_)) {
+        if managing || in_text_exchange && !matches!(pdu, Pdu::TextRequest(_)) {
             Holder::Other
         } else {
-            Holder::Nobody
+            Holder::None
         }
     }
 
@@ -691,7 +691,7 @@ const fn next_transfer_tag(tag: TargetTransferTag) -> TargetTransferTag {
 
 /// Who uses an Initiator Task Tag.
 enum Holder {
-    Nobody,
+    None,
     /// The very command, which was sent again (7.2.1).
     Itself,
     Other,

@@ -45,7 +45,7 @@ fn element_status_that_does_not_fit_is_asked_for_once_more() {
     assert_eq!(library.problems, []);
 }
 
-/// As many drives as are looked at, and more of their identifiers than fit in 65,535 bytes.
+/// As many drives as are kept, and more of their identifiers than fit in 65,535 bytes.
 fn many_drives() -> Vec<(String, &'static str)> {
     (0..MAX_DRIVE_ELEMENTS)
         .map(|n| (format!("{n:0>60}"), "AB0001L5"))

@@ -8,7 +8,7 @@ fn interrupted(
     target: &mut FakeTarget,
     no_reply: impl Fn(&Command) -> Option<NoReply>,
 ) -> (Option<TargetInventory>, usize) {
-    let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+    let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     let mut sessions = 1;
     loop {
         match enumeration.poll(Duration::ZERO) {
@@ -105,7 +105,7 @@ fn a_question_without_a_reply_is_not_asked_again_and_costs_its_answer_alone() {
                 question == [0xb8, 0x04, 0x00],
                 "{question:x?}"
             );
-            // TEST UNIT READY is asked for nobody's sake.
+            // No part of the description comes from TEST UNIT READY.
             let problems = usize::from(question != [0x00, 0x00, 0x00]);
             assert_eq!(library.problems.len(), problems, "{:?}", library.problems);
             assert_eq!(inventory.problems, []);
@@ -126,7 +126,7 @@ fn the_list_of_luns_and_an_inquiry_cannot_be_left_out() {
             assert_eq!((inventory, sessions), (None, 1));
         }
     }
-    assert!(!Enumeration::new(Duration::ZERO, PATIENCE).reconnect());
+    assert!(!Enumeration::new(Duration::ZERO, TIMEOUT).reconnect());
 }
 
 #[test]

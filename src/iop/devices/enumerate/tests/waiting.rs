@@ -74,8 +74,8 @@ fn patience_ends() {
     let mut target = FakeTarget::ibm_3584();
     target.devices[0].first = vec![status(Status::BUSY); 10_000];
     let inventory = target.enumerate().unwrap();
-    assert!(target.now <= PATIENCE);
-    assert!(target.now > PATIENCE - LONGEST_PAUSE);
+    assert!(target.now <= TIMEOUT);
+    assert!(target.now > TIMEOUT - LONGEST_PAUSE);
     assert_eq!(
         inventory.problems[0],
         Problem::Unidentified {
@@ -89,7 +89,7 @@ fn patience_ends() {
 #[test]
 fn a_device_of_no_interest_is_not_waited_for() {
     let mut target = FakeTarget::tgt();
-    let mut run = Enumeration::new(Duration::ZERO, PATIENCE);
+    let mut run = Enumeration::new(Duration::ZERO, TIMEOUT);
     let mut waits = 0;
     loop {
         match run.poll(Duration::ZERO) {
@@ -116,7 +116,7 @@ fn every_not_ready_that_passes_is_waited_for() {
         let mut target = FakeTarget::ibm_3584();
         target.devices[0].first.clear();
         let mut refusals = 3;
-        let mut enumeration = Enumeration::new(Duration::ZERO, PATIENCE);
+        let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
         let mut now = Duration::ZERO;
         loop {
             match enumeration.poll(now) {
