@@ -183,7 +183,7 @@ fn split(words: &[OsString]) -> Split {
 /// Returns whether a word is too much like an option to be the value of a host option.
 fn begins_the_macro(word: &OsStr) -> bool {
     let word = word.to_string_lossy();
-    // A dash alone stands for standard input.
+    // A dash alone is standard input.
     (word.starts_with('-') && word != "-") || repair::is_own_word(&word)
 }
 

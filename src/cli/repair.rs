@@ -15,7 +15,7 @@ pub(super) const MACRO_NAME: &str = "iscsiswiconfig";
 /// The farthest that a spelling may be from the word that it is taken for.
 const MAX_EDITS: usize = 2;
 
-/// What a word stands for, faults aside.
+/// The word of the grammar that was meant, faults aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     /// An option of the macro, in the spelling recognised.

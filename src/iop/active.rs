@@ -184,7 +184,7 @@ impl From<RecordedFailure> for Failure {
 
 /// What records keep and a later version may have more of.
 pub(super) trait Recorded: DeserializeOwned {
-    /// Returns what stands for a value that this version does not know; `message` is the sentence of a record of schema 1.
+    /// Returns the form of a value that this version does not know; `message` is the sentence of a record of schema 1.
     fn unknown(message: Option<String>) -> Self;
 }
 

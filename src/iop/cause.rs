@@ -150,7 +150,7 @@ pub enum Cause {
         /// The reason, by its name in the standard.
         reason: String,
     },
-    /// The target could not carry out a command for a reason of its own (section 11.4.3).
+    /// The target could not carry out a command (section 11.4.3).
     TargetFailure {
         /// The response, by its name in the standard.
         response: String,

@@ -1,7 +1,7 @@
 //! A PDU as one line for people, as `-vv` prints it.
 //!
 //! Flags stand as the standard's letters, fields under the standard's
-//! names in lower case. Data is told by its length; only keys, CDBs and sense data are shown. What could be a CHAP
+//! names in lower case. Data is given by its length; only keys, CDBs and sense data are shown. What could be a CHAP
 //! response is masked, and every byte that is not printable ASCII is escaped.
 
 use std::fmt::{self, Display, Formatter};
@@ -13,7 +13,7 @@ use super::pdu::{
     SnackRequest, Stage, TaskManagementRequest, TaskManagementResponse, TextRequest, TextResponse,
 };
 
-/// The keys of a security negotiation whose values are no secret (RFC 7143 12.1 and section 13).
+/// The keys of a security negotiation whose values are not secret (RFC 7143 12.1 and section 13).
 const PUBLIC_SECURITY_KEYS: [&[u8]; 12] = [
     b"AuthMethod",
     b"CHAP_A",

@@ -288,7 +288,7 @@ impl OpenDirectory {
         }
         let _lock = match self.lock_now(lock) {
             Ok(lock) => lock,
-            // A writer is at work, and what there is may be its own.
+            // A writer holds the lock, and the file may be its temporary file.
             Err(StorageError::Locked { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };

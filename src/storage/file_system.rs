@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use fs2::FileExt as _;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
-/// Who owns a file or directory, and what it allows whom.
+/// Owner and permissions of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ownership {
     /// Numeric user id of the owner.

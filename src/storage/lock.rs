@@ -19,7 +19,7 @@ pub struct Lock {
     sharing: Sharing,
 }
 
-/// With whom a lock is held.
+/// How a lock is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sharing {
     /// Exclusive; the file names the holder.

@@ -184,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Reads or writes what can be now, and waits for both at once: a peer may have to send before it receives. Reads
-    /// first, when it `listens` at all: what the peer said before it closed the connection is worth more than the error that
+    /// first, when it `listens` at all: what the peer sent before it closed the connection counts before the error that
     /// it takes no more.
     pub(crate) fn poll_transfer(
         &mut self,

@@ -94,7 +94,7 @@ pub enum AttachError {
     /// The target rejected a request.
     #[error("the target rejected a request: {0}")]
     Rejected(RejectReason),
-    /// The target could not carry out a command for a reason of its own.
+    /// The target could not carry out a command.
     #[error("the target failed to carry out a command: {0}")]
     TargetFailure(ServiceResponse),
     /// A command was not answered in time.
@@ -135,7 +135,7 @@ impl AttachError {
     /// Returns the phase that came to nothing.
     pub fn phase(&self) -> Phase {
         match self {
-            // The one known refusal that the runtime meets with a panic is that of a thread for the name service.
+            // The runtime is known to panic only where it gets no thread for the name service.
             Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::Defect => Phase::Resolve,
             Self::Connect { .. } | Self::ConnectTimeout { .. } => Phase::Connect,
             Self::Login(_)

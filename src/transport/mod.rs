@@ -95,7 +95,7 @@ pub struct Attachment<I> {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Who logs in to what, and how.
+    /// The parameters of the login.
     pub login: LoginParameters,
     /// What to ask once logged in.
     pub inquiry: I,

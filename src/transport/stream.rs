@@ -111,7 +111,7 @@ impl BlockSink {
     /// Waits until every block is written.
     ///
     /// # Errors
-    /// The system's, when the output cannot be written; [`io::ErrorKind::BrokenPipe`] when its reader has gone.
+    /// The system's, when the output cannot be written; [`io::ErrorKind::BrokenPipe`] when its reader has closed it.
     pub async fn finish(self) -> io::Result<()> {
         drop(self.blocks);
         self.outcome

@@ -1,6 +1,6 @@
-//! Characters that pasted text brings along where plain ASCII belongs: their names, and what they stand for.
+//! Characters that pasted text brings along where plain ASCII belongs: their names, and the ASCII characters that they replace.
 
-/// What a look-alike stands for in a command line.
+/// The ASCII character that a look-alike replaces in a command line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Dash,
@@ -9,7 +9,7 @@ enum Meaning {
     Nothing,
 }
 
-/// Every look-alike that is told by name, in code point order.
+/// Every look-alike with a name, in code point order.
 const LOOK_ALIKES: &[(char, &str, Meaning)] = &[
     ('\t', "CHARACTER TABULATION", Meaning::Space),
     ('\n', "LINE FEED", Meaning::Nothing),

@@ -118,7 +118,7 @@ pub enum ValueError {
         subject: Subject,
         /// The first such character.
         character: char,
-        /// The value with look-alikes replaced by what they stand for; never for a secret.
+        /// The value with look-alikes replaced by ASCII; never for a secret.
         corrected: Option<String>,
     },
     /// `*NONE`, in any letter case, as a CHAP name or secret: other IBM i commands have that special value, this macro has not.
@@ -207,7 +207,7 @@ impl ValueError {
     }
 
     pub(super) fn character(subject: Subject, character: char, typed: &str) -> Self {
-        // A space within a name may stand for a character that is lost: there is nothing to suggest then.
+        // A space within a name may be in the place of a lost character: no correction is suggested then.
         let plain = characters::plain(typed);
         let plain = plain.trim();
         let corrected = (subject != Subject::ChapSecret && plain != typed && !plain.is_empty())
@@ -221,7 +221,7 @@ impl ValueError {
     }
 }
 
-/// The special value that stands for no value in other commands of IBM i.
+/// The special value of other IBM i commands for "no value".
 const NONE: &str = "*NONE";
 
 /// A character of a secret is shown only when it is one that cannot be part of a secret in any console.
@@ -268,7 +268,7 @@ pub enum ValueWarning {
 /// The longest CHAP name and secret in characters that the HMC takes for a D-mode IPL.
 pub const HMC_CHAP_LIMIT: usize = 32;
 
-/// An address that stands for no single host, or for one on a link that only a zone names.
+/// An address of no single host, or of a host on a link that only a zone identifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AddressKind {

@@ -92,7 +92,7 @@ impl InitiatorName {
         }
     }
 
-    /// Returns the name to log in with, `generated` being the system generated one; none where there is no such.
+    /// Returns the name to log in with, `generated` being the system generated one; none where there is no generated name.
     pub fn resolve<'a>(&'a self, generated: Option<&'a IscsiName>) -> Option<&'a IscsiName> {
         match self {
             Self::Generated => generated,

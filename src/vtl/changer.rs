@@ -432,7 +432,7 @@ impl Elements<'_> {
     }
 }
 
-/// 0 stands for the only picker there is.
+/// 0 is the default medium transport element.
 fn transport(address: u16) -> Result<(), Refusal> {
     match address {
         0 | PICKER => Ok(()),

@@ -172,7 +172,7 @@ impl DriveType {
     }
 }
 
-/// Why there is no such library.
+/// Why a library cannot be made of a configuration.
 #[derive(Debug, Error)]
 pub enum LibraryError {
     /// A number of elements is out of bounds.

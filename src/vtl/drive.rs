@@ -71,7 +71,7 @@ impl Drive {
         }
     }
 
-    /// Takes a cartridge and loads it. Every initiator is told that the medium may have changed.
+    /// Takes a cartridge and loads it. Unit attention 28/00 is pending for every I_T nexus then.
     ///
     /// # Errors
     /// The cartridge comes back when the drive cannot use it or its file cannot be read.
@@ -262,7 +262,7 @@ impl Drive {
         if !load && prevented {
             return Err(Refusal::illegal(AdditionalSenseCode::REMOVAL_PREVENTED));
         }
-        // A sync that has failed is told once; unloading and loading again is the way out.
+        // A failed sync is reported once; unloading and loading the cartridge clears it.
         if !cartridge.has_failed() {
             cartridge.sync().map_err(|_| write_error())?;
         }

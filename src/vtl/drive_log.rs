@@ -1,4 +1,4 @@
-//! What a tape drive counts and tells of its use: log pages, TapeAlert and the cartridge's memory.
+//! What a tape drive counts and reports of its use: log pages, TapeAlert and the cartridge's memory.
 
 use super::auxiliary_memory::Loaded;
 use super::density;

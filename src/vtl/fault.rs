@@ -15,7 +15,7 @@ pub struct LibraryFaults {
     /// Then so many end with NOT READY 04/01, becoming ready; counted down.
     pub becoming_ready: u32,
     /// After so many commands of any kind the library loses power and comes back before the next one; once. Sessions
-    /// outlive it, as behind a gateway with power of its own: an initiator learns of it by unit attention 29/00.
+    /// outlive it, as behind a gateway with its own power supply: unit attention 29/00 reports it.
     pub power_cycle_after: Option<u32>,
     /// Blocks that cannot be read: MEDIUM ERROR 11/00.
     pub unreadable: Vec<BlockFault>,
@@ -50,7 +50,7 @@ pub enum InjectedFailure {
     /// A unit attention for every initiator, of which this one learns by this command.
     UnitAttention(AdditionalSenseCode),
     /// Blocks that were acknowledged, so many at most, are lost from the end of the tape, and a deferred MEDIUM ERROR
-    /// 0C/00 tells of it.
+    /// 0C/00 reports it.
     DeferredError {
         /// How many.
         blocks: u32,

@@ -69,7 +69,7 @@ impl Library {
         logical_units(self.drives.len())
     }
 
-    /// Takes note of a session. Its first command at each logical unit meets unit attention 29/00.
+    /// Adds an I_T nexus. Its first command at each logical unit gets unit attention 29/00.
     pub fn nexus_added(&mut self, nexus: NexusId, port: InitiatorPort) {
         self.nexuses.insert(nexus, port);
         for unit in self.units() {

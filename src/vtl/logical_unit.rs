@@ -1,4 +1,4 @@
-//! What every logical unit has: who it is, what is pending, who has reserved it, its mode pages.
+//! What every logical unit has: its identification, pending unit attentions, reservations and mode pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,11 +52,11 @@ impl<'a> Call<'a> {
 pub(super) struct LogicalUnit {
     pub(super) identity: Identity,
     pub(super) attentions: UnitAttentions,
-    /// Who holds the reservation of RESERVE(6) or RESERVE(10).
+    /// The I_T nexus that holds the reservation of RESERVE(6) or RESERVE(10).
     pub(super) reserved_by: Option<NexusId>,
     pub(super) persistent: PersistentReservations,
     pub(super) mode: ModePages,
-    /// Who prevents the removal of cartridges.
+    /// The I_T nexuses that prevent medium removal.
     pub(super) preventing: BTreeSet<NexusId>,
 }
 
@@ -104,7 +104,7 @@ impl LogicalUnit {
     }
 }
 
-/// Who a logical unit says it is.
+/// What INQUIRY data and VPD pages identify a logical unit by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) device_type: PeripheralDeviceType,

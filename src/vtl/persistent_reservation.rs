@@ -16,7 +16,7 @@ use crate::scsi::{AdditionalSenseCode, Status};
 /// The most initiator ports that may be registered, which bounds memory.
 const MAX_REGISTRATIONS: usize = 256;
 
-/// Who is registered with which key, and who holds the reservation.
+/// The registered I_T nexuses with their reservation keys, and the holder of the reservation.
 #[derive(Debug, Default)]
 pub(super) struct PersistentReservations {
     /// PRGENERATION.
@@ -54,7 +54,7 @@ impl Kind {
     }
 }
 
-/// Who has to be told what, after a PERSISTENT RESERVE OUT.
+/// The unit attentions to establish after a PERSISTENT RESERVE OUT, and for which I_T nexuses.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) code: Option<AdditionalSenseCode>,

@@ -196,7 +196,7 @@ impl Drive {
     }
 
     /// Loses the last blocks that were written, up to `blocks` of them, as a drive does whose buffer did not reach the medium;
-    /// returns the deferred error that tells of it (SPC-4 4.5.5).
+    /// returns the deferred error that reports it (SPC-4 4.5.5).
     pub(super) fn lose(&mut self, blocks: u32) -> Refusal {
         for _ in 0..blocks {
             let last = self.position.saturating_sub(1);
@@ -259,7 +259,7 @@ impl Drive {
         Ok(())
     }
 
-    /// Everything was written; near the end of the medium the initiator is told so.
+    /// Everything was written; near the end of the medium the sense data reports early warning.
     fn early_warning(&self) -> Outcome {
         if !self.is_behind_early_warning() {
             return done();

@@ -24,7 +24,7 @@ impl UnitAttentions {
         self.pending.remove(&nexus);
     }
 
-    /// A reset: it stands for everything that was pending before it.
+    /// A reset: it replaces everything that was pending before it.
     pub(super) fn reset(&mut self, code: AdditionalSenseCode) {
         for pending in self.pending.values_mut() {
             pending.clear();

@@ -99,7 +99,7 @@ impl Target {
 }
 
 impl Configuration {
-    /// Returns the entries of the Platform KeyStore whose secrets are not in their places.
+    /// Returns the entries of the Platform KeyStore whose secrets were not read yet.
     pub fn references(&self) -> Vec<EntryId> {
         let staged = match self.staged.chap_secret {
             Some(_) => None,

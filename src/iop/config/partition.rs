@@ -211,7 +211,7 @@ pub enum PartitionError {
         list(_0, false)
     )]
     NotHere(Vec<TargetIdentity>),
-    /// Targets whose credentials must not be anywhere else would lose their place.
+    /// Targets demand `PLATFORM`, and the KeyStore would go.
     #[error("PLATFORM demands the Platform KeyStore for {}", list(targets, *staged))]
     Demanded {
         /// The targets.

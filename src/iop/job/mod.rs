@@ -87,7 +87,7 @@ pub enum JobError {
     OtherDevice {
         /// The device name.
         device: String,
-        /// The serial number that the name stands for.
+        /// The serial number of the device of that name.
         expected: String,
         /// The one that is there.
         found: String,

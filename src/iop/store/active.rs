@@ -30,7 +30,7 @@ pub struct ActiveTarget {
 }
 
 impl ActiveConfiguration {
-    /// Returns an empty configuration for a system whose own has gone: its revisions go on behind those of the last re-IPL,
+    /// Returns an empty configuration for a system whose configuration was removed: its revisions continue after those of the last re-IPL,
     /// so that no target of it is taken for one that the re-IPL used.
     pub(super) fn next_configuration(&self) -> Configuration {
         let revisions = self.targets.iter().map(|target| target.revision);

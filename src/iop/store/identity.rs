@@ -20,14 +20,14 @@ const PARTITION_UUID: &str = "/proc/device-tree/ibm,partition-uuid";
 const MACHINE_ID: &str = "/etc/machine-id";
 const SYSTEM: &str = "system.json";
 
-/// A UUID that was made once, for a machine that has no id of its own: `system.json`.
+/// A UUID that was made once, for a machine without a machine id: `system.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct System {
     uuid: String,
 }
 
-/// Who the partition is.
+/// The UUID of the partition and the name generated of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionIdentity {
     /// The UUID, 32 lower-case hex digits; none when the partition was set to have none.

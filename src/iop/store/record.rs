@@ -73,7 +73,7 @@ pub(super) fn replace<T: Serialize>(
     Ok(directory.replace(name, &text.0)?)
 }
 
-/// Serde's own messages quote what they stumble over, which may be a secret: only the place is told.
+/// Serde's messages quote the offending value, which may be a secret: only line and column are kept.
 fn parse<T: DeserializeOwned>(
     path: PathBuf,
     contents: &[u8],

@@ -266,7 +266,7 @@ impl Store {
         Ok(forgotten)
     }
 
-    /// Returns which name stands for which device. Takes no lock.
+    /// Returns the device names. Takes no lock.
     ///
     /// # Errors
     /// [`StateError`].
@@ -406,7 +406,7 @@ fn sweep(state: &OpenDirectory) -> Result<(), StateError> {
     })?)
 }
 
-/// Returns the configuration of a system that has none yet, or whose own has gone.
+/// Returns the configuration of a system without a configuration file.
 fn next_configuration(state: Option<&OpenDirectory>) -> Result<Configuration, StateError> {
     let active: ActiveConfiguration = match record::read(state, ACTIVE) {
         Ok(active) => active.unwrap_or_default(),

@@ -80,7 +80,7 @@ impl ChapChallenged {
     /// Verifies CHAP_N and CHAP_R and answers CHAP_I and CHAP_C of the initiator when they came along.
     ///
     /// # Errors
-    /// [`ChapError`] when the initiator is not who it claims to be, breaks a rule of 12.1.3, reflects the challenge
+    /// [`ChapError`] when the initiator does not prove its name, breaks a rule of 12.1.3, reflects the challenge
     /// (9.2.1), or asks for a proof that this target cannot give. The login is refused with status 0201 then.
     pub fn verify(self, received: &TextPairs) -> Result<(ChapOutcome, TextPairs), ChapError> {
         forbid(received, &[ALGORITHM])?;

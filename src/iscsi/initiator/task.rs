@@ -22,7 +22,7 @@ pub struct Task {
     /// Its place in the task set of the logical unit.
     pub attribute: TaskAttribute,
     /// How long the target may be silent about it once it is sent, and how long the command window may be closed before that;
-    /// `None` for ever. Anything of its own restarts it, and so
+    /// `None` for no limit. Any PDU of the task restarts it, and so
     /// does the end of another task of the same logical unit, which may have been in its way.
     pub timeout: Option<Duration>,
     /// Whether the target is not pinged while this task is outstanding: a tape in motion may keep a target from answering.

@@ -12,7 +12,7 @@ pub struct TimerSettings {
     /// How long the target may be silent before it is pinged; `None` for ever.
     pub ping_interval: Option<Duration>,
     /// How long the answer to a ping, a logout, a text or a task management request may take; `None` for ever. A SCSI command
-    /// has a timeout of its own.
+    /// has its own timeout.
     pub answer: Option<Duration>,
     /// DefaultTime2Wait (RFC 7143 13.15): how long to wait before the next login after the connection was lost.
     pub time2wait: Duration,

@@ -15,7 +15,7 @@
 //!             Responded -------------------+--------- T=1 ----------+
 //! ```
 //!
-//! Every state may also repeat itself: a target may answer with nothing, or with keys of its own, as often as
+//! Every state may also repeat itself: a target may answer with no key, or with its own proposals, as often as
 //! [`MAX_EXCHANGES`] allows. Any response may end the login with a refusal or a redirection.
 
 use bytes::Bytes;
@@ -245,7 +245,7 @@ impl Login {
     /// Takes the response to the last request.
     ///
     /// # Errors
-    /// [`LoginError`] when the target refuses the login, breaks a rule of the standard, is not who it has to be, or
+    /// [`LoginError`] when the target refuses the login, breaks a rule of the standard, does not prove its name, or
     /// wants what this side does not offer. The connection has to be closed then (6.3, 11.13.5).
     pub fn handle(mut self, response: LoginResponse) -> Result<LoginStep, LoginError> {
         match response.status.class {

@@ -80,7 +80,7 @@ impl Negotiation {
         }
     }
 
-    /// Returns what this side says of its own accord: an initiator proposes every key that is relevant to the session
+    /// Returns what this side proposes or declares: an initiator proposes every key that is relevant to the session
     /// type and not yet settled, a target declares its MaxRecvDataSegmentLength.
     ///
     /// Keys that peers of an earlier standard may not understand are not proposed, but answered.

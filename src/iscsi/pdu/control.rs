@@ -161,7 +161,7 @@ impl Reject {
     }
 }
 
-/// What a Reject tells of the PDU that it rejects (RFC 7143 11.17.4).
+/// What a Reject contains of the PDU that it rejects (RFC 7143 11.17.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RejectedHeader {
     /// Its opcode.

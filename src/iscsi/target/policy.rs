@@ -1,4 +1,4 @@
-//! Who may log in to what, as plain data: the targets of a portal, its secrets, its limits, and the faults that it
+//! Login policy as plain data: the targets of a portal, its secrets, its limits, and the faults that it
 //! plays.
 
 use super::login::{Admission, Candidate, RequiredChap};

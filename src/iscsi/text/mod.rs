@@ -277,7 +277,7 @@ fn read_alias(alias: &[u8], departures: &mut Departures) -> String {
             received: u64::try_from(alias.len()).unwrap_or(u64::MAX),
         });
     }
-    // A replacement character is longer than the byte that it stands for.
+    // A replacement character is longer than the byte that it replaces.
     let mut kept = String::new();
     for character in text.chars() {
         if kept.len().saturating_add(character.len_utf8()) > MAX_VALUE_LENGTH {
@@ -438,11 +438,11 @@ pub fn list(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns the bytes of a binary-value (6.1): a hex-constant or a base64-constant of at most `limit` bytes.
 ///
-/// A hex-constant of n digits stands for (n + 1) / 2 bytes, so an odd one has an implied leading zero digit. Base64 is
+/// A hex-constant of n digits encodes (n + 1) / 2 bytes, so an odd one has an implied leading zero digit. Base64 is
 /// taken with and without its padding.
 ///
 /// # Errors
-/// [`BinaryError`] when the text is neither, or when it stands for more than `limit` bytes.
+/// [`BinaryError`] when the text is neither, or when it encodes more than `limit` bytes.
 pub fn binary(text: &str, limit: usize) -> Result<Vec<u8>, BinaryError> {
     if let Some(digits) = hex_digits(text) {
         let length = digits.len().div_ceil(2);
@@ -487,7 +487,7 @@ pub enum BinaryError {
     /// The text is neither a hex-constant nor a base64-constant (6.1).
     #[error("expected a hex-constant (0x..) or a base64-constant (0b..)")]
     Malformed,
-    /// The value stands for more bytes than its key allows.
+    /// The value encodes more bytes than its key allows.
     #[error("expected at most {limit} bytes, received {received}")]
     TooLong {
         /// The limit, in bytes.

@@ -91,7 +91,7 @@ impl ReadReservation {
 pub struct ReserveOutParameters {
     /// RESERVATION KEY: the sender's own.
     pub key: u64,
-    /// SERVICE ACTION RESERVATION KEY: the new key, or that of whom it concerns.
+    /// SERVICE ACTION RESERVATION KEY: the new key, or the key of the registration that is acted on.
     pub service_action_key: u64,
     /// SPEC_I_PT: TransportIDs follow.
     pub specify_initiator_ports: bool,

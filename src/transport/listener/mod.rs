@@ -67,7 +67,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// that an initiator that is able to sends it whole, and it stays where it was received.
 const MAX_DATA_SEGMENT_LENGTH: u32 = 1 << 20;
 
-/// Where a target is served, and to whom.
+/// The portal of a target, its login policy and its limits.
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {
     /// The address and TCP port to listen on; port 0 takes a free one.

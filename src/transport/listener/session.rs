@@ -14,7 +14,7 @@ use super::{Notice, SessionEnd};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::iscsi::target::{Command, Event, ScsiReply, TaskId, TaskManagement};
 
-/// Serves a session until it ends, and tells of its end.
+/// Serves a session until it ends, and reports its end.
 pub(super) async fn serve(mut connection: Connection, membership: Membership) {
     let end = talk(&mut connection, &membership).await;
     membership.registry().observe(Notice::Ended {

@@ -55,7 +55,7 @@ impl Cartridge {
     /// Makes sure that everything written stays, and closes the file.
     ///
     /// # Errors
-    /// When the file cannot be synced; it stays open then. That is told once: the next call closes it.
+    /// When the file cannot be synced; it stays open then. That is reported once: the next call closes it.
     pub(super) fn close(&mut self) -> io::Result<()> {
         if !self.has_failed() {
             self.sync()?;

@@ -1,4 +1,4 @@
-//! How a login fails at the target, and the status that the initiator is told.
+//! How a login fails at the target, and the status that the Login Response carries.
 
 use crate::iscsi::chap::ChapError;
 use crate::iscsi::ids::LoginStatus;
@@ -102,7 +102,7 @@ pub enum LoginFailure {
 }
 
 impl LoginFailure {
-    /// Returns the status that the initiator is told (11.13.5).
+    /// Returns the status that the Login Response carries (11.13.5).
     #[must_use]
     pub const fn status(&self) -> LoginStatus {
         match self {

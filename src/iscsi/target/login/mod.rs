@@ -41,7 +41,7 @@ const VERSION: u8 = 0;
 /// The StatSN of the first response; any value is valid (4.2.2.2), and some initiators take 0 for "not known".
 const FIRST_STAT_SN: StatSn = StatSn(1);
 
-/// Who wants to log in to what, as the first request tells (6.3.1).
+/// The names and identifiers of a login, as the first request declares them (6.3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// InitiatorName (13.5).
@@ -105,7 +105,7 @@ pub enum LoginStep {
 /// A login that has succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
-    /// Who logged in to what.
+    /// The initiator and the target that it logged in to.
     pub candidate: Candidate,
     /// The handle of the session.
     pub tsih: Tsih,
@@ -131,7 +131,7 @@ pub struct Refusal {
     pub response: Option<LoginResponse>,
     /// Why.
     pub failure: LoginFailure,
-    /// Who tried, as far as it is known.
+    /// The initiator, as far as the requests declared it.
     pub candidate: Option<Candidate>,
 }
 

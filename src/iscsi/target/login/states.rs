@@ -83,7 +83,7 @@ impl State {
         }
     }
 
-    /// Answers a request; `declared` is what this side says of its own accord in the same response.
+    /// Answers a request; `declared` is what this side declares in the same response.
     pub(super) fn start(
         self,
         exchange: Exchange,

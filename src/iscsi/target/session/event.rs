@@ -49,7 +49,7 @@ pub struct Command {
     pub attribute: TaskAttribute,
     /// Whether it was sent for immediate delivery.
     pub immediate: bool,
-    /// How many bytes the initiator takes; a longer answer is cut, and the initiator is told (RFC 7143 11.4.5).
+    /// How many bytes the initiator takes; a longer answer is cut, and the residual count says so (RFC 7143 11.4.5).
     pub expected_data_in_length: u32,
     /// How many bytes the initiator has to give.
     pub expected_data_out_length: u32,

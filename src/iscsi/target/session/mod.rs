@@ -689,7 +689,7 @@ const fn next_transfer_tag(tag: TargetTransferTag) -> TargetTransferTag {
     next
 }
 
-/// Who uses an Initiator Task Tag.
+/// What an Initiator Task Tag is in use for.
 enum Holder {
     None,
     /// The very command, which was sent again (7.2.1).

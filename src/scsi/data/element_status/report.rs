@@ -16,7 +16,7 @@ pub struct ElementReport {
     pub full: bool,
     /// SOURCE STORAGE ELEMENT ADDRESS.
     pub source: Option<u16>,
-    /// Who the drive is.
+    /// The identifier of the drive.
     pub identifier: Option<Designator>,
 }
 
