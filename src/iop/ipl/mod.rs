@@ -98,6 +98,7 @@ pub fn run(
         .collect();
     let departures: Rc<RefCell<Vec<Departures>>> =
         Rc::new(RefCell::new(vec![Departures::default(); tried.len()]));
+    // With nothing to attach, neither the observer nor a runtime is set up.
     let observer =
         (!tried.is_empty()).then(|| note_departures(observe(&tried), Rc::clone(&departures)));
     let mut attachments = Vec::with_capacity(tried.len());
@@ -137,6 +138,7 @@ pub fn run(
         ipl_count: re_ipl.active.ipl_count.saturating_add(1),
         targets: reports,
     };
+    // Both records are replaced before anything is printed: a reader of the report finds what it names.
     device_names.note_seen(&devices_of(&active), active.ipl_count);
     re_ipl.record(&active, &device_names)?;
     let mut warnings = Vec::new();
@@ -203,10 +205,12 @@ fn ask_again(
         };
         let elapsed = inquiry.elapsed(error, deadlines.phase);
         let left = deadlines.whole.saturating_sub(elapsed);
+        // With less than one phase left the second session could only end by its deadline.
         if left < deadlines.phase || !inquiry.resume(error, elapsed) {
             continue;
         }
         if let Some(mut attachment) = login(index) {
+            // The enumeration goes on in the second session with the answers that it has.
             std::mem::swap(&mut attachment.inquiry, inquiry);
             attachment.not_before = Some(*reconnect);
             attachments.push(attachment);
@@ -219,6 +223,7 @@ fn ask_again(
     }
     let of_configured = indexes.clone();
     let observer: Rc<Observer> = Rc::new(move |index, step| {
+        // The observer was told once already that the target is finished.
         let is_told = !matches!(step, transport::Step::Finished);
         if let Some(index) = of_configured.get(index).filter(|_| is_told) {
             observer(*index, step);

@@ -348,6 +348,7 @@ impl Exchange {
         )?;
         expect("ISID", isid_number(self.isid), isid_number(response.isid))?;
         expect("Version-active", VERSION, response.version_active)?;
+        // Version-max may be any in the first response, and has to stay the same after it (11.13.1).
         let version_max = *self.version_max.get_or_insert(response.version_max);
         expect("Version-max", version_max, response.version_max)?;
         expect("CSG", self.stage.code(), response.current_stage.code())?;
@@ -371,6 +372,7 @@ impl Exchange {
             };
             expect("NSG", requested.code(), response.next_stage.code())?;
         }
+        // The target assigns the TSIH in the response that enters the full feature phase (11.13.3).
         let is_final = response.transit && response.next_stage == Stage::FullFeaturePhase;
         match (is_final, response.tsih) {
             (true, Tsih(0)) => Err(LoginError::NoTsih),
@@ -437,6 +439,7 @@ impl Exchange {
             if taken_by_state.contains(&pair.key.as_str()) {
                 continue;
             }
+            // Before the negotiation, which takes a key that it did not ask for as a proposal.
             if let Some(departure) = self.repetition(pair) {
                 self.departures.note(departure);
                 continue;
@@ -473,7 +476,8 @@ impl Exchange {
             .then_some(Departure::EchoedKey { key })
     }
 
-    /// The sequence numbers of such a response mean nothing, and the target closes the connection (11.13.5).
+    /// Ends the login with the addresses of a redirection. Its sequence numbers have no meaning, and the target closes the
+    /// connection (11.13.5).
     fn redirect(mut self, response: &LoginResponse) -> Result<LoginStep, LoginError> {
         self.append(&response.data)?;
         let pairs = TextPairs::decode_from_target(&self.received, &mut self.departures)?;

@@ -145,13 +145,14 @@ impl TargetSession {
                 });
             }
         }
-        // Whatever comes is a sign of life.
+        // Any PDU shows that the initiator is alive, not only the answer to a ping.
         self.last_heard = now;
         self.pinged = None;
         match RequestHeader::of(&pdu) {
             Some(header) => self.handle_request(pdu, header, now),
             None => match pdu {
                 Pdu::DataOut(pdu) => {
+                    // Only the end of a sequence can complete a task: the scan of all tasks is left out between.
                     let mid_sequence = !pdu.final_bit;
                     self.handle_data_out(pdu);
                     if mid_sequence {
@@ -170,6 +171,7 @@ impl TargetSession {
     /// the session, for the stream cannot be followed further. `header` is the Basic Header Segment as it came.
     pub fn handle_malformed(&mut self, header: &[u8], error: &CodecError) {
         let reason = match error {
+            // With a wrong header digest the header itself cannot be trusted: there is nothing to reject (7.7).
             CodecError::HeaderDigest { .. } => return self.end(),
             CodecError::DataDigest { .. } => RejectReason::DATA_DIGEST_ERROR,
             CodecError::UnknownOpcode { .. } => RejectReason::COMMAND_NOT_SUPPORTED,
@@ -199,6 +201,7 @@ impl TargetSession {
         if task.phase != Phase::Delivered {
             return false;
         }
+        // The backend has used the data: its room is free for the R2Ts of other tasks.
         self.buffered = self.buffered.saturating_sub(task.reserved);
         task.reserved = 0;
         let reply = task.reply(id, reply);
@@ -366,6 +369,7 @@ impl TargetSession {
             Holder::Itself => return,
             Holder::Other => return self.reject(&pdu, RejectReason::INVALID_PDU_FIELD),
         }
+        // A discovery session has Text Requests and a logout that closes it, and no other request (4.3).
         let in_discovery = match &pdu {
             Pdu::TextRequest(_) => true,
             Pdu::LogoutRequest(logout) => logout.reason == LogoutReason::CLOSE_SESSION,
@@ -392,6 +396,8 @@ impl TargetSession {
             }
             return;
         }
+        // A command ahead of its turn becomes a task at once: its immediate and unsolicited data may follow before the
+        // missing CmdSN does. Other requests are held whole.
         let held = match pdu {
             Pdu::ScsiCommand(command) => match self.start(command.clone()) {
                 Ok(id) => Held::Task(id),
@@ -413,6 +419,7 @@ impl TargetSession {
         while let Some(held) = self.held.remove(&self.numbers.expected()) {
             match held {
                 Held::Task(id) => self.accept(id),
+                // The task was aborted while it was held; its CmdSN counts as received all the same.
                 Held::Plugged => {}
                 Held::Request(pdu) => {
                     if let Err(reason) = self.execute(&pdu, now) {
@@ -483,6 +490,7 @@ impl TargetSession {
         if request.initiator_task_tag == InitiatorTaskTag::RESERVED {
             return Err(RejectReason::INVALID_PDU_FIELD);
         }
+        // The reserved Target Transfer Tag begins an exchange anew and resets one that was under way (11.10.4).
         let mut exchange = match self.text.take() {
             _ if request.target_transfer_tag == TargetTransferTag::RESERVED => {
                 TextExchange::new(request, self.settings.session_type)
@@ -501,6 +509,7 @@ impl TargetSession {
             exchange.continue_by(target_transfer_tag);
             self.text = Some(exchange);
         }
+        // The length holds from the next PDU on: this response still keeps to the old one.
         if let Some(length) = reply.declared_length {
             self.settings.parameters.peer_max_recv_data_segment_length = length;
         }
@@ -543,6 +552,7 @@ impl TargetSession {
         }
         let limit = self.settings.parameters.peer_max_recv_data_segment_length;
         let mut data = request.data.clone();
+        // An initiator may send more ping data than it receives in one PDU: what fits is returned (11.19).
         data.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         self.outgoing.push_back(Outgoing::Pong {
             initiator_task_tag: request.initiator_task_tag,
@@ -572,6 +582,8 @@ impl TargetSession {
     fn holder(&self, header: RequestHeader, pdu: &Pdu) -> Holder {
         let tag = header.initiator_task_tag;
         if let Some(task) = self.tags.get(&tag).and_then(|id| self.tasks.get(id)) {
+            // The same tag under the same CmdSN is a retry of a command that was received (7.2.1); any other use of the
+            // tag is an error of the initiator.
             let retry = !header.immediate && !task.immediate && task.cmd_sn == header.cmd_sn;
             return if retry { Holder::Itself } else { Holder::Other };
         }
@@ -623,6 +635,7 @@ impl TargetSession {
         };
         self.tags.remove(&task.initiator_task_tag);
         self.buffered = self.buffered.saturating_sub(task.reserved);
+        // The CmdSN of a held task is still to come: it must not hold up the commands behind it.
         if task.phase == Phase::Held {
             self.held.insert(task.cmd_sn, Held::Plugged);
         } else if task.counted {
