@@ -8,7 +8,7 @@ use std::io;
 use crate::cli::{UsageError, UsageFailure};
 use crate::iop::config::{ConfigurationError, PartitionError};
 use crate::iop::ipl::ReIplError;
-use crate::iop::operation::OperationError;
+use crate::iop::operation::{ExportError, OperationError};
 use crate::iop::store::StateError;
 use crate::render::words::{Code, error as words, next_step};
 use crate::transport::listener::ListenError;
@@ -58,6 +58,15 @@ impl CommandError {
     #[must_use]
     pub fn with_code(self, code: Code) -> Self {
         Self { code, ..self }
+    }
+
+    /// Returns the error with what was being done when it happened.
+    #[must_use]
+    pub fn with_context(self, context: String) -> Self {
+        Self {
+            error: self.error.context(context),
+            ..self
+        }
     }
 
     /// Makes a usage error of the commands' own.
@@ -177,6 +186,23 @@ impl From<OperationError> for CommandError {
             OperationError::Refused(error) => error.into(),
             OperationError::State(error) => error.into(),
             OperationError::ReIpl(error) => error.into(),
+            OperationError::NoSetting => Self::usage(
+                "partition set changes something, and nothing is given",
+                vec!["see iscsiswiconfig partition set --help".to_owned()],
+            ),
+            OperationError::Partition(error) => error.into(),
+            OperationError::Export(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExportError> for CommandError {
+    fn from(error: ExportError) -> Self {
+        Self {
+            kind: ErrorKind::State,
+            code: words::export_code(&error),
+            hints: next_step::of_export(&error),
+            error: error.into(),
         }
     }
 }

@@ -116,7 +116,7 @@ fn perform(
         (Outcome::Applied(of), true) => terminal.print_document(&AppliedDocument::new(of)),
         (Outcome::Applied(of), false) => terminal.print(&configured::applied(of)),
         // Other operations have other outcomes.
-        (Outcome::Active(_) | Outcome::Edited(_), _) => Ok(()),
+        (Outcome::Active(_) | Outcome::Edited(_) | Outcome::Partition(_), _) => Ok(()),
     }
 }
 

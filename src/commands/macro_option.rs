@@ -58,7 +58,7 @@ pub(super) fn run(
             print_active(invocation.option, active, terminal)
         }
         // The macro has no option that asks for these.
-        Outcome::Configured(_) | Outcome::Applied(_) => Ok(0),
+        Outcome::Configured(_) | Outcome::Applied(_) | Outcome::Partition(_) => Ok(0),
         Outcome::Edited(edited) => {
             if terminal.json {
                 terminal.print_document(&EditDocument::new(invocation.option.word(), edited))?;

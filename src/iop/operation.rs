@@ -1,7 +1,12 @@
 //! What a front end can ask the IOP for, and what came of it: plain data both ways, and one entry.
 //!
 //! Front ends translate: the macro's command line, and every other front end of the same partition. None of them has rules of
-//! its own, and nothing here has sentences for people.
+//! its own, and nothing here has sentences for people. Files that a user names are read and written by the front end: what is in
+//! them comes and goes as data.
+//!
+//! An operation reads or changes the state, or re-IPLs. What does neither is none: `generate` renders tables of the program,
+//! `vtl` serves [`crate::vtl`], which has no state of the partition, and `demo` runs both as a user would. What uses a device
+//! moves data that is no value to return, so [`super::job`] has its entry.
 
 use std::rc::Rc;
 
@@ -9,13 +14,18 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod configured;
+mod partition;
 
 pub use configured::{Applied, Change, Configured, ConfiguredTarget, PendingChange, Staged};
+pub use partition::{
+    ExportError, ExportFault, HeldTarget, KeystoreReport, PartitionDone, PartitionOutcome,
+};
 
 use super::active::ChapReport;
 use super::config::{
     ChapParameters, Configuration, ConfigurationError, EditWarning, KeystoreUse, Partition,
-    PartitionRecord, StagedParameter, StagedTarget, Target, TargetIdentity, WantedTarget,
+    PartitionChange, PartitionError, PartitionRecord, StagedParameter, StagedTarget, Target,
+    TargetIdentity, WantedTarget,
 };
 use super::ipl::{self, ReIplError, Settings, chap_report};
 use super::store::{ActiveConfiguration, StateError, Store};
@@ -89,6 +99,27 @@ pub enum Operation {
     Commit,
     /// A re-IPL of the IOP.
     ReIpl,
+    /// The partition and its Platform KeyStore.
+    ShowPartition,
+    /// Other settings of the partition.
+    SetPartition {
+        /// What is to change.
+        change: PartitionChange,
+        /// How many re-IPLs in a row must not have seen a device that is to be forgotten; none to forget none.
+        forget_devices: Option<u64>,
+    },
+    /// The partition and the credentials of its KeyStore, sealed.
+    ExportPartition {
+        /// What they are sealed under.
+        passphrase: Secret<String>,
+    },
+    /// The partition and the credentials of its KeyStore, from what an export sealed.
+    ImportPartition {
+        /// What was sealed.
+        sealed: Vec<u8>,
+        /// What it was sealed under.
+        passphrase: Secret<String>,
+    },
 }
 
 /// A piece of a staged parameter. It may be one of a CHAP secret.
@@ -121,6 +152,8 @@ pub enum Outcome {
     Applied(Applied),
     /// What an edit did.
     Edited(Edited),
+    /// The partition, and what was done to it.
+    Partition(Box<PartitionOutcome>),
 }
 
 /// What the IOP runs since the last re-IPL.
@@ -238,6 +271,15 @@ pub enum OperationError {
     /// The re-IPL did not begin.
     #[error(transparent)]
     ReIpl(#[from] ReIplError),
+    /// The partition was to be changed, and no setting was given.
+    #[error("no setting of the partition is given to change")]
+    NoSetting,
+    /// The change does not fit what the KeyStore holds.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+    /// The partition cannot be sealed, or what was sealed cannot be taken.
+    #[error(transparent)]
+    Export(#[from] ExportError),
 }
 
 /// Carries out an operation. `observe` is asked, before a re-IPL connects to anything, who is to be told each step.
@@ -295,6 +337,15 @@ pub fn perform(
             Ok(performed)
         }),
         Operation::ReIpl => re_ipl(store, settings, observe),
+        Operation::ShowPartition => partition::show(store),
+        Operation::SetPartition {
+            change,
+            forget_devices,
+        } => partition::set(store, change, forget_devices),
+        Operation::ExportPartition { passphrase } => partition::export(store, &passphrase),
+        Operation::ImportPartition { sealed, passphrase } => {
+            partition::import(store, &sealed, &passphrase)
+        }
     }
 }
 

@@ -68,6 +68,11 @@ pub enum Warning {
         /// How many.
         count: usize,
     },
+    /// An import brought credentials that no configured target refers to.
+    CredentialsWithoutTarget {
+        /// How many.
+        count: usize,
+    },
     /// Two entries for one target log in under one initiator name.
     SameInitiatorTwice {
         /// The target.

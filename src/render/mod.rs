@@ -6,6 +6,7 @@
 //! | [`text`] | the active configuration in the manner of a 5250 display |
 //! | [`configured`] | what `show` and `apply` print |
 //! | [`d_mode`] | what `d-mode` prints |
+//! | [`partition`] | what `partition` and its commands print |
 //! | [`library`] | the elements of tape libraries, as text and JSON |
 //! | [`json`] | the documents of `--json` |
 
@@ -13,5 +14,6 @@ pub mod configured;
 pub mod d_mode;
 pub mod json;
 pub mod library;
+pub mod partition;
 pub mod text;
 pub mod words;

@@ -1,5 +1,7 @@
 //! Where the secret of a credential rests, and which secrets belong into the Platform KeyStore.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -112,6 +114,18 @@ impl Configuration {
                 _ => None,
             })
             .chain(staged)
+            .collect()
+    }
+
+    /// Returns every entry of the Platform KeyStore that a target or the staged set refers to.
+    pub fn entry_ids(&self) -> BTreeSet<EntryId> {
+        self.targets
+            .iter()
+            .filter_map(|target| match target.chap.as_ref()?.secret {
+                StoredSecret::Sealed(id) | StoredSecret::Opened(id, _) => Some(id),
+                StoredSecret::Plain(_) => None,
+            })
+            .chain(self.staged.chap_secret_sealed)
             .collect()
     }
 

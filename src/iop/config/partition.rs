@@ -178,7 +178,8 @@ impl PartitionRecord {
 }
 
 /// What is to change of the partition; what is none stays.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PartitionChange {
     /// Another UUID.
     pub uuid: Option<UuidChoice>,

@@ -17,6 +17,11 @@ pub const WORK_FACTOR: u8 = 17;
 /// The largest work factor that is accepted of a file: 1 GiB of memory.
 const MAX_WORK_FACTOR: u8 = 20;
 
+/// scrypt's r: age has no other.
+const BLOCK_SIZE: u32 = 8;
+/// What is asked for beside scrypt's own memory, in bytes: the few small buffers that are allocated meanwhile.
+const BESIDE: usize = 1 << 20;
+
 const VERSION: &str = "age-encryption.org/v1";
 const SCRYPT_SALT_LABEL: &[u8] = b"age-encryption.org/v1/scrypt";
 /// A payload is sealed in chunks of this length, each with a tag.
@@ -42,6 +47,12 @@ pub enum PassphraseError {
     /// More work than is reasonable.
     #[error("it asks for a work factor of {0}, and {MAX_WORK_FACTOR} is the limit")]
     WorkFactor(u8),
+    /// The system does not give as much memory as the passphrase takes to be tried.
+    #[error("its passphrase takes {mebibytes} MiB of memory, and the system does not give as much")]
+    Memory {
+        /// How much it takes.
+        mebibytes: usize,
+    },
     /// The passphrase does not open it.
     #[error("the passphrase is wrong, or the file was damaged")]
     Passphrase,
@@ -171,7 +182,8 @@ fn wrapping_key(
     if work_factor > MAX_WORK_FACTOR {
         return Err(wrong);
     }
-    let parameters = scrypt::Params::new(work_factor, 8, 1).map_err(|_| wrong)?;
+    let parameters = scrypt::Params::new(work_factor, BLOCK_SIZE, 1).map_err(|_| wrong)?;
+    reserve(work_factor)?;
     let salt = [SCRYPT_SALT_LABEL, salt].concat();
     let mut key = Zeroizing::new([0; 32]);
     scrypt::scrypt(
@@ -182,6 +194,18 @@ fn wrapping_key(
     )
     .map_err(|_| wrong)?;
     Ok(key)
+}
+
+/// Asks for the memory that scrypt is about to take, N * r * 128 bytes, and gives it back: scrypt itself ends the process where
+/// there is too little.
+fn reserve(work_factor: u8) -> Result<(), PassphraseError> {
+    let block = 128 * usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX);
+    let bytes = block.saturating_mul(1 << work_factor);
+    Vec::<u8>::new()
+        .try_reserve_exact(bytes.saturating_add(BESIDE))
+        .map_err(|_| PassphraseError::Memory {
+            mebibytes: bytes.div_ceil(1 << 20),
+        })
 }
 
 fn header_mac(file_key: &[u8; 16], header: &str) -> Result<Hmac<Sha256>, PassphraseError> {
@@ -300,6 +324,13 @@ mod tests {
             open_export(&text, "a passphrase").unwrap_err(),
             PassphraseError::WorkFactor(30)
         );
+    }
+
+    #[test]
+    fn too_little_memory_is_an_error() {
+        // No system has so much: N = 2^63.
+        assert!(matches!(reserve(63), Err(PassphraseError::Memory { .. })));
+        assert_eq!(reserve(1), Ok(()));
     }
 
     proptest! {

@@ -28,7 +28,7 @@ struct System {
 }
 
 /// The UUID of the partition and the name generated of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartitionIdentity {
     /// The UUID, 32 lower-case hex digits; none when the partition was set to have none.
     pub uuid: Option<String>,

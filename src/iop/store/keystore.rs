@@ -10,7 +10,7 @@ use super::record;
 use super::records::Store;
 use crate::iop::config::PartitionRecord;
 use crate::iop::keystore::{
-    EntryId, Keystore, MachineSecret, SealedKeystore, Sealing, UnsealError,
+    EntryId, Keystore, MachineSecret, Salts, SealedKeystore, Sealing, UnsealError,
 };
 use crate::storage::{Directory, Lock, OpenDirectory, StorageError};
 
@@ -140,6 +140,25 @@ impl Store {
             return Err(failed(UnsealError::Damaged));
         }
         record::replace(&open, &name, &sealed)
+    }
+
+    /// Draws the random numbers of one export.
+    ///
+    /// # Errors
+    /// [`StateError`], when the system gives none.
+    pub fn salts(&self) -> Result<Salts, StateError> {
+        Ok(Salts {
+            file_key: Zeroizing::new(random(&self.state)?),
+            scrypt: random(&self.state)?,
+            payload: random(&self.state)?,
+        })
+    }
+
+    /// Returns the directory of the KeyStore, if it has one.
+    pub fn keystore_path(&self) -> Option<&Path> {
+        self.keystore
+            .as_ref()
+            .map(|directory| directory.path.as_path())
     }
 
     /// Returns a new id, which no other one equals.

@@ -145,6 +145,7 @@ codes! {
         SecretLength = "secret-length", "A CHAP secret is shorter or longer than others take.";
         SecondInitiator = "second-initiator", "Targets log in under different initiator names.";
         CredentialsOnDisk = "credentials-on-disk", "CHAP credentials went to disk in plain text.";
+        CredentialsWithoutTarget = "credentials-without-target", "An import brought credentials that no target refers to.";
         SameInitiatorTwice = "same-initiator-twice", "Two entries log in to one target under one name.";
         NoGeneratedNameNow = "no-generated-name", "Targets log in as *GENERATE, and the partition has no UUID.";
     }

@@ -5,6 +5,8 @@ use std::io;
 use super::Code;
 use crate::cli::UsageError;
 use crate::iop::config::{ConfigurationError, PartitionError};
+use crate::iop::keystore::PassphraseError;
+use crate::iop::operation::ExportError;
 use crate::iop::store::StateError;
 use crate::storage::StorageError;
 use crate::values::{Subject, ValueError};
@@ -75,6 +77,14 @@ pub fn partition_code(error: &PartitionError) -> Code {
         PartitionError::InUse { .. } => Code::KeystoreInUse,
         PartitionError::NotHere(_) => Code::CredentialNotHere,
         PartitionError::Demanded { .. } => Code::KeystoreDemanded,
+    }
+}
+
+/// Returns the code of a partition that is not exported or imported.
+pub fn export_code(error: &ExportError) -> Code {
+    match error {
+        ExportError::Passphrase(PassphraseError::Memory { .. }) => Code::NoResources,
+        ExportError::Passphrase(_) | ExportError::Content(_) => Code::ExportUnusable,
     }
 }
 

@@ -4,6 +4,8 @@ use std::io;
 
 use crate::cli::{CRLF_HINT, Parameter, quote};
 use crate::iop::config::{ConfigurationError, PartitionError, TargetIdentity};
+use crate::iop::keystore::PassphraseError;
+use crate::iop::operation::ExportError;
 use crate::iop::store::StateError;
 use crate::storage::{StorageError, quoted};
 use crate::transport::listener::ListenError;
@@ -233,6 +235,20 @@ pub fn of_partition(error: &PartitionError) -> Vec<String> {
         PartitionError::Demanded { .. } => {
             "give it -chapkeystore AVAIL or NONE with -changetarget, or remove it with -removetarget; -commit or -clearconfig what is staged"
         }
+    };
+    vec![hint.to_owned()]
+}
+
+/// Returns what to do about a partition that is not exported or imported.
+pub fn of_export(error: &ExportError) -> Vec<String> {
+    let hint = match error {
+        ExportError::Passphrase(PassphraseError::Memory { .. }) => {
+            "nothing has changed: raise the limit of memory (ulimit -v), or end other programs"
+        }
+        ExportError::Passphrase(_) => {
+            "nothing has changed: give the file and the passphrase of partition export"
+        }
+        ExportError::Content(_) => "nothing has changed: make the export anew",
     };
     vec![hint.to_owned()]
 }

@@ -62,6 +62,13 @@ pub fn warning(warning: &Warning) -> (Code, String) {
             Code::CredentialsOnDisk,
             format!("{count} CHAP credential(s) went to disk, in plain text"),
         ),
+        Warning::CredentialsWithoutTarget { count } => (
+            Code::CredentialsWithoutTarget,
+            format!(
+                "no configured target refers to {count} of the CHAP credential(s); bring config.json of the exported system \
+                 into the state directory: they are kept until the next edit without it"
+            ),
+        ),
         Warning::SameInitiatorTwice { target } => (
             Code::SameInitiatorTwice,
             format!(
@@ -209,6 +216,7 @@ mod tests {
                 other: text("iqn.b"),
             },
             Warning::CredentialsOnDisk { count: 2 },
+            Warning::CredentialsWithoutTarget { count: 2 },
             Warning::SameInitiatorTwice {
                 target: text("iqn.a"),
             },
