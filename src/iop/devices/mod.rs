@@ -261,7 +261,7 @@ fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, SharedIdentity) {
         let shared = SharedIdentity::SerialNumber {
             serial: serial.clone(),
         };
-        return (DeviceKey::Serial { serial }, shared);
+        return (DeviceKey::serial(&serial), shared);
     }
     let of_logical_unit = unit
         .designators
@@ -274,7 +274,7 @@ fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, SharedIdentity) {
         let shared = SharedIdentity::Designator {
             designator: designator.clone(),
         };
-        return (DeviceKey::Designator { designator }, shared);
+        return (DeviceKey::designator(&designator), shared);
     }
     let place = DeviceKey::Place {
         target: target.to_ascii_lowercase(),

@@ -1,8 +1,10 @@
 //! Which TAPMLBxx and TAPxx stands for which device: the record that outlives a re-IPL.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// The device names that were ever given. A name stays with its device; it is never given to another one.
 ///
@@ -47,6 +49,9 @@ struct Lookup {
     by_key: BTreeMap<DeviceKey, String>,
     /// Every number below this one is given.
     lowest: u64,
+    /// How many names were looked at for a free one.
+    #[cfg(test)]
+    looked_at: u64,
 }
 
 impl DeviceNames {
@@ -64,12 +69,18 @@ impl DeviceNames {
                 .map(|(name, key)| (key.clone(), name.clone()))
                 .collect(),
             lowest: 1,
+            #[cfg(test)]
+            looked_at: 0,
         });
         if let Some(name) = lookup.by_key.get(key) {
             return name.clone();
         }
         let mut name = format!("{prefix}{:02}", lookup.lowest);
         while names.contains_key(&name) {
+            #[cfg(test)]
+            {
+                lookup.looked_at += 1;
+            }
             lookup.lowest = lookup.lowest.saturating_add(1);
             name = format!("{prefix}{:02}", lookup.lowest);
         }
@@ -142,9 +153,44 @@ pub enum DeviceKey {
     },
 }
 
+/// The longest text that a key holds whole. A serial number has 20 characters or fewer, a page of a target that means harm a
+/// thousand when it is escaped.
+const KEY_LENGTH: usize = 64;
+
+impl DeviceKey {
+    /// Returns the key of a serial number. Of one that is longer than 64 characters it keeps 32 and a digest, so that
+    /// no target makes the record grow without bounds.
+    pub fn serial(serial: &str) -> Self {
+        Self::Serial {
+            serial: bounded(serial),
+        }
+    }
+
+    /// Returns the key of a designator, its type and bytes in hex digits; a long one is kept as a long serial number is.
+    pub fn designator(designator: &str) -> Self {
+        Self::Designator {
+            designator: bounded(designator),
+        }
+    }
+}
+
+fn bounded(text: &str) -> String {
+    if text.len() <= KEY_LENGTH {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(31).collect();
+    short.push('#');
+    for byte in Sha256::digest(text).iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(short, "{byte:02x}");
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::MAX_LENGTH;
 
     fn serial(serial: &str) -> DeviceKey {
         DeviceKey::Serial {
@@ -205,6 +251,58 @@ mod tests {
         }
         assert_eq!(names.name(DeviceKind::Drive, &serial("99999")), "TAP100000");
         assert_eq!(names.name(DeviceKind::Drive, &serial("new")), "TAP100001");
+    }
+
+    #[test]
+    fn a_target_of_a_thousand_new_drives_at_each_of_a_hundred_re_ipls_slows_and_blocks_none() {
+        const DRIVES: u64 = 1024;
+        const RE_IPLS: u64 = 100;
+        let mut names = DeviceNames::default();
+        for re_ipl in 1..=RE_IPLS {
+            // A record that has just been read has looked up nothing; each tenth one stands for all.
+            if re_ipl % 10 == 0 {
+                names.index = Index::default();
+            }
+            let looked_at = |names: &DeviceNames| {
+                let lookup = names.index.0.get(&DeviceKind::Drive);
+                lookup.map_or(0, |lookup| lookup.looked_at)
+            };
+            let before = looked_at(&names);
+            let given: Vec<String> = (0..DRIVES)
+                .map(|drive| {
+                    // As long as one is kept, and full of escapes, which double in the record.
+                    let serial = "\\x1B".repeat(12) + &format!("{re_ipl:08}{drive:08}");
+                    names.name(DeviceKind::Drive, &DeviceKey::serial(&serial))
+                })
+                .collect();
+            // At most every name once, and each new one.
+            let bound = names.drives.len() as u64 + DRIVES;
+            assert!(looked_at(&names) - before <= bound, "re-IPL {re_ipl}");
+            names.note_seen(&given.iter().map(String::as_str).collect(), re_ipl);
+        }
+        assert_eq!(names.drives.len() as u64, DRIVES * RE_IPLS);
+        assert!(names.drives.contains_key("TAP102400"));
+        let text = serde_json::to_vec(&names).unwrap();
+        assert!(text.len() < MAX_LENGTH / 4, "{} bytes", text.len());
+        let read: DeviceNames = serde_json::from_slice(&text).unwrap();
+        assert_eq!(read, names);
+        // Nine re-IPLs before the last did not see what the tenth before it saw.
+        let forgotten = names.forget(10, RE_IPLS).len() as u64;
+        assert_eq!(forgotten, DRIVES * (RE_IPLS - 10));
+    }
+
+    #[test]
+    fn long_keys_are_short_and_stay_apart() {
+        let long = |last: char| "A".repeat(300) + &last.to_string();
+        let (one, other) = (DeviceKey::serial(&long('1')), DeviceKey::serial(&long('2')));
+        assert_ne!(one, other);
+        assert_eq!(one, DeviceKey::serial(&long('1')));
+        let DeviceKey::Serial { serial } = one else {
+            panic!("{one:?}")
+        };
+        assert_eq!(serial.len(), KEY_LENGTH);
+        let whole = "A".repeat(KEY_LENGTH);
+        assert_eq!(DeviceKey::serial(&whole), super::tests::serial(&whole));
     }
 
     #[test]
