@@ -5,7 +5,7 @@ use std::fs::File;
 use crate::error::{CommandError, ErrorKind};
 use crate::render::words::Code;
 
-/// What a re-IPL needs: tokio's event queue and signal pipes, the locks, a connection, and the files of a resolver.
+/// What a re-IPL, or a job on a device, needs: tokio's event queue and signal pipes, the locks, a connection, and the files of a resolver.
 pub(super) const RE_IPL: usize = 16;
 
 /// What the embedded library needs: tokio's event queue and signal pipes, the listening socket, a connection, and the

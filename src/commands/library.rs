@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::descriptors;
 use super::host::{chap_algorithms, open_store};
 use super::narrator::Narrator;
 use super::terminal::Terminal;
@@ -63,6 +64,7 @@ impl Talk {
 pub(super) fn run_job<T>(
     job: impl Future<Output = Result<T, LibraryFailure>>,
 ) -> Result<T, CommandError> {
+    descriptors::require(descriptors::RE_IPL)?;
     transport::block_on(job)
         .map_err(CommandError::no_runtime)?
         .map_err(CommandError::from)
