@@ -693,11 +693,15 @@ fn devices_that_were_long_not_seen_are_forgotten_when_asked() {
             .collect::<Vec<_>>()
     };
     let forget = |count: &str| {
-        let output = environment.run(&["partition", "set", "--forget-devices", count]);
-        output.assert_status(0).stderr.clone()
+        let output = environment.run(&["--json", "partition", "set", "--forget-devices", count]);
+        let document = output.assert_status(0).json();
+        (
+            document["changed"].clone(),
+            document["forgotten_devices"].clone(),
+        )
     };
-    assert!(forget("3").contains("none"));
+    assert_eq!(forget("3"), (false.into(), serde_json::json!([])));
     assert_eq!(names(), ["TAPMLB01"]);
-    assert!(forget("2").contains("TAPMLB01"));
+    assert_eq!(forget("2"), (true.into(), serde_json::json!(["TAPMLB01"])));
     assert!(names().is_empty());
 }

@@ -190,7 +190,7 @@ fn done(done: &PartitionDone, file: &Path) -> Option<String> {
         PartitionDone::Imported {
             credentials: count, ..
         } => Some(format!(
-            "Imported the partition with {} from {file}. They are used from the next -reipliscsiop on.",
+            "Imported the partition with {} from {file}. The next -reipliscsiop uses it.",
             credentials(*count),
         )),
     }

@@ -2,15 +2,21 @@
 //!
 //! Statuses, documents and key words are asserted, not whole sentences: the wording is free to get better.
 
-/// Locks, many writers, and processes killed at any moment.
+/// `apply`: what a transcript of it cannot show.
 mod apply;
+/// Locks, many writers, and processes killed at any moment.
 mod concurrency;
 /// A low limit of open files.
 mod descriptors;
+/// What outlasts a power failure, and system calls that fail.
+#[cfg(feature = "peers")]
+mod durability;
 /// -addtarget, -changetarget, -removetarget, -clearconfig and what makes two targets the same one.
 mod edits;
 /// One option per call, its parameters, the spelling of words, help.
 mod grammar;
+/// Secrets in memory: core dumps, and a passphrase that takes more memory than there is.
+mod memory;
 /// Text, JSON, secrets, exit statuses, broken pipes.
 mod output;
 /// The owner of the state directory.

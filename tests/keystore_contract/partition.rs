@@ -17,8 +17,9 @@ fn a_new_system_is_a_partition_of_release_7_6_without_a_keystore() {
     let document = system.partition();
     assert_eq!(
         keys(&document),
-        ["keystore", "partition", "schema", "warnings"]
+        ["action", "keystore", "partition", "schema", "warnings"]
     );
+    assert_eq!(document["action"], "shown");
     let partition = &document["partition"];
     assert_eq!(
         keys(partition),
@@ -34,7 +35,10 @@ fn a_new_system_is_a_partition_of_release_7_6_without_a_keystore() {
     assert!(!text(&partition["uuid_source"]).is_empty());
 
     let keystore = &document["keystore"];
-    assert_eq!(keys(keystore), ["enabled", "size", "targets", "used"]);
+    assert_eq!(
+        keys(keystore),
+        ["directory", "enabled", "size", "targets", "used"]
+    );
     assert_eq!(keystore["enabled"], false);
     assert_eq!(keystore["size"], 0);
     assert_eq!(keystore["used"], 0);
