@@ -37,6 +37,25 @@ fn the_completion_scripts_are_what_the_code_generates() {
 }
 
 #[test]
+fn the_changelog_has_this_version_and_the_package_and_readme_have_every_file() {
+    let read = |path: &str| fs::read_to_string(in_repository(path)).unwrap();
+    let heading = format!("## {}", env!("CARGO_PKG_VERSION"));
+    assert!(read("CHANGELOG.md").lines().any(|line| line == heading));
+    let (readme, manifest) = (read("README.md"), read("Cargo.toml"));
+    for directory in ["man", "completions"] {
+        for entry in fs::read_dir(in_repository(directory)).unwrap() {
+            let name = entry.unwrap().file_name();
+            let file = format!("{directory}/{}", name.to_str().unwrap());
+            assert!(readme.contains(&format!(" {file} /usr/local/")), "{file}");
+            assert!(
+                manifest.contains(&format!("[\"{file}\", \"usr/share/")),
+                "{file}"
+            );
+        }
+    }
+}
+
+#[test]
 fn generate_prints_the_checked_in_file() {
     let files = [
         ("man", "man/iscsiswiconfig.1"),
