@@ -1,6 +1,7 @@
 //! Secrets asked for on a terminal, or taken from standard input.
 //!
-//! This is not left to rpassword: its buffers are not wiped, and an interrupt leaves its terminal without echo.
+//! This is not left to rpassword: it takes a secret character by character into a string that grows, which leaves copies behind
+//! that are not wiped, and at Ctrl-C it raises SIGINT in this process alone, so that a script which asked goes on.
 
 use std::io::{self, IsTerminal, Write};
 

@@ -1,6 +1,8 @@
 //! Every demand of age-encryption.org/v1 on a file with a scrypt recipient, by the name of its case in age's published test
 //! vectors. The files are made here, with the file key of those vectors.
 
+use sha2::Digest;
+
 use super::*;
 
 const PASSPHRASE: &str = "password";
@@ -270,4 +272,53 @@ fn a_payload_is_its_chunks_with_one_last_one() {
     ] {
         assert_eq!(opened(payload), damaged, "{name}");
     }
+}
+
+/// The files that age publishes for its implementations, those with a passphrase.
+#[test]
+fn the_published_vectors_open_or_are_refused_as_they_say() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/age");
+    let mut count = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.starts_with("scrypt") {
+            continue;
+        }
+        count += 1;
+        let vector = std::fs::read(&path).unwrap();
+        let end = vector.windows(2).position(|two| two == b"\n\n").unwrap();
+        let header = std::str::from_utf8(&vector[..end]).unwrap();
+        let value = |key: &str| {
+            let mut lines = header.lines();
+            lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+        };
+        let opened = open_export(&vector[end + 2..], value("passphrase").unwrap());
+        match value("expect").unwrap() {
+            "success" => {
+                let digest: String = Sha256::digest(&*opened.unwrap())
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                assert_eq!(value("payload"), Some(digest.as_str()), "{name}");
+            }
+            // A type of recipient that is not known is no format of ours.
+            "no match" => assert!(
+                matches!(
+                    opened,
+                    Err(PassphraseError::Passphrase | PassphraseError::Format)
+                ),
+                "{name}"
+            ),
+            "header failure" => assert!(
+                matches!(
+                    opened,
+                    Err(PassphraseError::Format | PassphraseError::WorkFactor(_))
+                ),
+                "{name}"
+            ),
+            other => panic!("{name}: {other}"),
+        }
+    }
+    assert_eq!(count, 25);
 }
