@@ -65,7 +65,7 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, Command
             true => {
                 file.take(LIMIT).read_to_end(&mut bytes)?;
             }
-            false => read_pipe(&file, &mut bytes)?,
+            false => read_pipe(&file, &mut bytes, PIPE_TIMEOUT)?,
         }
         Ok((metadata.permissions().mode(), bytes))
     };
@@ -83,17 +83,17 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Zeroizing<String>, Command
 }
 
 /// Reads a pipe, such as that of a shell's process substitution, to its end, which must come in time.
-fn read_pipe(file: &File, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result<()> {
+fn read_pipe(file: &File, bytes: &mut Zeroizing<Vec<u8>>, timeout: Duration) -> io::Result<()> {
     let started = Instant::now();
     let mut piece = Zeroizing::new([0; 512]);
     while bytes.len() < LIMIT as usize {
-        let left = PIPE_TIMEOUT.saturating_sub(started.elapsed());
+        let left = timeout.saturating_sub(started.elapsed());
         let left = Timespec::try_from(left).map_err(io::Error::other)?;
         let mut polled = [PollFd::new(file, PollFlags::IN)];
         if rustix::io::retry_on_intr(|| rustix::event::poll(&mut polled, Some(&left)))? == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("it did not end within {} s", PIPE_TIMEOUT.as_secs()),
+                format!("it did not end within {} s", timeout.as_secs()),
             ));
         }
         match rustix::io::retry_on_intr(|| rustix::io::read(file, &mut *piece)) {
@@ -156,5 +156,25 @@ pub(super) fn failed(error: anyhow::Error, hint: &str) -> CommandError {
             .filter(|hint| !hint.is_empty())
             .into_iter()
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_nobody_writes_to_is_given_up_in_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(&path)
+            .unwrap();
+        let read = read_pipe(&file, &mut buffer(), Duration::from_millis(20));
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }
