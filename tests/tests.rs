@@ -44,6 +44,8 @@ mod keystore_contract;
 mod library;
 /// `library` and `mtx` against a library that `vtl` serves.
 mod library_command;
+/// The listener with a backend whose answers come late.
+mod listener;
 /// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
 mod peers;
 /// The full feature phase: a scripted target against the initiator's session.

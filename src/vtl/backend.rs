@@ -1,21 +1,38 @@
 //! The library behind a listener: every session is a nexus of it.
+//!
+//! A command that changes a logical unit, or that may have to wait for a file, takes the turn of every unit concerned, in the
+//! order of arrival. What waits does so on another thread, and the commands of other units, and those of other initiators
+//! that only ask, are answered meanwhile.
 
 use std::cell::{RefCell, RefMut};
-use std::future::ready;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::configuration::LibraryError;
-use super::library::Library;
+use super::library::{Library, Progress};
+use super::work::{Work, WorkDone};
 use crate::iscsi::ids::Lun;
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::iscsi::target::{Command, ScsiReply};
-use crate::transport::listener::{Answer, Backend, Listener, Observer, Stopped};
+use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey};
+use crate::transport::listener::{
+    Answer, Backend, Listener, Observer, Stopped, Turn, Turns, detached, off_thread,
+};
+
+/// Does what has to be waited for; none when that failed in this program.
+type Worker = dyn Fn(Work) -> Answer<Option<WorkDone>>;
 
 /// A library that a listener serves.
-#[derive(Debug)]
-pub struct LibraryBackend {
+pub struct LibraryBackend(Rc<Shared>);
+
+struct Shared {
     library: RefCell<Library>,
+    /// A turn for each logical unit, the changer's first.
+    turns: Vec<Turns>,
+    /// How many commands of a nexus have a turn at a logical unit, or wait for it: those behind them keep their order.
+    under_way: RefCell<BTreeMap<(NexusId, usize), usize>>,
+    worker: Box<Worker>,
 }
 
 /// Serves a library until the listener is stopped, and waits until everything written is on the disk.
@@ -30,51 +47,144 @@ pub fn serve(
     let backend = Rc::new(LibraryBackend::new(library));
     let served = Rc::clone(&backend);
     let stopped = listener.serve(served, observer);
-    backend.library().sync().map(|()| stopped)
+    backend.0.library().sync().map(|()| stopped)
 }
 
 impl LibraryBackend {
     /// Takes a library that no initiator knows yet.
     #[must_use]
     pub fn new(library: Library) -> Self {
-        Self {
+        Self::with_worker(library, |work| off_thread(move || work.run()))
+    }
+
+    fn with_worker(
+        library: Library,
+        worker: impl Fn(Work) -> Answer<Option<WorkDone>> + 'static,
+    ) -> Self {
+        let units = library.logical_units().len();
+        Self(Rc::new(Shared {
             library: RefCell::new(library),
+            turns: std::iter::repeat_with(Turns::default).take(units).collect(),
+            under_way: RefCell::default(),
+            worker: Box::new(worker),
+        }))
+    }
+}
+
+impl Shared {
+    fn library(&self) -> RefMut<'_, Library> {
+        self.library.borrow_mut()
+    }
+
+    /// Returns the units whose turn a command has to take: those that it needs, or its own one when a command of the same
+    /// nexus is under way there.
+    fn units_of(&self, nexus: NexusId, command: &Command) -> Vec<usize> {
+        let library = self.library();
+        let units = library.units_of(command.lun, &command.cdb);
+        match library.unit_number(command.lun) {
+            Some(unit)
+                if units.is_empty() && self.under_way.borrow().contains_key(&(nexus, unit)) =>
+            {
+                vec![unit]
+            }
+            _ => units,
         }
     }
 
-    fn library(&self) -> RefMut<'_, Library> {
-        self.library.borrow_mut()
+    /// Waits for the turns at these units, which are in ascending order: so no two commands wait for each other.
+    async fn take_turns(&self, units: &[usize]) -> Vec<Turn> {
+        let mut turns = Vec::with_capacity(units.len());
+        for turn in units.iter().filter_map(|unit| self.turns.get(*unit)) {
+            turns.push(turn.clone().take().await);
+        }
+        turns
+    }
+
+    /// Does what a command waits for until it has ended.
+    async fn finish(&self, mut progress: Progress) -> ScsiReply {
+        loop {
+            match progress {
+                Progress::Done(reply) => return to_iscsi(reply),
+                Progress::Waits(work, waiting) => match (self.worker)(work).await {
+                    Some(done) => progress = self.library().resume(waiting, done),
+                    None => return failed(),
+                },
+            }
+        }
+    }
+}
+
+/// A command that has a turn or waits for it, in the eyes of those behind it at its logical unit.
+struct UnderWay {
+    shared: Rc<Shared>,
+    at: (NexusId, usize),
+}
+
+impl UnderWay {
+    fn new(shared: &Rc<Shared>, nexus: NexusId, unit: usize) -> Self {
+        let at = (nexus, unit);
+        let mut under_way = shared.under_way.borrow_mut();
+        let count: &mut usize = under_way.entry(at).or_default();
+        *count = count.saturating_add(1);
+        Self {
+            shared: Rc::clone(shared),
+            at,
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut under_way = self.shared.under_way.borrow_mut();
+        match under_way.get_mut(&self.at) {
+            Some(count) if *count > 1 => *count = count.saturating_sub(1),
+            _ => {
+                under_way.remove(&self.at);
+            }
+        }
     }
 }
 
 impl Backend for LibraryBackend {
     fn nexus_added(&self, nexus: NexusId, port: InitiatorPort) {
-        self.library().nexus_added(nexus, port);
+        self.0.library().nexus_added(nexus, port);
     }
 
     fn nexus_lost(&self, nexus: NexusId) {
-        self.library().nexus_lost(nexus);
+        self.0.library().nexus_lost(nexus);
     }
 
     fn has_logical_unit(&self, lun: Lun) -> bool {
-        self.library().logical_units().contains(&lun)
+        self.0.library().unit_number(lun).is_some()
     }
 
     fn execute(&self, nexus: NexusId, command: Command) -> Answer<ScsiReply> {
-        let reply = self.library().execute(
-            nexus,
-            command.lun,
-            &command.cdb,
-            &command.data_out,
-            // The session cuts what the initiator does not take; the library has bounds of its own for what it reads.
-            u32::MAX,
-        );
-        Box::pin(ready(ScsiReply {
-            status: reply.status.0,
-            sense: reply.sense,
-            data_in: reply.data_in,
-            data_out_length: Some(reply.data_out_length),
-        }))
+        let shared = Rc::clone(&self.0);
+        let units = shared.units_of(nexus, &command);
+        let unit = shared.library().unit_number(command.lun);
+        let unit = unit.filter(|_| !units.is_empty());
+        let under_way = unit.map(|unit| UnderWay::new(&shared, nexus, unit));
+        Box::pin(async move {
+            let turns = shared.take_turns(&units).await;
+            let progress = shared.library().begin(
+                nexus,
+                command.lun,
+                &command.cdb,
+                &command.data_out,
+                // The session cuts what the initiator does not take; the library has bounds of its own for what it reads.
+                u32::MAX,
+            );
+            if let Progress::Done(reply) = progress {
+                return to_iscsi(reply);
+            }
+            // From here on it is done, whether the initiator aborts it or not: half a movement is none.
+            let finished = detached(async move {
+                let reply = shared.finish(progress).await;
+                drop((turns, under_way));
+                reply
+            });
+            finished.await.unwrap_or_else(failed)
+        })
     }
 
     fn manage(
@@ -83,19 +193,255 @@ impl Backend for LibraryBackend {
         function: TaskManagementFunction,
         lun: Lun,
     ) -> Answer<TaskManagementOutcome> {
-        let mut library = self.library();
-        match function {
-            TaskManagementFunction::LOGICAL_UNIT_RESET => {
-                library.logical_unit_reset(lun);
+        use TaskManagementFunction as Function;
+        let shared = Rc::clone(&self.0);
+        let units: Vec<usize> = match function {
+            Function::TARGET_WARM_RESET | Function::TARGET_COLD_RESET => {
+                (0..shared.turns.len()).collect()
             }
-            TaskManagementFunction::TARGET_WARM_RESET => library.target_reset(),
-            TaskManagementFunction::TARGET_COLD_RESET => library.power_cycle(),
-            _ => {}
-        }
-        Box::pin(ready(TaskManagementOutcome::FUNCTION_COMPLETE))
+            _ => shared.library().unit_number(lun).into_iter().collect(),
+        };
+        Box::pin(async move {
+            let _turns = shared.take_turns(&units).await;
+            let mut library = shared.library();
+            match function {
+                Function::LOGICAL_UNIT_RESET => {
+                    library.logical_unit_reset(lun);
+                }
+                Function::TARGET_WARM_RESET => library.target_reset(),
+                Function::TARGET_COLD_RESET => library.power_cycle(),
+                _ => {}
+            }
+            TaskManagementOutcome::FUNCTION_COMPLETE
+        })
     }
 
     fn settle(&self) -> Answer<()> {
-        Box::pin(ready(()))
+        let shared = Rc::clone(&self.0);
+        Box::pin(async move {
+            let all: Vec<usize> = (0..shared.turns.len()).collect();
+            let _turns = shared.take_turns(&all).await;
+        })
+    }
+}
+
+fn to_iscsi(reply: super::reply::ScsiReply) -> ScsiReply {
+    ScsiReply {
+        status: reply.status.0,
+        sense: reply.sense,
+        data_in: reply.data_in,
+        data_out_length: Some(reply.data_out_length),
+    }
+}
+
+/// Returns how a command ends that this program could not do.
+fn failed() -> ScsiReply {
+    let code = AdditionalSenseCode::INTERNAL_TARGET_FAILURE;
+    let sense = SenseData::new(SenseKey::HARDWARE_ERROR, code).encode();
+    ScsiReply::check_condition(bytes::Bytes::copy_from_slice(&sense))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::path::Path;
+    use std::task::{Context, Poll, Waker};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::iscsi::ids::InitiatorTaskTag;
+    use crate::transport::block_on;
+    use crate::vtl::{LibraryConfiguration, Media};
+
+    const ONE: NexusId = NexusId(1);
+    const OTHER: NexusId = NexusId(2);
+    const CHANGER: u16 = 0;
+    const DRIVE: u16 = 1;
+    const SECOND_DRIVE: u16 = 2;
+
+    /// Holds the work of a library back until it is told to let one thing pass.
+    #[derive(Clone, Default)]
+    struct Gate(Rc<RefCell<usize>>);
+
+    impl Gate {
+        fn let_pass(&self, count: usize) {
+            *self.0.borrow_mut() += count;
+        }
+
+        fn backend(&self, media: &Path) -> LibraryBackend {
+            let library = Library::new(LibraryConfiguration {
+                media: Media::Directory(media.to_owned()),
+                ..LibraryConfiguration::default()
+            })
+            .unwrap();
+            let gate = self.clone();
+            let backend = LibraryBackend::with_worker(library, move |work| {
+                let (gate, mut work) = (gate.clone(), Some(work));
+                Box::pin(poll_fn(move |context| {
+                    let mut passes = gate.0.borrow_mut();
+                    if *passes == 0 {
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    *passes -= 1;
+                    Poll::Ready(work.take().map(Work::run))
+                }))
+            });
+            for nexus in [ONE, OTHER] {
+                let port = InitiatorPort {
+                    name: "iqn.2026-11.test:a".parse().unwrap(),
+                    isid: [0, 0, 0, 0, 0, u8::try_from(nexus.0).unwrap()],
+                };
+                backend.nexus_added(nexus, port);
+            }
+            backend
+        }
+    }
+
+    fn command(lun: u16, bytes: &[u8], data: &[u8]) -> Command {
+        let mut cdb = [0; 16];
+        cdb[..bytes.len()].copy_from_slice(bytes);
+        Command {
+            id: crate::iscsi::target::TaskId::default(),
+            initiator_task_tag: InitiatorTaskTag(1),
+            lun: Lun::from_number(lun).unwrap(),
+            cdb,
+            extended_cdb: Bytes::new(),
+            attribute: crate::iscsi::pdu::TaskAttribute::SIMPLE,
+            immediate: false,
+            expected_data_in_length: 0,
+            expected_data_out_length: 0,
+            data_out: Bytes::copy_from_slice(data),
+        }
+    }
+
+    const TEST_UNIT_READY: &[u8] = &[0; 6];
+    const INQUIRY: &[u8] = &[0x12, 0, 0, 0, 36, 0];
+    const STATUS: &[u8] = &[0xb8, 0, 0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0];
+    const LOAD: &[u8] = &[0xa5, 0, 0, 1, 4, 1, 1, 1, 0, 0, 0, 0];
+    const UNLOAD: &[u8] = &[0xa5, 0, 0, 1, 1, 1, 4, 1, 0, 0, 0, 0];
+    const WRITE: &[u8] = &[0x0a, 0, 0, 0, 4, 0];
+    const FILEMARK: &[u8] = &[0x10, 0, 0, 0, 1, 0];
+    const POSITION: &[u8] = &[0x34, 0, 0, 0, 0, 0];
+
+    fn poll<T>(answer: &mut Answer<T>) -> Option<T> {
+        match answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Returns the status of a command that is answered without waiting.
+    #[track_caller]
+    fn at_once(backend: &LibraryBackend, nexus: NexusId, lun: u16, cdb: &[u8]) -> u8 {
+        let mut answer = backend.execute(nexus, command(lun, cdb, &[]));
+        poll(&mut answer).expect("an answer at once").status
+    }
+
+    /// Takes the unit attentions of a new session.
+    fn take_attentions(backend: &LibraryBackend) {
+        for nexus in [ONE, OTHER] {
+            for lun in [CHANGER, DRIVE, SECOND_DRIVE] {
+                let _ = at_once(backend, nexus, lun, TEST_UNIT_READY);
+            }
+        }
+    }
+
+    fn begin(backend: &LibraryBackend, nexus: NexusId, lun: u16, cdb: &[u8]) -> Answer<ScsiReply> {
+        let mut answer = backend.execute(nexus, command(lun, cdb, b"data"));
+        assert!(poll(&mut answer).is_none(), "it waits");
+        answer
+    }
+
+    #[test]
+    fn a_cartridge_that_is_being_mounted_holds_up_nobody_else() {
+        let media = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let backend = gate.backend(&media.path().join("media"));
+        block_on(async {
+            take_attentions(&backend);
+            let load = begin(&backend, ONE, CHANGER, LOAD);
+            for (lun, cdb) in [
+                (CHANGER, INQUIRY),
+                (CHANGER, STATUS),
+                (CHANGER, TEST_UNIT_READY),
+                (DRIVE, INQUIRY),
+                (SECOND_DRIVE, INQUIRY),
+            ] {
+                assert_eq!(at_once(&backend, OTHER, lun, cdb), 0, "{lun} {cdb:x?}");
+            }
+            // The same initiator's commands for that unit keep their order, those for another one do not wait.
+            let status = begin(&backend, ONE, CHANGER, STATUS);
+            assert_eq!(at_once(&backend, ONE, DRIVE, INQUIRY), 0);
+            // The tape is opened, and the movement recorded.
+            gate.let_pass(2);
+            assert_eq!(load.await.status, 0);
+            assert_eq!(status.await.status, 0);
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_sync_holds_up_nobody_else_and_ends_its_command() {
+        let media = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let backend = gate.backend(&media.path().join("media"));
+        block_on(async {
+            take_attentions(&backend);
+            gate.let_pass(2);
+            assert_eq!(
+                backend
+                    .execute(ONE, command(CHANGER, LOAD, &[]))
+                    .await
+                    .status,
+                0
+            );
+            take_attentions(&backend);
+            let mut write = backend.execute(ONE, command(DRIVE, WRITE, b"data"));
+            assert_eq!(poll(&mut write).map(|reply| reply.status), Some(0));
+            let filemark = begin(&backend, ONE, DRIVE, FILEMARK);
+            for lun in [CHANGER, DRIVE, SECOND_DRIVE] {
+                assert_eq!(at_once(&backend, OTHER, lun, INQUIRY), 0);
+            }
+            assert_eq!(at_once(&backend, OTHER, CHANGER, STATUS), 0);
+            // Whoever wants to move the tape, or the cartridge, waits.
+            let position = begin(&backend, OTHER, DRIVE, POSITION);
+            let unload = begin(&backend, OTHER, CHANGER, UNLOAD);
+            gate.let_pass(1);
+            assert_eq!(filemark.await.status, 0);
+            assert_eq!(position.await.status, 0);
+            // Nothing is left to be synced: the movement is recorded.
+            gate.let_pass(1);
+            assert_eq!(unload.await.status, 0);
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_command_that_nobody_waits_for_is_done_when_it_has_begun_and_not_before() {
+        let media = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let backend = gate.backend(&media.path().join("media"));
+        block_on(async {
+            take_attentions(&backend);
+            let load = begin(&backend, ONE, CHANGER, LOAD);
+            let unload = begin(&backend, ONE, CHANGER, UNLOAD);
+            let abort = {
+                drop((load, unload));
+                let lun = Lun::from_number(CHANGER).unwrap();
+                backend.manage(ONE, TaskManagementFunction::ABORT_TASK, lun)
+            };
+            gate.let_pass(2);
+            assert_eq!(abort.await, TaskManagementOutcome::FUNCTION_COMPLETE);
+            backend.settle().await;
+            // It is in the drive, and was not taken out again.
+            take_attentions(&backend);
+            assert_eq!(at_once(&backend, ONE, DRIVE, TEST_UNIT_READY), 0);
+        })
+        .unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! The medium changer (SMC-3).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::configuration::LibraryConfiguration;
 use super::drive::Drive;
@@ -9,6 +10,7 @@ use super::logical_unit::{Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Placed};
 use super::mode::ModePages;
 use super::reply::{Outcome, Refusal, done, up_to};
+use super::work::Work;
 use crate::scsi::command::{
     ExchangeMedium, LogSense, MoveMedium, PositionToElement, ReadElementStatus,
 };
@@ -30,6 +32,22 @@ pub(super) struct Changer {
     pub(super) unit: LogicalUnit,
     import_export: Vec<Option<Cartridge>>,
     storage: Vec<Option<Cartridge>>,
+    /// The movement that was done and has to be recorded before its command ends.
+    unrecorded: Option<Movement>,
+}
+
+/// What MOVE MEDIUM or EXCHANGE MEDIUM did.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Movement {
+    Move {
+        source: u16,
+        destination: u16,
+    },
+    Exchange {
+        source: u16,
+        first: u16,
+        second: u16,
+    },
 }
 
 impl Changer {
@@ -74,6 +92,7 @@ impl Changer {
             unit: LogicalUnit::new(identity, mode),
             import_export: elements(configuration.import_export),
             storage: elements(configuration.slots),
+            unrecorded: None,
         }
     }
 }
@@ -91,6 +110,13 @@ fn vendor_specific(serial: &str) -> [u8; 20] {
         *to = from;
     }
     bytes
+}
+
+/// Returns the drives among these elements, as indexes.
+pub(super) fn drives_among(addresses: &[u16], drives: usize) -> Vec<usize> {
+    let index = |address: &u16| address.checked_sub(FIRST_DRIVE).map(usize::from);
+    let indexes = addresses.iter().filter_map(index);
+    indexes.filter(|index| *index < drives).collect()
 }
 
 /// All elements of a library.
@@ -145,7 +171,11 @@ impl Elements<'_> {
             return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
         }
         self.carry(source, destination)?;
-        self.keep(destination, source)
+        self.changer.unrecorded = Some(Movement::Move {
+            source,
+            destination,
+        });
+        done()
     }
 
     /// EXCHANGE MEDIUM (SMC-3).
@@ -178,20 +208,94 @@ impl Elements<'_> {
             self.put_back(source, taken);
             return Err(refusal);
         }
-        let outcome = match self.put_from(source, first, taken) {
-            Ok(()) => match self.record() {
-                Ok(_) => return done(),
-                Err(refusal) => self.take(first).map(|taken| (taken, refusal)),
-            },
-            Err(returned) => Ok(returned),
-        };
-        // Both go back, the second one first: its place may be the first one's.
-        let (taken, refusal) = outcome?;
-        if let Ok(other) = self.take(second) {
-            self.put_back(first, other);
+        if let Err((taken, refusal)) = self.put_from(source, first, taken) {
+            if let Ok(other) = self.take(second) {
+                self.put_back(first, other);
+            }
+            self.put_back(source, taken);
+            return Err(refusal);
         }
-        self.put_back(source, taken);
-        Err(refusal)
+        self.changer.unrecorded = Some(Movement::Exchange {
+            source,
+            first,
+            second,
+        });
+        done()
+    }
+
+    /// Returns what has to be done before cartridges are moved, one thing at a time: what was written to them synced, and the
+    /// tapes of those that come into drives opened.
+    pub(super) fn work_before(&mut self, moves: &[(u16, u16)]) -> Option<Work> {
+        let mut moves: Vec<_> = moves.to_vec();
+        moves.retain(|(source, destination)| source != destination);
+        for (source, _) in &moves {
+            if let Ok(Place::Drive(index)) = self.place(*source)
+                && let Some(drive) = self.drives.get_mut(index)
+                && drive.unit.preventing.is_empty()
+                && let Some(work) = drive.sync_before_unload(index)
+            {
+                return Some(work);
+            }
+        }
+        let directory = self.cartridge_store.directory()?;
+        moves.iter().find_map(|(source, destination)| {
+            let Ok(Place::Drive(_)) = self.place(*destination) else {
+                return None;
+            };
+            let cartridge = self.cartridge(*source).ok()??;
+            let leaves_drive = matches!(self.place(*source), Ok(Place::Drive(_)));
+            let is_wanted = leaves_drive || cartridge.tape().is_none();
+            (is_wanted && !self.cartridge_store.has_offer(&cartridge.volume)).then(|| Work::Open {
+                directory: Arc::clone(&directory),
+                volume: cartridge.volume.clone(),
+            })
+        })
+    }
+
+    /// Returns what records the movement that was done, if there was one, and the movement.
+    pub(super) fn work_after(&mut self) -> Option<(Work, Movement)> {
+        let movement = self.changer.unrecorded.take()?;
+        let directory = self.cartridge_store.directory()?;
+        let cartridges = self.contents();
+        Some((
+            Work::Record {
+                directory,
+                cartridges,
+            },
+            movement,
+        ))
+    }
+
+    /// Takes back a movement that cannot be recorded, and returns how its command ends.
+    pub(super) fn undo(&mut self, movement: Movement) -> Refusal {
+        match movement {
+            Movement::Move {
+                source,
+                destination,
+            } => {
+                if let Ok(cartridge) = self.take(destination) {
+                    self.put_back(source, cartridge);
+                }
+            }
+            Movement::Exchange {
+                source,
+                first,
+                second,
+            } => {
+                let taken = self.take(first);
+                // The second one first: its place may be the first one's.
+                if let Ok(other) = self.take(second) {
+                    self.put_back(first, other);
+                }
+                if let Ok(taken) = taken {
+                    self.put_back(source, taken);
+                }
+            }
+        }
+        Refusal::check(
+            SenseKey::HARDWARE_ERROR,
+            AdditionalSenseCode::INTERNAL_TARGET_FAILURE,
+        )
     }
 
     /// Carries the cartridge of one element to another; where that fails, it is back.
@@ -223,27 +327,6 @@ impl Elements<'_> {
                 cartridge.source = before;
                 (cartridge, refusal)
             })
-    }
-
-    /// Records a move; one that cannot be recorded is taken back.
-    fn keep(&mut self, destination: u16, source: u16) -> Outcome {
-        let outcome = self.record();
-        if outcome.is_err()
-            && let Ok(cartridge) = self.take(destination)
-        {
-            self.put_back(source, cartridge);
-        }
-        outcome
-    }
-
-    fn record(&self) -> Outcome {
-        match self.cartridge_store.record(self.contents()) {
-            Ok(()) => done(),
-            Err(_) => Err(Refusal::check(
-                SenseKey::HARDWARE_ERROR,
-                AdditionalSenseCode::INTERNAL_TARGET_FAILURE,
-            )),
-        }
     }
 
     fn take(&mut self, address: u16) -> Result<Cartridge, Refusal> {

@@ -1,6 +1,7 @@
 //! The tape drive (SSC-4): what it is, the cartridge in it, and every command that moves no tape.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use super::auxiliary_memory::Transferred;
 use super::configuration::{DriveType, LibraryError};
@@ -9,6 +10,7 @@ use super::logical_unit::{Call, Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Tape};
 use super::mode::{ModeHeader, ModePages};
 use super::reply::{Outcome, Refusal, done, up_to};
+use super::work::Work;
 use crate::scsi::command::{LoadUnload, ReportDensitySupport};
 use crate::scsi::data::block_limits::BlockLimits;
 use crate::scsi::data::density::density_support;
@@ -39,6 +41,8 @@ pub(super) struct Drive {
     pub(super) alerts: BTreeSet<u8>,
     /// Early warning comes when so many bytes are used, whatever the capacity is; a fault.
     pub(super) early_warning_after: Option<u64>,
+    /// The command that was done ends when everything written is on the disk.
+    pub(super) sync_wanted: bool,
 }
 
 impl Drive {
@@ -68,6 +72,7 @@ impl Drive {
             read: Transferred::default(),
             alerts: BTreeSet::new(),
             early_warning_after: None,
+            sync_wanted: false,
         }
     }
 
@@ -176,6 +181,38 @@ impl Drive {
             .as_mut()
             .and_then(Cartridge::tape_mut)
             .ok_or_else(not_present)
+    }
+
+    /// Has the command end when everything written is on the disk.
+    pub(super) fn want_sync(&mut self) -> Result<(), Refusal> {
+        if self.ready()?.has_failed() {
+            return Err(write_error());
+        }
+        self.sync_wanted = true;
+        Ok(())
+    }
+
+    /// Returns the sync that is to be done before the cartridge is unloaded; none when everything written is on the disk, or
+    /// will not come there, for a sync has failed.
+    pub(super) fn sync_before_unload(&mut self, drive: usize) -> Option<Work> {
+        let cartridge = self.cartridge.as_mut()?;
+        let file = cartridge.tape_mut()?.begin_sync().ok()??;
+        Some(Work::Sync { drive, file })
+    }
+
+    /// Returns the sync that the command which was done ends with.
+    pub(super) fn sync_after(&mut self, drive: usize) -> Option<Work> {
+        match std::mem::take(&mut self.sync_wanted) {
+            true => self.sync_before_unload(drive),
+            false => None,
+        }
+    }
+
+    /// Takes note of what fdatasync(2) reported.
+    pub(super) fn end_sync(&mut self, result: &io::Result<()>) {
+        if let Some(tape) = self.cartridge.as_mut().and_then(Cartridge::tape_mut) {
+            tape.end_sync(result);
+        }
     }
 
     fn tape(&self) -> Option<&Tape> {

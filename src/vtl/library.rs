@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::barcode::Barcode;
-use super::changer::{Changer, Elements};
+use super::changer::{Changer, Elements, Movement, drives_among};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::dispatch::{DeviceServer, logical_units, report_luns};
-use super::drive::Drive;
+use super::drive::{Drive, write_error};
 use super::fault::{InjectedFailure, LibraryFaults};
 use super::logical_unit::{Call, LogicalUnit};
-use super::media::{Cartridge, CartridgeStore};
+use super::media::{Cartridge, CartridgeStore, Tape};
 use super::operation::{Access, Operation, passes_unit_attention};
 use super::persistent_reservation::PersistentReservations;
 use super::reply::{Outcome, Refusal, ScsiReply, up_to};
+use super::work::{Work, WorkDone};
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::scsi::command::ParseError;
 use crate::scsi::data::inquiry::PeripheralDeviceType;
@@ -148,14 +149,27 @@ impl Library {
         data_out: &Bytes,
         allocation: u32,
     ) -> ScsiReply {
+        let mut progress = self.begin(nexus, lun, cdb, data_out, allocation);
+        loop {
+            match progress {
+                Progress::Done(reply) => return reply,
+                Progress::Waits(work, waiting) => progress = self.resume(waiting, work.run()),
+            }
+        }
+    }
+
+    /// Begins a command as [`Library::execute`] does, as far as it goes without waiting for a file.
+    pub(super) fn begin(
+        &mut self,
+        nexus: NexusId,
+        lun: Lun,
+        cdb: &[u8; 16],
+        data_out: &Bytes,
+        allocation: u32,
+    ) -> Progress {
         self.count_down_to_power_cycle();
         let unit = self.find(lun);
-        let device_type = match unit {
-            Some(Unit::Changer) => PeripheralDeviceType::MEDIUM_CHANGER,
-            Some(Unit::Drive(_)) => PeripheralDeviceType::SEQUENTIAL_ACCESS,
-            None => PeripheralDeviceType::UNKNOWN,
-        };
-        let parsed = Command::parse(device_type, cdb);
+        let parsed = Command::parse(device_type(unit), cdb);
         // What a WRITE takes depends on the block length of this very moment.
         let block_length = match unit {
             Some(Unit::Drive(index)) => self.drives.get(index).map(Drive::block_length),
@@ -168,49 +182,197 @@ impl Library {
         if failure == Some(InjectedFailure::PowerCycle) {
             self.power_cycle();
         }
+        let data_out_length = transfer.map_or(0, Transfer::data_out);
         let outcome = match unit {
-            Some(unit) => self.execute_at(unit, nexus, cdb, parsed, data_out, failure),
+            Some(unit) => match self.admit(unit, nexus, cdb, parsed, failure) {
+                Ok(command) => {
+                    return self.go_on(Waiting {
+                        nexus,
+                        unit,
+                        command,
+                        data_out: data_out.clone(),
+                        allocation,
+                        data_out_length,
+                        done: None,
+                    });
+                }
+                Err(refusal) => Err(refusal),
+            },
             None => self.execute_nowhere(parsed),
         };
-        ScsiReply::new(outcome, allocation, transfer.map_or(0, Transfer::data_out))
+        Progress::Done(ScsiReply::new(outcome, allocation, data_out_length))
     }
 
-    fn execute_at(
+    /// Goes on with a command when what it waited for has been done.
+    pub(super) fn resume(&mut self, mut waiting: Waiting, done: WorkDone) -> Progress {
+        match done {
+            WorkDone::Opened { volume, tape } => self.cartridge_store.offer(volume, tape),
+            WorkDone::Read { drive, blocks } => {
+                if let Some(tape) = self.tape_of(drive) {
+                    tape.take_read_ahead(blocks);
+                }
+            }
+            WorkDone::Synced { drive, result } => {
+                if let Some(drive) = self.drives.get_mut(drive) {
+                    drive.end_sync(&result);
+                    if result.is_err() {
+                        let lost = Err(write_error());
+                        let lost = match waiting.done {
+                            // An unloading that cannot be done.
+                            None => lost,
+                            Some(_) => drive.noted_write(lost),
+                        };
+                        return self.end(&waiting, lost);
+                    }
+                }
+            }
+            WorkDone::Recorded(result) => {
+                if let (
+                    Err(_),
+                    Some(Done {
+                        movement: Some(movement),
+                        ..
+                    }),
+                ) = (result, &waiting.done)
+                {
+                    let refusal = self.elements().undo(*movement);
+                    return self.end(&waiting, Err(refusal));
+                }
+            }
+        }
+        match waiting.done.take() {
+            Some(Done { outcome, .. }) => self.end(&waiting, outcome),
+            None => self.go_on(waiting),
+        }
+    }
+
+    /// Does a command once there is nothing to wait for before it; its end may have to wait for more.
+    fn go_on(&mut self, mut waiting: Waiting) -> Progress {
+        if let Some(work) = self.work_before(&waiting) {
+            return Progress::Waits(work, waiting);
+        }
+        let outcome = self.perform(&waiting);
+        let (work, movement) = match waiting.unit {
+            Unit::Changer => self.elements().work_after().unzip(),
+            Unit::Drive(index) => {
+                let drive = self.drives.get_mut(index);
+                (drive.and_then(|drive| drive.sync_after(index)), None)
+            }
+        };
+        match work {
+            Some(work) => {
+                waiting.done = Some(Done { outcome, movement });
+                Progress::Waits(work, waiting)
+            }
+            None => self.end(&waiting, outcome),
+        }
+    }
+
+    fn end(&mut self, waiting: &Waiting, outcome: Outcome) -> Progress {
+        self.cartridge_store.forget_offers();
+        if let Unit::Drive(index) = waiting.unit
+            && let Some(tape) = self.tape_of(index)
+        {
+            tape.forget_read_ahead();
+        }
+        let Waiting {
+            allocation,
+            data_out_length,
+            ..
+        } = *waiting;
+        Progress::Done(ScsiReply::new(outcome, allocation, data_out_length))
+    }
+
+    /// Returns what has to be done before a command, one thing at a time.
+    fn work_before(&mut self, waiting: &Waiting) -> Option<Work> {
+        match (waiting.unit, waiting.command) {
+            (Unit::Changer, command) => self.elements().work_before(&moves(&command)),
+            (Unit::Drive(drive), Command::Read(read)) => {
+                // What was read ahead is not read again.
+                if self.tape_of(drive)?.has_read_ahead() {
+                    return None;
+                }
+                let reads = self.drives.get_mut(drive)?.reads_before(read);
+                (!reads.is_empty()).then_some(Work::Read { drive, reads })
+            }
+            (Unit::Drive(index), Command::LoadUnload(_)) => {
+                self.drives.get_mut(index)?.sync_before_unload(index)
+            }
+            (Unit::Drive(_), _) => None,
+        }
+    }
+
+    fn tape_of(&mut self, drive: usize) -> Option<&mut Tape> {
+        let cartridge = self.drives.get_mut(drive)?.cartridge.as_mut();
+        cartridge.and_then(Cartridge::tape_mut)
+    }
+
+    fn elements(&mut self) -> Elements<'_> {
+        Elements {
+            changer: &mut self.changer,
+            drives: &mut self.drives,
+            cartridge_store: &self.cartridge_store,
+        }
+    }
+
+    /// Returns the number of the logical units whose turn a command has to take, the changer being number 0: all that it
+    /// changes or that it may have to wait for. Empty for one that waits for nothing.
+    pub(super) fn units_of(&self, lun: Lun, cdb: &[u8; 16]) -> Vec<usize> {
+        let unit = self.find(lun);
+        let Ok(command) = Command::parse(device_type(unit), cdb) else {
+            return Vec::new();
+        };
+        let waits_for_nothing = Access::of(&command) == Access::Free
+            || matches!(
+                command,
+                Command::ModeSense(_)
+                    | Command::ReadAttribute(_)
+                    | Command::ReadElementStatus(_)
+                    | Command::PersistentReserveIn(_)
+                    | Command::PersistentReserveOut(_)
+            );
+        match unit {
+            _ if self.cartridge_store.directory().is_none() || waits_for_nothing => Vec::new(),
+            None => Vec::new(),
+            Some(Unit::Drive(index)) => vec![index.saturating_add(1)],
+            Some(Unit::Changer) => {
+                let ends: Vec<u16> = moves(&command)
+                    .into_iter()
+                    .flat_map(|(source, destination)| [source, destination])
+                    .collect();
+                let drives = drives_among(&ends, self.drives.len());
+                let mut units: BTreeSet<usize> = drives
+                    .into_iter()
+                    .map(|index| index.saturating_add(1))
+                    .collect();
+                units.insert(0);
+                units.into_iter().collect()
+            }
+        }
+    }
+
+    /// Returns the number of a logical unit, the changer's being 0.
+    pub(super) fn unit_number(&self, lun: Lun) -> Option<usize> {
+        self.find(lun).map(|unit| match unit {
+            Unit::Changer => 0,
+            Unit::Drive(index) => index.saturating_add(1),
+        })
+    }
+
+    /// Returns what a command is when nothing stands against it: unit attentions, faults, reservations.
+    fn admit(
         &mut self,
         unit: Unit,
         nexus: NexusId,
         cdb: &[u8; 16],
         parsed: Result<Command, ParseError>,
-        data_out: &Bytes,
         failure: Option<InjectedFailure>,
-    ) -> Outcome {
-        let Self {
-            changer,
-            drives,
-            nexuses,
-            cartridge_store,
-            faults,
-        } = self;
+    ) -> Result<Command, Refusal> {
         if !parsed.is_ok_and(|command| passes_unit_attention(&command)) {
-            faults.hold_up()?;
+            self.faults.hold_up()?;
         }
-        let call = Call {
-            nexus,
-            nexuses,
-            data_out,
-            faults,
-            drives: drives.len(),
-        };
-        let mut server = match unit {
-            Unit::Changer => DeviceServer::Changer(Elements {
-                changer,
-                drives,
-                cartridge_store,
-            }),
-            Unit::Drive(index) => {
-                DeviceServer::Drive(drives.get_mut(index).ok_or_else(no_such_unit)?)
-            }
-        };
+        let none = Bytes::new();
+        let (mut server, call) = self.server(unit, nexus, &none)?;
         match failure {
             Some(InjectedFailure::Status(status)) => return Err(Refusal::Status(status)),
             Some(InjectedFailure::CheckCondition(sense)) => return Err(sense.into()),
@@ -238,7 +400,46 @@ impl Library {
         if common.conflicts(&call, Access::of(&command)) {
             return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
         }
-        server.execute(command, &call)
+        Ok(command)
+    }
+
+    /// Does a command.
+    fn perform(&mut self, waiting: &Waiting) -> Outcome {
+        let (server, call) = self.server(waiting.unit, waiting.nexus, &waiting.data_out)?;
+        server.execute(waiting.command, &call)
+    }
+
+    fn server<'a>(
+        &'a mut self,
+        unit: Unit,
+        nexus: NexusId,
+        data_out: &'a Bytes,
+    ) -> Result<(DeviceServer<'a>, Call<'a>), Refusal> {
+        let Self {
+            changer,
+            drives,
+            nexuses,
+            cartridge_store,
+            faults,
+        } = self;
+        let call = Call {
+            nexus,
+            nexuses,
+            data_out,
+            faults,
+            drives: drives.len(),
+        };
+        let server = match unit {
+            Unit::Changer => DeviceServer::Changer(Elements {
+                changer,
+                drives,
+                cartridge_store,
+            }),
+            Unit::Drive(index) => {
+                DeviceServer::Drive(drives.get_mut(index).ok_or_else(no_such_unit)?)
+            }
+        };
+        Ok((server, call))
     }
 
     /// A logical unit that is not there answers three commands (SPC-4 6.6, 6.33, 6.39).
@@ -355,6 +556,54 @@ impl Library {
     }
 }
 
+/// How far a command has come.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// It has ended.
+    Done(ScsiReply),
+    /// This has to be done; then [`Library::resume`] goes on.
+    Waits(Work, Waiting),
+}
+
+/// A command that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    nexus: NexusId,
+    unit: Unit,
+    command: Command,
+    data_out: Bytes,
+    allocation: u32,
+    data_out_length: u32,
+    /// What came of it, when only its end has to wait.
+    done: Option<Done>,
+}
+
+#[derive(Debug)]
+struct Done {
+    outcome: Outcome,
+    movement: Option<Movement>,
+}
+
+/// Returns the movements that a command asks for: from where to where.
+fn moves(command: &Command) -> Vec<(u16, u16)> {
+    match command {
+        Command::MoveMedium(command) => vec![(command.source, command.destination)],
+        Command::ExchangeMedium(command) => vec![
+            (command.source, command.first_destination),
+            (command.first_destination, command.second_destination),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+fn device_type(unit: Option<Unit>) -> PeripheralDeviceType {
+    match unit {
+        Some(Unit::Changer) => PeripheralDeviceType::MEDIUM_CHANGER,
+        Some(Unit::Drive(_)) => PeripheralDeviceType::SEQUENTIAL_ACCESS,
+        None => PeripheralDeviceType::UNKNOWN,
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Unit {
     Changer,
@@ -421,6 +670,6 @@ mod tests {
         assert_eq!(wanted(1, &[0x5f, 0, 0, 0, 0, 0, 0, 0, 24]), 24);
         assert_eq!(wanted(1, &[0x0a, 0, 1, 0, 0]), 0x1_0000);
         assert_eq!(wanted(0, &[0x0a, 0, 1, 0, 0]), 0, "a changer takes no data");
-        assert_eq!(wanted(3, &[0x0a, 0, 1, 0, 0]), 0, "no logical unit");
+        assert_eq!(wanted(3, &[0x0a, 0, 1, 0, 0]), 0, "nobody is there");
     }
 }

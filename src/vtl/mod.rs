@@ -32,6 +32,7 @@ mod primary;
 mod reply;
 mod tape_motion;
 mod unit_attention;
+mod work;
 
 pub mod backend;
 pub mod configuration;

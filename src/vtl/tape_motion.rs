@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::drive::{Drive, LONGEST_BLOCK, LONGEST_TRANSFER, write_error};
 use super::fault::{BlockFault, LibraryFaults};
-use super::media::{Kind, TapeError};
+use super::media::{BlockRead, Kind, Record, TapeError};
 use super::reply::{Outcome, Refusal, done, up_to};
 use crate::scsi::command::{
     Destination, Locate, PositionForm, Read, ReadPosition, Space, SpaceCode, Write, WriteFilemarks,
@@ -91,6 +91,31 @@ impl Drive {
         Ok(joined(data))
     }
 
+    /// Returns the reads of the disk that a READ has to wait for.
+    pub(super) fn reads_before(&mut self, transfer: Read) -> Vec<BlockRead> {
+        let block_length = self.unit.mode.block_length;
+        let (blocks, limit) = match (transfer.fixed, block_length) {
+            (false, _) => (transfer.length.min(1), transfer.length),
+            (true, 0) => return Vec::new(),
+            (true, _) => (transfer.length, block_length),
+        };
+        if u64::from(blocks).saturating_mul(limit.into()) > LONGEST_TRANSFER.into() {
+            return Vec::new();
+        }
+        let position = self.position;
+        let Ok(tape) = self.ready_mut() else {
+            return Vec::new();
+        };
+        (position..)
+            .take(usize::try_from(blocks).unwrap_or(usize::MAX))
+            // A READ ends at a filemark.
+            .take_while(|position| is_block(tape.record(*position)))
+            .collect::<Vec<u64>>()
+            .into_iter()
+            .filter_map(|position| tape.prepare_read(position, limit))
+            .collect()
+    }
+
     /// Returns the length of the block that is next, or what is there instead; a filemark is passed.
     fn next_block(&mut self, faults: &LibraryFaults) -> Result<u32, Stop> {
         let record = self
@@ -111,9 +136,10 @@ impl Drive {
 
     /// Reads the block that is next and passes it.
     fn take_block(&mut self, limit: u32) -> Result<Bytes, Refusal> {
+        let position = self.position;
         let data = self
-            .ready()?
-            .read(self.position, limit)
+            .ready_mut()?
+            .read(position, limit)
             .map_err(|_| unrecovered_read_error())?;
         self.position = self.position.saturating_add(1);
         self.count_read(u64::try_from(data.len()).unwrap_or(u64::MAX));
@@ -180,7 +206,7 @@ impl Drive {
             self.append(0, count, |tape| tape.append_filemarks(count))
                 .map_err(|error| refused(error, count))?;
         }
-        self.ready_mut()?.sync().map_err(|_| write_error())?;
+        self.want_sync()?;
         if count == 0 {
             return done();
         }
@@ -191,7 +217,7 @@ impl Drive {
     pub(super) fn erase(&mut self, faults: &LibraryFaults) -> Outcome {
         self.writable(faults)?;
         self.cut_here()?;
-        self.ready_mut()?.sync().map_err(|_| write_error())?;
+        self.want_sync()?;
         done()
     }
 
@@ -453,6 +479,10 @@ impl Stop {
         sense.information = Some(residual).filter(|residual| *residual <= u32::MAX.into());
         sense
     }
+}
+
+fn is_block(record: Option<Record>) -> bool {
+    record.is_some_and(|record| record.kind == Kind::Block)
 }
 
 fn unrecovered_read_error() -> Refusal {

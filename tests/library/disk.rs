@@ -182,15 +182,15 @@ fn a_move_that_cannot_be_recorded_is_taken_back() {
 }
 
 #[test]
-fn a_full_disk_is_the_end_of_the_medium() {
+fn a_link_in_the_place_of_a_tape_file_is_not_mounted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("VOL001L8.tap");
     std::os::unix::fs::symlink("/dev/full", path).unwrap();
     let mut desk = Desk::on(directory.path());
-    desk.load();
-    let sense = desk.write(b"data").is(0x0d, 0x00, 0x02);
-    assert_eq!(sense.information, Some(4));
-    assert_eq!(desk.position(), (0, 0));
+    // LOAD OR EJECT FAILED, and the cartridge is where it was.
+    for _ in 0..2 {
+        desk.move_medium(1025, 257).is(3, 0x53, 0x00);
+    }
 }
 
 const WRITER: &str = "ISCSISWICONFIG_TEST_WRITER";

@@ -84,6 +84,15 @@ impl TapeInitiator {
         self.execute_all(lun, vec![(cdb.to_vec(), data)]).remove(0)
     }
 
+    /// Sends one command and returns how it ended; none when the session ended first.
+    pub fn try_execute(&mut self, lun: u16, cdb: &[u8], data: DataDirection) -> Option<Completed> {
+        let lun = Lun::from_number(lun).unwrap();
+        self.runtime.block_on(async {
+            let execute = Execute::new(lun, cdb, data).within(DEADLINE);
+            self.initiator.submit(execute).await.ok()?.await.ok()
+        })
+    }
+
     /// Sends one command that has to end with status GOOD, and returns what it read.
     #[track_caller]
     pub fn good(&mut self, lun: u16, cdb: &[u8], data: DataDirection) -> Bytes {

@@ -18,6 +18,7 @@ mod backend;
 mod connection;
 pub mod fault;
 mod login;
+mod off_thread;
 mod registry;
 mod session;
 
@@ -49,6 +50,7 @@ use crate::iscsi::target::{LoginFailure, PingSettings, TargetSessionError};
 
 pub use backend::{Answer, Backend};
 pub use connection::ConnectionError;
+pub use off_thread::{Turn, Turns, detached, off_thread};
 
 /// The most connections whose login is under way at a time; more wait in the system's queue. Each takes some 16 KiB, and
 /// some who connect and say nothing must not keep the others out.

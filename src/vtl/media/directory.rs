@@ -3,8 +3,9 @@
 //! A media directory has one `BARCODE.tap` for each cartridge, `library.json` that says which cartridge is where, and
 //! `lock`, which is held as long as the library exists and is never removed.
 
+use std::cell::RefCell;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,12 @@ const SCHEMA: u64 = 1;
 #[derive(Debug)]
 pub(in super::super) enum CartridgeStore {
     Memory(Arc<Budget>),
-    Directory(MediaDirectory),
+    Directory {
+        /// Shared with the threads that open tapes and record moves.
+        directory: Arc<MediaDirectory>,
+        /// Tapes that were opened before the command that wants them.
+        opened: RefCell<Vec<(Barcode, io::Result<Tape>)>>,
+    },
 }
 
 /// A cartridge and its place, as library.json keeps it.
@@ -49,7 +55,10 @@ impl CartridgeStore {
     pub(in super::super) fn open(media: &Media) -> Result<Self, LibraryError> {
         Ok(match media {
             Media::InMemory { limit } => Self::Memory(Arc::new(Budget::new(*limit))),
-            Media::Directory(path) => Self::Directory(MediaDirectory::open(path)?),
+            Media::Directory(path) => Self::Directory {
+                directory: Arc::new(MediaDirectory::open(path)?),
+                opened: RefCell::default(),
+            },
         })
     }
 
@@ -57,7 +66,7 @@ impl CartridgeStore {
     pub(in super::super) fn contents(&self) -> Result<Vec<Placed>, LibraryError> {
         match self {
             Self::Memory(_) => Ok(Vec::new()),
-            Self::Directory(directory) => directory.contents(),
+            Self::Directory { directory, .. } => directory.contents(),
         }
     }
 
@@ -65,7 +74,7 @@ impl CartridgeStore {
     pub(in super::super) fn record(&self, cartridges: Vec<Placed>) -> Result<(), LibraryError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Directory(directory) => directory.record(cartridges),
+            Self::Directory { directory, .. } => directory.record(cartridges),
         }
     }
 
@@ -73,7 +82,7 @@ impl CartridgeStore {
     pub(in super::super) fn volumes(&self) -> Result<Vec<Barcode>, LibraryError> {
         match self {
             Self::Memory(_) => Ok(Vec::new()),
-            Self::Directory(directory) => directory.volumes(),
+            Self::Directory { directory, .. } => directory.volumes(),
         }
     }
 
@@ -81,7 +90,7 @@ impl CartridgeStore {
     pub(in super::super) fn create(&self, volumes: &[Barcode]) -> Result<(), LibraryError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Directory(directory) => directory.create(volumes),
+            Self::Directory { directory, .. } => directory.create(volumes),
         }
     }
 
@@ -89,7 +98,43 @@ impl CartridgeStore {
     pub(in super::super) fn tape(&self, volume: &Barcode) -> io::Result<Tape> {
         match self {
             Self::Memory(budget) => Ok(Tape::in_memory(Arc::clone(budget))),
-            Self::Directory(directory) => Tape::open(&directory.file(volume)),
+            Self::Directory { directory, opened } => {
+                let mut opened = opened.borrow_mut();
+                match opened.iter().position(|(of, _)| of == volume) {
+                    Some(index) => opened.swap_remove(index).1,
+                    None => directory.tape(volume),
+                }
+            }
+        }
+    }
+
+    /// Returns the directory whose tapes another thread can open; none for cartridges in memory.
+    pub(in super::super) fn directory(&self) -> Option<Arc<MediaDirectory>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Directory { directory, .. } => Some(Arc::clone(directory)),
+        }
+    }
+
+    /// Takes a tape for the next [`CartridgeStore::tape`] of that cartridge.
+    pub(in super::super) fn offer(&self, volume: Barcode, tape: io::Result<Tape>) {
+        if let Self::Directory { opened, .. } = self {
+            opened.borrow_mut().push((volume, tape));
+        }
+    }
+
+    /// Returns whether a tape was offered and not taken.
+    pub(in super::super) fn has_offer(&self, volume: &Barcode) -> bool {
+        match self {
+            Self::Memory(_) => false,
+            Self::Directory { opened, .. } => opened.borrow().iter().any(|(of, _)| of == volume),
+        }
+    }
+
+    /// Closes the tapes that nobody took.
+    pub(in super::super) fn forget_offers(&self) {
+        if let Self::Directory { opened, .. } = self {
+            opened.borrow_mut().clear();
         }
     }
 }
@@ -128,8 +173,20 @@ impl MediaDirectory {
         })
     }
 
-    fn file(&self, volume: &Barcode) -> PathBuf {
-        self.directory.path_of(&file_name(volume))
+    /// Opens the tape of a cartridge and finds its records.
+    ///
+    /// # Errors
+    /// When its file cannot be read, or is a link, a pipe or a device: only a regular file is a tape.
+    pub(in super::super) fn tape(&self, volume: &Barcode) -> io::Result<Tape> {
+        let path = self.directory.path_of(&file_name(volume));
+        // Only its owner can write the directory, so what is there now is what is opened.
+        match path.symlink_metadata()?.is_file() {
+            true => Tape::open(&path),
+            false => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            )),
+        }
     }
 
     fn contents(&self) -> Result<Vec<Placed>, LibraryError> {
@@ -156,7 +213,8 @@ impl MediaDirectory {
             })
     }
 
-    fn record(&self, cartridges: Vec<Placed>) -> Result<(), LibraryError> {
+    /// Records where the cartridges are.
+    pub(in super::super) fn record(&self, cartridges: Vec<Placed>) -> Result<(), LibraryError> {
         let contents = Contents {
             schema: SCHEMA,
             cartridges,
@@ -253,5 +311,29 @@ mod tests {
         assert!(directory.contents().unwrap().is_empty());
         fs::set_permissions(path.join(CONTENTS), Permissions::from_mode(0o664)).unwrap();
         assert!(directory.contents().is_err());
+    }
+
+    #[test]
+    fn a_link_a_pipe_or_a_device_in_the_place_of_a_tape_file_is_no_tape() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("media");
+        let store = CartridgeStore::open(&Media::Directory(path.clone())).unwrap();
+        let volume = Barcode::parse("VOL001L8").unwrap();
+        let file = path.join("VOL001L8.tap");
+        fs::write(root.path().join("elsewhere"), b"").unwrap();
+        for other in [&root.path().join("elsewhere"), Path::new("/dev/null")] {
+            symlink(other, &file).unwrap();
+            let error = store.tape(&volume).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+            fs::remove_file(&file).unwrap();
+        }
+        // A pipe that nobody writes to would be waited for.
+        let made = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(made.unwrap().success());
+        let error = store.tape(&volume).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+        fs::remove_file(&file).unwrap();
+        store.create(std::slice::from_ref(&volume)).unwrap();
+        assert!(store.tape(&volume).is_ok());
     }
 }

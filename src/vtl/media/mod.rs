@@ -13,10 +13,11 @@ use std::io;
 
 use super::auxiliary_memory::AuxiliaryMemory;
 use super::barcode::Barcode;
+pub(super) use directory::MediaDirectory;
 pub(super) use directory::{CartridgeStore, Placed};
-pub(super) use record::Kind;
 pub use record::RECORD_COST;
-pub(super) use tape::{Tape, TapeError};
+pub(super) use record::{Kind, Record};
+pub(super) use tape::{BlockRead, ReadAhead, Tape, TapeError};
 
 /// A cartridge, wherever it is.
 #[derive(Debug)]

@@ -21,9 +21,12 @@
 //! which replaces the cartridge's contents as a whole.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::io::ReadWriteFlags;
 
 use super::record::{Kind, Record};
 
@@ -46,7 +49,8 @@ const LENGTH: u32 = 0x0fff_ffff;
 /// A .tap file that is open for reading and appending.
 #[derive(Debug)]
 pub(super) struct TapFile {
-    file: File,
+    /// Shared with the threads that read from it and sync it.
+    file: Arc<File>,
     path: PathBuf,
     /// Where the next record goes.
     end: u64,
@@ -102,7 +106,7 @@ impl TapFile {
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Record>)> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let mut tap = Self {
-            file,
+            file: Arc::new(file),
             path: path.to_owned(),
             end: 0,
             tail: false,
@@ -200,10 +204,30 @@ impl TapFile {
 
     /// Reads `length` bytes of the data of a block.
     pub(super) fn read(&self, record: Record, length: usize) -> io::Result<Vec<u8>> {
+        read_block(&self.file, record, length)
+    }
+
+    /// As [`TapFile::read`], without waiting for the disk: none where the system would have to.
+    pub(super) fn read_cached(&self, record: Record, length: usize) -> Option<Vec<u8>> {
         let mut data = vec![0; length];
-        self.file
-            .read_exact_at(&mut data, record.offset.saturating_add(4))?;
-        Ok(data)
+        let mut filled = 0;
+        while let Some(rest) = data.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let offset = record
+                .offset
+                .checked_add(4)?
+                .checked_add(u64::try_from(filled).ok()?)?;
+            let mut parts = [IoSliceMut::new(rest)];
+            match rustix::io::preadv2(&self.file, &mut parts, offset, ReadWriteFlags::NOWAIT) {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => filled = filled.checked_add(read)?,
+            }
+        }
+        Some(data)
+    }
+
+    /// Returns the file, for a thread that reads from it.
+    pub(super) fn shared(&self) -> Arc<File> {
+        Arc::clone(&self.file)
     }
 
     /// Appends a block of 1 to 2^28 - 1 bytes. After an error nothing of it counts.
@@ -298,12 +322,27 @@ impl TapFile {
     /// # Errors
     /// Whatever fdatasync(2) reports, and from then on at every call.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.usable()?;
-        if self.dirty {
-            self.file.sync_data().inspect_err(|_| self.failed = true)?;
-            self.dirty = false;
+        if let Some(file) = self.begin_sync()? {
+            let result = file.sync_data();
+            self.end_sync(&result);
+            result?;
         }
         Ok(())
+    }
+
+    /// Returns the file when something was written since the last sync; whoever syncs it calls [`TapFile::end_sync`].
+    ///
+    /// # Errors
+    /// After a sync that failed.
+    pub(super) fn begin_sync(&mut self) -> io::Result<Option<Arc<File>>> {
+        self.usable()?;
+        // What is written from here on needs another sync.
+        Ok(std::mem::take(&mut self.dirty).then(|| Arc::clone(&self.file)))
+    }
+
+    /// Takes note of what fdatasync(2) reported.
+    pub(super) fn end_sync(&mut self, result: &io::Result<()>) {
+        self.failed |= result.is_err();
     }
 
     fn usable(&self) -> io::Result<()> {
@@ -312,6 +351,13 @@ impl TapFile {
             false => Ok(()),
         }
     }
+}
+
+/// Reads `length` bytes of the data of a block.
+pub(super) fn read_block(file: &File, record: Record, length: usize) -> io::Result<Vec<u8>> {
+    let mut data = vec![0; length];
+    file.read_exact_at(&mut data, record.offset.saturating_add(4))?;
+    Ok(data)
 }
 
 /// Bytes of a block's record: the two words, the data, and the pad byte of an odd length.

@@ -1,5 +1,6 @@
 //! What is recorded on a cartridge: blocks and filemarks in a row, the same in memory and in a file.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use thiserror::Error;
 #[cfg(test)]
 use super::record::RECORD_COST;
 use super::record::{Kind, Record};
-use super::tap::TapFile;
+use super::tap::{TapFile, read_block};
 
 /// Why a record could not be read or written.
 #[derive(Debug, Error)]
@@ -37,6 +38,33 @@ pub(in super::super) struct Tape {
     end: u64,
     used: u64,
     storage: Storage,
+    /// Blocks that were read before the command that wants them.
+    read_ahead: Vec<ReadAhead>,
+}
+
+#[derive(Debug)]
+pub(in super::super) struct ReadAhead {
+    position: u64,
+    data: io::Result<Bytes>,
+}
+
+/// A block that is to be read from its file, by any thread.
+#[derive(Debug)]
+pub(in super::super) struct BlockRead {
+    position: u64,
+    file: Arc<File>,
+    record: Record,
+    length: usize,
+}
+
+impl BlockRead {
+    /// Reads the block.
+    pub(in super::super) fn run(self) -> ReadAhead {
+        ReadAhead {
+            position: self.position,
+            data: read_block(&self.file, self.record, self.length).map(Bytes::from),
+        }
+    }
 }
 
 /// A record and the position before it.
@@ -121,6 +149,7 @@ impl Tape {
             end: 0,
             used: 0,
             storage,
+            read_ahead: Vec::new(),
         }
     }
 
@@ -139,7 +168,7 @@ impl Tape {
     }
 
     /// Returns whether a sync failed since the tape was loaded, so that it takes no more.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(in super::super) fn has_failed(&self) -> bool {
         matches!(&self.storage, Storage::File(file) if file.has_failed())
     }
 
@@ -191,8 +220,60 @@ impl Tape {
         (offset < run.count).then(|| run.position.saturating_add(offset))
     }
 
+    /// Prepares [`Tape::read`] of a block with the same limit: where it has to wait for the disk, returns what another thread
+    /// is to read, and the caller to give to [`Tape::take_read_ahead`]. None where there is nothing to wait for.
+    pub(in super::super) fn prepare_read(
+        &mut self,
+        position: u64,
+        limit: u32,
+    ) -> Option<BlockRead> {
+        let record = self.record(position)?;
+        let Storage::File(file) = &self.storage else {
+            return None;
+        };
+        let length = usize::try_from(record.length.min(limit)).ok()?;
+        if record.kind != Kind::Block {
+            return None;
+        }
+        if let Some(data) = file.read_cached(record, length) {
+            self.read_ahead.push(ReadAhead {
+                position,
+                data: Ok(data.into()),
+            });
+            return None;
+        }
+        Some(BlockRead {
+            position,
+            file: file.shared(),
+            record,
+            length,
+        })
+    }
+
+    /// Takes blocks for the command that comes next.
+    pub(in super::super) fn take_read_ahead(&mut self, blocks: Vec<ReadAhead>) {
+        self.read_ahead.extend(blocks);
+    }
+
+    /// Returns whether blocks wait for the command that they were read for.
+    pub(in super::super) fn has_read_ahead(&self) -> bool {
+        !self.read_ahead.is_empty()
+    }
+
+    /// Forgets what was read ahead.
+    pub(in super::super) fn forget_read_ahead(&mut self) {
+        self.read_ahead = Vec::new();
+    }
+
     /// Returns the data of the block behind a position, at most `limit` bytes of it.
-    pub(in super::super) fn read(&self, position: u64, limit: u32) -> Result<Bytes, TapeError> {
+    pub(in super::super) fn read(&mut self, position: u64, limit: u32) -> Result<Bytes, TapeError> {
+        let ahead = self
+            .read_ahead
+            .iter()
+            .position(|ahead| ahead.position == position);
+        if let Some(ahead) = ahead {
+            return Ok(self.read_ahead.swap_remove(ahead).data?);
+        }
         let index = self.index(position).ok_or(TapeError::Unreadable)?;
         let record = self.records.get(index).ok_or(TapeError::Unreadable)?.record;
         if record.kind != Kind::Block {
@@ -315,6 +396,25 @@ impl Tape {
         match &mut self.storage {
             Storage::Memory(..) => Ok(()),
             Storage::File(file) => file.sync(),
+        }
+    }
+
+    /// Returns the file to be synced by another thread, which is followed by [`Tape::end_sync`]; none when everything written is
+    /// on the disk.
+    ///
+    /// # Errors
+    /// After a sync that failed.
+    pub(in super::super) fn begin_sync(&mut self) -> io::Result<Option<Arc<File>>> {
+        match &mut self.storage {
+            Storage::Memory(..) => Ok(None),
+            Storage::File(file) => file.begin_sync(),
+        }
+    }
+
+    /// Takes note of what fdatasync(2) reported.
+    pub(in super::super) fn end_sync(&mut self, result: &io::Result<()>) {
+        if let Storage::File(file) = &mut self.storage {
+            file.end_sync(result);
         }
     }
 
@@ -501,6 +601,14 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_a_full_tape() {
+        let mut tape = Tape::open(Path::new("/dev/full")).unwrap();
+        let error = tape.append_block(&Bytes::from_static(b"data")).unwrap_err();
+        assert!(matches!(error, TapeError::Full), "{error}");
+        assert_eq!(tape.end(), 0);
+    }
+
+    #[test]
     fn after_a_failed_sync_a_tape_takes_nothing_until_it_is_loaded_again() {
         // fdatasync(2) of a device that has none fails.
         let mut tape = Tape::open(Path::new("/dev/null")).unwrap();
@@ -563,9 +671,9 @@ mod tests {
                 }
                 prop_assert_eq!(memory.used(), file.used());
             }
-            let again = Tape::open(&path).unwrap();
+            let mut again = Tape::open(&path).unwrap();
             let marks: Vec<u64> = (0..).zip(&model).filter(|(_, object)| object.is_none()).map(|(at, _)| at).collect();
-            for tape in [&memory, &file, &again] {
+            for tape in [&mut memory, &mut file, &mut again] {
                 prop_assert_eq!(tape.end(), model.len() as u64);
                 for (position, object) in (0..).zip(&model) {
                     let record = tape.record(position).unwrap();

@@ -6,7 +6,7 @@ use crate::iscsi::ids::{InitiatorTaskTag, Lun};
 use crate::iscsi::pdu::{LogoutReason, TaskAttribute, TaskManagementFunction};
 
 /// Names one command of a session; never used twice, unlike an Initiator Task Tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub(super) u64);
 
 /// Names one task management request of a session.
