@@ -15,9 +15,15 @@ use crate::common::{TestEnvironment, targets, text};
 use crate::peers::raw_initiator::RawInitiator;
 use crate::peers::vtl::{NAME, Vtl};
 
+/// Many connections, and initiators that guess secrets or hold data back.
+#[path = "vtl/crowd.rs"]
+mod crowd;
 /// What a target does wrong on purpose, and what the initiator makes of it.
 #[path = "vtl/faults.rs"]
 mod faults;
+/// What the process takes of the memory.
+#[path = "vtl/memory.rs"]
+mod memory;
 /// The same library in the eyes of programs that we did not write.
 #[cfg(feature = "peers")]
 #[path = "vtl/peers.rs"]

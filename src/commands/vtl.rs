@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -20,7 +21,8 @@ use crate::iscsi::secret::Secret;
 use crate::iscsi::target::LoginFailure;
 use crate::render::words::Code;
 use crate::transport::listener::{
-    ListenError, Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice, SessionEnd,
+    CountedFailures, ListenError, Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice,
+    SessionEnd,
 };
 use crate::values::characters::escape;
 use crate::values::{Subject, ValueError};
@@ -35,6 +37,10 @@ pub(super) fn run(
     let mut settings = settings(options, terminal)?;
     descriptors::require(descriptors::LIBRARY)?;
     settings.login_time = host.timeout;
+    // A tape in each drive, the one that takes its place while it is opened, and what a record of a movement opens.
+    settings.reserved_descriptors = usize::from(options.drives)
+        .saturating_mul(2)
+        .saturating_add(4);
     if host.chap_algorithms.is_some() {
         settings.algorithms = host::chap_algorithms(host)?;
     }
@@ -249,6 +255,7 @@ impl Console {
     fn show(&self, notice: Notice<'_>) {
         match notice {
             Notice::Login(attempt) => self.lines.print(self.line(attempt)),
+            Notice::Counted(counted) => self.lines.print(self.counted_line(counted)),
             // As on the other side: from the initiator, and from the target.
             Notice::Received { peer, pdu } if self.verbosity >= 2 => {
                 self.notes.line(&format!("{peer}: -> {}", describe(pdu)));
@@ -270,6 +277,37 @@ impl Console {
         }
     }
 
+    /// Returns the line for refused logins that had none of their own.
+    fn counted_line(&self, counted: &CountedFailures) -> String {
+        #[derive(Serialize)]
+        struct Counted<'a> {
+            schema: u32,
+            time: &'a str,
+            initiator_name: &'a str,
+            address: String,
+            login_status: &'a str,
+            result: &'a str,
+            count: u64,
+        }
+        let time = rfc_3339(SystemTime::now());
+        let name = escape(counted.initiator_name.as_str());
+        let (address, count) = (counted.address, counted.count);
+        let result =
+            format!("refused, status 0x0201 (Authentication failure): {count} more logins");
+        if self.json {
+            return compact(&Counted {
+                schema: 1,
+                time: &time,
+                initiator_name: &name,
+                address: address.to_string(),
+                login_status: "0x0201",
+                result: &result,
+                count,
+            });
+        }
+        format!("{time} {name} {address} {result}\n")
+    }
+
     fn line(&self, attempt: &LoginAttempt) -> String {
         #[derive(Serialize)]
         struct Login<'a> {
@@ -282,7 +320,10 @@ impl Console {
         }
         let time = rfc_3339(attempt.time);
         let name = attempt.initiator_name.as_ref().map(IscsiName::as_str);
-        let result = escape(&result_words(attempt));
+        let mut result = escape(&result_words(attempt));
+        if attempt.begins_burst {
+            result += "; more of these are counted, and told when they end";
+        }
         let address = attempt.peer;
         if self.json {
             return compact(&Login {
@@ -398,6 +439,7 @@ mod tests {
         LoginAttempt {
             time: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
             peer: "[::1]:4000".parse().unwrap(),
+            begins_burst: false,
             initiator_name: initiator_name.map(|name| name.parse().unwrap()),
             session_type: initiator_name.map(|_| SessionType::Normal),
             outcome,

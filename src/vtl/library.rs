@@ -670,6 +670,6 @@ mod tests {
         assert_eq!(wanted(1, &[0x5f, 0, 0, 0, 0, 0, 0, 0, 24]), 24);
         assert_eq!(wanted(1, &[0x0a, 0, 1, 0, 0]), 0x1_0000);
         assert_eq!(wanted(0, &[0x0a, 0, 1, 0, 0]), 0, "a changer takes no data");
-        assert_eq!(wanted(3, &[0x0a, 0, 1, 0, 0]), 0, "nobody is there");
+        assert_eq!(wanted(3, &[0x0a, 0, 1, 0, 0]), 0, "no logical unit");
     }
 }

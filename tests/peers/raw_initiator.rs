@@ -9,6 +9,8 @@ use std::time::Duration;
 const LOGIN_REQUEST: u8 = 0x43;
 const LOGOUT_REQUEST: u8 = 0x46;
 const SCSI_COMMAND: u8 = 0x01;
+const NOP_OUT_IMMEDIATE: u8 = 0x40;
+const NOP_IN: u8 = 0x20;
 const GOOD: u8 = 0x00;
 
 /// One session with tgtd.
@@ -24,6 +26,12 @@ impl RawInitiator {
     /// Logs in as `iqn.2026-11.test.fixture:raw`.
     #[must_use]
     pub fn login(port: u16, target_name: &str) -> Self {
+        Self::login_as(port, target_name, 1)
+    }
+
+    /// As [`RawInitiator::login`], as another port of the initiator.
+    #[must_use]
+    pub fn login_as(port: u16, target_name: &str, qualifier: u8) -> Self {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connect to tgtd");
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
@@ -36,10 +44,10 @@ impl RawInitiator {
         };
         let text = format!(
             "InitiatorName=iqn.2026-11.test.fixture:raw\0TargetName={target_name}\0SessionType=Normal\0\
-             HeaderDigest=None\0DataDigest=None\0"
+             HeaderDigest=None\0DataDigest=None\0FirstBurstLength=262144\0"
         );
         let mut header = initiator.header(LOGIN_REQUEST, 0x87);
-        header[8..14].copy_from_slice(&[0x80, 0, 0, 0x7f, 0, 1]);
+        header[8..14].copy_from_slice(&[0x80, 0, 0, 0x7f, 0, qualifier]);
         let response = initiator.exchange(header, text.as_bytes());
         assert_eq!(
             response[36..38],
@@ -82,6 +90,34 @@ impl RawInitiator {
                 None
             }
         }
+    }
+
+    /// Sends a WRITE with this data and a CmdSN that is due only after so many other commands.
+    /// Returns false when the connection has been closed.
+    pub fn write_ahead(&mut self, ahead: u32, data: &[u8]) -> bool {
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        let mut header = self.header(SCSI_COMMAND, 0xa1);
+        header[5..8].copy_from_slice(&length[1..]);
+        header[8..10].copy_from_slice(&1_u16.to_be_bytes());
+        header[20..24].copy_from_slice(&length);
+        header[24..28].copy_from_slice(&self.cmd_sn.wrapping_add(ahead).to_be_bytes());
+        header[32] = 0x0a;
+        header[34..37].copy_from_slice(&length[1..]);
+        self.stream
+            .write_all(&header)
+            .and_then(|()| self.stream.write_all(data))
+            .is_ok()
+    }
+
+    /// Returns whether the target drops the session: a request that it answers in any case comes to nothing.
+    pub fn is_dropped(&mut self) -> bool {
+        let mut header = self.header(NOP_OUT_IMMEDIATE, 0x80);
+        header[20..24].copy_from_slice(&[0xff; 4]);
+        if self.stream.write_all(&header).is_err() {
+            return true;
+        }
+        let mut answer = [0; 48];
+        self.stream.read_exact(&mut answer).is_err() || answer[0] & 0x3f != NOP_IN
     }
 
     fn command(&mut self, lun: u16, cdb: [u8; 16]) -> u8 {

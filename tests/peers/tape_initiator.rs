@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid, Lun};
-use iscsiswiconfig::iscsi::login::LoginParameters;
+use iscsiswiconfig::iscsi::chap::{ChapAlgorithm, ChapCredentials};
+use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid, LoginStatus, Lun};
+use iscsiswiconfig::iscsi::login::{LoginChap, LoginError, LoginParameters};
 use iscsiswiconfig::iscsi::operational::{OperationalOffer, SessionType};
 use iscsiswiconfig::iscsi::pdu::TaskManagementOutcome;
-use iscsiswiconfig::transport::Deadlines;
 use iscsiswiconfig::transport::initiator::{Completed, DataDirection, Execute, Initiator, open};
+use iscsiswiconfig::transport::{AttachError, Deadlines};
 use tokio::runtime::{Builder, Runtime};
 
 /// How long an answer may take.
@@ -37,16 +38,7 @@ impl TapeInitiator {
         offer: OperationalOffer,
     ) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let parameters = LoginParameters {
-            initiator_name: "iqn.2026-11.test.fixture:tape".parse().unwrap(),
-            target_name: Some(target_name.parse().unwrap()),
-            session_type: SessionType::Normal,
-            isid: Isid([0x80, 0, 0, 0x7f, 1, port]),
-            cid: Cid(0),
-            cmd_sn: CmdSn(1),
-            chap: None,
-            offer,
-        };
+        let parameters = parameters(target_name, port, offer);
         let host = portal.ip().to_string();
         let deadlines = Deadlines::of_phase(DEADLINE);
         let opened = runtime.block_on(open(&host, portal.port(), &parameters, deadlines, |_| {}));
@@ -55,6 +47,37 @@ impl TapeInitiator {
         Self {
             runtime,
             initiator: opened.initiator,
+        }
+    }
+
+    /// Logs in with a CHAP secret that is wrong, and returns the status; none when the target does not answer.
+    #[must_use]
+    pub fn guess(
+        portal: SocketAddr,
+        target_name: &str,
+        initiator_name: &str,
+        chap_name: &str,
+    ) -> Option<LoginStatus> {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let parameters = LoginParameters {
+            initiator_name: initiator_name.parse().unwrap(),
+            chap: Some(LoginChap {
+                credentials: ChapCredentials {
+                    name: chap_name.to_owned(),
+                    secret: b"WRONGSECRET1234".to_vec().into(),
+                },
+                algorithms: ChapAlgorithm::ALL.to_vec(),
+                mutual: None,
+            }),
+            ..parameters(target_name, 1, OperationalOffer::default())
+        };
+        let host = portal.ip().to_string();
+        let deadlines = Deadlines::of_phase(DEADLINE);
+        let opened = runtime.block_on(open(&host, portal.port(), &parameters, deadlines, |_| {}));
+        match opened.err().expect("a secret that is not accepted") {
+            AttachError::Login(LoginError::Refused { status, .. }) => Some(status),
+            AttachError::LoginConnection(_) => None,
+            error => panic!("{error}"),
         }
     }
 
@@ -118,5 +141,18 @@ impl TapeInitiator {
         self.runtime
             .block_on(self.initiator.logout())
             .expect("a logout");
+    }
+}
+
+fn parameters(target_name: &str, port: u8, offer: OperationalOffer) -> LoginParameters {
+    LoginParameters {
+        initiator_name: "iqn.2026-11.test.fixture:tape".parse().unwrap(),
+        target_name: Some(target_name.parse().unwrap()),
+        session_type: SessionType::Normal,
+        isid: Isid([0x80, 0, 0, 0x7f, 1, port]),
+        cid: Cid(0),
+        cmd_sn: CmdSn(1),
+        chap: None,
+        offer,
     }
 }

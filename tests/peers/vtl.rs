@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -31,7 +32,23 @@ impl Vtl {
     /// Starts a library on a free port of 127.0.0.1 unless the arguments say where to listen, and waits until it is ready.
     #[must_use]
     pub fn start(environment: &TestEnvironment, arguments: &[&str]) -> Self {
-        let mut command = environment.command();
+        Self::start_by(environment.command(), arguments)
+    }
+
+    /// As [`Vtl::start`], in a process that may have so many files open.
+    #[must_use]
+    pub fn start_with_open_files(
+        environment: &TestEnvironment,
+        limit: u32,
+        arguments: &[&str],
+    ) -> Self {
+        let mut command = environment.command_of(Path::new("/bin/sh"));
+        let line = format!("ulimit -n {limit} && exec iscsiswiconfig \"$@\"");
+        command.args(["-c", &line, "sh"]);
+        Self::start_by(command, arguments)
+    }
+
+    fn start_by(mut command: Command, arguments: &[&str]) -> Self {
         command.arg("vtl").args(arguments);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
@@ -118,6 +135,17 @@ impl Vtl {
         };
         let stderr = self.stderr.take().expect("waited for once");
         (status, stderr.join().expect("its stderr"))
+    }
+
+    /// Ends it as a user does; returns the status and the lines that were not read before.
+    pub fn stop_and_read(self) -> (ExitStatus, Vec<String>) {
+        self.signal(Signal::TERM);
+        let mut lines = Vec::new();
+        // The end of its stdout.
+        while let Ok(line) = self.lines.recv_timeout(TIMEOUT) {
+            lines.push(line);
+        }
+        (self.wait().0, lines)
     }
 
     /// Ends it as a user does, and expects status 0.

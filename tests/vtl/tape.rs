@@ -12,16 +12,16 @@ use crate::peers::tape_initiator::TapeInitiator;
 use crate::peers::vtl::Vtl;
 
 const CHANGER: u16 = 0;
-const DRIVE: u16 = 1;
+pub(super) const DRIVE: u16 = 1;
 const SLOT_1: u16 = 1025;
 const DRIVE_1: u16 = 257;
 
 const TEST_UNIT_READY: [u8; 6] = [0; 6];
-const REWIND: [u8; 6] = [0x01, 0, 0, 0, 0, 0];
-const WRITE_A_FILEMARK: [u8; 6] = [0x10, 0, 0, 0, 1, 0];
+pub(super) const REWIND: [u8; 6] = [0x01, 0, 0, 0, 0, 0];
+pub(super) const WRITE_A_FILEMARK: [u8; 6] = [0x10, 0, 0, 0, 1, 0];
 
 /// READ(6) or WRITE(6) of one block of variable length.
-fn variable(code: u8, length: usize) -> Vec<u8> {
+pub(super) fn variable(code: u8, length: usize) -> Vec<u8> {
     let [_, a, b, c] = u32::try_from(length).unwrap().to_be_bytes();
     vec![code, 0, a, b, c, 0]
 }
@@ -34,7 +34,7 @@ fn block(number: usize, length: usize) -> Bytes {
 }
 
 /// Loads the cartridge of the first slot into the first drive, past all unit attentions.
-fn load(initiator: &mut TapeInitiator) {
+pub(super) fn load(initiator: &mut TapeInitiator) {
     for lun in [CHANGER, DRIVE] {
         let _ = initiator.execute(lun, &TEST_UNIT_READY, DataDirection::None);
     }

@@ -10,7 +10,7 @@ const MAX_WITHOUT_SESSION: usize = 256;
 
 /// How far a connection has come; those that come first here go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum ConnectionStage {
     /// It was told all that there was to say, and is to be closed by the initiator.
     Closing,
     /// No PDU has come.
@@ -30,7 +30,7 @@ pub(super) struct Crowd<H> {
 struct Members<H> {
     next: u64,
     /// The oldest first.
-    of: BTreeMap<u64, (Stage, Option<H>)>,
+    of: BTreeMap<u64, (ConnectionStage, Option<H>)>,
 }
 
 /// A connection's place among the others, given up when it is dropped.
@@ -40,7 +40,7 @@ pub(super) struct Place<H> {
 }
 
 /// What a new connection meets.
-pub(super) enum Entry<H> {
+pub(super) enum Admittance<H> {
     /// There is a place.
     Free(Place<H>),
     /// There is one when another connection has been ended by this.
@@ -62,51 +62,51 @@ impl<H> Crowd<H> {
     }
 
     /// Takes a new connection in. Where there is no room, the one that has come least far goes, the oldest of those.
-    pub(super) fn enter(self: &Rc<Self>) -> Entry<H> {
+    pub(super) fn enter(self: &Rc<Self>) -> Admittance<H> {
         let mut members = self.members.borrow_mut();
         let without_session = || {
             let members = members.of.iter();
-            members.filter(|(_, (stage, _))| *stage != Stage::InSession)
+            members.filter(|(_, (stage, _))| *stage != ConnectionStage::InSession)
         };
-        let is_full = members.of.len() >= self.limit
-            || without_session().count() >= MAX_WITHOUT_SESSION;
+        let is_full =
+            members.of.len() >= self.limit || without_session().count() >= MAX_WITHOUT_SESSION;
         let mut instead = None;
         if is_full {
             let goes = without_session().min_by_key(|(number, (stage, _))| (*stage, **number));
             let Some(goes) = goes.map(|(number, _)| *number) else {
-                return Entry::Full;
+                return Admittance::Full;
             };
             instead = members.of.remove(&goes).and_then(|(_, handle)| handle);
         }
         let number = members.next;
         members.next = number.saturating_add(1);
-        members.of.insert(number, (Stage::Silent, None));
+        members.of.insert(number, (ConnectionStage::Silent, None));
         let place = Place {
             crowd: Rc::clone(self),
             number,
         };
         match instead {
-            Some(handle) => Entry::Instead(place, handle),
-            None => Entry::Free(place),
+            Some(handle) => Admittance::Instead(place, handle),
+            None => Admittance::Free(place),
+        }
+    }
+
+    /// Says what ends the connection at a place.
+    pub(super) fn ended_by(&self, number: u64, handle: H) {
+        if let Some(member) = self.members.borrow_mut().of.get_mut(&number) {
+            member.1 = Some(handle);
         }
     }
 }
 
 impl<H> Place<H> {
-    /// Says what ends the connection.
-    pub(super) fn ended_by(crowd: &Crowd<H>, number: u64, handle: H) {
-        if let Some(member) = crowd.members.borrow_mut().of.get_mut(&number) {
-            member.1 = Some(handle);
-        }
-    }
-
     /// Returns the number of the place.
     pub(super) const fn number(&self) -> u64 {
         self.number
     }
 
     /// Takes note of how far the connection has come.
-    pub(super) fn becomes(&self, stage: Stage) {
+    pub(super) fn becomes(&self, stage: ConnectionStage) {
         if let Some(member) = self.crowd.members.borrow_mut().of.get_mut(&self.number) {
             member.0 = stage;
         }
@@ -126,11 +126,11 @@ mod tests {
     /// Enters a crowd, and returns the place and the number of the connection that goes.
     fn enter(crowd: &Rc<Crowd<u64>>) -> Option<(Place<u64>, Option<u64>)> {
         let (place, goes) = match crowd.enter() {
-            Entry::Free(place) => (place, None),
-            Entry::Instead(place, handle) => (place, Some(handle)),
-            Entry::Full => return None,
+            Admittance::Free(place) => (place, None),
+            Admittance::Instead(place, handle) => (place, Some(handle)),
+            Admittance::Full => return None,
         };
-        Place::ended_by(crowd, place.number(), place.number());
+        crowd.ended_by(place.number(), place.number());
         Some((place, goes))
     }
 
@@ -138,10 +138,10 @@ mod tests {
     fn those_that_have_come_least_far_go_first() {
         let crowd = Crowd::new(4);
         let places: Vec<_> = [
-            Stage::InSession,
-            Stage::LoggingIn,
-            Stage::Silent,
-            Stage::Closing,
+            ConnectionStage::InSession,
+            ConnectionStage::LoggingIn,
+            ConnectionStage::Silent,
+            ConnectionStage::Closing,
         ]
         .into_iter()
         .map(|stage| {
@@ -155,12 +155,12 @@ mod tests {
         for expected in [3, 2] {
             let (place, goes) = enter(&crowd).unwrap();
             assert_eq!(goes, Some(expected));
-            place.becomes(Stage::InSession);
+            place.becomes(ConnectionStage::InSession);
             later.push(place);
         }
         let (last, goes) = enter(&crowd).unwrap();
         assert_eq!(goes, Some(1));
-        last.becomes(Stage::InSession);
+        last.becomes(ConnectionStage::InSession);
         assert!(enter(&crowd).is_none(), "sessions stay");
         drop(places);
         assert!(enter(&crowd).is_some());

@@ -121,7 +121,11 @@ impl Guesses {
     }
 
     /// Takes note of a login whose CHAP succeeded, and returns the failures before it that were not told.
-    pub(super) fn succeeded(&mut self, address: IpAddr, name: &IscsiName) -> Option<CountedFailures> {
+    pub(super) fn succeeded(
+        &mut self,
+        address: IpAddr,
+        name: &IscsiName,
+    ) -> Option<CountedFailures> {
         let mut counted = None;
         for (origin, _) in origins(address, name) {
             if let Some(failures) = self.failures.remove(&origin) {
@@ -134,15 +138,16 @@ impl Guesses {
     /// Returns when the next burst will be over, if nothing more comes.
     pub(super) fn next_end(&self) -> Option<Instant> {
         let ends = self.failures.values();
-        ends.filter_map(|failures| failures.last.checked_add(QUIET)).min()
+        ends.filter_map(|failures| failures.last.checked_add(QUIET))
+            .min()
     }
 
     /// Forgets the bursts that are over, and returns what was not told of them; of all when `now` is not given.
     pub(super) fn ended(&mut self, now: Option<Instant>) -> Vec<CountedFailures> {
         let mut ended = Vec::new();
         self.failures.retain(|origin, failures| {
-            let goes_on = now
-                .is_some_and(|now| now.saturating_duration_since(failures.last) < QUIET);
+            let goes_on =
+                now.is_some_and(|now| now.saturating_duration_since(failures.last) < QUIET);
             if !goes_on {
                 ended.extend(counted_failures(origin, failures));
             }
@@ -155,7 +160,10 @@ impl Guesses {
         if self.failures.len() < MAX_ORIGINS || self.failures.contains_key(origin) {
             return;
         }
-        let oldest = self.failures.iter().min_by_key(|(_, failures)| failures.last);
+        let oldest = self
+            .failures
+            .iter()
+            .min_by_key(|(_, failures)| failures.last);
         if let Some(oldest) = oldest.map(|(origin, _)| origin.clone()) {
             self.failures.remove(&oldest);
         }
@@ -194,7 +202,9 @@ fn delay_after(failures: u32, free: u32) -> Duration {
         None | Some(0) => Duration::ZERO,
         Some(beyond) => {
             let doublings = beyond.saturating_sub(1).min(16);
-            FIRST_DELAY.saturating_mul(1 << doublings).min(LONGEST_DELAY)
+            FIRST_DELAY
+                .saturating_mul(1 << doublings)
+                .min(LONGEST_DELAY)
         }
     }
 }

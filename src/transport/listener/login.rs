@@ -4,9 +4,12 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, ConnectionError};
+use super::crowd::{ConnectionStage, Place};
+use super::guesses::Telling;
 use super::registry::{COMMAND_WINDOW, Membership, OUT_OF_RESOURCES, SessionRegistry};
 use super::{LoginAttempt, LoginOutcome, Notice};
 use crate::iscsi::chap::{CHALLENGE_LENGTH, ChapChallenge};
@@ -23,21 +26,28 @@ const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
 pub(super) async fn log_in(
     mut connection: Connection,
     registry: &Rc<SessionRegistry>,
+    place: &Place<AbortHandle>,
 ) -> Option<(Connection, Membership)> {
     let mut candidate = None;
-    let talk = talk(&mut connection, registry, &mut candidate);
+    let talk = talk(&mut connection, registry, place, &mut candidate);
     let login_time = registry.login_time();
     let outcome = match timeout(login_time, talk).await {
         Ok(ended) => ended,
         Err(_) => Ended::Abandoned(Abandonment::TooSlow),
     };
     let tell = |candidate: Option<&Candidate>, outcome| {
+        let begins_burst = match registry.note_proof(connection.peer.ip(), candidate, &outcome) {
+            Telling::Told => false,
+            Telling::BeginsBurst => true,
+            Telling::Counted => return,
+        };
         registry.observe(Notice::Login(&LoginAttempt {
             time: SystemTime::now(),
             peer: connection.peer,
             initiator_name: candidate.map(|candidate| candidate.initiator_name.clone()),
             session_type: candidate.map(|candidate| candidate.session_type),
             outcome,
+            begins_burst,
         }));
     };
     match outcome {
@@ -52,6 +62,7 @@ pub(super) async fn log_in(
                 failure: refusal.failure.clone(),
             };
             tell(refusal.candidate.as_ref(), outcome);
+            place.becomes(ConnectionStage::Closing);
             connection.close().await;
             None
         }
@@ -62,6 +73,7 @@ pub(super) async fn log_in(
                 failure,
             };
             tell(Some(&candidate), outcome);
+            place.becomes(ConnectionStage::Closing);
             connection.close().await;
             None
         }
@@ -101,6 +113,7 @@ enum Abandonment {
 async fn talk(
     connection: &mut Connection,
     registry: &Rc<SessionRegistry>,
+    place: &Place<AbortHandle>,
     asked: &mut Option<Candidate>,
 ) -> Ended {
     let mut acceptor = TargetLogin::new(COMMAND_WINDOW);
@@ -119,6 +132,14 @@ async fn talk(
             Err(error) => return Ended::Abandoned(Abandonment::Lost(error)),
         };
         is_first = false;
+        place.becomes(ConnectionStage::LoggingIn);
+        if acceptor.is_challenged()
+            && let Some(candidate) = asked
+        {
+            // A guess is not looked at before its time; nor is a right one, lest the time tells them apart.
+            let name = &candidate.initiator_name;
+            sleep(registry.delay_of_proof(connection.peer.ip(), name)).await;
+        }
         let mut step = acceptor.handle(pdu);
         if let LoginStep::Ask(question) = step {
             *asked = Some(question.candidate().clone());

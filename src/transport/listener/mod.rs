@@ -16,7 +16,9 @@
 
 mod backend;
 mod connection;
+mod crowd;
 pub mod fault;
+mod guesses;
 mod login;
 mod off_thread;
 mod registry;
@@ -31,14 +33,16 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, Semaphore};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet, LocalSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use self::connection::Connection;
+use self::crowd::{Admittance, ConnectionStage, Crowd, Place};
 use self::fault::TransportFaults;
 use self::registry::SessionRegistry;
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials, ChapOutcome};
@@ -50,11 +54,12 @@ use crate::iscsi::target::{LoginFailure, PingSettings, TargetSessionError};
 
 pub use backend::{Answer, Backend};
 pub use connection::ConnectionError;
+pub use guesses::CountedFailures;
 pub use off_thread::{Turn, Turns, detached, off_thread};
 
-/// The most connections whose login is under way at a time; more wait in the system's queue. Each takes some 16 KiB, and
-/// some who connect and say nothing must not keep the others out.
-const MAX_PENDING_LOGINS: usize = 256;
+/// The files that this process has open beside its connections and what is reserved: standard streams, the event queue, the
+/// listening socket, signal pipes, locks and directories.
+const OTHER_DESCRIPTORS: usize = 16;
 
 /// How long initiators have to log out when the listener stops, in seconds.
 const GRACE: u16 = 2;
@@ -88,6 +93,8 @@ pub struct ListenerSettings {
     pub algorithms: Vec<ChapAlgorithm>,
     /// The most normal sessions at a time; one more is refused with status 0302.
     pub max_sessions: usize,
+    /// The files that the backend opens itself: the limit of open files leaves room for them, however many connect.
+    pub reserved_descriptors: usize,
     /// How long a login may take.
     pub login_time: Duration,
     /// The operational keys as the target prefers them.
@@ -112,6 +119,7 @@ impl ListenerSettings {
             own_chap: None,
             algorithms: ChapAlgorithm::ALL.to_vec(),
             max_sessions: 64,
+            reserved_descriptors: 0,
             login_time: Duration::from_secs(15),
             offer: OperationalOffer {
                 max_recv_data_segment_length: MAX_DATA_SEGMENT_LENGTH,
@@ -153,6 +161,8 @@ pub struct LoginAttempt {
     pub session_type: Option<SessionType>,
     /// What came of it.
     pub outcome: LoginOutcome,
+    /// Failures like this one are counted from now on, and told by [`Notice::Counted`].
+    pub begins_burst: bool,
 }
 
 /// What came of a login.
@@ -216,6 +226,8 @@ pub enum Notice<'a> {
         /// The PDU.
         pdu: &'a Pdu,
     },
+    /// Logins whose CHAP failed were counted, and not told one by one.
+    Counted(&'a CountedFailures),
     /// A session has ended.
     Ended {
         /// Whose it was.
@@ -354,6 +366,7 @@ impl Listener {
             // Connections that are left go with their tasks, and their sessions with them.
             connections.shutdown().await;
             backend.settle().await;
+            registry.tell_all_counted_failures();
             why
         })
     }
@@ -389,6 +402,15 @@ async fn unless<T>(
     .await
 }
 
+/// Returns how many connections there may be so that the backend can open its files.
+fn max_connections(reserved_descriptors: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(OTHER_DESCRIPTORS)
+        .saturating_sub(reserved_descriptors)
+}
+
 /// Accepts connections until it is told to stop.
 async fn accept(
     listener: &TcpListener,
@@ -396,28 +418,31 @@ async fn accept(
     connections: &mut JoinSet<()>,
     stopping: &mut Stopping<'_>,
 ) -> Stopped {
-    let pending = Arc::new(Semaphore::new(MAX_PENDING_LOGINS));
+    let crowd =
+        Crowd::<AbortHandle>::new(max_connections(registry.settings().reserved_descriptors));
     loop {
-        let next = async {
-            // The semaphore is never closed.
-            let place = Arc::clone(&pending).acquire_owned().await.ok();
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = match unless(stopping, next).await {
-            Ok(next) => next,
+        let next = registry.tell_counted_failures_until(listener.accept());
+        let accepted = match unless(stopping, next).await {
+            Ok(accepted) => accepted,
             Err(stopped) => return stopped,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let registry = Rc::clone(registry);
-                connections.spawn_local(async move {
-                    let logged_in = log_in(stream, peer, &registry).await;
-                    drop(place);
-                    if let Some((connection, membership)) = logged_in {
-                        session::serve(connection, membership).await;
+                let place = match crowd.enter() {
+                    Admittance::Free(place) => place,
+                    Admittance::Instead(place, other) => {
+                        other.abort();
+                        place
                     }
-                });
+                    Admittance::Full => continue,
+                };
+                let number = place.number();
+                let served = serve_connection(stream, peer, Rc::clone(registry), place);
+                let handle = connections.spawn_local(served);
+                crowd.ended_by(number, handle);
+                // Whoever was ended closes its connection before the next one is accepted.
+                yield_now().await;
             }
             // A connection that is gone already, or too many open files, which pass.
             Err(_) => {
@@ -429,16 +454,22 @@ async fn accept(
     }
 }
 
-async fn log_in(
+async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
-    registry: &Rc<SessionRegistry>,
-) -> Option<(Connection, registry::Membership)> {
+    registry: Rc<SessionRegistry>,
+    place: Place<AbortHandle>,
+) {
     // A socket for both families shows an IPv4 peer in its IPv6 form.
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let faults = registry.settings().faults.clone();
-    let connection = Connection::new(stream, peer, faults, registry.observer()).ok()?;
-    login::log_in(connection, registry).await
+    let Ok(connection) = Connection::new(stream, peer, faults, registry.observer()) else {
+        return;
+    };
+    if let Some((connection, membership)) = login::log_in(connection, &registry, &place).await {
+        place.becomes(ConnectionStage::InSession);
+        session::serve(connection, membership, &place).await;
+    }
 }
 
 /// Ends all sessions: asks their initiators to log out, and drops those that do not.

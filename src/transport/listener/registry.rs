@@ -2,15 +2,19 @@
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
 use tokio::sync::Notify;
+use tokio::time::timeout_at;
 
 use super::backend::Backend;
-use super::{ListenerSettings, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
+use super::guesses::{Guesses, Telling};
+use super::{ListenerSettings, LoginOutcome, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
 use crate::iscsi::chap::ChapChallenge;
 use crate::iscsi::ids::{LoginStatus, Lun, Tsih};
 use crate::iscsi::login::TargetAddress;
@@ -18,8 +22,8 @@ use crate::iscsi::name::IscsiName;
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::iscsi::operational::SessionType;
 use crate::iscsi::target::{
-    Accepted, Candidate, Decision, ForcedOutcome, LiveSession, LoginPolicy, TargetRecord,
-    TargetSession, TargetSettings,
+    Accepted, Candidate, Decision, ForcedOutcome, LiveSession, LoginFailure, LoginPolicy,
+    TargetRecord, TargetSession, TargetSettings,
 };
 
 /// How many commands an initiator may have under way at a time.
@@ -31,7 +35,8 @@ pub(super) const OUT_OF_RESOURCES: LoginStatus = LoginStatus::new(3, 2);
 /// The only portal group.
 const PORTAL_GROUP_TAG: u16 = 1;
 
-/// The most discovery sessions at a time: they are short, and count for nothing in the limit that the user sets.
+/// The most discovery sessions at a time: they are short, and count for nothing in the limit that the user sets. Of more, the
+/// one goes that has been silent longest.
 const MAX_DISCOVERY_SESSIONS: usize = 64;
 
 /// The most bytes that one command may bring.
@@ -39,6 +44,13 @@ const MAX_DATA_OUT: u32 = 16 << 20;
 
 /// The most bytes that all commands of a session may bring at a time: a full window of first bursts.
 const WRITE_BUFFER: u64 = MAX_DATA_SEGMENT_LENGTH as u64 * COMMAND_WINDOW as u64;
+
+/// The most Data-Out of all sessions that waits for the backend, in bytes, beside what one PDU of each brings.
+const MAX_DATA_OUT_OUTSTANDING: u64 = 32 << 20;
+
+/// The most data of all sessions for commands that are not complete, or whose CmdSN is not due, in bytes: a full window of
+/// first bursts.
+const MAX_INCOMPLETE_DATA: u64 = WRITE_BUFFER;
 
 /// What all connections share.
 pub(super) struct SessionRegistry {
@@ -48,6 +60,9 @@ pub(super) struct SessionRegistry {
     next_nexus: Cell<u64>,
     last_tsih: Cell<u16>,
     observer: Rc<Observer>,
+    guesses: RefCell<Guesses>,
+    /// Data-Out of the commands that the backend has not answered, in bytes.
+    data_out: Cell<u64>,
     /// Is told when a session is gone.
     left: Notify,
 }
@@ -67,6 +82,27 @@ pub(super) struct Membership {
     entry: Entry,
 }
 
+/// Data-Out that is counted until this is dropped.
+pub(super) struct Reserved {
+    registry: Rc<SessionRegistry>,
+    length: u64,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let registry = &self.registry;
+        let had_room = registry.takes_data_out();
+        let left = registry.data_out.get().saturating_sub(self.length);
+        registry.data_out.set(left);
+        if !had_room && registry.takes_data_out() {
+            // Those that were not listened to are now.
+            for entry in registry.sessions.borrow().values() {
+                entry.wake.notify_one();
+            }
+        }
+    }
+}
+
 impl SessionRegistry {
     pub(super) fn new(
         settings: ListenerSettings,
@@ -80,6 +116,8 @@ impl SessionRegistry {
             next_nexus: Cell::new(1),
             last_tsih: Cell::new(0),
             observer,
+            guesses: RefCell::default(),
+            data_out: Cell::default(),
             left: Notify::new(),
         })
     }
@@ -90,6 +128,111 @@ impl SessionRegistry {
 
     pub(super) fn observer(&self) -> Rc<Observer> {
         Rc::clone(&self.observer)
+    }
+
+    /// Counts the Data-Out of a command that waits for its answer.
+    pub(super) fn reserve(self: &Rc<Self>, length: u64) -> Reserved {
+        self.data_out
+            .set(self.data_out.get().saturating_add(length));
+        Reserved {
+            registry: Rc::clone(self),
+            length,
+        }
+    }
+
+    /// Returns whether there is room for more Data-Out. Where there is not, nothing is received until a command has been
+    /// answered, which takes no more of it.
+    pub(super) fn takes_data_out(&self) -> bool {
+        self.data_out.get() < MAX_DATA_OUT_OUTSTANDING
+    }
+
+    /// Keeps the data within bounds that sessions hold for commands that are not complete, or whose CmdSN is not due: nothing
+    /// but their initiators can bring an end to it. The session that holds most of it is dropped.
+    pub(super) fn bound_incomplete_data(&self) {
+        loop {
+            let sessions = self.sessions.borrow();
+            let held = sessions.values().map(|entry| {
+                let held = entry.session.borrow().incomplete_data();
+                (held, entry)
+            });
+            let held: Vec<_> = held.filter(|(held, _)| *held > 0).collect();
+            let total = held
+                .iter()
+                .fold(0u64, |sum, (held, _)| sum.saturating_add(*held));
+            let most = held.into_iter().max_by_key(|(held, _)| *held);
+            match most {
+                Some((_, entry)) if total > MAX_INCOMPLETE_DATA => {
+                    entry.session.borrow_mut().drop_connection(0);
+                    entry.wake.notify_one();
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Returns how long the proof of a login has to wait before it is looked at.
+    pub(super) fn delay_of_proof(&self, address: IpAddr, name: &IscsiName) -> Duration {
+        self.guesses.borrow_mut().delay(address, name, self.now())
+    }
+
+    /// Takes note of what came of a login that may have had a proof, and returns whether it is to be told.
+    pub(super) fn note_proof(
+        &self,
+        address: IpAddr,
+        candidate: Option<&Candidate>,
+        outcome: &LoginOutcome,
+    ) -> Telling {
+        let Some(candidate) = candidate else {
+            return Telling::Told;
+        };
+        let (name, mut guesses) = (&candidate.initiator_name, self.guesses.borrow_mut());
+        match outcome {
+            LoginOutcome::Refused {
+                failure: LoginFailure::Chap(_),
+                ..
+            } => guesses.failed(address, name, self.now()),
+            LoginOutcome::LoggedIn { chap: Some(_), .. } => {
+                let counted = guesses.succeeded(address, name);
+                drop(guesses);
+                counted
+                    .iter()
+                    .for_each(|counted| self.observe(Notice::Counted(counted)));
+                Telling::Told
+            }
+            _ => Telling::Told,
+        }
+    }
+
+    /// Waits for something, and tells meanwhile what was counted in the bursts that are over.
+    pub(super) async fn tell_counted_failures_until<T>(&self, event: impl Future<Output = T>) -> T {
+        let mut event = pin!(event);
+        loop {
+            let end = self.guesses.borrow().next_end();
+            let Some(end) = end else {
+                return event.await;
+            };
+            match timeout_at(end.into(), event.as_mut()).await {
+                Ok(come) => return come,
+                Err(_) => self.tell_counted_failures(Some(self.now())),
+            }
+        }
+    }
+
+    /// Tells all that was counted.
+    pub(super) fn tell_all_counted_failures(&self) {
+        self.tell_counted_failures(None);
+    }
+
+    fn tell_counted_failures(&self, now: Option<Instant>) {
+        let ended = self.guesses.borrow_mut().ended(now);
+        for counted in &ended {
+            self.observe(Notice::Counted(counted));
+        }
+    }
+
+    /// Returns the time of the runtime, which a test can stop.
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
     }
 
     pub(super) fn settings(&self) -> &ListenerSettings {
@@ -108,9 +251,6 @@ impl SessionRegistry {
         challenge: ChapChallenge,
     ) -> Decision {
         let live = self.live();
-        if self.is_full_for(candidate, &live) {
-            return Decision::Refuse(OUT_OF_RESOURCES);
-        }
         self.policy(portal)
             .decide(candidate, &live, self.free_tsih(), challenge)
     }
@@ -129,12 +269,10 @@ impl SessionRegistry {
             .filter(|session| session.session_type == SessionType::Normal)
             .filter(|session| !candidate.reinstates(session))
             .count();
-        let has_room = match candidate.session_type {
-            SessionType::Normal => others < self.settings.max_sessions,
-            SessionType::Discovery => !self.is_full_for(candidate, &live),
-        };
-        if !has_room {
-            return None;
+        match candidate.session_type {
+            SessionType::Normal if others >= self.settings.max_sessions => return None,
+            SessionType::Normal => {}
+            SessionType::Discovery => self.make_room_for_discovery(),
         }
         let reinstated = self.end_reinstated(candidate);
         let mut settings = TargetSettings::new(
@@ -206,12 +344,23 @@ impl SessionRegistry {
         sessions.values().map(|entry| entry.live.clone()).collect()
     }
 
-    fn is_full_for(&self, candidate: &Candidate, live: &[LiveSession]) -> bool {
-        let discoveries = live
+    /// Ends the discovery session that has been silent longest when there are as many as there may be.
+    fn make_room_for_discovery(&self) {
+        let discoveries: Vec<(Instant, NexusId)> = self
+            .sessions
+            .borrow()
             .iter()
-            .filter(|session| session.session_type == SessionType::Discovery)
-            .count();
-        candidate.session_type == SessionType::Discovery && discoveries >= MAX_DISCOVERY_SESSIONS
+            .filter(|(_, entry)| entry.live.session_type == SessionType::Discovery)
+            .map(|(nexus, entry)| (entry.session.borrow().last_heard(), *nexus))
+            .collect();
+        if discoveries.len() < MAX_DISCOVERY_SESSIONS {
+            return;
+        }
+        let silent = discoveries.into_iter().min();
+        if let Some(entry) = silent.and_then(|(_, nexus)| self.leave(nexus)) {
+            entry.session.borrow_mut().end();
+            entry.wake.notify_one();
+        }
     }
 
     /// Ends what the candidate's login reinstates (RFC 7143 6.3.5).
@@ -290,7 +439,7 @@ impl SessionRegistry {
 }
 
 impl Membership {
-    pub(super) fn registry(&self) -> &SessionRegistry {
+    pub(super) fn registry(&self) -> &Rc<SessionRegistry> {
         &self.registry
     }
 

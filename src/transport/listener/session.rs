@@ -5,17 +5,23 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use tokio::task::AbortHandle;
 use tokio::time::timeout_at;
 
 use super::backend::Answer;
 use super::connection::{Connection, ConnectionError};
-use super::registry::Membership;
+use super::crowd::{ConnectionStage, Place};
+use super::registry::{Membership, Reserved};
 use super::{Notice, SessionEnd};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::iscsi::target::{Command, Event, ScsiReply, TaskId, TaskManagement};
 
 /// Serves a session until it ends, and reports its end.
-pub(super) async fn serve(mut connection: Connection, membership: Membership) {
+pub(super) async fn serve(
+    mut connection: Connection,
+    membership: Membership,
+    place: &Place<AbortHandle>,
+) {
     let end = talk(&mut connection, &membership).await;
     membership.registry().observe(Notice::Ended {
         peer: connection.peer,
@@ -25,7 +31,10 @@ pub(super) async fn serve(mut connection: Connection, membership: Membership) {
     // The place is free before the initiator can know that the session is over.
     drop(membership);
     match end {
-        SessionEnd::LoggedOut | SessionEnd::Closed | SessionEnd::Fault => connection.close().await,
+        SessionEnd::LoggedOut | SessionEnd::Closed | SessionEnd::Fault => {
+            place.becomes(ConnectionStage::Closing);
+            connection.close().await;
+        }
         SessionEnd::Reinstated | SessionEnd::Silent(_) | SessionEnd::Lost(_) => {}
     }
 }
@@ -50,7 +59,8 @@ async fn talk(connection: &mut Connection, membership: &Membership) -> SessionEn
                 (true, false) => SessionEnd::Closed,
             };
         }
-        let listens = is_followed && connection.has_room();
+        let listens =
+            is_followed && connection.has_room() && membership.registry().takes_data_out();
         let deadline = membership.session().poll_timeout();
         let something = wait(connection, membership, &mut outstanding, listens);
         let happened = match deadline {
@@ -86,7 +96,10 @@ fn work(
                 .map_err(|error| SessionEnd::Lost(error.into()))?;
             continue;
         }
-        let event = membership.session_mut().poll_event();
+        let event = match outstanding.is_full() {
+            true => None,
+            false => membership.session_mut().poll_event(),
+        };
         match event {
             Some(Event::Command(command)) => {
                 outstanding.execute(membership, command);
@@ -106,10 +119,15 @@ fn work(
             break;
         }
         match connection.next_pdu() {
-            Ok(Some(pdu)) => membership
-                .session_mut()
-                .handle(pdu, Instant::now())
-                .map_err(SessionEnd::Silent)?,
+            Ok(Some(pdu)) => {
+                membership
+                    .session_mut()
+                    .handle(pdu, Instant::now())
+                    .map_err(SessionEnd::Silent)?;
+                if membership.session().incomplete_data() > 0 {
+                    membership.registry().bound_incomplete_data();
+                }
+            }
             Ok(None) => break,
             Err(malformed) => {
                 *is_followed = false;
@@ -146,14 +164,35 @@ async fn wait(
 /// Answers of the backend that are outstanding.
 #[derive(Default)]
 struct Outstanding {
-    commands: Vec<(TaskId, Answer<ScsiReply>)>,
+    commands: Vec<OutstandingCommand>,
     managements: Vec<(TaskManagement, Answer<TaskManagementOutcome>)>,
 }
 
+/// A command that the backend has not answered.
+struct OutstandingCommand {
+    id: TaskId,
+    /// The most that its answer may bring, in bytes.
+    expected_data_in: u64,
+    _data_out: Reserved,
+    answer: Answer<ScsiReply>,
+}
+
+/// The most that the answers to the commands of a session may bring together, unless it is one command: whoever does not take
+/// his answers in does not make this side keep many of them.
+const MAX_DATA_IN: u64 = 2 << 20;
+
 impl Outstanding {
+    /// Returns whether another command has to wait until one is answered.
+    fn is_full(&self) -> bool {
+        let expected = self.commands.iter().map(|command| command.expected_data_in);
+        expected.fold(0, u64::saturating_add) >= MAX_DATA_IN
+    }
+
     /// Has a command executed; most are answered at once.
     fn execute(&mut self, membership: &Membership, command: Command) {
         let id = command.id;
+        let expected_data_in = command.expected_data_in_length.into();
+        let length = u64::try_from(command.data_out.len()).unwrap_or(u64::MAX);
         let backend = membership.registry().backend();
         let mut answer = backend.execute(membership.nexus(), command);
         match answer
@@ -163,7 +202,12 @@ impl Outstanding {
             Poll::Ready(reply) => {
                 membership.session_mut().respond(id, reply);
             }
-            Poll::Pending => self.commands.push((id, answer)),
+            Poll::Pending => self.commands.push(OutstandingCommand {
+                id,
+                expected_data_in,
+                _data_out: membership.registry().reserve(length),
+                answer,
+            }),
         }
     }
 
@@ -228,18 +272,19 @@ impl Outstanding {
     fn forget_ended(&mut self, membership: &Membership) {
         if !self.commands.is_empty() {
             let session = membership.session();
-            self.commands.retain(|(id, _)| session.awaits_reply(*id));
+            self.commands
+                .retain(|command| session.awaits_reply(command.id));
         }
     }
 
     /// Hands on the answers that have come; ready when there was one.
     fn poll(&mut self, membership: &Membership, context: &mut Context<'_>) -> Poll<()> {
         let mut come = Poll::Pending;
-        self.commands.retain_mut(|(id, answer)| {
-            let Poll::Ready(reply) = answer.as_mut().poll(context) else {
+        self.commands.retain_mut(|command| {
+            let Poll::Ready(reply) = command.answer.as_mut().poll(context) else {
                 return true;
             };
-            membership.session_mut().respond(*id, reply);
+            membership.session_mut().respond(command.id, reply);
             come = Poll::Ready(());
             false
         });

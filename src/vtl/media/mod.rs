@@ -6,6 +6,7 @@
 
 mod directory;
 mod record;
+mod segments;
 mod tap;
 mod tape;
 

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use thiserror::Error;
 
 #[cfg(test)]
 use super::record::RECORD_COST;
 use super::record::{Kind, Record};
+use super::segments::Segments;
 use super::tap::{TapFile, read_block};
 
 /// Why a record could not be read or written.
@@ -93,37 +94,15 @@ enum Storage {
 #[derive(Debug)]
 struct InMemory {
     /// The data of each record, empty for filemarks.
-    blocks: Vec<Bytes>,
-    /// Room for short blocks, so that each costs its length and not an allocation.
-    short: BytesMut,
+    blocks: Segments,
     budget: Arc<Budget>,
-}
-
-/// Blocks below this length share allocations of [`SHARED`] bytes.
-const SHORT: usize = 4 * 1024;
-const SHARED: usize = 64 * 1024;
-
-impl InMemory {
-    /// Returns a copy of a block, which keeps nothing alive but its own length: what came over the network is a part of a
-    /// receive buffer that may be many times as long.
-    fn copy(&mut self, data: &[u8]) -> Bytes {
-        if data.len() >= SHORT {
-            return Bytes::copy_from_slice(data);
-        }
-        if self.short.capacity() < data.len() {
-            self.short = BytesMut::with_capacity(SHARED);
-        }
-        self.short.extend_from_slice(data);
-        self.short.split().freeze()
-    }
 }
 
 impl Tape {
     /// Returns a blank tape in memory.
     pub(super) fn in_memory(budget: Arc<Budget>) -> Self {
         Self::blank(Storage::Memory(InMemory {
-            blocks: Vec::new(),
-            short: BytesMut::new(),
+            blocks: Segments::default(),
             budget,
         }))
     }
@@ -282,7 +261,7 @@ impl Tape {
         let length = usize::try_from(record.length.min(limit)).unwrap_or(usize::MAX);
         match &self.storage {
             Storage::Memory(memory) => {
-                let mut data = memory.blocks.get(index).cloned().unwrap_or_default();
+                let mut data = memory.blocks.get(index);
                 data.truncate(length);
                 Ok(data)
             }
@@ -326,8 +305,6 @@ impl Tape {
         give_back(&mut self.filemarks);
         if let Storage::Memory(storage) = &mut self.storage {
             storage.blocks.truncate(index);
-            give_back(&mut storage.blocks);
-            storage.short = BytesMut::new();
             storage.budget.give(memory);
         }
         self.used = self.used.saturating_sub(cost);
@@ -339,7 +316,7 @@ impl Tape {
             };
             if let Storage::Memory(storage) = &mut self.storage {
                 storage.budget.take(record.memory())?;
-                storage.blocks.push(Bytes::new());
+                storage.blocks.push(&[]);
             }
             self.note(record);
         }
@@ -357,9 +334,7 @@ impl Tape {
         match &mut self.storage {
             Storage::Memory(memory) => {
                 memory.budget.take(record.memory())?;
-                let block = memory.copy(data);
-                grow(&mut memory.blocks);
-                memory.blocks.push(block);
+                memory.blocks.push(data);
             }
             Storage::File(file) => file.append_block(data).map_err(full_or_io)?,
         }
@@ -382,8 +357,7 @@ impl Tape {
             Storage::Memory(_) if joined => {}
             Storage::Memory(memory) => {
                 memory.budget.take(record.memory())?;
-                grow(&mut memory.blocks);
-                memory.blocks.push(Bytes::new());
+                memory.blocks.push(&[]);
             }
             Storage::File(file) => file.append_filemarks(count).map_err(full_or_io)?,
         }
@@ -480,14 +454,14 @@ impl Tape {
 }
 
 /// Makes room for one more by an eighth of what is there, where doubling would take twice the memory of the records.
-fn grow<T>(items: &mut Vec<T>) {
+pub(super) fn grow<T>(items: &mut Vec<T>) {
     if items.len() == items.capacity() {
         items.reserve_exact((items.len() / 8).max(64));
     }
 }
 
 /// Gives back the room of what was truncated.
-fn give_back<T>(items: &mut Vec<T>) {
+pub(super) fn give_back<T>(items: &mut Vec<T>) {
     if items.capacity() / 2 > items.len() {
         items.shrink_to(items.len());
     }

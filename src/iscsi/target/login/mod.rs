@@ -170,6 +170,11 @@ impl TargetLogin {
         }
     }
 
+    /// Returns whether the next request has to bring the initiator's proof.
+    pub const fn is_challenged(&self) -> bool {
+        matches!(self.state, State::Challenged { .. })
+    }
+
     /// Takes a PDU of the initiator.
     pub fn handle(mut self, pdu: Pdu) -> LoginStep {
         let request = match pdu {

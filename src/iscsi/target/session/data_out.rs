@@ -96,6 +96,11 @@ impl Collector {
         collector
     }
 
+    /// Returns how many bytes of data are held.
+    pub(super) fn held(&self) -> u64 {
+        u64::try_from(self.data.len()).unwrap_or(u64::MAX)
+    }
+
     /// Returns Expected Data Transfer Length, in bytes.
     pub(super) const fn expected(&self) -> u32 {
         self.expected
@@ -235,6 +240,9 @@ impl Collector {
     }
 }
 
+/// Pieces up to this length are copied.
+const SMALL_PIECE: usize = 8192;
+
 /// Data put together: one piece is kept as it came, several are copied once into memory for all.
 #[derive(Debug)]
 enum Assembly {
@@ -250,6 +258,10 @@ impl Assembly {
             return;
         }
         match self {
+            // What is kept of a receive buffer keeps all of it.
+            Self::Empty if piece.len() <= SMALL_PIECE => {
+                *self = Self::One(Bytes::copy_from_slice(&piece));
+            }
             Self::Empty => *self = Self::One(piece),
             Self::One(first) => {
                 let expected = usize::try_from(expected).unwrap_or(usize::MAX);
@@ -260,6 +272,14 @@ impl Assembly {
                 *self = Self::Many(data);
             }
             Self::Many(data) => data.extend_from_slice(&piece),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::One(data) => data.len(),
+            Self::Many(data) => data.len(),
         }
     }
 
@@ -322,13 +342,13 @@ mod tests {
 
     #[test]
     fn data_in_one_piece_is_not_copied() {
-        let data = Bytes::from(vec![7; 4096]);
+        let data = Bytes::from(vec![7; 16_384]);
         let parameters = OperationalParameters::default();
-        let mut collector = Collector::new(&command(4096, &data), &parameters, 1 << 24);
+        let mut collector = Collector::new(&command(16_384, &data), &parameters, 1 << 24);
         assert!(collector.is_complete());
         assert_eq!(collector.take_data().as_ptr(), data.as_ptr());
 
-        let mut collector = Collector::new(&command(4096, &Bytes::new()), &parameters, 1 << 24);
+        let mut collector = Collector::new(&command(16_384, &Bytes::new()), &parameters, 1 << 24);
         let wanted = collector.next_wanted(&parameters).unwrap();
         let tag = TargetTransferTag(9);
         collector.request(wanted, tag);

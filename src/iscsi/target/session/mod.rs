@@ -259,6 +259,12 @@ impl TargetSession {
         self.state == State::Ended || self.state == State::Ending && self.outgoing.is_empty()
     }
 
+    /// Returns when the initiator was heard last.
+    #[must_use]
+    pub const fn last_heard(&self) -> Instant {
+        self.last_heard
+    }
+
     /// Returns whether no command is outstanding and nothing waits to be sent.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -269,6 +275,22 @@ impl TargetSession {
     #[must_use]
     pub const fn buffered(&self) -> u64 {
         self.buffered
+    }
+
+    /// Returns how many bytes of data are held that no event has handed on: of commands that are not complete, and of commands
+    /// and requests whose CmdSN is not due.
+    #[must_use]
+    pub fn incomplete_data(&self) -> u64 {
+        if self.state != State::Open {
+            return 0;
+        }
+        let tasks = self.tasks.values().map(Task::received);
+        let requests = self.held.values().map(|held| match held {
+            Held::Request(pdu) => pdu.data().map_or(0, Bytes::len),
+            Held::Task(_) | Held::Plugged => 0,
+        });
+        let requests = requests.map(|length| u64::try_from(length).unwrap_or(u64::MAX));
+        tasks.chain(requests).fold(0, u64::saturating_add)
     }
 
     /// Returns how many statuses the initiator has not acknowledged by ExpStatSN (4.2.2.2).
@@ -611,7 +633,9 @@ impl TargetSession {
     /// Ends what has no answer yet, as the session ends (7.6), and returns the tasks.
     fn give_up_tasks(&mut self) -> Vec<TaskId> {
         self.managements.clear();
-        self.remove_tasks(|task| task.phase != Phase::Responding)
+        let ended = self.remove_tasks(|task| task.phase != Phase::Responding);
+        self.held.clear();
+        ended
     }
 
     /// Ends tasks without an answer and returns them.

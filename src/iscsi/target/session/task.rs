@@ -85,6 +85,11 @@ impl Task {
         })
     }
 
+    /// Returns how many bytes of its data have come and are held here.
+    pub(super) fn received(&self) -> u64 {
+        self.collector.held()
+    }
+
     /// Returns what the owner is to execute, its data included.
     pub(super) fn deliver(&mut self, id: TaskId) -> Command {
         self.phase = Phase::Delivered;
