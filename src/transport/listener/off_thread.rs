@@ -41,7 +41,7 @@ impl Turns {
     /// Waits for a turn. Whoever polled this first has the first turn.
     pub async fn take(self) -> Turn {
         Turn {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             _permit: self.0.acquire_owned().await.ok(),
         }
     }
