@@ -1,6 +1,7 @@
 //! The one place where a failure gets its exit status. Its code and its next steps are those of [`crate::render::words`].
 
 mod devices;
+mod rmt;
 mod tape;
 
 use std::io;

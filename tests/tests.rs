@@ -50,6 +50,8 @@ mod listener;
 mod peers;
 /// The full feature phase: a scripted target against the initiator's session.
 mod protocol;
+/// `rmt` and `generate rsh`: the remote tape protocol, and tar, cpio and mt that speak it.
+mod rmt;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
 /// The `tape` commands against the embedded library.

@@ -211,7 +211,13 @@ pub(super) fn command_synopsis(path: &str, command: &Command) -> String {
             .iter()
             .map(|value| value.get_name().to_owned())
             .collect();
+        let takes_many = argument
+            .get_num_args()
+            .is_some_and(|range| range.max_values() > 1);
         match values.is_empty() {
+            true if takes_many => {
+                words.extend(value_name(argument).map(|name| format!("[{name}]...")));
+            }
             true => words.extend(value_name(argument)),
             false => words.push(values.join("|")),
         }

@@ -534,6 +534,8 @@ mod tests {
                 "-h",
                 "-q",
                 "-v",
+                // Of tar, cpio and mt.
+                "--rsh-command",
             ]
             .map(str::to_owned),
         );

@@ -35,8 +35,8 @@ pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
     ApplyOptions, Artifact, DModeOptions, HostCommand, HostOptions, LibraryAction, LibraryOptions,
-    MtxOptions, NameKind, PartitionCommand, PartitionFile, PartitionSettings, Unmounted,
-    VtlOptions,
+    MtxOptions, NameKind, PartitionCommand, PartitionFile, PartitionSettings, RmtOptions,
+    Unmounted, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use shell::quote;

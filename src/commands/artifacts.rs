@@ -1,20 +1,74 @@
 //! `generate`, which prints what packages install, and `complete`, which tells the completion scripts what is configured.
 
-use super::host::open_store;
-use super::terminal::Terminal;
-use crate::cli::{Artifact, HostOptions, NameKind, complete, man};
-use crate::error::CommandError;
-use crate::render::words::code;
-use crate::values::InitiatorName;
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
-/// Prints the man page or a completion script.
-pub(super) fn generate(artifact: Artifact, terminal: &mut Terminal) -> Result<(), CommandError> {
+use super::host::{named, open_store};
+use super::terminal::Terminal;
+use crate::cli::host::{KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
+use crate::cli::{Artifact, HostOptions, NameKind, complete, man};
+use crate::error::{CommandError, ErrorKind};
+use crate::render::words::{Code, code};
+use crate::storage::quoted;
+use crate::values::{InitiatorName, quote_bytes};
+
+/// Prints the man page, a completion script or the script for `--rsh-command`.
+pub(super) fn generate(
+    artifact: Artifact,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<(), CommandError> {
     terminal.print(&match artifact {
         Artifact::Man => man::page(&code::listed()),
         Artifact::Bash => complete::bash(),
         Artifact::Zsh => complete::zsh(),
         Artifact::Fish => complete::fish(),
+        Artifact::Rsh => remote_shell(host)?,
     })
+}
+
+/// Returns the script that takes the place of a remote shell: it runs this program, with the host options that were given.
+fn remote_shell(host: &HostOptions) -> Result<String, CommandError> {
+    let default = HostOptions::default();
+    // The script is run wherever the archive is made.
+    let absolute = |path: &PathBuf| {
+        std::path::absolute(path).map_err(|error| CommandError {
+            kind: ErrorKind::State,
+            code: Code::FileUnusable,
+            error: anyhow::Error::new(error).context(format!("cannot find {}", quoted(path))),
+            hints: vec!["give a path that begins with /".to_owned()],
+        })
+    };
+    let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("iscsiswiconfig"));
+    let mut words = vec![program.into_os_string()];
+    let mut option = |name: &str, value: OsString| words.extend([name.into(), value]);
+    if let Some(directory) = named(&host.state_dir, STATE_DIR_VARIABLE) {
+        option("--state-dir", absolute(&directory)?.into());
+    }
+    if let Some(directory) = named(&host.keystore_dir, KEYSTORE_DIR_VARIABLE) {
+        option("--keystore-dir", absolute(&directory)?.into());
+    }
+    for (name, value, default) in [
+        ("--timeout", host.timeout, default.timeout),
+        ("--lock-timeout", host.lock_timeout, default.lock_timeout),
+    ] {
+        if value != default {
+            option(name, value.as_secs_f64().to_string().into());
+        }
+    }
+    if let Some(list) = &host.chap_algorithms {
+        option("--chap-algorithms", list.into());
+    }
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| quote_bytes(word.as_bytes()))
+        .collect();
+    Ok(format!(
+        "#!/bin/sh\n# For --rsh-command of tar, cpio and mt: host:TAPnn is the drive TAPnn, whatever the host.\nexec {} rmt -- \"$@\"\n",
+        words.join(" ")
+    ))
 }
 
 /// Prints the configured names of a kind, each once.

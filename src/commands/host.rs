@@ -61,7 +61,7 @@ pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
 }
 
 /// Returns the directory that the command line names, else the environment.
-fn named(option: &Option<PathBuf>, variable: &str) -> Option<PathBuf> {
+pub(super) fn named(option: &Option<PathBuf>, variable: &str) -> Option<PathBuf> {
     option.clone().or_else(|| {
         env::var_os(variable)
             .filter(|value| !value.is_empty())

@@ -16,6 +16,7 @@ mod mtx;
 mod narrator;
 mod partition;
 mod prompt;
+mod rmt;
 mod secret_file;
 mod tape;
 mod terminal;
@@ -86,7 +87,9 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         Request::Host(HostCommand::Apply(options)) => {
             configured::apply(&options, &line.host, terminal)?;
         }
-        Request::Host(HostCommand::Generate(artifact)) => artifacts::generate(artifact, terminal)?,
+        Request::Host(HostCommand::Generate(artifact)) => {
+            artifacts::generate(artifact, &line.host, terminal)?
+        }
         Request::Host(HostCommand::Complete(kind)) => artifacts::names(kind, &line.host, terminal)?,
         Request::Host(HostCommand::Partition(options)) => {
             partition::run(&options, &line.host, terminal)?;
@@ -101,6 +104,7 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
             return d_mode::run(&options, &line.host, terminal);
         }
         Request::Host(HostCommand::Mtx(options)) => mtx::run(&options, &line.host, terminal)?,
+        Request::Host(HostCommand::Rmt(options)) => rmt::run(&options, &line.host, terminal)?,
         Request::Macro(mut invocation) => {
             secret_file::fill(&mut invocation, &line.host)?;
             return macro_option::run(&invocation, &line.host, terminal);

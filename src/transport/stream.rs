@@ -21,6 +21,35 @@ fn capacity(block_length: usize) -> usize {
         .clamp(1, MAX_BLOCKS_BETWEEN)
 }
 
+/// Items that a thread makes, such as of an input, a few ahead of who takes them.
+#[derive(Debug)]
+pub struct ItemSource<T>(mpsc::Receiver<T>);
+
+impl<T: Send + 'static> ItemSource<T> {
+    /// Begins to make items until there is none.
+    ///
+    /// # Errors
+    /// The system's, when it has no thread left.
+    pub fn start(mut make: impl FnMut() -> Option<T> + Send + 'static) -> io::Result<Self> {
+        let (items, receiver) = mpsc::channel(1);
+        thread::Builder::new()
+            .name("input".to_owned())
+            .spawn(move || {
+                while let Some(item) = make() {
+                    if items.blocking_send(item).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        Ok(Self(receiver))
+    }
+
+    /// Returns the next item; none behind the last one.
+    pub async fn next(&mut self) -> Option<T> {
+        self.0.recv().await
+    }
+}
+
 /// Blocks that a thread reads from a file or pipe.
 #[derive(Debug)]
 pub struct BlockSource(mpsc::Receiver<io::Result<Bytes>>);

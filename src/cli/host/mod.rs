@@ -16,6 +16,7 @@ mod configured;
 mod d_mode;
 mod library;
 mod partition;
+mod rmt;
 mod tape;
 mod vtl;
 
@@ -23,6 +24,7 @@ pub use configured::ApplyOptions;
 pub use d_mode::DModeOptions;
 pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
+pub use rmt::RmtOptions;
 pub use tape::{Cartridge, DEFAULT_BLOCK_SIZE, TapeAction, TapeOptions, TapeRead, TapeWrite};
 pub use vtl::VtlOptions;
 
@@ -83,6 +85,8 @@ pub enum HostCommand {
     Library(Box<LibraryOptions>),
     /// `mtx`: answers as mtx does.
     Mtx(MtxOptions),
+    /// `rmt`: serves the remote tape protocol.
+    Rmt(RmtOptions),
     /// `d-mode`: what a D-mode IPL from the VTL demands.
     DMode(Box<DModeOptions>),
     /// `generate`: prints a file that packages install.
@@ -102,6 +106,8 @@ pub enum Artifact {
     Zsh,
     /// The completion script for fish.
     Fish,
+    /// The script for `--rsh-command` of tar, cpio and mt.
+    Rsh,
 }
 
 /// What `complete` prints.
@@ -156,6 +162,7 @@ pub fn definition() -> Command {
         .subcommand(tape::command())
         .subcommand(library::command())
         .subcommand(library::mtx_command())
+        .subcommand(rmt::command())
         .subcommand(d_mode::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
@@ -339,6 +346,7 @@ impl HostCommand {
                 matches,
             )))),
             "mtx" => Some(Self::Mtx(MtxOptions::from_matches(matches))),
+            "rmt" => Some(Self::Rmt(RmtOptions::from_matches(matches))),
             "d-mode" => Some(Self::DMode(Box::new(DModeOptions::from_matches(matches)))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),
@@ -449,9 +457,20 @@ fn demo_command() -> Command {
 }
 
 fn generate_command() -> Command {
-    with_host_options(Command::new("generate"), &[])
-        .about("Print the man page or a completion script")
-        .long_about("Prints the man page or the completion script for one shell on standard output. Packages use it.")
+    let carried = [
+        "state-dir",
+        "keystore-dir",
+        "timeout",
+        "lock-timeout",
+        "chap-algorithms",
+    ];
+    with_host_options(Command::new("generate"), &carried)
+        .about("Print the man page, a completion script or the script for tar over rmt")
+        .long_about(
+            "Prints the man page or the completion script for one shell on standard output, which packages use; or with rsh the \
+             script that tar, cpio and mt take as --rsh-command to write to the drives of the active configuration. The script has \
+             the host options that stand here.",
+        )
         .arg(what::<Artifact>())
 }
 
@@ -472,7 +491,7 @@ fn what<T: ValueEnum + Clone + Send + Sync + 'static>() -> Arg {
 
 impl ValueEnum for Artifact {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Man, Self::Bash, Self::Zsh, Self::Fish]
+        &[Self::Man, Self::Bash, Self::Zsh, Self::Fish, Self::Rsh]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -481,6 +500,7 @@ impl ValueEnum for Artifact {
             Self::Bash => "bash",
             Self::Zsh => "zsh",
             Self::Fish => "fish",
+            Self::Rsh => "rsh",
         }))
     }
 }

@@ -94,7 +94,7 @@ fn clap_speaks_on_one_line_without_a_prefix() {
     let (text, _) = message(&["generate", "powershell"]);
     assert_eq!(
         text,
-        "invalid value 'powershell' for '<WHAT>' [possible values: man, bash, zsh, fish]"
+        "invalid value 'powershell' for '<WHAT>' [possible values: man, bash, zsh, fish, rsh]"
     );
 }
 
@@ -188,7 +188,17 @@ fn a_command_accepts_every_host_option_and_shows_those_that_it_honours() {
                 "help",
             ],
         ),
-        (&["generate", "man"], &["help"]),
+        (
+            &["generate", "man"],
+            &[
+                "state-dir",
+                "keystore-dir",
+                "timeout",
+                "lock-timeout",
+                "chap-algorithms",
+                "help",
+            ],
+        ),
         (
             &["partition"],
             &[
@@ -263,6 +273,8 @@ fn every_command_of_the_definition_is_known() {
         let of_one_word = |word: &str| vec![word.to_owned()];
         let lines: Vec<Vec<String>> = match (command.get_name(), command.get_positionals().next()) {
             ("tape", _) => vec![["status", "TAPMLB01"].map(str::to_owned).to_vec()],
+            // What follows it is another program's.
+            ("rmt", _) => vec![Vec::new()],
             ("mtx", _) => vec![["-f", "TAPMLB01", "status"].map(str::to_owned).to_vec()],
             // A file name, or the name of a device.
             (_, Some(what)) if what.get_possible_values().is_empty() => vec![of_one_word("-")],

@@ -96,6 +96,26 @@ impl<R: Reopen> Drive<R> {
         Ok(())
     }
 
+    /// Finds out whether the drive knows where the tape stands, and leaves it there.
+    ///
+    /// # Errors
+    /// When the session was lost.
+    pub async fn find_position(&mut self) -> Result<(), UnitError> {
+        self.positions = match self.read_position().await {
+            // tgt's says object 0 anywhere, and BOP nowhere.
+            Ok(position)
+                if position
+                    .object
+                    .is_some_and(|object| position.beginning == (object == 0)) =>
+            {
+                Positions::Plausible
+            }
+            Err(error @ UnitError::Execute(_)) => return Err(error),
+            _ => Positions::Unusable,
+        };
+        Ok(())
+    }
+
     /// Returns where the tape stands, as the drive says.
     ///
     /// # Errors
@@ -154,10 +174,10 @@ impl<R: Reopen> Drive<R> {
         self.rewind().await?;
         let filemarks = file.saturating_sub(1);
         if filemarks > 0 {
-            self.space(SpaceCode::Filemarks, filemarks).await?;
+            self.space_forward(SpaceCode::Filemarks, filemarks).await?;
         }
         if block > 0 {
-            self.space(SpaceCode::Blocks, block).await?;
+            self.space_forward(SpaceCode::Blocks, block).await?;
         }
         Ok(())
     }
@@ -182,8 +202,16 @@ impl<R: Reopen> Drive<R> {
         self.space(SpaceCode::EndOfData, 0).await
     }
 
-    async fn space(&self, code: SpaceCode, count: u64) -> Result<(), UnitError> {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
+    async fn space_forward(&self, code: SpaceCode, count: u64) -> Result<(), UnitError> {
+        self.space(code, i64::try_from(count).unwrap_or(i64::MAX))
+            .await
+    }
+
+    /// Moves the tape over blocks or filemarks, towards the beginning for a negative count.
+    ///
+    /// # Errors
+    /// Everything that is not GOOD.
+    pub async fn space(&self, code: SpaceCode, count: i64) -> Result<(), UnitError> {
         self.unit
             .execute(&Command::Space(Space { code, count }))
             .await

@@ -313,14 +313,14 @@ impl<'a, R: Reopen> Reader<'a, R> {
 }
 
 /// What the answer to a READ means.
-enum Judged {
+pub(in crate::iop) enum Judged {
     Object(Object),
     /// The next block has this length, and did not come whole.
     Length(u64),
     Fault(UnitError),
 }
 
-fn judge(answer: Result<Bytes, UnitError>, asked: u32) -> Judged {
+pub(in crate::iop) fn judge(answer: Result<Bytes, UnitError>, asked: u32) -> Judged {
     let error = match answer {
         // A target that cuts nothing says nothing when a block has just the length that was asked for.
         Ok(data) => return Judged::Object(Object::Block(data)),
@@ -365,7 +365,7 @@ fn judge(answer: Result<Bytes, UnitError>, asked: u32) -> Judged {
 }
 
 /// Returns whether a fault may have passed when the command is sent again.
-fn may_pass(error: &UnitError) -> bool {
+pub(in crate::iop) fn may_pass(error: &UnitError) -> bool {
     if error.is_busy() || matches!(error, UnitError::Execute(_)) {
         return true;
     }

@@ -10,6 +10,8 @@ pub struct ModeData<'a> {
     pub medium_type: u8,
     /// DEVICE-SPECIFIC PARAMETER; for tape, bit 7 is WP and bits 6-4 the buffered mode.
     pub device_specific_parameter: u8,
+    /// DENSITY CODE of the first block descriptor of tape (SSC-4 8.3); none without one.
+    pub density_code: Option<u8>,
     pages: &'a [u8],
 }
 
@@ -21,10 +23,11 @@ impl<'a> ModeData<'a> {
     pub fn decode6(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new("MODE SENSE(6) parameter data", bytes);
         let [_length, medium_type, device_specific_parameter, descriptors] = reader.array()?;
-        reader.take(descriptors.into())?;
+        let descriptors = reader.take(descriptors.into())?;
         Ok(Self {
             medium_type,
             device_specific_parameter,
+            density_code: descriptors.first().copied(),
             pages: reader.take_up_to(usize::MAX),
         })
     }
@@ -38,10 +41,11 @@ impl<'a> ModeData<'a> {
         let _length = reader.u16()?;
         let [medium_type, device_specific_parameter, _long_lba, _reserved] = reader.array()?;
         let descriptors = reader.u16()?;
-        reader.take(descriptors.into())?;
+        let descriptors = reader.take(descriptors.into())?;
         Ok(Self {
             medium_type,
             device_specific_parameter,
+            density_code: descriptors.first().copied(),
             pages: reader.take_up_to(usize::MAX),
         })
     }
