@@ -179,11 +179,6 @@ impl From<OperationError> for CommandError {
                 kind: ErrorKind::Usage,
                 ..ConfigurationError::HalfChap(half).into()
             },
-            OperationError::NothingToChange => Self::usage(
-                "-changetarget changes CHAP parameters, and none is given",
-                next_step::of_nothing_to_change(),
-            )
-            .with_code(Code::NothingToChange),
             OperationError::Refused(error) => error.into(),
             OperationError::State(error) => error.into(),
             OperationError::ReIpl(error) => error.into(),

@@ -11,6 +11,7 @@ use crate::iop::ipl::Settings;
 use crate::iop::operation::{self, Active, Operation, Outcome, Piece};
 use crate::render::json::{ActiveDocument, EditDocument};
 use crate::render::text;
+use crate::render::words::{Code, next_step};
 use crate::values::{
     ChapName, ChapSecret, HostName, InitiatorName, KeystoreChoice, Port, Subject, ValueError,
 };
@@ -102,7 +103,7 @@ fn operation(invocation: &Invocation) -> Result<Operation, CommandError> {
         },
         MacroOption::ChangeTarget => Operation::Change {
             identity: identity(invocation)?,
-            chap: chap(invocation)?,
+            chap: changing(chap(invocation)?)?,
         },
         MacroOption::RemoveTarget => Operation::Remove {
             identity: identity(invocation)?,
@@ -123,6 +124,18 @@ fn operation(invocation: &Invocation) -> Result<Operation, CommandError> {
         MacroOption::Commit => Operation::Commit,
         MacroOption::ReIplIscsiIop => Operation::ReIpl,
     })
+}
+
+/// A change of the macro changes something; other front ends have one that changes nothing.
+fn changing(chap: ChapParameters) -> Result<ChapParameters, CommandError> {
+    if chap.name.is_some() || chap.secret.is_some() || chap.keystore.is_some() {
+        return Ok(chap);
+    }
+    let message = "-changetarget changes CHAP parameters, and none is given";
+    Err(
+        CommandError::usage(message, next_step::of_nothing_to_change())
+            .with_code(Code::NothingToChange),
+    )
 }
 
 /// Returns the staged parameters that a line names, in its order.

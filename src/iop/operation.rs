@@ -25,7 +25,7 @@ use super::active::ChapReport;
 use super::config::{
     ChapParameters, Configuration, ConfigurationError, EditWarning, KeystoreUse, Partition,
     PartitionChange, PartitionError, PartitionRecord, StagedParameter, StagedTarget, Target,
-    TargetIdentity, WantedTarget,
+    TargetIdentity, TargetSelector, WantedTarget,
 };
 use super::ipl::{self, ReIplError, Settings, chap_report};
 use super::store::{ActiveConfiguration, StateError, Store};
@@ -72,6 +72,11 @@ pub enum Operation {
     Remove {
         /// Which one.
         identity: TargetIdentity,
+    },
+    /// A target less that is named without its host, where only one fits.
+    RemoveSelected {
+        /// What is known of it.
+        selector: TargetSelector,
     },
     /// The configuration of a new system.
     Clear,
@@ -259,9 +264,6 @@ pub enum OperationError {
     /// A target was to be added with a CHAP name and no secret, or the reverse.
     #[error("CHAP name and secret come together, and the {0} is missing")]
     HalfChap(Subject),
-    /// A target was to be changed, and no parameter was given.
-    #[error("no CHAP parameter is given to change")]
-    NothingToChange,
     /// The request does not fit the configuration.
     #[error(transparent)]
     Refused(#[from] ConfigurationError),
@@ -304,6 +306,10 @@ pub fn perform(
         Operation::Change { identity, chap } => change(&identity, chap, store),
         Operation::Remove { identity } => edit(store, |configuration, on| {
             let target = configuration.remove(&identity, on)?;
+            Ok(changed(Edit::Removed(EditedTarget::new(&target, on))))
+        }),
+        Operation::RemoveSelected { selector } => edit(store, |configuration, on| {
+            let target = configuration.remove_selected(&selector, on)?;
             Ok(changed(Edit::Removed(EditedTarget::new(&target, on))))
         }),
         Operation::Clear => edit(store, |configuration, _| {
@@ -423,9 +429,6 @@ fn change(
     chap: ChapParameters,
     store: &Store,
 ) -> Result<Performed, OperationError> {
-    if chap.name.is_none() && chap.secret.is_none() && chap.keystore.is_none() {
-        return Err(OperationError::NothingToChange);
-    }
     let warnings = chap_warnings(chap.name.as_ref(), chap.secret.as_ref());
     edit(store, |configuration, on| {
         let (target, changed) = configuration.change(identity, chap, on)?;

@@ -67,6 +67,24 @@ impl TargetIdentity {
     }
 }
 
+/// A target as it is named where its host may be left out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetSelector {
+    /// The initiator that logs in to it.
+    pub initiator_name: InitiatorName,
+    /// Its name.
+    pub target_name: IscsiName,
+    /// Its port.
+    pub target_port: Port,
+}
+
+impl fmt::Display for TargetSelector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} port {}", self.target_name, self.target_port)
+    }
+}
+
 impl fmt::Display for TargetIdentity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -161,6 +179,20 @@ pub enum ConfigurationError {
         asked: Box<TargetIdentity>,
         /// What is configured under that target name.
         namesakes: Vec<TargetIdentity>,
+    },
+    /// No target fits what is known of it.
+    #[error("no target {selector} is configured for initiator {}", selector.initiator_name)]
+    NoneSelected {
+        /// What was asked for.
+        selector: Box<TargetSelector>,
+        /// What is configured under that target name.
+        namesakes: Vec<TargetIdentity>,
+    },
+    /// More than one target fits what is known of it.
+    #[error("more than one target is configured that fits")]
+    SeveralSelected {
+        /// Those that fit.
+        found: Vec<TargetIdentity>,
     },
     /// A CHAP name without a secret, or a secret without a name, as `-addtarget` or `-changetarget` would leave it.
     #[error("CHAP name and secret come together, and the {0} is missing")]
@@ -340,6 +372,44 @@ impl Configuration {
             .position(|target| identity.same(&target.identity, generated))
             .map(|index| self.targets.remove(index))
             .ok_or_else(|| self.no_such_target(identity))
+    }
+
+    /// Removes the one target that fits, whatever its host, and returns it.
+    ///
+    /// # Errors
+    /// [`ConfigurationError::NoneSelected`]; [`ConfigurationError::SeveralSelected`], as another UUID of the partition can make it.
+    pub fn remove_selected(
+        &mut self,
+        selector: &TargetSelector,
+        partition: Partition<'_>,
+    ) -> Result<Target, ConfigurationError> {
+        let generated = partition.generated_name;
+        let fits = |target: &Target| {
+            let identity = &target.identity;
+            identity.target_port == selector.target_port
+                && identity.target_name == selector.target_name
+                && identity.initiator_name.resolve(generated)
+                    == selector.initiator_name.resolve(generated)
+        };
+        let found: Vec<usize> = (0..self.targets.len())
+            .filter(|index| self.targets.get(*index).is_some_and(fits))
+            .collect();
+        let identities = |fits: &dyn Fn(&Target) -> bool| -> Vec<TargetIdentity> {
+            let targets = self.targets.iter().filter(|target| fits(target));
+            targets.map(|target| target.identity.clone()).collect()
+        };
+        match found.as_slice() {
+            [index] => Ok(self.targets.remove(*index)),
+            [] => Err(ConfigurationError::NoneSelected {
+                selector: Box::new(selector.clone()),
+                namesakes: identities(&|target| {
+                    target.identity.target_name == selector.target_name
+                }),
+            }),
+            _ => Err(ConfigurationError::SeveralSelected {
+                found: identities(&fits),
+            }),
+        }
     }
 
     /// Configures the staged target by the rules of [`Configuration::add`]; the staged set is gone then.

@@ -51,7 +51,10 @@ pub fn configuration_code(error: &ConfigurationError) -> Code {
     match error {
         ConfigurationError::Exists(_) => Code::TargetExists,
         ConfigurationError::SecondPortal(_) => Code::SecondConnection,
-        ConfigurationError::NoSuchTarget { .. } => Code::NoSuchTarget,
+        ConfigurationError::NoSuchTarget { .. } | ConfigurationError::NoneSelected { .. } => {
+            Code::NoSuchTarget
+        }
+        ConfigurationError::SeveralSelected { .. } => Code::AmbiguousTarget,
         ConfigurationError::HalfChap(_) => Code::HalfChap,
         ConfigurationError::KeystoreNotEnabled { .. } => Code::KeystoreNotEnabled,
         ConfigurationError::KeystoreNotUsed { .. } => Code::KeystoreNotUsed,

@@ -103,7 +103,9 @@ pub fn of_configuration(error: &ConfigurationError) -> Vec<String> {
         ConfigurationError::SecondPortal(_) => {
             "IBM i has one connection between a partition and a target: -removetarget the other one first"
         }
-        ConfigurationError::NoSuchTarget { namesakes, .. } => return namesake_hints(namesakes),
+        ConfigurationError::NoSuchTarget { namesakes, .. }
+        | ConfigurationError::NoneSelected { namesakes, .. } => return namesake_hints(namesakes),
+        ConfigurationError::SeveralSelected { found } => return namesake_hints(found),
         ConfigurationError::HalfChap(Subject::ChapName) => "give -initiatorchapname as well",
         ConfigurationError::HalfChap(_) => "give -initiatorchapsecret as well",
         ConfigurationError::KeystoreNotEnabled { staged } => {
