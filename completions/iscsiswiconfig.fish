@@ -30,7 +30,7 @@ function __iscsiswiconfig_candidates
                 test -z "$option"; and set option $word
             case '*'
                 switch "$command $word"
-                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' rmt' ' d-mode' ' generate'
+                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' rmt' ' sql' ' d-mode' ' generate'
                         set command (string trim -- "$command $word")
                 end
         end
@@ -115,6 +115,7 @@ function __iscsiswiconfig_candidates
                     echo library\t'Show the tape libraries, or move their cartridges'
                     echo mtx\t'Answer as mtx does, for the changer scripts of backup programs'
                     echo rmt\t'Serve the remote tape protocol for tar, cpio, mt and dump'
+                    echo sql\t'Run the SQL services of IBM i: CALL configures, SELECT shows'
                     echo d-mode\t'Check what a D-mode IPL from the VTL demands, and show what the HMC is to be given'
                     echo generate\t'Print the man page, a completion script or the script for tar over rmt'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
@@ -434,6 +435,18 @@ function __iscsiswiconfig_candidates
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'sql'
+                    echo --csv\t'Print results as comma-separated values, NULL as nothing between commas'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
+                    echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'

@@ -2,6 +2,7 @@
 
 mod devices;
 mod rmt;
+mod sql;
 mod tape;
 
 use std::io;

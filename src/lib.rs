@@ -7,6 +7,7 @@
 //! | [`error`] | the one place where a failure gets its wording and its exit status |
 //! | [`render`] | from outcomes and causes to words, text and JSON |
 //! | [`iop`] | the product's core: configuration, KeyStore, records on disk, devices, the re-IPL |
+//! | [`sql`] | the SQL services: statements to operations, views to the rows of an embedded engine |
 //! | [`transport`] | tokio: the connection, the initiator's handle and driver, the sessions of a re-IPL, the listener |
 //! | [`scsi`] | sans-IO SPC, SMC and SSC, both sides: commands, parameter data, sense data |
 //! | [`vtl`] | the embedded virtual tape library: a medium changer and its drives, cartridges on disk |
@@ -18,9 +19,10 @@
 //!
 //! ```text
 //! main      -> commands
-//! commands  -> cli, error, iop, iscsi, render, storage, transport, values, vtl
-//! render    -> cli, error, iop, iscsi, scsi, storage, transport, values, vtl
-//! error     -> cli, iop, render, storage, transport, values, vtl
+//! commands  -> cli, error, iop, iscsi, render, sql, storage, transport, values, vtl
+//! render    -> cli, error, iop, iscsi, scsi, sql, storage, transport, values, vtl
+//! error     -> cli, iop, render, sql, storage, transport, values, vtl
+//! sql       -> iop, iscsi, values
 //! iop       -> iscsi, scsi, storage, transport, values
 //! transport -> iscsi
 //! vtl       -> iscsi, scsi, storage, transport
@@ -52,6 +54,7 @@ pub mod iop;
 pub mod iscsi;
 pub mod render;
 pub mod scsi;
+pub mod sql;
 pub mod storage;
 pub mod transport;
 pub mod values;

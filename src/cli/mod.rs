@@ -36,7 +36,7 @@ pub use help::Help;
 pub use host::{
     ApplyOptions, Artifact, DModeOptions, HostCommand, HostOptions, LibraryAction, LibraryOptions,
     MtxOptions, NameKind, PartitionCommand, PartitionFile, PartitionSettings, RmtOptions,
-    Unmounted, VtlOptions,
+    SqlOptions, Unmounted, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use shell::quote;

@@ -18,6 +18,7 @@ mod partition;
 mod prompt;
 mod rmt;
 mod secret_file;
+mod sql;
 mod tape;
 mod terminal;
 mod vtl;
@@ -99,6 +100,9 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         }
         Request::Host(HostCommand::Library(options)) => {
             library::run(&options, &line.host, terminal)?;
+        }
+        Request::Host(HostCommand::Sql(options)) => {
+            return sql::run(&options, &line.host, terminal);
         }
         Request::Host(HostCommand::DMode(options)) => {
             return d_mode::run(&options, &line.host, terminal);

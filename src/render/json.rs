@@ -306,8 +306,9 @@ pub struct ErrorDocument<'a> {
     error: ErrorBody<'a>,
 }
 
+/// The failure in its document.
 #[derive(Serialize)]
-struct ErrorBody<'a> {
+pub(super) struct ErrorBody<'a> {
     status: u8,
     code: Code,
     message: String,
@@ -319,12 +320,19 @@ impl<'a> ErrorDocument<'a> {
     pub fn new(error: &'a CommandError) -> Self {
         Self {
             schema: SCHEMA,
-            error: ErrorBody {
-                status: error.kind.exit_status(),
-                code: error.code,
-                message: format!("{:#}", error.error),
-                hints: &error.hints,
-            },
+            error: ErrorBody::new(error),
+        }
+    }
+}
+
+impl<'a> ErrorBody<'a> {
+    /// Makes it of a failure.
+    pub(super) fn new(error: &'a CommandError) -> Self {
+        Self {
+            status: error.kind.exit_status(),
+            code: error.code,
+            message: format!("{:#}", error.error),
+            hints: &error.hints,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`words`] | the one table from a cause to its code, sentence and next step |
+//! | [`sql`] | what `sql` prints |
 //! | [`text`] | the active configuration in the manner of a 5250 display |
 //! | [`configured`] | what `show` and `apply` print |
 //! | [`d_mode`] | what `d-mode` prints |
@@ -15,5 +16,6 @@ pub mod d_mode;
 pub mod json;
 pub mod library;
 pub mod partition;
+pub mod sql;
 pub mod text;
 pub mod words;

@@ -84,6 +84,11 @@ pub(super) fn target_line(target: &EditedTarget) -> String {
 
 /// Returns what an edit did, a line.
 pub fn edit(edited: &Edited) -> String {
+    edit_with(edited, NEXT_RE_IPL)
+}
+
+/// Returns what an edit did, a line that ends with when it takes effect.
+pub(super) fn edit_with(edited: &Edited, next_re_ipl: &str) -> String {
     let name = target_line;
     let text = match &edited.edit {
         Edit::Changed(target) if !edited.changed => {
@@ -101,9 +106,9 @@ pub fn edit(edited: &Edited) -> String {
         Edit::Cleared { .. } if !edited.changed => {
             "Nothing has changed: no target was configured and none was staged.".to_owned()
         }
-        Edit::Added(target) => format!("Added {}. {NEXT_RE_IPL}", name(target)),
+        Edit::Added(target) => format!("Added {}. {next_re_ipl}", name(target)),
         Edit::Committed(target) => format!(
-            "Added {}: initiator name {}, {}. {NEXT_RE_IPL}",
+            "Added {}: initiator name {}, {}. {next_re_ipl}",
             name(target),
             target.initiator_name,
             match &target.chap {
@@ -116,10 +121,10 @@ pub fn edit(edited: &Edited) -> String {
                 ),
             }
         ),
-        Edit::Changed(target) => format!("Changed {}. {NEXT_RE_IPL}", name(target)),
-        Edit::Removed(target) => format!("Removed {}. {NEXT_RE_IPL}", name(target)),
+        Edit::Changed(target) => format!("Changed {}. {next_re_ipl}", name(target)),
+        Edit::Removed(target) => format!("Removed {}. {next_re_ipl}", name(target)),
         Edit::Cleared { targets, staged } => format!(
-            "Cleared the configuration: {targets} {} removed{}. {NEXT_RE_IPL}",
+            "Cleared the configuration: {targets} {} removed{}. {next_re_ipl}",
             if *targets == 1 { "target" } else { "targets" },
             if *staged {
                 ", and the staged target"

@@ -17,6 +17,7 @@ mod d_mode;
 mod library;
 mod partition;
 mod rmt;
+mod sql;
 mod tape;
 mod vtl;
 
@@ -25,6 +26,7 @@ pub use d_mode::DModeOptions;
 pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
 pub use rmt::RmtOptions;
+pub use sql::SqlOptions;
 pub use tape::{Cartridge, DEFAULT_BLOCK_SIZE, TapeAction, TapeOptions, TapeRead, TapeWrite};
 pub use vtl::VtlOptions;
 
@@ -87,6 +89,8 @@ pub enum HostCommand {
     Mtx(MtxOptions),
     /// `rmt`: serves the remote tape protocol.
     Rmt(RmtOptions),
+    /// `sql`: runs statements.
+    Sql(SqlOptions),
     /// `d-mode`: what a D-mode IPL from the VTL demands.
     DMode(Box<DModeOptions>),
     /// `generate`: prints a file that packages install.
@@ -163,6 +167,7 @@ pub fn definition() -> Command {
         .subcommand(library::command())
         .subcommand(library::mtx_command())
         .subcommand(rmt::command())
+        .subcommand(sql::command())
         .subcommand(d_mode::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
@@ -347,6 +352,7 @@ impl HostCommand {
             )))),
             "mtx" => Some(Self::Mtx(MtxOptions::from_matches(matches))),
             "rmt" => Some(Self::Rmt(RmtOptions::from_matches(matches))),
+            "sql" => Some(Self::Sql(SqlOptions::from_matches(matches))),
             "d-mode" => Some(Self::DMode(Box::new(DModeOptions::from_matches(matches)))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),

@@ -213,6 +213,12 @@ codes! {
         OtherDevice = "other-device", "Another device answers where the last re-IPL found this one.";
         TargetUnreachable = "target-unreachable", "There is no session with the target of a device.";
         DeviceError = "device-error", "A device reported an error, or did not answer.";
+        NotSql = "not-sql", "A statement is not SQL.";
+        NotAvailable = "not-available", "A statement has a part of SQL that is not available here.";
+        UnknownName = "unknown-name", "A statement names a procedure, a view or a column that there is none of.";
+        EvaluationFailed = "evaluation-failed", "A statement has a value that a function does not take.";
+        StatementLimit = "statement-limit", "A statement takes more words, steps, time or memory than it may.";
+        ShortSecret = "short-secret", "A CHAP secret is shorter than the SQL services take.";
         AmbiguousTarget = "ambiguous-target", "More than one configured target fits.";
         NoSuchVolume = "no-such-volume", "The library has no such volume.";
         AmbiguousVolume = "ambiguous-volume", "Several volumes have the name.";

@@ -9,6 +9,7 @@
 //! | [`problem`] | what IBM i would stumble over at a device or a target |
 //! | [`error`] | why a command was refused, or could not be carried out |
 //! | [`next_step`] | what to do then |
+//! | [`sql`] | what is wrong with a statement of `sql` |
 //! | [`warning`] | what is to be said beside a result |
 
 pub mod code;
@@ -18,6 +19,7 @@ pub mod failure;
 pub mod login_status;
 pub mod next_step;
 pub mod problem;
+pub mod sql;
 pub mod warning;
 
 use std::time::Duration;
