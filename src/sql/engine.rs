@@ -172,6 +172,10 @@ impl Engine {
             let mut values = Vec::with_capacity(columns.len());
             for index in 0..columns.len() {
                 let value = value(row.get_ref(index).map_err(failed)?);
+                if matches!(value, Value::Real(number) if !number.is_finite()) {
+                    let told = "a number is beyond the range of a floating-point number";
+                    return Err(Fault::Evaluation(told.to_owned()).at(query.begin()));
+                }
                 size = size.saturating_add(size_of::<Value>());
                 if let Value::Text(text) = &value {
                     size = size.saturating_add(text.len());

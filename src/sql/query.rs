@@ -4,6 +4,8 @@
 //! Ordinary identifiers are folded to upper case. The engine compares identifiers without letter case, so a lower-case letter of
 //! a delimited one is marked, and `"target_name"` is another name than TARGET_NAME.
 
+mod marks;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -185,7 +187,8 @@ pub fn translate(tokens: &[Token]) -> Result<Query, SqlError> {
             literals: Vec::new(),
         },
     };
-    translation.refuse_mixed_operators()?;
+    translation.refuse_mixed_set_operators()?;
+    translation.refuse_mixed_concatenation()?;
     translation.mark_rows_of_values();
     translation.mark_casts()?;
     translation.emit()?;
@@ -273,66 +276,6 @@ impl<'a> Translation<'a> {
         token.map_or(Position { line: 1, column: 1 }, |token| token.at)
     }
 
-    /// The engine takes set operators from left to right; in Db2 INTERSECT binds more tightly.
-    fn refuse_mixed_operators(&self) -> Result<(), SqlError> {
-        let find = |words: &[&str]| {
-            let mut tokens = self.tokens.iter();
-            tokens.find(|token| words.iter().any(|word| token.kind.is_word(word)))
-        };
-        match (find(&["INTERSECT"]), find(&["UNION", "EXCEPT"])) {
-            (Some(token), Some(_)) => {
-                let what = "INTERSECT in a statement with UNION or EXCEPT".to_owned();
-                Err(Fault::NotAvailable(what).at(token.at))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// `VALUES 1, 2` has two rows: the engine wants each in parentheses.
-    fn mark_rows_of_values(&mut self) {
-        const ENDS: [&str; 9] = [
-            "UNION",
-            "EXCEPT",
-            "INTERSECT",
-            "ORDER",
-            "FETCH",
-            "LIMIT",
-            "OFFSET",
-            "VALUES",
-            "SELECT",
-        ];
-        for values in 0..self.tokens.len() {
-            if !self.is_word(values, "VALUES") {
-                continue;
-            }
-            let mut begin = values + 1;
-            let mut index = begin;
-            loop {
-                let is_end = match self.kind(index) {
-                    None => true,
-                    Some(kind) => kind.is_sign(")") || ENDS.iter().any(|word| kind.is_word(word)),
-                };
-                if is_end || self.is_sign(index, ",") {
-                    // A subselect in parentheses is one value, not a row.
-                    let is_subselect = ["SELECT", "WITH", "VALUES"]
-                        .iter()
-                        .any(|word| self.is_word(begin + 1, word));
-                    let close = self.closing.get(begin).copied().flatten();
-                    let is_row = close == index.checked_sub(1) && !is_subselect;
-                    if begin < index && !is_row {
-                        self.put_before(begin, "(");
-                        self.put_before(index, ")");
-                    }
-                    if is_end {
-                        break;
-                    }
-                    begin = index + 1;
-                }
-                index = self.closing.get(index).copied().flatten().unwrap_or(index) + 1;
-            }
-        }
-    }
-
     fn put_before(&mut self, index: usize, sign: &'static str) {
         if let Some(place) = self.before.get_mut(index) {
             *place = sign;
@@ -345,72 +288,11 @@ impl<'a> Translation<'a> {
         }
     }
 
-    /// `CAST(x AS VARCHAR(9))` becomes a call of a function of ours: the engine's CAST makes a number of any text.
-    fn mark_casts(&mut self) -> Result<(), SqlError> {
-        for cast in 0..self.tokens.len() {
-            if !self.is_word(cast, "CAST") || !self.is_sign(cast + 1, "(") {
-                continue;
-            }
-            let Some(end) = self.closing.get(cast + 1).copied().flatten() else {
-                continue;
-            };
-            let mut index = cast + 2;
-            while index < end && !self.is_word(index, "AS") {
-                index = self.closing.get(index).copied().flatten().unwrap_or(index) + 1;
-            }
-            if index >= end {
-                let found = ")".to_owned();
-                return Err(Fault::Expected {
-                    wanted: "AS",
-                    found,
-                }
-                .at(self.at(end)));
-            }
-            let of_type: Vec<&TokenKind> =
-                (index + 1..end).filter_map(|of| self.kind(of)).collect();
-            let (function, arguments) = match of_type.as_slice() {
-                [TokenKind::Word(word)]
-                    if ["INTEGER", "INT", "BIGINT", "SMALLINT"].contains(&word.as_str()) =>
-                {
-                    ("DB2_INTEGER", String::new())
-                }
-                [TokenKind::Word(word)] if word == "CHAR" => ("DB2_CHAR", ", 1".to_owned()),
-                [
-                    TokenKind::Word(word),
-                    open,
-                    TokenKind::Number(length),
-                    close,
-                ] if open.is_sign("(")
-                    && close.is_sign(")")
-                    && is_count(length)
-                    && (word == "VARCHAR" || word == "CHAR") =>
-                {
-                    let function = if word == "CHAR" {
-                        "DB2_CHAR"
-                    } else {
-                        "DB2_VARCHAR"
-                    };
-                    (function, format!(", {length}"))
-                }
-                _ => {
-                    let what = "this type of a CAST (there are INTEGER, BIGINT, SMALLINT, VARCHAR(n) and CHAR(n))";
-                    return Err(Fault::NotAvailable(what.to_owned()).at(self.at(index + 1)));
-                }
-            };
-            self.replace(cast, function.to_owned());
-            self.replace(index, arguments);
-            for of in index + 1..end {
-                self.replace(of, String::new());
-            }
-        }
-        Ok(())
-    }
-
     fn emit(&mut self) -> Result<(), SqlError> {
         let mut index = 0;
         while index < self.tokens.len() {
             let (behind_last, before_next) = match self.before.get(index).copied() {
-                Some(")") => (")", ""),
+                Some(signs) if signs.starts_with(')') => (signs, ""),
                 before => ("", before.unwrap_or_default()),
             };
             self.query.sql.push_str(behind_last);
@@ -610,10 +492,10 @@ impl<'a> Translation<'a> {
     fn count(&self, index: usize) -> Result<String, SqlError> {
         match self.kind(index) {
             Some(TokenKind::Number(number)) if is_count(number) => Ok(number.clone()),
-            _ => Err(
-                Fault::NotAvailable("another number of rows than digits".to_owned())
-                    .at(self.at(index)),
-            ),
+            _ => Err(Fault::NotAvailable(
+                "a number of rows that is not up to 18 digits".to_owned(),
+            )
+            .at(self.at(index))),
         }
     }
 
@@ -679,8 +561,9 @@ impl<'a> Translation<'a> {
     }
 }
 
+/// Returns whether a number is digits that make a count of rows or characters.
 fn is_count(number: &str) -> bool {
-    number.bytes().all(|byte| byte.is_ascii_digit())
+    number.len() <= 18 && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Returns a delimited identifier as the engine sees it.

@@ -126,6 +126,14 @@ fn expressions_conditions_groups_and_joins_are_answered() {
         ),
         ("VALUES 1, 2", &["1", "2"]),
         ("VALUES (1, 'a'), (2, NULL)", &["1,a", "2,-"]),
+        (
+            "VALUES 3, 1, 2 ORDER BY 1 DESC FETCH FIRST 2 ROWS ONLY",
+            &["3", "2"],
+        ),
+        (
+            "VALUES 3 UNION ALL VALUES 1, 2 ORDER BY 1",
+            &["1", "2", "3"],
+        ),
         ("VALUES 7 / 2, -7 / 2, MOD(-7, 2)", &["3", "-3", "-1"]),
         (
             "SELECT AVG(TARGET_PORT), SUM(TARGET_PORT) FROM ISCSI_INFO",
@@ -302,6 +310,10 @@ fn a_value_that_a_function_does_not_take_is_an_error_and_not_a_guess() {
         ("VALUES SUBSTR('abc', 0)", "SUBSTR begins at 1"),
         ("VALUES LEFT('abc', -1)", "a length is negative"),
         ("VALUES MOD(1, 0)", "MOD divides by zero"),
+        (
+            "VALUES 1E308 * 10",
+            "beyond the range of a floating-point number",
+        ),
         ("VALUES LENGTH(1)", "length of a number"),
         (
             "SELECT AVG(TARGET_NAME) FROM ISCSI_INFO",

@@ -98,7 +98,19 @@ fn db2s_words_become_the_engines() {
         ),
         (
             "VALUES 2 UNION VALUES 1 FETCH FIRST 1 ROW ONLY",
-            "VALUES (2) UNION VALUES (1) LIMIT 1",
+            "VALUES (2) UNION SELECT * FROM (VALUES (1)) LIMIT 1",
+        ),
+        (
+            "VALUES (2), (1) ORDER BY 1",
+            "SELECT * FROM (VALUES ( 2 ) , ( 1 )) ORDER BY 1",
+        ),
+        (
+            "VALUES 2, 1 ORDER BY 1",
+            "SELECT * FROM (VALUES (2) , (1)) ORDER BY 1",
+        ),
+        (
+            "SELECT A || (B + 1), -A || B, C * 2, A || 'x' FROM QSYS2/ISCSI_INFO",
+            "SELECT \"A\" || ( \"B\" + 1 ) , - \"A\" || \"B\" , \"C\" * 2 , \"A\" || 'x' FROM \"ISCSI_INFO\"",
         ),
         (
             "VALUES (SELECT 1 FROM T)",
@@ -182,11 +194,11 @@ fn what_is_not_known_to_mean_the_same_is_refused_by_name() {
         ("SELECT CAST(A) FROM T", "AS is expected, and ) is there"),
         (
             "SELECT A FROM T FETCH FIRST ? ROWS ONLY",
-            "another number of rows than digits",
+            "not up to 18 digits",
         ),
         (
             "SELECT A FROM T FETCH FIRST -1 ROWS ONLY",
-            "another number of rows than digits",
+            "not up to 18 digits",
         ),
         (
             "SELECT A FROM T FETCH 1 ROWS ONLY",
@@ -205,6 +217,15 @@ fn what_is_not_known_to_mean_the_same_is_refused_by_name() {
             "an operator or a name is expected",
         ),
         ("SELECT A FROM 'T'", "an operator or a name is expected"),
+        (
+            "SELECT A FROM T FETCH FIRST 9999999999999999999 ROWS ONLY",
+            "not up to 18 digits",
+        ),
+        (
+            "SELECT 1 + A || B FROM T",
+            "|| beside + - * / without parentheses",
+        ),
+        ("SELECT A CONCAT B * 2 FROM T", "|| beside + - * /"),
         ("SELECT ? FROM T", "a parameter marker in a query"),
         ("SELECT A => 1 FROM T", "a named argument in a query"),
         (
