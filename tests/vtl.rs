@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::common::{TestEnvironment, targets, text};
+use crate::common::{TestEnvironment, targets};
 use crate::peers::raw_initiator::RawInitiator;
 use crate::peers::vtl::{NAME, Vtl};
 
@@ -117,12 +117,17 @@ fn the_ready_line_says_what_is_served_and_where() {
         &environment,
         &["--json", "--listen", "[::1]:0", "--target-name", name],
     );
-    let expected = format!(
-        "{{\"schema\":1,\"target_name\":\"{name}\",\"portal\":\"[::1]:{}\"}}",
-        vtl.port()
+    let ready: Value = serde_json::from_str(vtl.ready()).unwrap();
+    assert_eq!(ready["event"], "ready");
+    assert_eq!(ready["target_name"], name);
+    assert_eq!(ready["portal"], format!("[::1]:{}", vtl.port()));
+    let (status, lines) = vtl.stop_and_read();
+    assert!(status.success());
+    let stopping: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(
+        (&stopping["event"], &stopping["target_name"]),
+        (&json!("stopping"), &json!(name))
     );
-    assert_eq!(vtl.ready(), expected);
-    vtl.stop();
     assert!(environment.state_listing().is_empty());
 }
 
@@ -300,15 +305,24 @@ fn a_session_too_many_is_told_that_there_are_no_resources() {
     held.logout();
     reipl(&second, &[], 0);
 
-    let lines: Vec<Value> = (0..3)
+    let lines: Vec<Value> = (0..5)
         .map(|_| serde_json::from_str(&vtl.login_line()).unwrap())
         .collect();
-    let statuses: Vec<&str> = lines
+    let events: Vec<_> = lines
         .iter()
-        .map(|line| text(&line["login_status"]))
+        .map(|line| ["event", "result", "login_status", "reason"].map(|field| &line[field]))
+        .map(|fields| json!(fields))
         .collect();
-    assert_eq!(statuses, ["0x0000", "0x0302", "0x0000"]);
+    let expected = [
+        json!(["login", "accepted", "0x0000", null]),
+        json!(["login", "refused", "0x0302", "out-of-resources"]),
+        json!(["logout", null, null, null]),
+        json!(["login", "accepted", "0x0000", null]),
+        json!(["logout", null, null, null]),
+    ];
+    assert_eq!(events, expected);
     assert_eq!(lines[1]["initiator_name"], INITIATOR);
+    assert_eq!(lines[1]["target_name"], NAME);
     assert_eq!(lines[1]["schema"], 1);
     vtl.stop();
 }

@@ -22,6 +22,7 @@ mod sql;
 mod tape;
 mod terminal;
 mod vtl;
+mod vtl_event;
 
 use std::ffi::OsString;
 
@@ -62,6 +63,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal
 }
 
 fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandError> {
+    if let Request::Host(
+        HostCommand::Tape(_)
+        | HostCommand::Library(_)
+        | HostCommand::Mtx(_)
+        | HostCommand::DMode(_),
+    ) = &line.request
+    {
+        // A session has deadlines, and locks are held meanwhile: neither depends on who reads stderr.
+        let _ = terminal.notes().start();
+    }
     if let Request::Host(_) | Request::Macro(_) = line.request {
         // A list that is none is a usage error with whatever it stands, not only where it is used.
         host::chap_algorithms(&line.host)?;

@@ -67,8 +67,11 @@ impl Notes {
 
     /// Writes over the last line of a terminal; a line with nothing in it begins a new one behind it.
     pub fn progress(&self, text: &str) {
-        if self.lines.borrow().is_none() && !self.given_up.get() {
-            drop(write(&self.stderr, &format!("\r{text}\u{1b}[K")));
+        let text = format!("\r{text}\u{1b}[K");
+        match &*self.lines.borrow() {
+            Some(lines) => lines.print(text),
+            None if self.given_up.get() => {}
+            None => drop(write(&self.stderr, &text)),
         }
     }
 

@@ -1,13 +1,11 @@
 //! `vtl`: serves a virtual tape library, and lists who logs in.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use serde::Serialize;
-
 use super::terminal::{Lines, Notes, Terminal};
+use super::vtl_event::Event;
 use super::{descriptors, host, secret_file};
 use crate::cli::{HostOptions, VtlOptions};
 use crate::error::CommandError;
@@ -50,14 +48,16 @@ pub(super) fn run(
     let mut listener = Listener::bind(settings)?;
     // A signal that comes after the line below must find its handler.
     listener.heed_signals()?;
-    terminal.print(&ready(
-        target_name.as_str(),
-        listener.portal(),
-        terminal.json,
-    ))?;
+    let portal = listener.portal();
+    let ready = match terminal.json {
+        true => Event::ready(&target_name, portal, SystemTime::now()).line(),
+        false => format!("ready: {target_name} at {portal}\n"),
+    };
+    terminal.print(&ready)?;
 
     terminal.notes().start().map_err(ListenError::from)?;
     let console = Rc::new(Console {
+        target_name,
         json: terminal.json,
         verbosity: host.verbose,
         notes: terminal.notes(),
@@ -70,25 +70,6 @@ pub(super) fn run(
     }
     stopped?;
     Ok(())
-}
-
-/// Returns the line that says that the library is served.
-fn ready(target_name: &str, portal: SocketAddr, json: bool) -> String {
-    #[derive(Serialize)]
-    struct Ready<'a> {
-        schema: u32,
-        target_name: &'a str,
-        portal: String,
-    }
-    if json {
-        compact(&Ready {
-            schema: 1,
-            target_name,
-            portal: portal.to_string(),
-        })
-    } else {
-        format!("ready: {target_name} at {portal}\n")
-    }
 }
 
 fn settings(options: &VtlOptions, terminal: &Terminal) -> Result<ListenerSettings, CommandError> {
@@ -245,6 +226,7 @@ fn invalid_value(option: &str, error: ValueError) -> CommandError {
 
 /// Lists logins on stdout, and on stderr what else is asked for.
 struct Console {
+    target_name: IscsiName,
     json: bool,
     verbosity: u8,
     notes: Notes,
@@ -255,7 +237,15 @@ impl Console {
     fn show(&self, notice: Notice<'_>) {
         match notice {
             Notice::Login(attempt) => self.lines.print(self.line(attempt)),
-            Notice::Counted(counted) => self.lines.print(self.counted_line(counted)),
+            Notice::Stopping if self.json => {
+                let event = Event::stopping(&self.target_name, SystemTime::now());
+                self.lines.print(event.line());
+            }
+            Notice::Stopping => {}
+            Notice::Counted(counted) => {
+                let line = self.counted_line(counted, SystemTime::now());
+                self.lines.print(line);
+            }
             // As on the other side: from the initiator, and from the target.
             Notice::Received { peer, pdu } if self.verbosity >= 2 => {
                 self.notes.line(&format!("{peer}: -> {}", describe(pdu)));
@@ -266,9 +256,15 @@ impl Console {
             Notice::Received { .. } | Notice::Sent { .. } => {}
             Notice::Ended {
                 peer,
+                target_name,
                 initiator_name,
                 end,
             } => {
+                if self.json {
+                    let (words, now) = (escape(&end_words(end)), SystemTime::now());
+                    let event = Event::ended(target_name, initiator_name, peer, end, words, now);
+                    self.lines.print(event.line());
+                }
                 if self.verbosity > 0 {
                     let ended = format!("{peer}: {initiator_name}: {}", end_words(end));
                     self.notes.line(&ended);
@@ -278,71 +274,29 @@ impl Console {
     }
 
     /// Returns the line for refused logins that had none of their own.
-    fn counted_line(&self, counted: &CountedFailures) -> String {
-        #[derive(Serialize)]
-        struct Counted<'a> {
-            schema: u32,
-            time: &'a str,
-            initiator_name: &'a str,
-            address: String,
-            login_status: &'a str,
-            result: &'a str,
-            count: u64,
-        }
-        let time = rfc_3339(SystemTime::now());
-        let name = escape(counted.initiator_name.as_str());
-        let (address, count) = (counted.address, counted.count);
-        let result =
+    fn counted_line(&self, counted: &CountedFailures, time: SystemTime) -> String {
+        let count = counted.count;
+        let message =
             format!("refused, status 0x0201 (Authentication failure): {count} more logins");
         if self.json {
-            return compact(&Counted {
-                schema: 1,
-                time: &time,
-                initiator_name: &name,
-                address: address.to_string(),
-                login_status: "0x0201",
-                result: &result,
-                count,
-            });
+            return Event::counted(counted, message, time).line();
         }
-        format!("{time} {name} {address} {result}\n")
+        let (name, address) = (&counted.initiator_name, counted.address);
+        format!("{} {name} {address} {message}\n", rfc_3339(time))
     }
 
     fn line(&self, attempt: &LoginAttempt) -> String {
-        #[derive(Serialize)]
-        struct Login<'a> {
-            schema: u32,
-            time: &'a str,
-            initiator_name: Option<&'a str>,
-            address: String,
-            login_status: Option<String>,
-            result: &'a str,
+        let mut message = escape(&result_words(attempt));
+        if attempt.begins_burst {
+            message += "; more of these are counted, and told when they end";
+        }
+        if self.json {
+            return Event::login(attempt, message).line();
         }
         let time = rfc_3339(attempt.time);
         let name = attempt.initiator_name.as_ref().map(IscsiName::as_str);
-        let mut result = escape(&result_words(attempt));
-        if attempt.begins_burst {
-            result += "; more of these are counted, and told when they end";
-        }
-        let address = attempt.peer;
-        if self.json {
-            return compact(&Login {
-                schema: 1,
-                time: &time,
-                initiator_name: name,
-                address: address.to_string(),
-                login_status: match &attempt.outcome {
-                    LoginOutcome::LoggedIn { .. } => Some("0x0000".to_owned()),
-                    LoginOutcome::Refused { status, .. } => status.map(|status| status.to_string()),
-                    LoginOutcome::TimedOut(_)
-                    | LoginOutcome::Abandoned(_)
-                    | LoginOutcome::Disbelieved => None,
-                },
-                result: &result,
-            });
-        }
-        let name = name.unwrap_or("-");
-        format!("{time} {name} {address} {result}\n")
+        let (name, address) = (name.unwrap_or("-"), attempt.peer);
+        format!("{time} {name} {address} {message}\n")
     }
 }
 
@@ -405,14 +359,6 @@ fn end_words(end: &SessionEnd) -> String {
     }
 }
 
-/// Returns a document on one line.
-fn compact(document: &impl Serialize) -> String {
-    // Plain data with text keys always has a form in JSON.
-    let mut line = serde_json::to_string(document).unwrap_or_default();
-    line.push('\n');
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
@@ -428,6 +374,7 @@ mod tests {
     fn console(json: bool) -> Console {
         let terminal = Terminal::new(Box::new(io::sink()), Box::new(io::sink()));
         Console {
+            target_name: "iqn.2026-11.test:vtl".parse().unwrap(),
             json,
             verbosity: 0,
             notes: terminal.notes(),
@@ -440,6 +387,7 @@ mod tests {
             time: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
             peer: "[::1]:4000".parse().unwrap(),
             begins_burst: false,
+            target_name: None,
             initiator_name: initiator_name.map(|name| name.parse().unwrap()),
             session_type: initiator_name.map(|_| SessionType::Normal),
             outcome,
@@ -454,8 +402,9 @@ mod tests {
         ));
         assert_eq!(
             line,
-            "{\"schema\":1,\"time\":\"1970-01-01T00:00:01Z\",\"initiator_name\":null,\"address\":\"[::1]:4000\",\
-             \"login_status\":null,\"result\":\"given up: no login within 15 s\"}\n"
+            "{\"schema\":1,\"event\":\"login\",\"time\":\"1970-01-01T00:00:01Z\",\"target_name\":null,\
+             \"initiator_name\":null,\"address\":\"[::1]:4000\",\"result\":\"refused\",\"login_status\":null,\
+             \"reason\":\"timeout\",\"message\":\"given up: no login within 15 s\"}\n"
         );
     }
 

@@ -44,7 +44,7 @@ fn wait(mut child: Child) -> ExitStatus {
 }
 
 #[test]
-fn a_stderr_that_nobody_reads_stops_neither_a_library_nor_a_re_ipl() {
+fn a_stderr_that_is_not_read_stops_neither_a_library_nor_a_command() {
     let home = TestEnvironment::new();
     let (_unread, stderr) = full_pipe();
     let mut library = home
@@ -70,6 +70,24 @@ fn a_stderr_that_nobody_reads_stops_neither_a_library_nor_a_re_ipl() {
     assert_eq!(wait(re_ipl).code(), Some(0));
     // Its lock is free, and the library served it and serves on.
     environment.run(&["-reipliscsiop"]).assert_status(0);
+    let commands: [&[&str]; 4] = [
+        &["library"],
+        &["tape", "status", "TAP01"],
+        &["library", "mount", "TAPMLB01", "VOL001"],
+        &["mtx", "-f", "TAPMLB01", "status"],
+    ];
+    for command in commands {
+        let (_unread, stderr) = full_pipe();
+        let command = environment
+            .command()
+            .arg("-vv")
+            .args(command)
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        assert_eq!(wait(command).code(), Some(0));
+    }
 
     kill_process(Pid::from_child(&library), Signal::TERM).unwrap();
     assert_eq!(wait(library).code(), Some(0));

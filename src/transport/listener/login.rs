@@ -45,6 +45,7 @@ pub(super) async fn log_in(
             time: SystemTime::now(),
             peer: connection.peer,
             initiator_name: candidate.map(|candidate| candidate.initiator_name.clone()),
+            target_name: candidate.and_then(|candidate| candidate.target_name.clone()),
             session_type: candidate.map(|candidate| candidate.session_type),
             outcome,
             begins_burst,

@@ -157,6 +157,8 @@ pub struct LoginAttempt {
     pub peer: SocketAddr,
     /// InitiatorName, as sent; `None` when it was never told.
     pub initiator_name: Option<IscsiName>,
+    /// TargetName, as requested.
+    pub target_name: Option<IscsiName>,
     /// SessionType.
     pub session_type: Option<SessionType>,
     /// What came of it.
@@ -228,10 +230,14 @@ pub enum Notice<'a> {
     },
     /// Logins whose CHAP failed were counted, and not told one by one.
     Counted(&'a CountedFailures),
+    /// The listener was told to stop, and ends its sessions.
+    Stopping,
     /// A session has ended.
     Ended {
         /// Whose it was.
         peer: SocketAddr,
+        /// TargetName, as requested.
+        target_name: Option<&'a IscsiName>,
         /// InitiatorName.
         initiator_name: &'a IscsiName,
         /// How.
@@ -359,6 +365,7 @@ impl Listener {
             let why = accept(&listener, &registry, &mut connections, &mut stopping).await;
             drop(stopping);
             drop(listener);
+            registry.observe(Notice::Stopping);
             let grace = end_sessions(&registry, &mut connections);
             let mut again: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
             // Whichever comes first.

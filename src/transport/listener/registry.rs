@@ -447,6 +447,10 @@ impl Membership {
         self.nexus
     }
 
+    pub(super) fn target_name(&self) -> Option<&IscsiName> {
+        self.entry.live.target_name.as_ref()
+    }
+
     pub(super) fn initiator_name(&self) -> &IscsiName {
         &self.entry.live.initiator_name
     }

@@ -25,6 +25,7 @@ pub(super) async fn serve(
     let end = talk(&mut connection, &membership).await;
     membership.registry().observe(Notice::Ended {
         peer: connection.peer,
+        target_name: membership.target_name(),
         initiator_name: membership.initiator_name(),
         end: &end,
     });
