@@ -6,6 +6,7 @@
 //! | `directory` | a directory whose owner and mode are checked on its descriptor; durable replacement of a file in it |
 //! | `lock` | an exclusive lock whose file names the process that holds it |
 //! | `path` | a path as a message shows it |
+//! | [`tap`] | SIMH .tap files: the objects of a tape in a file |
 //!
 //! A replacement is a temporary file, fsync, rename, fsync of the directory: a reader takes no lock, and a crash leaves the
 //! old file or the new one. A lock file is never removed, because a second process could lock the removed one.
@@ -19,6 +20,7 @@ mod error;
 mod file_system;
 mod lock;
 mod path;
+pub mod tap;
 
 pub use directory::{Directory, OpenDirectory, TEMPORARY_SUFFIX};
 pub use error::StorageError;

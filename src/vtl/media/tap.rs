@@ -1,18 +1,4 @@
-//! SIMH .tap files: one cartridge, one file.
-//!
-//! A file is a row of objects. Each begins with a 4-byte little-endian word, whose first hex digit is its class:
-//!
-//! | word | meaning |
-//! |---|---|
-//! | 00000000 | a filemark, nothing follows |
-//! | 0nnnnnnn | a block of n bytes: data, a pad byte when n is odd, the word again |
-//! | 8nnnnnnn | the same, of a block that could not be read when the tape was copied: a medium error |
-//! | 1nnnnnnn to 6nnnnnnn, Ennnnnnn | private records and tape descriptions, framed like blocks: passed over |
-//! | 7nnnnnnn | a private marker, nothing follows: passed over |
-//! | 9nnnnnnn to Dnnnnnnn, other markers of class F | reserved: a medium error |
-//! | FFFFFFFE | an erase gap, nothing follows: passed over |
-//! | FFFEFFFF | half a gap, of which an overwritten record took the rest: the next word begins 2 bytes on |
-//! | FFFFFFFF | the end of the medium |
+//! SIMH .tap files: one cartridge, one file. [`tap`] has the format.
 //!
 //! The library writes at the end of a file only, each record in one piece, so what a killed writer leaves behind is the
 //! beginning of a block no longer than the library writes, at the very end: a torn tail. It reads as the end of data
@@ -22,29 +8,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::io::ReadWriteFlags;
 
 use super::record::{Kind, Record};
+use crate::storage::tap::{self, Found, Scanner};
 
 /// The most records that a file may have, which bounds memory.
 const MAX_RECORDS: usize = 1 << 26;
 
 /// The longest block that the library writes (READ BLOCK LIMITS), and so the longest that a killed writer can have begun.
 const LONGEST_TORN_BLOCK: u32 = 8 << 20;
-
-/// How much of a file is read at once while its records are looked for: many short records, or both ends of a long one.
-const WINDOW: usize = 32 * 1024;
-
-const GAP: u32 = 0xffff_fffe;
-const HALF_GAP: u32 = 0xfffe_ffff;
-const END_OF_MEDIUM: u32 = 0xffff_ffff;
-
-/// The part of a record's first word that is a length.
-const LENGTH: u32 = 0x0fff_ffff;
 
 /// A .tap file that is open for reading and appending.
 #[derive(Debug)]
@@ -63,42 +39,6 @@ pub(super) struct TapFile {
     /// A sync failed. The kernel may have dropped what was written and reports that once only, so nothing is
     /// acknowledged any more until the file is opened again.
     failed: bool,
-}
-
-/// What a word at the beginning of an object means.
-enum Object {
-    Filemark,
-    /// Data and the word again follow.
-    Framed(Framed),
-    /// The object has this many bytes and no meaning here.
-    Passed(u64),
-    /// A marker whose meaning is reserved.
-    Reserved,
-    EndOfMedium,
-}
-
-#[derive(Clone, Copy)]
-enum Framed {
-    Block,
-    Unreadable,
-    /// Another program's record.
-    Foreign,
-}
-
-impl Object {
-    fn new(word: u32) -> Self {
-        match (word, word >> 28) {
-            (0, _) => Self::Filemark,
-            (GAP, _) | (_, 0x7) => Self::Passed(4),
-            (HALF_GAP, _) => Self::Passed(2),
-            (END_OF_MEDIUM, _) => Self::EndOfMedium,
-            (_, 0xf) => Self::Reserved,
-            (_, 0x0) => Self::Framed(Framed::Block),
-            (_, 0x1..=0x6 | 0xe) => Self::Framed(Framed::Foreign),
-            // 8 is a bad block, 9 to D are reserved classes.
-            _ => Self::Framed(Framed::Unreadable),
-        }
-    }
 }
 
 impl TapFile {
@@ -124,64 +64,44 @@ impl TapFile {
     }
 
     fn scan(&mut self) -> io::Result<Vec<Record>> {
-        let mut words = Words::new(&self.file)?;
-        let size = words.size;
+        let mut scanner = Scanner::new(&self.file)?;
         let mut records: Vec<Record> = Vec::new();
-        let mut offset = 0u64;
-        while let Some(word) = words.at(offset)? {
+        let unreadable = |offset| Record {
+            offset,
+            length: 0,
+            kind: Kind::Unreadable,
+        };
+        while let Some(found) = scanner.next()? {
             if records.len() >= MAX_RECORDS {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "more records than a cartridge can have",
                 ));
             }
-            let unreadable = Record {
-                offset,
-                length: 0,
-                kind: Kind::Unreadable,
+            let record = match found {
+                Found::Block { offset, length } => Record {
+                    offset,
+                    length,
+                    kind: Kind::Block,
+                },
+                Found::Unreadable { offset, length } => Record {
+                    length,
+                    ..unreadable(offset)
+                },
+                Found::Filemarks { offset, count } => Record {
+                    offset,
+                    length: count,
+                    kind: Kind::Filemark,
+                },
+                Found::Torn { length, .. } if length <= LONGEST_TORN_BLOCK => break,
+                Found::Torn { offset, .. } | Found::Damage { offset } => {
+                    self.damaged = true;
+                    unreadable(offset)
+                }
             };
-            match Object::new(word) {
-                Object::EndOfMedium => break,
-                Object::Passed(length) => offset = offset.saturating_add(length),
-                Object::Reserved => {
-                    records.push(unreadable);
-                    offset = offset.saturating_add(4);
-                }
-                Object::Filemark => {
-                    let count = words.zeros_from(offset)?;
-                    records.push(Record {
-                        offset,
-                        length: count,
-                        kind: Kind::Filemark,
-                    });
-                    offset = offset.saturating_add(u64::from(count).saturating_mul(4));
-                }
-                Object::Framed(framed) => {
-                    let length = word & LENGTH;
-                    let next = offset.saturating_add(framed_length(length));
-                    let torn = matches!(framed, Framed::Block) && length <= LONGEST_TORN_BLOCK;
-                    if next > size && torn {
-                        break;
-                    }
-                    if next > size || words.at(next.saturating_sub(4))? != Some(word) {
-                        records.push(unreadable);
-                        self.damaged = true;
-                        break;
-                    }
-                    let kind = match framed {
-                        Framed::Block => Some(Kind::Block),
-                        Framed::Unreadable => Some(Kind::Unreadable),
-                        Framed::Foreign => None,
-                    };
-                    records.extend(kind.map(|kind| Record {
-                        offset,
-                        length,
-                        kind,
-                    }));
-                    offset = next;
-                }
-            }
+            records.push(record);
         }
+        let (offset, size) = (scanner.offset(), scanner.size());
         self.end = offset;
         self.tail = offset < size;
         Ok(records)
@@ -232,18 +152,8 @@ impl TapFile {
 
     /// Appends a block of 1 to 2^28 - 1 bytes. After an error nothing of it counts.
     pub(super) fn append_block(&mut self, data: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(data.len())
-            .ok()
-            .filter(|length| *length <= LENGTH)
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        let word = length.to_le_bytes();
-        let pad: &[u8] = if length % 2 == 1 { &[0] } else { &[] };
-        self.append(&mut [
-            IoSlice::new(&word),
-            IoSlice::new(data),
-            IoSlice::new(pad),
-            IoSlice::new(&word),
-        ])
+        let frame = tap::Frame::new(data).ok_or(io::ErrorKind::InvalidInput)?;
+        self.append(&mut frame.parts())
     }
 
     /// Appends filemarks, all or none.
@@ -355,67 +265,7 @@ impl TapFile {
 
 /// Reads `length` bytes of the data of a block.
 pub(super) fn read_block(file: &File, record: Record, length: usize) -> io::Result<Vec<u8>> {
-    let mut data = vec![0; length];
-    file.read_exact_at(&mut data, record.offset.saturating_add(4))?;
-    Ok(data)
-}
-
-/// Bytes of a block's record: the two words, the data, and the pad byte of an odd length.
-fn framed_length(length: u32) -> u64 {
-    let length = u64::from(length);
-    length.saturating_add(length % 2).saturating_add(8)
-}
-
-/// The words of a file, read a window at a time.
-struct Words<'a> {
-    file: &'a File,
-    size: u64,
-    window: Vec<u8>,
-    begin: u64,
-}
-
-impl<'a> Words<'a> {
-    fn new(file: &'a File) -> io::Result<Self> {
-        Ok(Self {
-            file,
-            size: file.metadata()?.len(),
-            window: Vec::new(),
-            begin: 0,
-        })
-    }
-
-    /// Returns the little-endian word at an offset; none when the file ends before it does.
-    fn at(&mut self, offset: u64) -> io::Result<Option<u32>> {
-        if offset.saturating_add(4) > self.size {
-            return Ok(None);
-        }
-        if let Some(word) = self.in_window(offset) {
-            return Ok(Some(word));
-        }
-        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
-        self.window.resize(left.min(WINDOW), 0);
-        self.begin = offset;
-        self.file.read_exact_at(&mut self.window, offset)?;
-        Ok(self.in_window(offset))
-    }
-
-    /// Returns how many words in a row are zero, the first one being so.
-    fn zeros_from(&mut self, offset: u64) -> io::Result<u32> {
-        let mut count = 1u32;
-        loop {
-            let next = offset.saturating_add(u64::from(count).saturating_mul(4));
-            if count == u32::MAX || self.at(next)? != Some(0) {
-                return Ok(count);
-            }
-            count = count.saturating_add(1);
-        }
-    }
-
-    fn in_window(&self, offset: u64) -> Option<u32> {
-        let start = usize::try_from(offset.checked_sub(self.begin)?).ok()?;
-        let bytes = self.window.get(start..start.checked_add(4)?)?;
-        Some(u32::from_le_bytes(bytes.try_into().ok()?))
-    }
+    tap::read_block(file, record.offset, length)
 }
 
 #[cfg(test)]
@@ -520,23 +370,6 @@ mod tests {
         tap.append_filemarks(10_000).unwrap();
         assert_eq!(tap.end(), 400 + 40_000);
         assert_eq!(tap.file.metadata().unwrap().len(), 40_400);
-    }
-
-    #[test]
-    fn a_scan_reads_short_records_many_at_a_time() {
-        let record = b"\x50\0\0\0".iter().copied();
-        let record: Vec<u8> = record.clone().chain([7; 80]).chain(record).collect();
-        let count = 10 * WINDOW / record.len();
-        let (_directory, tap, records) = opened(&record.repeat(count));
-        assert_eq!(records.len(), count);
-        let mut words = Words::new(&tap.file).unwrap();
-        let mut windows = 0;
-        for record in &records {
-            let before = words.begin;
-            words.at(record.offset).unwrap();
-            windows += usize::from(words.begin != before);
-        }
-        assert!(windows <= 11, "{windows}");
     }
 
     #[test]
