@@ -261,3 +261,40 @@ fn a_target_that_is_not_there_is_status_4() {
         .json();
     assert_eq!(document["error"]["code"], "target-unreachable");
 }
+
+#[test]
+fn status_tells_the_volume_its_write_protection_and_the_position() {
+    let attached = Attached::new(&["--write-protected", "VOL003L8"]);
+    attached.file("in", &pattern(3000));
+    attached
+        .environment
+        .run_line("library mount TAPMLB01 VOL001")
+        .assert_status(0);
+    attached
+        .environment
+        .run_line("library mount TAPMLB01 VOL003")
+        .assert_status(0);
+    attached.tape("write TAPMLB01 VOL001 in --block-size 1000", 0);
+    let library = attached.tape("status TAPMLB01", 0);
+    let drives = library["drives"].as_array().unwrap();
+    assert_eq!(drives.len(), 2, "{library:#}");
+    for (drive, (name, volume, is_protected, object)) in drives.iter().zip([
+        ("TAP01", "VOL001L8", false, 4),
+        ("TAP02", "VOL003L8", true, 0),
+    ]) {
+        assert_eq!(drive["drive"], name, "{library:#}");
+        assert_eq!(drive["volume"], volume, "{library:#}");
+        assert_eq!(drive["write_protected"], is_protected, "{library:#}");
+        assert_eq!(drive["object"], object, "{library:#}");
+        assert_eq!(drive["beginning"], object == 0, "{library:#}");
+    }
+    let alone = attached.tape("status tap01", 0);
+    assert_eq!(alone["drives"][0], drives[0], "{alone:#}");
+    let rewound = attached.tape("rewind TAPMLB01", 0);
+    assert_eq!(rewound["drives"][0]["beginning"], true, "{rewound:#}");
+    attached
+        .environment
+        .run_line("tape status TAP02")
+        .assert_status(0)
+        .says(&["VOL003L8", "Write-protected", "beginning of the tape"]);
+}

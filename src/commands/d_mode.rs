@@ -14,7 +14,7 @@ use crate::iop::d_mode::{
     BootValues, Finding, Media, MountedVolume, Power, SecretLength, System, TargetAddress,
     is_subnet_mask, support,
 };
-use crate::iop::library::{ElementType, Inventory, LibraryFailure};
+use crate::iop::library::{ElementType, Inventory, LibraryFailure, OpenLibrary};
 use crate::iop::store::Store;
 use crate::render::d_mode::{DModeDocument, DModeReport, page};
 use crate::render::words::Code;
@@ -294,15 +294,16 @@ async fn inventory(
     library: &str,
     volume: Option<&str>,
 ) -> Result<Inventory, LibraryFailure> {
-    let mut open = talk.open(library, &[], "d-mode").await?;
+    let mut job = talk.open_library(library, None, "d-mode").await?;
     let outcome = async {
+        let mut open = OpenLibrary::new(&mut job, library).await?;
         if let Some(volume) = volume {
             open.mount(volume, None).await?;
         }
         open.inventory().await
     }
     .await;
-    open.close().await;
+    job.close().await;
     outcome
 }
 

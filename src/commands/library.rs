@@ -8,7 +8,8 @@ use super::narrator::Narrator;
 use super::terminal::Terminal;
 use crate::cli::{HostOptions, LibraryAction, LibraryOptions, Unmounted};
 use crate::error::CommandError;
-use crate::iop::job::{JobObserver, JobSettings};
+use crate::iop::devices::names::DeviceKind;
+use crate::iop::job::{Job, JobError, JobObserver, JobSettings};
 use crate::iop::library::plan::Mounted;
 use crate::iop::library::{Inventory, LibraryFailure, Movement, OpenLibrary};
 use crate::iop::store::{ActiveConfiguration, Store};
@@ -39,24 +40,28 @@ impl Talk {
         })
     }
 
-    /// Opens a library for a command, which others are told that wait for its target.
+    /// Opens devices for a command, which others are told that wait for their targets.
     pub(super) async fn open(
         &self,
-        library: &str,
-        drives: &[&str],
-        command: &str,
-    ) -> Result<OpenLibrary<'_>, LibraryFailure> {
-        let purpose = format!("{command} {library}");
+        names: &[(&str, Option<DeviceKind>)],
+        purpose: &str,
+    ) -> Result<Job<'_>, JobError> {
         let observer = Rc::clone(&self.observer);
-        OpenLibrary::open(
-            &self.store,
-            library,
-            drives,
-            &purpose,
-            &self.settings,
-            observer,
-        )
-        .await
+        Job::open(&self.store, &self.settings, observer, names, purpose).await
+    }
+
+    /// Opens a library, and drives of it that are known to be needed.
+    pub(super) async fn open_library(
+        &self,
+        library: &str,
+        drive: Option<&str>,
+        command: &str,
+    ) -> Result<Job<'_>, JobError> {
+        let drive = drive.map(|drive| (drive, Some(DeviceKind::Drive)));
+        let names: Vec<_> = std::iter::once((library, Some(DeviceKind::Library)))
+            .chain(drive)
+            .collect();
+        self.open(&names, &format!("{command} {library}")).await
     }
 }
 
@@ -127,23 +132,26 @@ fn show(
     run_job(async {
         let mut inventories = Vec::with_capacity(names.len());
         for name in names {
-            let open = talk.open(name, &[], "library").await?;
-            let inventory = open.inventory().await;
-            open.close().await;
-            inventories.push(inventory?);
+            let mut job = talk.open_library(name, None, "library").await?;
+            let outcome = async { OpenLibrary::new(&mut job, name).await?.inventory().await }.await;
+            job.close().await;
+            inventories.push(outcome?);
         }
         Ok(inventories)
     })
 }
 
 async fn inventory(talk: &Talk, library: &str) -> Result<Vec<Inventory>, LibraryFailure> {
-    let open = talk.open(library, &[], "library inventory").await?;
+    let mut job = talk
+        .open_library(library, None, "library inventory")
+        .await?;
     let outcome = async {
+        let open = OpenLibrary::new(&mut job, library).await?;
         open.initialize().await?;
         open.inventory().await
     }
     .await;
-    open.close().await;
+    job.close().await;
     Ok(vec![outcome?])
 }
 
@@ -166,17 +174,14 @@ async fn change(
             None => return Err(unnamed()),
         },
     };
-    let drives: Vec<&str> = drive.into_iter().collect();
-    let mut open = talk.open(library, &drives, command).await?;
-    let outcome = perform(&mut open, action).await;
-    let outcome = match outcome {
-        Ok(movements) => open
-            .inventory()
-            .await
-            .map(|inventory| (inventory, movements)),
-        Err(error) => Err(error),
-    };
-    open.close().await;
+    let mut job = talk.open_library(library, drive, command).await?;
+    let outcome = async {
+        let mut open = OpenLibrary::new(&mut job, library).await?;
+        let movements = perform(&mut open, action).await?;
+        Ok((open.inventory().await?, movements))
+    }
+    .await;
+    job.close().await;
     outcome
 }
 
@@ -188,7 +193,7 @@ fn unnamed() -> LibraryFailure {
 }
 
 async fn perform(
-    open: &mut OpenLibrary<'_>,
+    open: &mut OpenLibrary<'_, '_>,
     action: &LibraryAction,
 ) -> Result<Vec<Movement>, LibraryFailure> {
     let movement = match action {

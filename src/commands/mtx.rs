@@ -30,9 +30,12 @@ pub(super) fn run(
     let (library, commands) = parse(&options.words)?;
     let talk = Talk::new(host, options.motion_timeout, terminal)?;
     run_job(async {
-        let mut open = talk.open(&library, &[], "mtx").await?;
-        let outcome = perform(&mut open, &library, &commands, terminal).await;
-        open.close().await;
+        let mut job = talk.open_library(&library, None, "mtx").await?;
+        let outcome = match OpenLibrary::new(&mut job, &library).await {
+            Ok(mut open) => perform(&mut open, &library, &commands, terminal).await,
+            Err(error) => Err(error.into()),
+        };
+        job.close().await;
         Ok(outcome)
     })?
 }
@@ -210,7 +213,7 @@ fn tag(element: &Element) -> Option<String> {
 }
 
 async fn perform(
-    open: &mut OpenLibrary<'_>,
+    open: &mut OpenLibrary<'_, '_>,
     device: &str,
     commands: &[MtxCommand],
     terminal: &mut Terminal,

@@ -160,6 +160,10 @@ impl From<LibraryFailure> for CommandError {
                 Code::InAnotherDrive,
                 "unmount it first, or leave --drive out".to_owned(),
             ),
+            LibraryFailure::UnknownDrive { .. } => (
+                Code::NoSuchDevice,
+                format!("configure the target that shows this drive; {RE_IPL}"),
+            ),
             LibraryFailure::NoneFree { library, what } => (
                 Code::NoneFree,
                 match *what {

@@ -4,61 +4,11 @@ use std::io;
 
 use super::{CommandError, ErrorKind};
 use crate::iop::tape::job::TapeError;
-use crate::iop::tape::mount::MountError;
 use crate::iop::tape::read::ReadError;
 use crate::iop::tape::write::WriteError;
 use crate::render::words::Code;
 
 const STATE_OF_DEVICE: &str = "look at the state of the drive on the VTL; -vv shows the exchange";
-
-impl From<MountError> for CommandError {
-    fn from(error: MountError) -> Self {
-        let (code, hint) = match &error {
-            MountError::Job(_) => (Code::DeviceError, STATE_OF_DEVICE.to_owned()),
-            MountError::NoSuchVolume { known, .. } => (
-                Code::NoSuchVolume,
-                match known.is_empty() {
-                    true => "it has no cartridge at all".to_owned(),
-                    false => format!("it has {}", known.join(", ")),
-                },
-            ),
-            MountError::Ambiguous { .. } => {
-                (Code::AmbiguousVolume, "give the whole barcode".to_owned())
-            }
-            MountError::InAnotherDrive { drive, .. } => (
-                Code::InAnotherDrive,
-                format!("leave out --drive, or give --drive {drive}"),
-            ),
-            MountError::NotItsDrive { library, .. } => (
-                Code::NoSuchDevice,
-                format!("give a drive of {library}, or leave out --drive"),
-            ),
-            MountError::UnknownDrive { .. } => (
-                Code::NoSuchDevice,
-                "configure the target that has that drive, and re-IPL".to_owned(),
-            ),
-            MountError::DriveFull { .. } => (
-                Code::ElementFull,
-                "give another --drive, or unmount that cartridge first".to_owned(),
-            ),
-            MountError::NoFreeDrive { .. } => {
-                (Code::NoneFree, "unmount a cartridge first".to_owned())
-            }
-            MountError::DriveEmpty { .. } => {
-                (Code::ElementEmpty, "mount a cartridge first".to_owned())
-            }
-        };
-        match error {
-            MountError::Job(error) => error.into(),
-            error => Self {
-                kind: ErrorKind::Refused,
-                code,
-                hints: vec![hint],
-                error: error.into(),
-            },
-        }
-    }
-}
 
 impl From<TapeError> for CommandError {
     fn from(error: TapeError) -> Self {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`inventory`] | the elements of a library, and which of them holds a volume |
 //! | [`plan`] | from what is asked for to the move that does it; no I/O |
-//! | [`open`] | a library in use: its target's lock and session, and those of its drives |
+//! | [`open`] | a library in use: reads its elements, carries out what is planned |
 //!
 //! A drive is unloaded before its cartridge is moved. It may be a logical unit of another target than the library: the locks
 //! of both are taken then, in the order of target names.
@@ -103,6 +103,14 @@ pub enum LibraryFailure {
         volume: String,
         /// The drive that it is in.
         drive: String,
+    },
+    /// The cartridge is in a drive that is no device of this partition.
+    #[error("{volume} is in the drive at element {address}, which is no device of this partition")]
+    UnknownDrive {
+        /// The volume.
+        volume: String,
+        /// The drive's element address.
+        address: u16,
     },
     /// Every element of the kind is full.
     #[error("{library} has no free {what}")]

@@ -1,130 +1,59 @@
-//! A library in use: its target's lock and session, and those of the drives that a job needs.
-
-use std::rc::Rc;
+//! A library in use: its elements, and moving cartridges between them.
 
 use super::LibraryFailure;
 use super::inventory::{Inventory, KnownDrive, ask};
 use super::plan::{Mounted, Movement};
 use crate::iop::devices::names::DeviceKind;
-use crate::iop::devices::resolve::ResolveError;
 use crate::iop::job::unit::{Unit, UnitError};
-use crate::iop::job::{Device, JobError, JobObserver, JobSettings, Located, Session, locate};
-use crate::iop::store::{Store, TargetLock};
+use crate::iop::job::{Job, JobError};
+use crate::iop::store::Store;
 use crate::scsi::command::{LoadUnload, MoveMedium};
 use crate::scsi::data::element_status::ElementType;
 use crate::scsi::{AdditionalSenseCode, Command};
 
 /// A library that a job uses.
-pub struct OpenLibrary<'a> {
-    store: &'a Store,
-    settings: &'a JobSettings,
-    observer: Rc<JobObserver>,
-    purpose: String,
-    /// The library's name, then those of the drives that the job needs.
-    names: Vec<String>,
-    known_drives: Vec<KnownDrive>,
-    held: Option<Held>,
-}
-
-/// What is held while the library is open. The sessions end before the locks are released.
-struct Held {
-    located: Located,
-    /// One for each target of `located`.
-    sessions: Vec<Session>,
+pub struct OpenLibrary<'j, 'a> {
+    job: &'j mut Job<'a>,
+    name: String,
     unit: Unit,
-    _locks: Vec<TargetLock>,
+    known_drives: Vec<KnownDrive>,
 }
 
-impl<'a> OpenLibrary<'a> {
-    /// Opens a library, with drives that the job is known to need: the locks of their targets are taken, then the sessions
-    /// begin. `purpose` is what others are told that wait for the locks.
+impl<'j, 'a> OpenLibrary<'j, 'a> {
+    /// Returns a library of a job.
     ///
     /// # Errors
     /// [`LibraryFailure::Job`].
-    pub async fn open(
-        store: &'a Store,
-        library: &str,
-        drives: &[&str],
-        purpose: &str,
-        settings: &'a JobSettings,
-        observer: Rc<JobObserver>,
-    ) -> Result<Self, LibraryFailure> {
-        let mut open = Self {
-            store,
-            settings,
-            observer,
-            purpose: purpose.to_owned(),
-            names: std::iter::once(&library)
-                .chain(drives)
-                .map(|name| (*name).to_owned())
-                .collect(),
-            known_drives: known_drives(store)?,
-            held: None,
-        };
-        let located = open.locate()?;
-        open.hold(located).await?;
-        Ok(open)
+    pub async fn new(job: &'j mut Job<'a>, library: &str) -> Result<Self, LibraryFailure> {
+        let device = job.device(library)?;
+        if device.kind != DeviceKind::Library {
+            return Err(JobError::WrongKind {
+                device: device.name.clone(),
+                wanted: DeviceKind::Library,
+            }
+            .into());
+        }
+        let name = device.name.clone();
+        let unit = job.unit(&name).await?;
+        let known_drives = known_drives(job.store())?;
+        Ok(Self {
+            job,
+            name,
+            unit,
+            known_drives,
+        })
     }
 
     /// Returns the library's device name.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.names.first().map_or("", String::as_str)
+        &self.name
     }
 
-    fn locate(&mut self) -> Result<Located, LibraryFailure> {
-        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        let located = locate(self.store, &names)?;
-        for (index, device) in located.devices.iter().enumerate() {
-            let wanted = match index {
-                0 => DeviceKind::Library,
-                _ => DeviceKind::Drive,
-            };
-            if device.kind != wanted {
-                return Err(JobError::WrongKind {
-                    device: device.name.clone(),
-                    wanted,
-                }
-                .into());
-            }
-        }
-        self.names = located
-            .devices
-            .iter()
-            .map(|device| device.name.clone())
-            .collect();
-        Ok(located)
-    }
-
-    async fn hold(&mut self, located: Located) -> Result<(), LibraryFailure> {
-        let locks = located.lock(self.store, &self.purpose)?;
-        let mut sessions = Vec::with_capacity(located.targets.len());
-        for target in 0..located.targets.len() {
-            let observer = Rc::clone(&self.observer);
-            let session = located
-                .log_in(target, self.store, self.settings, observer)
-                .await?;
-            sessions.push(session);
-        }
-        let unit = match located.devices.first() {
-            Some(library) => unit_of(&sessions, library).await?,
-            None => return Err(self.unknown()),
-        };
-        self.held = Some(Held {
-            located,
-            sessions,
-            unit,
-            _locks: locks,
-        });
-        Ok(())
-    }
-
-    fn unknown(&self) -> LibraryFailure {
-        unknown(self.name())
-    }
-
-    fn held(&self) -> Result<&Held, LibraryFailure> {
-        self.held.as_ref().ok_or_else(|| self.unknown())
+    /// Returns the job that it is used by.
+    #[must_use]
+    pub const fn job(&self) -> &Job<'a> {
+        self.job
     }
 
     /// Reads what is in the elements, and names the drives.
@@ -132,11 +61,12 @@ impl<'a> OpenLibrary<'a> {
     /// # Errors
     /// [`LibraryFailure::Device`].
     pub async fn inventory(&self) -> Result<Inventory, LibraryFailure> {
-        let unit = &self.held()?.unit;
         let failed = |cause| self.failed(cause);
-        let mut inventory = Inventory::read(self.name(), unit).await.map_err(failed)?;
+        let mut inventory = Inventory::read(self.name(), &self.unit)
+            .await
+            .map_err(failed)?;
         inventory
-            .name_drives(unit, &self.known_drives)
+            .name_drives(&self.unit, &self.known_drives)
             .await
             .map_err(failed)?;
         Ok(inventory)
@@ -147,72 +77,41 @@ impl<'a> OpenLibrary<'a> {
     /// # Errors
     /// [`LibraryFailure::Device`].
     pub async fn initialize(&self) -> Result<(), LibraryFailure> {
-        ask(&self.held()?.unit, &Command::InitializeElementStatus)
+        ask(&self.unit, &Command::InitializeElementStatus)
             .await
             .map_err(|cause| self.failed(cause))?;
         Ok(())
     }
 
-    /// Returns a drive, its unit attentions taken and its serial number proven. When it is on a target that is not held yet,
-    /// everything is released first and acquired anew in the order of target names: what was read of the library before may have
-    /// changed then.
-    ///
-    /// # Errors
-    /// [`LibraryFailure::Job`].
-    pub async fn drive(&mut self, drive: &str) -> Result<Unit, LibraryFailure> {
-        self.reach(drive).await?;
-        let held = self.held()?;
-        let device = held
-            .located
-            .devices
-            .iter()
-            .find(|device| device.name.eq_ignore_ascii_case(drive))
-            .ok_or_else(|| self.unknown())?;
-        unit_of(&held.sessions, device).await
-    }
-
-    /// Gets hold of a drive's target; returns whether everything was released for that.
+    /// Gets hold of a drive's target; see [`Job::reach`]. Returns whether everything was released for that.
     ///
     /// # Errors
     /// [`LibraryFailure::Job`].
     pub async fn reach(&mut self, drive: &str) -> Result<bool, LibraryFailure> {
-        let is_known = |name: &String| name.eq_ignore_ascii_case(drive);
-        if self.names.iter().any(is_known) {
-            return Ok(false);
+        let released = self.job.reach(drive).await?;
+        if released {
+            self.unit = self.job.unit(&self.name).await?;
         }
-        self.names.push(drive.to_owned());
-        let located = self.locate()?;
-        let targets = |located: &Located| -> Vec<u64> {
-            located
-                .targets
-                .iter()
-                .map(|target| target.revision)
-                .collect()
-        };
-        match &mut self.held {
-            Some(held) if targets(&held.located) == targets(&located) => {
-                held.located = located;
-                Ok(false)
-            }
-            _ => {
-                self.let_go().await;
-                self.hold(located).await?;
-                Ok(true)
-            }
-        }
+        Ok(released)
     }
 
-    async fn let_go(&mut self) {
-        if let Some(held) = self.held.take() {
-            for session in held.sessions {
-                session.log_out().await;
+    /// Gets hold of the targets of every drive of the library that has a name, and returns the elements.
+    ///
+    /// # Errors
+    /// [`LibraryFailure`].
+    pub async fn reach_drives(&mut self) -> Result<Inventory, LibraryFailure> {
+        loop {
+            let inventory = self.inventory().await?;
+            let mut released = false;
+            for drive in inventory.of_type(ElementType::DataTransfer) {
+                if let Some(device) = &drive.device {
+                    released |= self.reach(device).await?;
+                }
+            }
+            if !released {
+                return Ok(inventory);
             }
         }
-    }
-
-    /// Logs out and releases the locks.
-    pub async fn close(mut self) {
-        self.let_go().await;
     }
 
     /// Brings a volume into a drive; see [`Inventory::plan_mount`].
@@ -277,7 +176,8 @@ impl<'a> OpenLibrary<'a> {
             return Ok(());
         }
         if let Some(drive) = &movement.source_drive {
-            let unit = self.drive(drive).await?;
+            self.reach(drive).await?;
+            let unit = self.job.unit(drive).await?;
             match ask(&unit, &Command::LoadUnload(LoadUnload::UNLOAD)).await {
                 // It was unloaded before: the cartridge is in its throat.
                 Err(error) if error.has_code(AdditionalSenseCode::MEDIUM_NOT_PRESENT) => {}
@@ -313,7 +213,7 @@ impl<'a> OpenLibrary<'a> {
             destination,
         });
         let library = || self.name().to_owned();
-        match ask(&self.held()?.unit, &command).await {
+        match ask(&self.unit, &command).await {
             Ok(_) => {
                 inventory.take_move(source, destination);
                 Ok(())
@@ -340,21 +240,6 @@ impl<'a> OpenLibrary<'a> {
             cause,
         }
     }
-}
-
-async fn unit_of(sessions: &[Session], device: &Device) -> Result<Unit, LibraryFailure> {
-    match sessions.get(device.target) {
-        Some(session) => Ok(session.unit(device).await?),
-        None => Err(unknown(&device.name)),
-    }
-}
-
-fn unknown(device: &str) -> LibraryFailure {
-    JobError::Resolve(ResolveError::Unknown {
-        name: device.to_owned(),
-        known: Vec::new(),
-    })
-    .into()
 }
 
 /// Returns the drives of the active configuration.

@@ -6,7 +6,7 @@
 //! | [`mod@write`] | writes blocks and filemarks, each once, in order, whatever happens on the way |
 //! | [`read`] | reads blocks and filemarks in order |
 //! | [`label`] | IBM and ANSI standard labels |
-//! | [`mount`] | gets a cartridge into a drive, and back to where it was |
+//! | [`mod@mount`] | gets a cartridge into a drive, and back to where it was |
 //! | [`job`] | writes and reads tape files, lists, labels |
 
 pub mod drive;

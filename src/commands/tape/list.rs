@@ -1,0 +1,128 @@
+//! `tape list`: what is on a cartridge.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::meter::Meter;
+use super::{error_body, failure, rounded, with_cartridge};
+use crate::cli::host::Cartridge;
+use crate::commands::library::Talk;
+use crate::commands::terminal::Terminal;
+use crate::error::CommandError;
+use crate::iop::tape::job::{self, TapeFile};
+use crate::iop::tape::label::{Content, Label};
+use crate::render::text::Page;
+
+/// What `tape list` prints.
+#[derive(Serialize)]
+struct ListDocument<'a> {
+    schema: u32,
+    device: &'a str,
+    drive: &'a str,
+    volume: &'a str,
+    seconds: f64,
+    files: &'a [TapeFile],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+}
+
+pub(super) fn list(
+    cartridge: &Cartridge,
+    talk: &Talk,
+    terminal: &mut Terminal,
+) -> Result<u8, CommandError> {
+    let mut files = Vec::new();
+    let mut meter = Meter::new(terminal, None);
+    let held = with_cartridge(talk, cartridge, "list", async |drive| {
+        job::list(drive, &mut files, &mut |bytes| meter.tell(bytes)).await
+    })?;
+    meter.end();
+    let error = failure(&held.volume, &held.drive, held.outcome.err(), held.left);
+    if let Some(error) = &error {
+        terminal.error(error);
+    }
+    if terminal.json {
+        terminal.print_document(&ListDocument {
+            schema: 1,
+            device: &held.device,
+            drive: &held.drive,
+            volume: &held.volume,
+            seconds: rounded(held.seconds),
+            files: &files,
+            error: error.as_ref().map(error_body).transpose()?,
+        })?;
+    } else {
+        terminal.print(&listing(&held.volume, &files))?;
+    }
+    Ok(error.map_or(0, |error| error.kind.exit_status()))
+}
+
+fn listing(volume: &str, files: &[TapeFile]) -> String {
+    let mut page = Page::default();
+    page.title(&format!("Volume {volume}"));
+    page.line("Tape files", files.len());
+    for file in files {
+        page.heading(&format!("File {}", file.file));
+        page.line("Blocks", file.blocks);
+        page.line("Bytes", file.bytes);
+        if file.blocks > 0 {
+            page.line(
+                "Block length",
+                match file.shortest_block == file.longest_block {
+                    true => file.longest_block.to_string(),
+                    false => format!("{} to {}", file.shortest_block, file.longest_block),
+                },
+            );
+        }
+        if !file.filemark {
+            page.line("End", "without a filemark");
+        }
+        for label in &file.labels {
+            let (name, text) = labelled(label);
+            page.line(&format!("Label {name}"), text);
+        }
+    }
+    page.into_text()
+}
+
+fn labelled(label: &Label) -> (&'static str, String) {
+    match &label.content {
+        Content::Vol1 { volume, owner } => ("VOL1", format!("volume {volume}, owner '{owner}'")),
+        Content::Hdr1(file) | Content::Eof1(file) | Content::Eov1(file) => {
+            let name = match &label.content {
+                Content::Hdr1(_) => "HDR1",
+                Content::Eof1(_) => "EOF1",
+                _ => "EOV1",
+            };
+            let number = |value: Option<u32>| value.map_or("*".to_owned(), |n| n.to_string());
+            let text = format!(
+                "{}, volume {} of {}, file {}, created {}, expires {}, blocks {}, system {}",
+                file.file_identifier,
+                number(file.volume_sequence),
+                file.file_set,
+                number(file.file_sequence),
+                file.created.as_deref().unwrap_or("*NONE"),
+                file.expires.as_deref().unwrap_or("*NONE"),
+                file.block_count.map_or("*".to_owned(), |n| n.to_string()),
+                file.system
+            );
+            (name, text)
+        }
+        Content::Hdr2(format) | Content::Eof2(format) | Content::Eov2(format) => {
+            let name = match &label.content {
+                Content::Hdr2(_) => "HDR2",
+                Content::Eof2(_) => "EOF2",
+                _ => "EOV2",
+            };
+            let length = |value: Option<u64>| value.map_or("*".to_owned(), |n| n.to_string());
+            let text = format!(
+                "record format {}{}, block length {}, record length {}",
+                format.record_format,
+                format.block_attribute,
+                length(format.block_length),
+                length(format.record_length)
+            );
+            (name, text)
+        }
+    }
+}

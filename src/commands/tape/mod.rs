@@ -1,0 +1,317 @@
+//! `tape`: writes, reads and looks at the tapes of a library.
+
+mod list;
+mod meter;
+mod status;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::descriptors;
+use super::library::{Talk, run_job};
+use super::terminal::Terminal;
+use crate::cli::HostOptions;
+use crate::cli::host::{Cartridge, TapeAction, TapeOptions, TapeRead, TapeWrite};
+use crate::error::{CommandError, ErrorKind};
+use crate::iop::devices::names::DeviceKind;
+use crate::iop::job::{Again, Job};
+use crate::iop::library::LibraryFailure;
+use crate::iop::tape::drive::Drive;
+use crate::iop::tape::job::{self, Place, TapeError, Transferred};
+use crate::iop::tape::mount::{mount, put_back};
+use crate::render::json::ErrorDocument;
+use crate::render::words::Code;
+use crate::storage::quoted;
+use crate::transport::stream::{BlockSink, BlockSource};
+use list::list;
+use meter::Meter;
+use status::status;
+
+/// `tape`; returns the exit status.
+pub(super) fn run(
+    options: &TapeOptions,
+    host: &HostOptions,
+    terminal: &mut Terminal,
+) -> Result<u8, CommandError> {
+    descriptors::require(descriptors::RE_IPL)?;
+    let talk = Talk::new(host, options.motion_timeout, terminal)?;
+    match &options.action {
+        TapeAction::Write(options) => write(options, &talk, terminal),
+        TapeAction::Read(options) => read(options, &talk, terminal),
+        TapeAction::List(cartridge) => list(cartridge, &talk, terminal),
+        TapeAction::Initialize {
+            cartridge,
+            volume_id,
+            overwrite,
+        } => initialize(cartridge, volume_id, *overwrite, &talk, terminal),
+        TapeAction::Erase {
+            cartridge,
+            overwrite,
+        } => erase(cartridge, *overwrite, &talk, terminal),
+        TapeAction::Status { device } => status(device, false, &talk, terminal),
+        TapeAction::Rewind { device } => status(device, true, &talk, terminal),
+    }
+}
+
+/// The cartridge of a job, and what became of it.
+struct Held<T> {
+    device: String,
+    drive: String,
+    volume: String,
+    seconds: f64,
+    outcome: T,
+    /// Why the cartridge is still in the drive.
+    left: Option<LibraryFailure>,
+}
+
+/// Runs a job with a cartridge in a drive, and puts it back.
+fn with_cartridge<T>(
+    talk: &Talk,
+    cartridge: &Cartridge,
+    command: &str,
+    job: impl AsyncFnOnce(&mut Drive<Again>) -> T,
+) -> Result<Held<T>, CommandError> {
+    let purpose = format!("tape {command} {} {}", cartridge.library, cartridge.volume);
+    let drive = cartridge.drive.as_deref();
+    let names: Vec<_> = std::iter::once((cartridge.library.as_str(), Some(DeviceKind::Library)))
+        .chain(drive.map(|drive| (drive, Some(DeviceKind::Drive))))
+        .collect();
+    run_job(async {
+        let mut held = talk.open(&names, &purpose).await?;
+        let outcome = used(&mut held, cartridge, job).await;
+        held.close().await;
+        outcome
+    })
+}
+
+async fn used<T>(
+    held: &mut Job<'_>,
+    cartridge: &Cartridge,
+    job: impl AsyncFnOnce(&mut Drive<Again>) -> T,
+) -> Result<Held<T>, LibraryFailure> {
+    let drive = cartridge.drive.as_deref();
+    let mut loaded = mount(held, &cartridge.library, &cartridge.volume, drive).await?;
+    let started = Instant::now();
+    let outcome = job(&mut loaded.drive).await;
+    Ok(Held {
+        device: loaded.library.clone(),
+        drive: loaded.device.clone(),
+        volume: loaded.volume.clone(),
+        seconds: started.elapsed().as_secs_f64(),
+        outcome,
+        left: put_back(held, loaded).await.err(),
+    })
+}
+
+/// What a job prints with `--json`.
+#[derive(Serialize)]
+struct JobDocument<'a> {
+    schema: u32,
+    device: &'a str,
+    drive: &'a str,
+    volume: &'a str,
+    file: u64,
+    blocks: u64,
+    bytes: u64,
+    seconds: f64,
+    end_of_medium: bool,
+    proven: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+}
+
+/// Prints what became of a job, to stderr where the data went to stdout, and returns the exit status. `words` are what is said
+/// of the cartridge and its drive when all went well; a job that transfers blocks says how many, also when it did not.
+fn tell(
+    held: Held<Result<(), TapeError>>,
+    transferred: Transferred,
+    words: Words<'_>,
+    terminal: &mut Terminal,
+) -> Result<u8, CommandError> {
+    let error = failure(&held.volume, &held.drive, held.outcome.err(), held.left);
+    let document = JobDocument {
+        schema: 1,
+        device: &held.device,
+        drive: &held.drive,
+        volume: &held.volume,
+        file: transferred.file,
+        blocks: transferred.blocks,
+        bytes: transferred.bytes,
+        seconds: rounded(held.seconds),
+        end_of_medium: transferred.end_of_medium,
+        proven: transferred.proven,
+        error: error.as_ref().map(error_body).transpose()?,
+    };
+    if let Some(error) = &error {
+        terminal.error(error);
+    }
+    let data_on_stdout = matches!(words, Words::Read { to_stdout: true });
+    let place = format!("{} in {}", held.volume, held.drive);
+    let blocks = format!("{} blocks, {} bytes", transferred.blocks, transferred.bytes);
+    let file = transferred.file;
+    let mut text = match words {
+        Words::Written => format!("Wrote {blocks} to file {file} of {place}"),
+        Words::Read { .. } => format!("Read {blocks} from file {file} of {place}"),
+        Words::Labelled(volume) => format!("Volume {place} is labelled {volume}"),
+        Words::Erased => format!("Volume {place} is erased"),
+    };
+    if error.is_some() {
+        text.push_str(&format!("; {} blocks are proven", transferred.proven));
+    }
+    text.push_str(".\n");
+    match (terminal.json, data_on_stdout) {
+        (true, true) => terminal.note_document(&document)?,
+        (true, false) => terminal.print_document(&document)?,
+        // A job that did nothing has said why.
+        (false, _) if error.is_some() && transferred.blocks == 0 => {}
+        (false, true) if terminal.quiet => {}
+        (false, true) => terminal.notes().line(text.trim_end()),
+        (false, false) => terminal.print(&text)?,
+    }
+    Ok(error.map_or(0, |error| error.kind.exit_status()))
+}
+
+/// What is said of a job.
+#[derive(Clone, Copy)]
+enum Words<'a> {
+    Written,
+    Read { to_stdout: bool },
+    Labelled(&'a str),
+    Erased,
+}
+
+fn failure(
+    volume: &str,
+    drive: &str,
+    error: Option<TapeError>,
+    left: Option<LibraryFailure>,
+) -> Option<CommandError> {
+    match (error, left) {
+        (Some(error), _) => Some(error.into()),
+        (None, Some(left)) => {
+            let error = CommandError::from(left);
+            Some(CommandError {
+                error: error.error.context(format!("{volume} is still in {drive}")),
+                ..error
+            })
+        }
+        (None, None) => None,
+    }
+}
+
+fn error_body(error: &CommandError) -> Result<Value, CommandError> {
+    let document = serde_json::to_value(ErrorDocument::new(error))
+        .map_err(|error| CommandError::output(error.into()))?;
+    Ok(document.get("error").cloned().unwrap_or_default())
+}
+
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+fn file_failure(error: io::Error, operation: &str, path: &Path) -> CommandError {
+    CommandError {
+        kind: ErrorKind::State,
+        code: Code::FileUnusable,
+        error: anyhow::Error::new(error).context(format!("cannot {operation} {}", quoted(path))),
+        hints: vec!["name another file, or put right what the message says".to_owned()],
+    }
+}
+
+fn write(options: &TapeWrite, talk: &Talk, terminal: &mut Terminal) -> Result<u8, CommandError> {
+    let block_length = usize::try_from(options.block_size).unwrap_or(usize::MAX);
+    // What cannot be opened is refused before a cartridge moves.
+    let (input, total) = match &options.file {
+        Some(path) => {
+            let file = File::open(path).map_err(|error| file_failure(error, "read", path))?;
+            let total = file.metadata().ok().filter(|data| data.is_file());
+            (Some(file), total.map(|data| data.len()))
+        }
+        None => (None, None),
+    };
+    let place = match (options.number, options.append) {
+        (Some(number), _) => Place::File(number),
+        (None, true) => Place::End,
+        (None, false) => Place::Beginning,
+    };
+    let mut transferred = Transferred::default();
+    let mut meter = Meter::new(terminal, total);
+    let held = with_cartridge(talk, &options.cartridge, "write", async |drive| {
+        let source = match input {
+            Some(file) => BlockSource::start(file, block_length),
+            None => BlockSource::start(io::stdin(), block_length),
+        };
+        let mut source = source.map_err(TapeError::Input)?;
+        job::write(
+            drive,
+            place,
+            options.overwrite,
+            &mut source,
+            &mut transferred,
+            &mut |bytes| meter.tell(bytes),
+        )
+        .await
+    })?;
+    meter.end();
+    tell(held, transferred, Words::Written, terminal)
+}
+
+fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, CommandError> {
+    let block_length = usize::try_from(options.block_size).unwrap_or(usize::MAX);
+    let mut transferred = Transferred::default();
+    let mut meter = Meter::new(terminal, None);
+    let path = options.file.clone();
+    let to_stdout = path.is_none();
+    let open = move || match path {
+        None => BlockSink::start(io::stdout(), block_length, |mut output| {
+            io::Write::flush(&mut output)
+        }),
+        Some(path) => BlockSink::start(File::create(path)?, block_length, |_| Ok(())),
+    };
+    let held = with_cartridge(talk, &options.cartridge, "read", async |drive| {
+        job::read(
+            drive,
+            options.number,
+            options.block_size,
+            open,
+            &mut transferred,
+            &mut |bytes| meter.tell(bytes),
+        )
+        .await
+    })?;
+    meter.end();
+    tell(held, transferred, Words::Read { to_stdout }, terminal)
+}
+
+fn initialize(
+    cartridge: &Cartridge,
+    volume_id: &str,
+    overwrite: bool,
+    talk: &Talk,
+    terminal: &mut Terminal,
+) -> Result<u8, CommandError> {
+    // An identifier that is none is refused before a cartridge moves.
+    crate::iop::tape::label::volume_label(volume_id).map_err(TapeError::VolumeId)?;
+    let mut transferred = Transferred::default();
+    let held = with_cartridge(talk, cartridge, "initialize", async |drive| {
+        job::initialize(drive, volume_id, overwrite, &mut transferred).await
+    })?;
+    tell(held, transferred, Words::Labelled(volume_id), terminal)
+}
+
+fn erase(
+    cartridge: &Cartridge,
+    overwrite: bool,
+    talk: &Talk,
+    terminal: &mut Terminal,
+) -> Result<u8, CommandError> {
+    let held = with_cartridge(talk, cartridge, "erase", async |drive| {
+        job::erase(drive, overwrite).await
+    })?;
+    tell(held, Transferred::default(), Words::Erased, terminal)
+}

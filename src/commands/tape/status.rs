@@ -1,0 +1,188 @@
+//! `tape status` and `tape rewind`: what the drives hold, and where their tapes stand.
+
+use anyhow::anyhow;
+use serde::Serialize;
+
+use crate::commands::library::{Talk, run_job};
+use crate::commands::terminal::Terminal;
+use crate::error::{CommandError, ErrorKind};
+use crate::iop::devices::names::DeviceKind;
+use crate::iop::job::unit::{Unit, UnitError};
+use crate::iop::job::{Again, Job, JobError};
+use crate::iop::library::{ElementType, Inventory, LibraryFailure, OpenLibrary};
+use crate::iop::tape::drive::Drive;
+use crate::render::text::Page;
+use crate::render::words::Code;
+use crate::scsi::Command;
+use crate::scsi::command::ModeSense;
+use crate::scsi::data::mode::ModeData;
+
+/// What `tape status` and `tape rewind` print.
+#[derive(Serialize)]
+struct StatusDocument {
+    schema: u32,
+    drives: Vec<DriveStatus>,
+}
+
+/// A drive, and where its tape stands.
+#[derive(Serialize)]
+struct DriveStatus {
+    drive: String,
+    loaded: bool,
+    /// The cartridge: its barcode; none when it has none, or no library of the job says.
+    volume: Option<String>,
+    /// Whether the cartridge is write-protected; none for an empty drive, and when the drive does not say.
+    write_protected: Option<bool>,
+    /// The tape is at its beginning; none when the drive does not say.
+    beginning: Option<bool>,
+    /// Blocks and filemarks before the position; none when the drive does not say.
+    object: Option<u64>,
+}
+
+/// Says what a drive holds, or every loaded drive of a library; rewinds their tapes first where that is asked for.
+pub(super) fn status(
+    device: &str,
+    rewind: bool,
+    talk: &Talk,
+    terminal: &mut Terminal,
+) -> Result<u8, CommandError> {
+    let command = if rewind { "rewind" } else { "status" };
+    let purpose = format!("tape {command} {device}");
+    let drives = run_job(async {
+        let mut job = talk.open(&[(device, None)], &purpose).await?;
+        let outcome = statuses(&mut job, device, rewind).await;
+        job.close().await;
+        outcome
+    })?;
+    if rewind && let Some(empty) = drives.iter().find(|drive| !drive.loaded) {
+        return Err(CommandError {
+            kind: ErrorKind::Refused,
+            code: Code::ElementEmpty,
+            error: anyhow!("{} is empty", empty.drive),
+            hints: vec!["there is no tape to rewind".to_owned()],
+        });
+    }
+    if terminal.json {
+        terminal.print_document(&StatusDocument { schema: 1, drives })?;
+        return Ok(0);
+    }
+    terminal.print(&page(&drives))?;
+    Ok(0)
+}
+
+fn page(drives: &[DriveStatus]) -> String {
+    let mut page = Page::default();
+    if drives.is_empty() {
+        page.title("No drive is loaded.");
+    }
+    for drive in drives {
+        page.title(&format!("Drive {}", drive.drive));
+        page.line("Loaded", if drive.loaded { "Yes" } else { "No" });
+        if drive.loaded {
+            page.line("Volume", drive.volume.as_deref().unwrap_or("*NOBARCODE"));
+            page.line(
+                "Write-protected",
+                match drive.write_protected {
+                    Some(true) => "Yes",
+                    Some(false) => "No",
+                    None => "not told by the drive",
+                },
+            );
+            let position = match (drive.beginning, drive.object) {
+                (Some(true), _) => "beginning of the tape".to_owned(),
+                (_, Some(object)) => format!("behind {object} blocks and filemarks"),
+                _ => "not told by the drive".to_owned(),
+            };
+            page.line("Position", position);
+        }
+    }
+    page.into_text()
+}
+
+async fn statuses(
+    job: &mut Job<'_>,
+    named: &str,
+    rewind: bool,
+) -> Result<Vec<DriveStatus>, LibraryFailure> {
+    let device = job.device(named)?.clone();
+    let is_library = device.kind == DeviceKind::Library;
+    let volumes: Vec<(String, Option<String>)> = match (is_library, &device.place) {
+        (true, _) => {
+            let inventory = OpenLibrary::new(job, named).await?.reach_drives().await?;
+            let drives = inventory.of_type(ElementType::DataTransfer);
+            drives
+                .filter_map(|drive| Some((drive.device.clone()?, drive.volume.clone())))
+                .collect()
+        }
+        (false, Some((library, address))) => {
+            // The drive is asked for all the same when its library does not say what is in it.
+            let volume = inventory(job, library)
+                .await
+                .ok()
+                .and_then(|inventory| inventory.element(*address)?.volume.clone());
+            vec![(device.name, volume)]
+        }
+        (false, None) => vec![(device.name, None)],
+    };
+    let mut found = Vec::new();
+    for (name, volume) in volumes {
+        let mut drive = job.drive(&name).await?;
+        let status = status_of(&mut drive, &name, volume, rewind)
+            .await
+            .map_err(|cause| JobError::Device {
+                device: name.clone(),
+                cause,
+            })?;
+        if status.loaded || !is_library {
+            found.push(status);
+        }
+    }
+    Ok(found)
+}
+
+async fn inventory(job: &mut Job<'_>, library: &str) -> Result<Inventory, LibraryFailure> {
+    job.reach(library).await?;
+    OpenLibrary::new(job, library).await?.inventory().await
+}
+
+async fn status_of(
+    drive: &mut Drive<Again>,
+    name: &str,
+    volume: Option<String>,
+    rewind: bool,
+) -> Result<DriveStatus, UnitError> {
+    let mut status = DriveStatus {
+        drive: name.to_owned(),
+        loaded: drive.is_loaded().await?,
+        volume: None,
+        write_protected: None,
+        beginning: None,
+        object: None,
+    };
+    if !status.loaded {
+        return Ok(status);
+    }
+    status.volume = volume;
+    status.write_protected = write_protected(drive.unit()).await;
+    if rewind {
+        drive.rewind().await?;
+    }
+    // A drive that does not know says so; tgt says nothing of use.
+    if let Ok(position) = drive.read_position().await {
+        status.beginning = Some(position.beginning);
+        status.object = position
+            .object
+            .filter(|object| position.beginning || *object > 0);
+    }
+    Ok(status)
+}
+
+/// WP of the DEVICE-SPECIFIC PARAMETER (SSC-4 8.3.1).
+const WRITE_PROTECTED: u8 = 0x80;
+
+async fn write_protected(unit: &Unit) -> Option<bool> {
+    let command = Command::ModeSense(ModeSense::page6(ModeSense::ALL_PAGES, u8::MAX));
+    let data = unit.execute(&command).await.ok()?;
+    let header = ModeData::decode6(&data).ok()?;
+    Some(header.device_specific_parameter & WRITE_PROTECTED != 0)
+}

@@ -1,0 +1,247 @@
+//! A session of a job with a target, and how it is had again when it is lost.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::locate::{Device, Located};
+use super::unit::{AnswerDeadlines, Unit, UnitError};
+use super::{JobError, JobObserver, JobSettings};
+use crate::iop::active::TargetReport;
+use crate::iop::devices::resolve::ResolveError;
+use crate::iop::devices::text::printable;
+use crate::iop::ipl;
+use crate::iop::store::Store;
+use crate::iop::tape::drive::Reopen;
+use crate::iscsi::login::LoginParameters;
+use crate::scsi::Command;
+use crate::scsi::command::Inquiry;
+use crate::scsi::data::vpd::{self, VpdPage};
+use crate::transport::initiator::{Initiator, open, reopen};
+use crate::transport::{Deadlines, Step};
+
+/// What it takes to log in to a target, again too.
+struct Login {
+    host: String,
+    port: u16,
+    name: String,
+    parameters: LoginParameters,
+    settings: JobSettings,
+    observer: Rc<JobObserver>,
+    report: Box<TargetReport>,
+}
+
+impl Login {
+    /// Logs in; after an earlier session when that is over and Time2Wait has passed.
+    async fn connect(&self, last: Option<&Initiator>) -> Result<Initiator, JobError> {
+        let observer = Rc::clone(&self.observer);
+        let name = self.name.clone();
+        let deadlines = Deadlines::of_phase(self.settings.timeout);
+        let observe = move |step: Step<'_>| observer(&name, step);
+        let (host, login) = (&self.host, &self.parameters);
+        let opened = match last {
+            None => open(host, self.port, login, deadlines, observe).await,
+            Some(last) => reopen(last, host, self.port, login, deadlines, observe).await,
+        };
+        let opened = opened.map_err(|cause| JobError::Attach {
+            target: self.name.clone(),
+            configured: self.report.clone(),
+            cause,
+        })?;
+        Ok(opened.spawn())
+    }
+}
+
+/// The connection that a session has now.
+#[derive(Clone)]
+struct Current {
+    initiator: Initiator,
+    /// How many connections there were before it. Every device of the session that sees it end asks for another one: the
+    /// first gets it, and the others find that the number has changed.
+    generation: u64,
+}
+
+/// A session of a job with a target, shared by the devices of the job that are on that target.
+#[derive(Clone)]
+pub struct Session {
+    login: Rc<Login>,
+    current: Rc<RefCell<Current>>,
+}
+
+impl Session {
+    /// Logs in to a target. The session goes on in the background of the runtime that the job runs on.
+    ///
+    /// # Errors
+    /// [`JobError::Login`], [`JobError::Attach`].
+    pub async fn begin(
+        located: &Located,
+        target: usize,
+        store: &Store,
+        settings: &JobSettings,
+        observer: Rc<JobObserver>,
+    ) -> Result<Self, JobError> {
+        let (Some(configured), Some(report)) =
+            (located.targets.get(target), located.report(target))
+        else {
+            return Err(JobError::Resolve(ResolveError::Unknown {
+                name: String::new(),
+                known: Vec::new(),
+            }));
+        };
+        let parameters = ipl::login_parameters(
+            configured,
+            store,
+            located.generated_name.as_ref(),
+            &settings.chap_algorithms,
+        )
+        .map_err(|failure| {
+            JobError::Login(Box::new(TargetReport {
+                failure: Some(failure),
+                ..report.clone()
+            }))
+        })?;
+        let login = Login {
+            host: configured.identity.target_host_name.as_str().to_owned(),
+            port: configured.identity.target_port.number(),
+            name: configured.identity.target_name.as_str().to_owned(),
+            parameters,
+            settings: settings.clone(),
+            observer,
+            report: Box::new(report.clone()),
+        };
+        let current = Current {
+            initiator: login.connect(None).await?,
+            generation: 0,
+        };
+        Ok(Self {
+            login: Rc::new(login),
+            current: Rc::new(RefCell::new(current)),
+        })
+    }
+
+    fn current(&self) -> Current {
+        self.current.borrow().clone()
+    }
+
+    /// Logs in again, with the same initiator and ISID, unless that has happened since `lost` was the connection.
+    async fn replace(&self, lost: u64) -> Result<(), JobError> {
+        let current = self.current();
+        if current.generation == lost {
+            let initiator = self.login.connect(Some(&current.initiator)).await?;
+            *self.current.borrow_mut() = Current {
+                initiator,
+                generation: lost.saturating_add(1),
+            };
+        }
+        Ok(())
+    }
+
+    /// Returns the logical unit of a device, its unit attentions taken and its serial number proven. When the connection turns
+    /// out to be lost, there is another one first.
+    ///
+    /// # Errors
+    /// [`JobError::OtherDevice`], [`JobError::Device`], [`JobError::Attach`].
+    pub async fn unit(&self, device: &Device) -> Result<Unit, JobError> {
+        let Current {
+            initiator,
+            generation,
+        } = self.current();
+        match proven(&initiator, device, &self.login.settings, false).await {
+            Err(JobError::Device { cause, .. }) if cause.is_lost() => {
+                self.replace(generation).await?;
+                let initiator = self.current().initiator;
+                proven(&initiator, device, &self.login.settings, false).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Returns what has a device again in another connection.
+    #[must_use]
+    pub fn again(&self, device: &Device) -> Again {
+        Again {
+            session: self.clone(),
+            device: device.clone(),
+            generation: self.current().generation,
+        }
+    }
+
+    /// Logs out. A session that has ended needs none.
+    pub async fn log_out(self) {
+        // The target sees the connection close in any case.
+        let _ = self.current().initiator.logout().await;
+    }
+}
+
+/// Allocation length of VPD page 80h: more than any serial number takes.
+const SERIAL_NUMBER_LENGTH: u16 = 255;
+
+async fn proven(
+    initiator: &Initiator,
+    device: &Device,
+    settings: &JobSettings,
+    same_medium: bool,
+) -> Result<Unit, JobError> {
+    let deadlines = AnswerDeadlines {
+        answer: settings.timeout,
+        motion: settings.motion_timeout,
+    };
+    let unit = Unit::new(initiator.clone(), device.lun, deadlines);
+    let failed = |cause| JobError::Device {
+        device: device.name.clone(),
+        cause,
+    };
+    unit.take_unit_attentions(same_medium)
+        .await
+        .map_err(failed)?;
+    if !device.serial.is_empty() {
+        let inquiry = Command::Inquiry(Inquiry::vpd(vpd::UNIT_SERIAL_NUMBER, SERIAL_NUMBER_LENGTH));
+        let data = unit.execute(&inquiry).await.map_err(failed)?;
+        let page = VpdPage::decode(vpd::UNIT_SERIAL_NUMBER, &data)
+            .map_err(|error| failed(error.into()))?;
+        let found = printable(page.contents);
+        if found != device.serial {
+            return Err(JobError::OtherDevice {
+                device: device.name.clone(),
+                expected: device.serial.clone(),
+                found,
+            });
+        }
+    }
+    Ok(unit)
+}
+
+/// Has a device again after its session was lost: in the connection that another device of the session was the first to ask
+/// for, else in a new one.
+pub struct Again {
+    session: Session,
+    device: Device,
+    /// The connection that the device was last used in.
+    generation: u64,
+}
+
+impl Again {
+    async fn unit(&mut self) -> Result<Unit, UnitError> {
+        let current = self.session.current();
+        self.generation = current.generation;
+        let settings = &self.session.login.settings;
+        match proven(&current.initiator, &self.device, settings, true).await {
+            Ok(unit) => Ok(unit),
+            Err(JobError::Device { cause, .. }) => Err(cause),
+            Err(_) => Err(UnitError::NotReopened),
+        }
+    }
+}
+
+impl Reopen for Again {
+    async fn reopen(&mut self) -> Result<Unit, UnitError> {
+        if self.session.current().generation != self.generation {
+            match self.unit().await {
+                Err(error) if error.is_lost() => {}
+                outcome => return outcome,
+            }
+        }
+        let replaced = self.session.replace(self.generation).await;
+        replaced.map_err(|_| UnitError::NotReopened)?;
+        self.unit().await
+    }
+}
