@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --volume-id | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --via | --size | --volume-id | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -40,7 +40,7 @@ _iscsiswiconfig() {
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
             *)
                 case "$command $word" in
-                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' tape' | 'tape write' | 'tape read' | 'tape list' | 'tape initialize' | 'tape status' | 'tape rewind' | 'tape erase' | ' library' | 'library mount' | 'library unmount' | 'library move' | 'library export' | 'library import' | 'library inventory' | ' mtx' | ' rmt' | ' sql' | ' d-mode' | ' generate') command+=${command:+ }$word ;;
+                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' tape' | 'tape write' | 'tape read' | 'tape list' | 'tape copy' | 'tape test' | 'tape initialize' | 'tape status' | 'tape rewind' | 'tape erase' | ' library' | 'library mount' | 'library unmount' | 'library move' | 'library export' | 'library import' | 'library inventory' | ' mtx' | ' rmt' | ' sql' | ' d-mode' | ' generate') command+=${command:+ }$word ;;
                 esac
                 ;;
         esac
@@ -53,7 +53,7 @@ _iscsiswiconfig() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --secret-file | --chap-secret-file | --target-chap-secret-file | --passphrase-file)
+        --secret-file | --chap-secret-file | --target-chap-secret-file | --passphrase-file | --via)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -85,10 +85,12 @@ _iscsiswiconfig() {
                 'partition set') candidates=(--uuid --release --keystore-size --move-to-disk --forget-devices --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition export') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
                 'partition import') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
-                'tape') candidates=(write read list initialize status rewind erase --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'tape') candidates=(write read list copy test initialize status rewind erase --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'tape write') candidates=(--block-size --file --append --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) file=1 ;;
                 'tape read') candidates=(--block-size --file --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) file=1 ;;
                 'tape list') candidates=(--drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'tape copy') candidates=(--overwrite --via --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) file=1 ;;
+                'tape test') candidates=(--size --block-size --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'tape initialize') candidates=(--volume-id --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'tape status') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'tape rewind') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;

@@ -21,7 +21,7 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --volume-id --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount
+            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --via --size --volume-id --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
@@ -30,7 +30,7 @@ function __iscsiswiconfig_candidates
                 test -z "$option"; and set option $word
             case '*'
                 switch "$command $word"
-                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' rmt' ' sql' ' d-mode' ' generate'
+                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape copy' 'tape test' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' rmt' ' sql' ' d-mode' ' generate'
                         set command (string trim -- "$command $word")
                 end
         end
@@ -40,7 +40,7 @@ function __iscsiswiconfig_candidates
     switch "$value_of"
         case --state-dir --keystore-dir --media-dir
             __fish_complete_directories $current
-        case --secret-file --chap-secret-file --target-chap-secret-file --passphrase-file
+        case --secret-file --chap-secret-file --target-chap-secret-file --passphrase-file --via
             __fish_complete_path $current
         case -initiatorname
             echo '*GENERATE'
@@ -229,6 +229,8 @@ function __iscsiswiconfig_candidates
                     echo write\t'Write a file, or standard input, as a tape file'
                     echo read\t'Read a tape file, to a file or standard output'
                     echo list\t'List the tape files of a cartridge, with their blocks and labels'
+                    echo copy\t'Copy a whole tape, between cartridges and SIMH .tap files'
+                    echo test\t'Write a pattern, read it back, compare, and measure'
                     echo initialize\t'Write a volume label (VOL1, EBCDIC) at the beginning of a cartridge'
                     echo status\t'Say what a drive holds, and where its tape stands'
                     echo rewind\t'Rewind the tape of a drive, or of every loaded drive of a library'
@@ -275,6 +277,35 @@ function __iscsiswiconfig_candidates
                     echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape list'
+                    echo --drive\t'Mount the cartridge in this drive instead of the first free one'
+                    echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'tape copy'
+                    __fish_complete_path $current
+                    echo --overwrite\t'Replace what is on the cartridge, or in the file, that is copied to'
+                    echo --via\t'Copy through FILE, which must not exist and is removed when all is copied'
+                    echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error; -vv shows every PDU, decoded, with secrets masked'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'tape test'
+                    echo --size\t'Write and read SIZE bytes, such as 10GB'
+                    echo --block-size\t'Write blocks of SIZE bytes, 16777215 at most [default: 256KiB]'
+                    echo --overwrite\t'Overwrite what is on the cartridge'
                     echo --drive\t'Mount the cartridge in this drive instead of the first free one'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'

@@ -121,6 +121,8 @@ const ELSEWHERE: &[Code] = &[
     Code::BlockTooLong,
     Code::MediumChanged,
     Code::BlocksLost,
+    Code::DataDiffers,
+    Code::SameCartridge,
 ];
 
 /// Fails unless every code of an error is one that a user can meet.

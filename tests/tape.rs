@@ -1,6 +1,7 @@
 //! The `tape` commands against the embedded library, over the network.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -42,6 +43,15 @@ impl Attached {
     #[track_caller]
     fn tape(&self, line: &str, status: i32) -> Value {
         self.run(line).assert_status(status).json()
+    }
+
+    /// Runs a command, and expects words on stdout.
+    #[track_caller]
+    fn prints(&self, line: &str, words: &[&str]) {
+        let output = self.environment.run_line(line).assert_status(0);
+        for word in words {
+            assert!(output.stdout.contains(word), "{word}: {}", output.stdout);
+        }
     }
 
     fn run(&self, line: &str) -> Output {
@@ -292,9 +302,289 @@ fn status_tells_the_volume_its_write_protection_and_the_position() {
     assert_eq!(alone["drives"][0], drives[0], "{alone:#}");
     let rewound = attached.tape("rewind TAPMLB01", 0);
     assert_eq!(rewound["drives"][0]["beginning"], true, "{rewound:#}");
-    attached
-        .environment
-        .run_line("tape status TAP02")
-        .assert_status(0)
-        .says(&["VOL003L8", "Write-protected", "beginning of the tape"]);
+    attached.prints(
+        "tape status TAP02",
+        &["VOL003L8", "Write-protected", "beginning of the tape"],
+    );
+}
+
+/// A tape of several files with blocks of many lengths, the longest more than a copy asks for at first.
+fn write_a_mixed_tape(attached: &Attached) {
+    attached.tape("initialize TAPMLB01 VOL001 --volume-id MIXED", 0);
+    for (length, block) in [
+        (3000, "700"),
+        (20_000, "20000"),
+        (5 << 20, "2MiB"),
+        (9, "1"),
+    ] {
+        attached.file("in", &pattern(length));
+        attached.tape(
+            &format!("write TAPMLB01 VOL001 in --append --block-size {block}"),
+            0,
+        );
+    }
+}
+
+fn files_of(attached: &Attached, cartridge: &str) -> Value {
+    attached.tape(&format!("list {cartridge}"), 0)["files"].clone()
+}
+
+#[test]
+fn a_copy_has_every_block_and_filemark() {
+    let attached = Attached::new(&[]);
+    write_a_mixed_tape(&attached);
+    let document = attached.tape("copy TAPMLB01:VOL001 TAPMLB01:VOL002", 0);
+    let expected = files_of(&attached, "TAPMLB01 VOL001");
+    assert_eq!(expected.as_array().unwrap().len(), 4, "{expected:#}");
+    assert_eq!(files_of(&attached, "TAPMLB01 VOL002"), expected);
+    let blocks = 1 + 5 + 1 + 3 + 9;
+    for (field, value) in [
+        ("device", Value::from("TAPMLB01")),
+        ("drive", "TAP02".into()),
+        ("volume", "VOL002L8".into()),
+        ("blocks", blocks.into()),
+        ("proven", blocks.into()),
+        ("filemarks", 4.into()),
+        ("bytes", (80 + 3000 + 20_000 + (5 << 20) + 9).into()),
+        ("end_of_medium", false.into()),
+    ] {
+        assert_eq!(document[field], value, "{field}: {document:#}");
+    }
+    for side in ["from", "to"] {
+        assert_eq!(document[side]["blocks"], blocks, "counted: {document:#}");
+        assert_eq!(document[side]["filemarks"], 4, "counted: {document:#}");
+    }
+
+    let refused = attached.tape("copy TAPMLB01:VOL001 TAPMLB01:VOL002", 1);
+    assert_eq!(refused["error"]["code"], "holds-data", "{refused:#}");
+    let refused = attached.tape("copy TAPMLB01:VOL001 tapmlb01:vol001l8 --overwrite", 1);
+    assert_eq!(refused["error"]["code"], "same-cartridge", "{refused:#}");
+    attached.file("in", b"one block");
+    attached.tape("write TAPMLB01 VOL003 in", 0);
+    attached.tape("copy TAPMLB01:VOL003 TAPMLB01:VOL002 --overwrite", 0);
+    assert_eq!(
+        files_of(&attached, "TAPMLB01 VOL002"),
+        files_of(&attached, "TAPMLB01 VOL003")
+    );
+    let status = attached.tape("status TAPMLB01", 0);
+    assert_eq!(
+        status["drives"],
+        serde_json::json!([]),
+        "both were put back"
+    );
+}
+
+#[test]
+fn a_tape_goes_to_a_tap_file_and_comes_back() {
+    let attached = Attached::new(&[]);
+    write_a_mixed_tape(&attached);
+    let document = attached.tape("copy TAPMLB01:VOL001 t.tap", 0);
+    assert_eq!(document["device"], Value::Null, "{document:#}");
+    assert_eq!(document["to"]["path"], "t.tap", "{document:#}");
+    assert_eq!(document["to"]["blocks"], 19, "{document:#}");
+    let metadata = fs::metadata(attached.path("t.tap")).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    let bytes = fs::read(attached.path("t.tap")).unwrap();
+    assert_eq!(bytes[..4], 80_u32.to_le_bytes(), "VOL1 comes first");
+    assert_eq!(bytes[84..88], 80_u32.to_le_bytes());
+
+    let refused = attached.tape("copy TAPMLB01:VOL002 t.tap", 1);
+    assert_eq!(refused["error"]["code"], "file-exists", "{refused:#}");
+    assert_eq!(fs::read(attached.path("t.tap")).unwrap(), bytes);
+    attached.tape("copy t.tap TAPMLB01:VOL002", 0);
+    assert_eq!(
+        files_of(&attached, "TAPMLB01 VOL002"),
+        files_of(&attached, "TAPMLB01 VOL001")
+    );
+    attached.tape("copy TAPMLB01:VOL003 t.tap --overwrite", 0);
+    assert_eq!(fs::read(attached.path("t.tap")).unwrap(), b"");
+
+    let usage = attached.tape("copy t.tap u.tap", 2);
+    assert!(text(&usage["error"]["message"]).contains("both files"));
+    let usage = attached.tape("copy t.tap TAPMLB01:VOL003 --via x", 2);
+    assert!(text(&usage["error"]["message"]).contains("--via"));
+    let missing = attached.tape("copy nothing.tap TAPMLB01:VOL003", 3);
+    assert_eq!(missing["error"]["code"], "file-unusable", "{missing:#}");
+}
+
+#[test]
+fn a_tap_file_that_is_not_whole_is_told_with_what_arrived() {
+    let attached = Attached::new(&[]);
+    let block = [&3_u32.to_le_bytes()[..], b"abc\0", &3_u32.to_le_bytes()].concat();
+    for (name, end, words) in [
+        (
+            "torn.tap",
+            &b"\x09\0\0\0tor"[..],
+            "ends inside of the block of 9 bytes at byte 16",
+        ),
+        (
+            "bad.tap",
+            b"\x02\0\0\x80ab\x02\0\0\x80",
+            "could not be read from its tape",
+        ),
+        ("none.tap", b"\x02\0\0\x10abcdef", "is no SIMH .tap file"),
+    ] {
+        attached.file(name, &[&block[..], &[0; 4], end].concat());
+        let document = attached.tape(&format!("copy {name} TAPMLB01:VOL001 --overwrite"), 3);
+        assert_eq!(document["error"]["code"], "file-unusable", "{document:#}");
+        let message = text(&document["error"]["message"]);
+        assert!(message.contains(words), "{message}");
+        assert_eq!(document["blocks"], 1, "{document:#}");
+        assert_eq!(document["proven"], 1, "{document:#}");
+        let files = files_of(&attached, "TAPMLB01 VOL001");
+        assert_eq!(files[0]["bytes"], 3, "{files:#}");
+    }
+}
+
+#[test]
+fn one_drive_copies_through_a_file() {
+    let attached = Attached::new(&["--drives", "1"]);
+    write_a_mixed_tape(&attached);
+    let refused = attached.tape("copy TAPMLB01:VOL001 TAPMLB01:VOL002", 1);
+    assert_eq!(refused["error"]["code"], "none-free", "{refused:#}");
+    let hint = text(&refused["error"]["hints"][0]);
+    assert!(hint.contains("--via FILE"), "{hint}");
+
+    attached.file("taken", b"kept");
+    let refused = attached.tape("copy TAPMLB01:VOL001 TAPMLB01:VOL002 --via taken", 1);
+    assert_eq!(refused["error"]["code"], "file-exists", "{refused:#}");
+    assert_eq!(fs::read(attached.path("taken")).unwrap(), b"kept");
+
+    let document = attached.tape("copy TAPMLB01:VOL001 TAPMLB01:VOL002 --via between", 0);
+    assert_eq!(document["from"]["volume"], "VOL001L8", "{document:#}");
+    assert_eq!(document["to"]["volume"], "VOL002L8", "{document:#}");
+    assert_eq!(document["blocks"], 19, "{document:#}");
+    assert!(!attached.path("between").exists(), "it was removed");
+    assert_eq!(
+        files_of(&attached, "TAPMLB01 VOL002"),
+        files_of(&attached, "TAPMLB01 VOL001")
+    );
+    let refused = attached.tape("copy TAPMLB01:VOL001 TAPMLB01:VOL002 --via between", 1);
+    assert_eq!(refused["error"]["code"], "holds-data", "{refused:#}");
+    assert!(!attached.path("between").exists(), "it was not begun");
+}
+
+#[test]
+fn a_copy_that_ends_early_says_what_is_there_and_keeps_the_file_between() {
+    let attached = Attached::new(&["--drives", "1", "--write-protected", "VOL002L8"]);
+    attached.file("in", &pattern(10_000));
+    attached.tape("write TAPMLB01 VOL001 in --block-size 1000", 0);
+    let document = attached.tape("copy TAPMLB01:VOL001 TAPMLB01:VOL002 --via between", 1);
+    assert_eq!(document["error"]["code"], "write-protected", "{document:#}");
+    assert_eq!(document["blocks"], 0, "{document:#}");
+    let hints = document["error"]["hints"].to_string();
+    assert!(hints.contains("between"), "{hints}");
+    fs::rename(attached.path("between"), attached.path("between.tap")).unwrap();
+    attached.tape("copy between.tap TAPMLB01:VOL003", 0);
+    assert_eq!(
+        files_of(&attached, "TAPMLB01 VOL003"),
+        files_of(&attached, "TAPMLB01 VOL001")
+    );
+}
+
+#[test]
+fn a_copy_meets_the_end_of_the_medium() {
+    let attached = Attached::new(&["--cartridge-size", "8MiB"]);
+    let block = 40_000_u32;
+    let framed = [
+        &block.to_le_bytes()[..],
+        &pattern(40_000),
+        &block.to_le_bytes(),
+    ]
+    .concat();
+    attached.file("long.tap", &framed.repeat(300));
+    let document = attached.tape("copy long.tap TAPMLB01:VOL001", 1);
+    assert_eq!(document["error"]["code"], "end-of-medium", "{document:#}");
+    assert_eq!(document["end_of_medium"], true, "{document:#}");
+    let blocks = document["blocks"].as_u64().unwrap();
+    assert!((150..300).contains(&blocks), "{document:#}");
+    assert_eq!(document["proven"], blocks, "{document:#}");
+    let files = files_of(&attached, "TAPMLB01 VOL001");
+    assert_eq!(files[0]["blocks"], blocks, "{files:#}");
+    assert_eq!(files[0]["filemark"], true, "{files:#}");
+}
+
+#[test]
+fn a_tape_goes_from_one_target_to_another() {
+    let environment = TestEnvironment::new();
+    let other = "iqn.2026-11.internal.iscsiswiconfig:another";
+    let first = Vtl::start(&environment, &[]);
+    let second = Vtl::start(
+        &environment,
+        &["--target-name", other, "--serial", "78B4321"],
+    );
+    environment.add(NAME, "127.0.0.1", first.port());
+    environment.add(other, "127.0.0.1", second.port());
+    environment
+        .run(&["--timeout", "10", "-reipliscsiop"])
+        .assert_status(0);
+    let attached = Attached {
+        environment,
+        _vtl: first,
+    };
+    write_a_mixed_tape(&attached);
+    let document = attached.tape("copy TAPMLB01:VOL001 TAPMLB02:VOL001", 0);
+    assert_eq!(document["from"]["device"], "TAPMLB01", "{document:#}");
+    assert_eq!(document["to"]["device"], "TAPMLB02", "{document:#}");
+    assert_eq!(
+        files_of(&attached, "TAPMLB02 VOL001"),
+        files_of(&attached, "TAPMLB01 VOL001")
+    );
+    // Both targets are told of: each session ends with a logout.
+    attached.tape("copy TAPMLB02:VOL001 TAPMLB01:VOL005", 0);
+    second.stop();
+    let failed = attached.tape("copy TAPMLB01:VOL001 TAPMLB02:VOL002", 4);
+    assert_eq!(failed["error"]["code"], "target-unreachable", "{failed:#}");
+}
+
+#[test]
+fn a_test_writes_reads_compares_and_measures() {
+    let attached = Attached::new(&["--cartridge-size", "64MiB"]);
+    attached.tape("initialize TAPMLB01 VOL001 --volume-id KEEP", 0);
+    let document = attached.tape(
+        "test TAPMLB01 VOL001 --size 10MB --block-size 64KiB --overwrite",
+        0,
+    );
+    assert_eq!(document["verdict"], "passed", "{document:#}");
+    assert_eq!(document["bytes"], 10_000_000, "{document:#}");
+    assert_eq!(document["blocks"], 10_000_000_u64.div_ceil(65_536));
+    assert_eq!(document["differing_blocks"], 0);
+    assert!(
+        document["round_trip"].as_f64().unwrap() > 0.0,
+        "{document:#}"
+    );
+    for direction in ["write", "read"] {
+        let pass = &document[direction];
+        assert_eq!(pass["bytes"], 10_000_000, "{document:#}");
+        let latency =
+            ["p50", "p90", "p99", "p100"].map(|name| pass["latency"][name].as_f64().unwrap());
+        assert!(latency[0] > 0.0 && latency.is_sorted(), "{document:#}");
+        assert!(
+            pass["bytes_per_second"].as_u64().unwrap() > 0,
+            "{document:#}"
+        );
+        assert!(pass["outstanding"].as_u64().unwrap() > 1, "{document:#}");
+        let limits = ["window", "round-trip", "target"];
+        assert!(limits.contains(&text(&pass["limited_by"])), "{document:#}");
+    }
+    let files = files_of(&attached, "TAPMLB01 VOL001");
+    assert_eq!(files[0]["labels"][0]["volume"], "KEEP", "{files:#}");
+    assert_eq!(files[0]["bytes"], 10_000_080, "{files:#}");
+
+    let refused = attached.tape("test TAPMLB01 VOL001 --size 1MB", 1);
+    assert_eq!(refused["error"]["code"], "holds-data", "{refused:#}");
+    assert_eq!(refused["verdict"], "not-tested", "{refused:#}");
+    let full = attached.tape("test TAPMLB01 VOL002 --size 100MB", 1);
+    assert_eq!(full["error"]["code"], "end-of-medium", "{full:#}");
+    assert_eq!(full["verdict"], "failed", "{full:#}");
+    attached.prints(
+        "tape test TAPMLB01 VOL001 --size 1MB --overwrite",
+        &[
+            "passed",
+            "Throughput",
+            "Latency, 99 %",
+            "Limited by",
+            "Round trip",
+        ],
+    );
 }

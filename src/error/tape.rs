@@ -53,6 +53,19 @@ fn judged(error: &TapeError) -> (ErrorKind, Code, String) {
             Code::FileUnusable,
             "what was read before is on the tape, with a filemark behind it".to_owned(),
         ),
+        TapeError::TapFile(_) => (
+            ErrorKind::State,
+            Code::FileUnusable,
+            "what was read before that is on the tape".to_owned(),
+        ),
+        TapeError::Differs { .. } => device(
+            Code::DataDiffers,
+            "the cartridge, the drive or the way to it changes data: keep nothing on it, and try another one",
+        ),
+        TapeError::CountsDiffer { .. } => device(
+            Code::DataDiffers,
+            "another job may have written there: look with tape list, and copy once more",
+        ),
         TapeError::Output(error) => (
             ErrorKind::State,
             Code::OutputFailed,

@@ -30,7 +30,6 @@ use rustix::process::{Resource, getrlimit};
 use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
-use tokio::time::Instant;
 
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::Lun;
@@ -87,6 +86,15 @@ pub async fn addresses(host: &str, timeout: Duration) -> io::Result<Vec<IpAddr>>
 /// Waits, for code that names no runtime.
 pub async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+/// A moment of the clock that sessions go by.
+pub use tokio::time::Instant;
+
+/// Returns the time, for code that measures how long an answer took.
+#[must_use]
+pub fn now() -> Instant {
+    Instant::now()
 }
 
 /// One target to attach.

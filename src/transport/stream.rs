@@ -2,6 +2,7 @@
 //! neither a slow disk nor a slow tape holds up more memory than that.
 
 use std::io::{self, Read, Write};
+use std::iter;
 use std::thread;
 
 use bytes::Bytes;
@@ -50,9 +51,36 @@ impl<T: Send + 'static> ItemSource<T> {
     }
 }
 
+/// Items that a thread makes.
+#[derive(Debug)]
+pub struct Source<T>(mpsc::Receiver<io::Result<T>>);
+
+impl<T: Send + 'static> Source<T> {
+    /// Has `produce` called on a thread, with what takes the next item; it returns false when no more are wanted. At most
+    /// `capacity` items wait.
+    ///
+    /// # Errors
+    /// The system's, when it has no thread left.
+    pub fn start(
+        capacity: usize,
+        produce: impl FnOnce(&mut dyn FnMut(io::Result<T>) -> bool) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (items, receiver) = mpsc::channel(capacity);
+        thread::Builder::new()
+            .name("input".to_owned())
+            .spawn(move || produce(&mut |item| items.blocking_send(item).is_ok()))?;
+        Ok(Self(receiver))
+    }
+
+    /// Returns the next item; none behind the last one.
+    pub async fn next(&mut self) -> Option<io::Result<T>> {
+        self.0.recv().await
+    }
+}
+
 /// Blocks that a thread reads from a file or pipe.
 #[derive(Debug)]
-pub struct BlockSource(mpsc::Receiver<io::Result<Bytes>>);
+pub struct BlockSource(Source<Bytes>);
 
 impl BlockSource {
     /// Begins to read blocks of this many bytes, the last one as short as it comes. A block is read into the buffer that goes to
@@ -61,23 +89,22 @@ impl BlockSource {
     /// # Errors
     /// The system's, when it has no thread left.
     pub fn start(input: impl Read + Send + 'static, block_length: usize) -> io::Result<Self> {
-        let (blocks, receiver) = mpsc::channel(capacity(block_length));
-        thread::Builder::new()
-            .name("input".to_owned())
-            .spawn(move || read_blocks(input, block_length, &blocks))?;
-        Ok(Self(receiver))
+        let source = Source::<Bytes>::start(capacity(block_length), move |send| {
+            read_blocks(input, block_length, send);
+        });
+        Ok(Self(source?))
     }
 
     /// Returns the next block; none behind the last one.
     pub async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        self.0.recv().await
+        self.0.next().await
     }
 }
 
 fn read_blocks(
     mut input: impl Read,
     block_length: usize,
-    blocks: &mpsc::Sender<io::Result<Bytes>>,
+    send: &mut dyn FnMut(io::Result<Bytes>) -> bool,
 ) {
     let limit = u64::try_from(block_length).unwrap_or(u64::MAX);
     loop {
@@ -89,18 +116,62 @@ fn read_blocks(
             Ok(_) => Ok(Bytes::from(block)),
             Err(error) => Err(error),
         };
-        if blocks.blocking_send(item).is_err() || is_last {
+        if !send(item) || is_last {
             return;
         }
     }
 }
 
+/// Items that a thread takes, and what it makes of them.
+#[derive(Debug)]
+pub struct Sink<T, R = ()> {
+    items: mpsc::Sender<T>,
+    outcome: oneshot::Receiver<io::Result<R>>,
+}
+
+impl<T: Send + 'static, R: Send + 'static> Sink<T, R> {
+    /// Has `consume` called on a thread with the items that come; it may end before the last one. At most `capacity` items wait.
+    ///
+    /// # Errors
+    /// The system's, when it has no thread left.
+    pub fn start(
+        capacity: usize,
+        consume: impl FnOnce(&mut dyn Iterator<Item = T>) -> io::Result<R> + Send + 'static,
+    ) -> io::Result<Self> {
+        let (items, mut receiver) = mpsc::channel(capacity);
+        let (done, outcome) = oneshot::channel();
+        thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || {
+                let outcome = consume(&mut iter::from_fn(|| receiver.blocking_recv()));
+                // The sender learns of the end from the closed channel.
+                drop(receiver);
+                let _ = done.send(outcome);
+            })?;
+        Ok(Self { items, outcome })
+    }
+
+    /// Hands an item over; false when no more are taken, and [`Sink::finish`] says why.
+    #[must_use]
+    pub async fn push(&self, item: T) -> bool {
+        self.items.send(item).await.is_ok()
+    }
+
+    /// Waits until every item is taken, and returns what came of them.
+    ///
+    /// # Errors
+    /// Those of the thread.
+    pub async fn finish(self) -> io::Result<R> {
+        drop(self.items);
+        self.outcome
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that writes has failed")))
+    }
+}
+
 /// Blocks that a thread writes to a file or pipe.
 #[derive(Debug)]
-pub struct BlockSink {
-    blocks: mpsc::Sender<Bytes>,
-    outcome: oneshot::Receiver<io::Result<()>>,
-}
+pub struct BlockSink(Sink<Bytes>);
 
 impl BlockSink {
     /// Begins to write; `finish` is called with the output when all blocks are written.
@@ -112,29 +183,19 @@ impl BlockSink {
         block_length: usize,
         finish: impl FnOnce(W) -> io::Result<()> + Send + 'static,
     ) -> io::Result<Self> {
-        let (blocks, mut receiver) = mpsc::channel::<Bytes>(capacity(block_length));
-        let (done, outcome) = oneshot::channel();
-        thread::Builder::new()
-            .name("output".to_owned())
-            .spawn(move || {
-                let mut written = Ok(());
-                while let Some(block) = receiver.blocking_recv() {
-                    written = output.write_all(&block);
-                    if written.is_err() {
-                        break;
-                    }
-                }
-                // The sender learns of the failure from the closed channel.
-                drop(receiver);
-                let _ = done.send(written.and_then(|()| finish(output)));
-            })?;
-        Ok(Self { blocks, outcome })
+        let sink = Sink::<Bytes>::start(capacity(block_length), move |blocks| {
+            for block in blocks {
+                output.write_all(&block)?;
+            }
+            finish(output)
+        });
+        Ok(Self(sink?))
     }
 
     /// Hands a block over; false when nothing can be written any more, and [`BlockSink::finish`] says why.
     #[must_use]
     pub async fn push(&self, block: Bytes) -> bool {
-        self.blocks.send(block).await.is_ok()
+        self.0.push(block).await
     }
 
     /// Waits until every block is written.
@@ -142,10 +203,7 @@ impl BlockSink {
     /// # Errors
     /// The system's, when the output cannot be written; [`io::ErrorKind::BrokenPipe`] when its reader has closed it.
     pub async fn finish(self) -> io::Result<()> {
-        drop(self.blocks);
-        self.outcome
-            .await
-            .unwrap_or_else(|_| Err(io::Error::other("the thread that writes has failed")))
+        self.0.finish().await
     }
 }
 

@@ -27,7 +27,10 @@ pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
 pub use rmt::RmtOptions;
 pub use sql::SqlOptions;
-pub use tape::{Cartridge, DEFAULT_BLOCK_SIZE, TapeAction, TapeOptions, TapeRead, TapeWrite};
+pub use tape::{
+    Cartridge, DEFAULT_BLOCK_SIZE, Side, TapeAction, TapeCopy, TapeOptions, TapeRead, TapeTest,
+    TapeWrite,
+};
 pub use vtl::VtlOptions;
 
 use super::usage::{Shown, UsageError};

@@ -1,8 +1,11 @@
 //! `tape` and its commands, as typed.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::{timeout, with_host_options};
@@ -33,6 +36,10 @@ pub enum TapeAction {
     Write(TapeWrite),
     /// `read`: reads a tape file.
     Read(TapeRead),
+    /// `copy`: copies a whole tape.
+    Copy(TapeCopy),
+    /// `test`: writes a pattern, reads it back and compares.
+    Test(TapeTest),
     /// `list`: says what is on a cartridge.
     List(Cartridge),
     /// `initialize`: writes a volume label.
@@ -104,6 +111,55 @@ pub struct TapeRead {
     pub number: u64,
 }
 
+/// A side of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A cartridge.
+    Cartridge {
+        /// Name of the library.
+        library: String,
+        /// Barcode, its first six characters, or an element address.
+        volume: String,
+    },
+    /// A SIMH .tap file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cartridge { library, volume } => write!(f, "{library}:{volume}"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// What `tape copy` takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapeCopy {
+    /// What to copy.
+    pub from: Side,
+    /// Where to copy it to.
+    pub to: Side,
+    /// `--overwrite`: what is there may go.
+    pub overwrite: bool,
+    /// `--via`: a temporary file between the two, for a library with one free drive.
+    pub via: Option<PathBuf>,
+}
+
+/// What `tape test` takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapeTest {
+    /// The cartridge to try.
+    pub cartridge: Cartridge,
+    /// `--size`: bytes to write and read.
+    pub size: u64,
+    /// `--block-size`, in bytes.
+    pub block_size: u32,
+    /// `--overwrite`: what is on the cartridge may go.
+    pub overwrite: bool,
+}
+
 impl TapeOptions {
     pub(super) fn from_matches(matches: &ArgMatches) -> Option<Self> {
         let (name, matches) = matches.subcommand()?;
@@ -124,6 +180,18 @@ impl TapeOptions {
                 file: named_file(matches),
                 block_size: block_size_of(matches),
                 number: matches.get_one("file").copied().unwrap_or(1),
+            }),
+            "copy" => TapeAction::Copy(TapeCopy {
+                from: matches.get_one::<Side>("from")?.clone(),
+                to: matches.get_one::<Side>("to")?.clone(),
+                overwrite: overwrite(),
+                via: matches.get_one::<PathBuf>("via").cloned(),
+            }),
+            "test" => TapeAction::Test(TapeTest {
+                cartridge: cartridge(),
+                size: matches.get_one("size").copied()?,
+                block_size: block_size_of(matches),
+                overwrite: overwrite(),
             }),
             "list" => TapeAction::List(cartridge()),
             "initialize" => TapeAction::Initialize {
@@ -265,6 +333,52 @@ pub(super) fn command() -> Command {
                 .arg(motion_timeout()),
         )
         .subcommand(
+            command("copy")
+                .about("Copy a whole tape, between cartridges and SIMH .tap files")
+                .long_about(
+                    "Copies a tape block for block and filemark for filemark: from a cartridge to another one, in this library \
+                     or in another, or from or to a SIMH .tap file. Both sides are counted then. A copy from cartridge to \
+                     cartridge takes two drives; with one drive --via goes through a temporary file.",
+                )
+                .arg(side("from", "FROM").help("What to copy: TAPMLBnn:VOLUME, or a file whose name ends in .tap"))
+                .arg(side("to", "TO").help("Where to copy it to: TAPMLBnn:VOLUME, or a file whose name ends in .tap"))
+                .arg(overwrite().help("Replace what is on the cartridge, or in the file, that is copied to"))
+                .arg(
+                    Arg::new("via")
+                        .long("via")
+                        .value_name("FILE")
+                        .value_parser(value_parser!(PathBuf))
+                        .value_hint(ValueHint::FilePath)
+                        .help("Copy through FILE, which must not exist and is removed when all is copied"),
+                )
+                .arg(motion_timeout()),
+        )
+        .subcommand(
+            command("test")
+                .about("Write a pattern, read it back, compare, and measure")
+                .long_about(
+                    "Writes a pattern that does not compress as file 1 of a cartridge, reads it back and compares. It tells the \
+                     throughput of both directions, how long the commands took (the latencies that 50, 90, 99 and 100 percent of \
+                     them did not exceed), a verdict, and what limited the speed: the command window, the round trip, or the \
+                     target. A volume label stays; the pattern stays on the cartridge.",
+                )
+                .args(cartridge_arguments())
+                .arg(
+                    Arg::new("size")
+                        .long("size")
+                        .value_name("SIZE")
+                        .required(true)
+                        .value_parser(parse_some)
+                        .help("Write and read SIZE bytes, such as 10GB"),
+                )
+                .arg(block_size(
+                    "Write blocks of SIZE bytes, 16777215 at most [default: 256KiB]",
+                ))
+                .arg(overwrite())
+                .arg(drive())
+                .arg(motion_timeout()),
+        )
+        .subcommand(
             command("initialize")
                 .about("Write a volume label (VOL1, EBCDIC) at the beginning of a cartridge")
                 .args(cartridge_arguments())
@@ -362,6 +476,36 @@ pub(super) fn motion_timeout() -> Arg {
         ))
 }
 
+fn side(name: &'static str, value_name: &'static str) -> Arg {
+    Arg::new(name)
+        .value_name(value_name)
+        .required(true)
+        .value_parser(OsStringValueParser::new().try_map(|typed| parse_side(&typed)))
+        .value_hint(ValueHint::FilePath)
+}
+
+fn parse_side(typed: &OsStr) -> Result<Side, &'static str> {
+    let path = Path::new(typed);
+    let is_tap = |end: &OsStr| end.eq_ignore_ascii_case("tap");
+    if path.extension().is_some_and(is_tap) {
+        return Ok(Side::File(path.to_owned()));
+    }
+    match typed.to_str().and_then(|typed| typed.split_once(':')) {
+        Some((library, volume)) if !library.is_empty() && !volume.is_empty() => {
+            Ok(Side::Cartridge {
+                library: library.to_owned(),
+                volume: volume.to_owned(),
+            })
+        }
+        _ => Err("it is neither TAPMLBnn:VOLUME nor the name of a file that ends in .tap"),
+    }
+}
+
+fn parse_some(typed: &str) -> Result<u64, String> {
+    let size = Size::parse_some(typed).map_err(|error| error.to_string())?;
+    Ok(size.bytes())
+}
+
 fn parse_block_size(typed: &str) -> Result<u32, String> {
     let size = Size::parse_some(typed).map_err(|error| error.to_string())?;
     u32::try_from(size.bytes())
@@ -426,6 +570,29 @@ mod tests {
     }
 
     #[test]
+    fn a_side_of_a_copy_is_a_cartridge_or_a_tap_file() {
+        let sides = |from, to| match parsed(&["copy", from, to]).unwrap().action {
+            TapeAction::Copy(copy) => (copy.from, copy.to),
+            other => panic!("{other:?}"),
+        };
+        let cartridge = |volume: &str| Side::Cartridge {
+            library: "TAPMLB01".to_owned(),
+            volume: volume.to_owned(),
+        };
+        assert_eq!(
+            sides("TAPMLB01:VOL001", "dir:x/a.TAP"),
+            (cartridge("VOL001"), Side::File("dir:x/a.TAP".into()))
+        );
+        assert_eq!(
+            sides("TAPMLB01:1025", "TAPMLB01:VOL.2"),
+            (cartridge("1025"), cartridge("VOL.2"))
+        );
+        for wrong in ["TAPMLB01", "TAPMLB01:", ":VOL001", "file", ".tap", ""] {
+            assert!(parsed(&["copy", wrong, "a.tap"]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_refused() {
         for words in [
             &[][..],
@@ -436,6 +603,11 @@ mod tests {
             &["write", "TAPMLB01", "VOL001", "--block-size=16MiB"],
             &["read", "TAPMLB01", "VOL001", "--append"],
             &["initialize", "TAPMLB01", "VOL001"],
+            &["copy", "a.tap"],
+            &["copy", "TAPMLB01:VOL001", "a.tap", "--drive=TAP01"],
+            &["test", "TAPMLB01", "VOL001"],
+            &["test", "TAPMLB01", "VOL001", "--size=0"],
+            &["test", "TAPMLB01", "VOL001", "--size=-1"],
             &["status"],
             &["rewind", "TAP01", "VOL001"],
         ] {

@@ -24,6 +24,14 @@ impl Meter {
         }
     }
 
+    /// Begins anew, with another total.
+    pub(super) fn begin(&mut self, total: Option<u64>) {
+        self.end();
+        self.total = total;
+        self.started = Instant::now();
+        self.told = Duration::ZERO;
+    }
+
     pub(super) fn tell(&mut self, bytes: u64) {
         let Some(terminal) = &self.terminal else {
             return;

@@ -1,8 +1,10 @@
 //! `tape`: writes, reads and looks at the tapes of a library.
 
+mod copy;
 mod list;
 mod meter;
 mod status;
+mod trial;
 
 use std::fs::File;
 use std::io;
@@ -53,6 +55,8 @@ pub(super) fn run(
             cartridge,
             overwrite,
         } => erase(cartridge, *overwrite, &talk, terminal),
+        TapeAction::Copy(options) => copy::run(options, &talk, terminal),
+        TapeAction::Test(options) => trial::run(options, &talk, terminal),
         TapeAction::Status { device } => status(device, false, &talk, terminal),
         TapeAction::Rewind { device } => status(device, true, &talk, terminal),
     }

@@ -7,15 +7,12 @@ use crate::commands::library::{Talk, run_job};
 use crate::commands::terminal::Terminal;
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::devices::names::DeviceKind;
-use crate::iop::job::unit::{Unit, UnitError};
+use crate::iop::job::unit::UnitError;
 use crate::iop::job::{Again, Job, JobError};
 use crate::iop::library::{ElementType, Inventory, LibraryFailure, OpenLibrary};
 use crate::iop::tape::drive::Drive;
 use crate::render::text::Page;
 use crate::render::words::Code;
-use crate::scsi::Command;
-use crate::scsi::command::ModeSense;
-use crate::scsi::data::mode::ModeData;
 
 /// What `tape status` and `tape rewind` print.
 #[derive(Serialize)]
@@ -163,7 +160,7 @@ async fn status_of(
         return Ok(status);
     }
     status.volume = volume;
-    status.write_protected = write_protected(drive.unit()).await;
+    status.write_protected = drive.is_write_protected().await;
     if rewind {
         drive.rewind().await?;
     }
@@ -175,14 +172,4 @@ async fn status_of(
             .filter(|object| position.beginning || *object > 0);
     }
     Ok(status)
-}
-
-/// WP of the DEVICE-SPECIFIC PARAMETER (SSC-4 8.3.1).
-const WRITE_PROTECTED: u8 = 0x80;
-
-async fn write_protected(unit: &Unit) -> Option<bool> {
-    let command = Command::ModeSense(ModeSense::page6(ModeSense::ALL_PAGES, u8::MAX));
-    let data = unit.execute(&command).await.ok()?;
-    let header = ModeData::decode6(&data).ok()?;
-    Some(header.device_specific_parameter & WRITE_PROTECTED != 0)
 }

@@ -32,9 +32,9 @@ use crate::iscsi::chap::ChapAlgorithm;
 use crate::transport::{AttachError, Step};
 use unit::UnitError;
 
-pub use locate::Device;
+pub use locate::{Device, locate};
 pub use open::Job;
-pub use session::Again;
+pub use session::{Again, Session};
 
 /// Settings of the sessions of a job.
 #[derive(Clone, Debug)]

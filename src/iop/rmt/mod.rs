@@ -308,9 +308,14 @@ impl<'a> Server<'a> {
         };
         let locks = located.lock(self.store, &format!("rmt {}", device.name))?;
         let observer = Rc::clone(&self.observer);
-        let session = located
-            .log_in(device.target, self.store, &self.settings, observer)
-            .await?;
+        let session = Session::begin(
+            &located,
+            device.target,
+            self.store,
+            &self.settings,
+            observer,
+        )
+        .await?;
         let opened = match session.unit(&device).await {
             Ok(unit) => OpenTape::open(Drive::new(unit, session.again(&device)), flags).await,
             Err(error) => Err(error.into()),

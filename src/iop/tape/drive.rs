@@ -1,7 +1,10 @@
 //! A tape drive as a job uses it: where the tape stands, and how it is brought back there.
 
 use crate::iop::job::unit::{Unit, UnitError};
-use crate::scsi::command::{Locate, PositionForm, ReadPosition, Space, SpaceCode, WriteFilemarks};
+use crate::scsi::command::{
+    Locate, ModeSense, PositionForm, ReadPosition, Space, SpaceCode, WriteFilemarks,
+};
+use crate::scsi::data::mode::ModeData;
 use crate::scsi::data::position::Position;
 use crate::scsi::{AdditionalSenseCode, Command, SenseKey};
 
@@ -15,6 +18,9 @@ pub trait Reopen {
     /// When there is no new session, or another device is there.
     async fn reopen(&mut self) -> Result<Unit, UnitError>;
 }
+
+/// WP of the DEVICE-SPECIFIC PARAMETER (SSC-4 8.3.1).
+const WRITE_PROTECTED: u8 = 0x80;
 
 /// Whether a drive's READ POSITION can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +64,14 @@ impl<R: Reopen> Drive<R> {
             Err(error) if error.has_code(AdditionalSenseCode::MEDIUM_NOT_PRESENT) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns whether the cartridge is write-protected; none when the drive does not say.
+    pub async fn is_write_protected(&self) -> Option<bool> {
+        let command = Command::ModeSense(ModeSense::page6(ModeSense::ALL_PAGES, u8::MAX));
+        let data = self.unit.execute(&command).await.ok()?;
+        let header = ModeData::decode6(&data).ok()?;
+        Some(header.device_specific_parameter & WRITE_PROTECTED != 0)
     }
 
     /// Takes the unit attentions that stand between a fault and its mending.

@@ -8,17 +8,15 @@ use bytes::Bytes;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::count::Counted;
 use super::drive::{Drive, Reopen};
 use super::label::{LABEL_LENGTH, Label, VolumeIdError, volume_label};
 use super::read::{Object, ReadError, Reader};
 use super::write::{Proof, WriteError, Writer};
 use crate::iop::job::unit::UnitError;
-use crate::scsi::command::{Erase, Read};
+use crate::scsi::command::Erase;
 use crate::scsi::{Command, SenseKey};
 use crate::transport::stream::{BlockSink, BlockSource};
-
-/// The longest block that a list asks for at first; a longer one is asked for by its length.
-const LISTED_BLOCK: u32 = 1 << 20;
 
 /// How many blocks of a tape file are read for labels.
 const LABELS_OF_A_FILE: u64 = 16;
@@ -85,6 +83,31 @@ pub enum TapeError {
     /// What is to be written cannot be read.
     #[error("cannot read the input")]
     Input(#[source] io::Error),
+    /// A .tap file cannot be copied.
+    #[error("cannot read the .tap file")]
+    TapFile(#[source] io::Error),
+    /// What was read back is not what was written.
+    #[error("{blocks} blocks were not read back as they were written, the first is block {first}")]
+    Differs {
+        /// How many.
+        blocks: u64,
+        /// Number of the first one, from 0.
+        first: u64,
+    },
+    /// A copy does not have as many blocks and filemarks as were copied.
+    #[error(
+        "{side} has {} blocks and {} filemarks, and {blocks} blocks and {filemarks} filemarks were copied", counted.blocks, counted.filemarks
+    )]
+    CountsDiffer {
+        /// The cartridge or file.
+        side: String,
+        /// What it has.
+        counted: Counted,
+        /// Blocks that were copied.
+        blocks: u64,
+        /// Filemarks that were copied.
+        filemarks: u64,
+    },
     /// What was read cannot be put where it belongs.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
@@ -163,6 +186,22 @@ pub async fn require_no_data<R: Reopen>(drive: &mut Drive<R>) -> Result<(), Tape
     }
 }
 
+/// Goes to where the first tape file begins, behind the volume label where there is one; returns whether there is.
+///
+/// # Errors
+/// [`TapeError::HoldsData`] unless `overwrite`.
+pub(super) async fn to_beginning<R: Reopen>(
+    drive: &mut Drive<R>,
+    overwrite: bool,
+) -> Result<bool, TapeError> {
+    let contents = contents(drive).await?;
+    if contents.has_data && !overwrite {
+        return Err(TapeError::HoldsData);
+    }
+    drive.count_to(1, u64::from(contents.is_labelled)).await?;
+    Ok(contents.is_labelled)
+}
+
 /// Finds where to write, and goes there; returns the number of the tape file.
 async fn go_to<R: Reopen>(
     drive: &mut Drive<R>,
@@ -226,7 +265,7 @@ pub async fn write<R: Reopen>(
     transferred.file = go_to(drive, place, overwrite).await?;
     let mut writer = Writer::begin(drive).await?;
     let written = write_blocks(&mut writer, source, progress).await;
-    finish(writer, written, transferred).await
+    finish(&mut writer, written, transferred).await
 }
 
 async fn write_blocks<R: Reopen>(
@@ -245,8 +284,8 @@ async fn write_blocks<R: Reopen>(
 }
 
 /// Ends what was written with a filemark where that is possible, and says what is on the tape.
-async fn finish<R: Reopen>(
-    mut writer: Writer<'_, R>,
+pub(super) async fn finish<R: Reopen>(
+    writer: &mut Writer<'_, R>,
     written: Result<(), TapeError>,
     transferred: &mut Transferred,
 ) -> Result<(), TapeError> {
@@ -383,51 +422,37 @@ pub async fn list<R: Reopen>(
     files: &mut Vec<TapeFile>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), TapeError> {
-    let mut limit = LISTED_BLOCK;
+    let mut reader = Reader::of_any_length(drive).await?;
     let mut listed = 0_u64;
-    'tape: loop {
-        let number = u64::try_from(files.len())
-            .unwrap_or(u64::MAX)
-            .saturating_add(1);
-        let mut reader = Reader::at_file(drive, number, limit).await?;
+    loop {
+        let mut file = TapeFile {
+            file: reader.place().file,
+            ..TapeFile::default()
+        };
         loop {
-            let mut file = TapeFile {
-                file: reader.place().file,
-                ..TapeFile::default()
-            };
-            loop {
-                match reader.next().await {
-                    Ok(Object::Block(block)) => {
-                        file.take(&block);
-                        listed =
-                            listed.saturating_add(u64::try_from(block.len()).unwrap_or(u64::MAX));
-                        progress(listed);
-                    }
-                    Ok(Object::Filemark) => {
-                        file.filemark = true;
-                        break;
-                    }
-                    Ok(Object::EndOfData) => {
-                        if file.blocks > 0 {
-                            files.push(file);
-                        }
-                        return Ok(());
-                    }
-                    Err(ReadError::TooLong { length, .. })
-                        if length <= u64::from(Read::MAX_LENGTH) =>
-                    {
-                        limit = u32::try_from(length).unwrap_or(Read::MAX_LENGTH);
-                        reader.stop().await?;
-                        continue 'tape;
-                    }
-                    Err(error) => {
+            match reader.next().await {
+                Ok(Object::Block(block)) => {
+                    file.take(&block);
+                    listed = listed.saturating_add(u64::try_from(block.len()).unwrap_or(u64::MAX));
+                    progress(listed);
+                }
+                Ok(Object::Filemark) => {
+                    file.filemark = true;
+                    break;
+                }
+                Ok(Object::EndOfData) => {
+                    if file.blocks > 0 {
                         files.push(file);
-                        return Err(error.into());
                     }
+                    return Ok(());
+                }
+                Err(error) => {
+                    files.push(file);
+                    return Err(error.into());
                 }
             }
-            files.push(file);
         }
+        files.push(file);
     }
 }
 
@@ -470,7 +495,7 @@ pub async fn initialize<R: Reopen>(
             written = writer.filemark().await;
         }
     }
-    finish(writer, written.map_err(TapeError::Write), transferred).await
+    finish(&mut writer, written.map_err(TapeError::Write), transferred).await
 }
 
 /// Erases the tape from its beginning: the data ends there.

@@ -8,12 +8,23 @@
 //! | [`label`] | IBM and ANSI standard labels |
 //! | [`mod@mount`] | gets a cartridge into a drive, and back to where it was |
 //! | [`job`] | writes and reads tape files, lists, labels |
+//! | [`mod@copy`] | copies a tape block for block |
+//! | [`tap_file`] | a .tap file as one side of a copy |
+//! | [`mod@count`] | counts the blocks and filemarks of a tape |
+//! | [`exercise`] | tries a tape out with a [`pattern`], and how fast it is |
+//! | [`latency`] | how long commands took |
 
+pub mod copy;
+pub mod count;
 pub mod drive;
+pub mod exercise;
 pub mod job;
 pub mod label;
+pub mod latency;
 pub mod mount;
+pub mod pattern;
 pub mod read;
+pub mod tap_file;
 pub mod write;
 
 #[cfg(test)]

@@ -14,10 +14,11 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::drive::{Drive, Reopen};
+use super::latency::Latencies;
 use crate::iop::job::unit::{Pending, UnitError};
 use crate::scsi::command::Read;
 use crate::scsi::{AdditionalSenseCode, Command, SenseKey};
-use crate::transport::sleep;
+use crate::transport::{Instant, now, sleep};
 
 /// The most bytes that are asked for ahead.
 pub const MAX_BYTES_AHEAD: usize = 16 << 20;
@@ -96,11 +97,37 @@ pub struct Reader<'a, R> {
     limit: u32,
     /// The place of the first object that was not delivered.
     place: Place,
-    ahead: VecDeque<Pending>,
+    ahead: VecDeque<Ahead>,
     /// How many READs to send ahead: it grows from 1 with every block, so that a short file costs few that run past its end.
     depth: usize,
     attempts: u32,
+    /// How blocks of any length are expected; none when a longer one than `limit` is an error.
+    any_length: Option<Run>,
+    latencies: Latencies,
+    most_outstanding: usize,
 }
+
+/// A READ that was sent.
+struct Ahead {
+    pending: Pending,
+    /// The length that it asks for.
+    asked: u32,
+    sent: Instant,
+}
+
+/// Blocks of one length in a row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    length: usize,
+    blocks: u32,
+}
+
+/// What is asked for at first when blocks of any length are expected.
+const FIRST_LIMIT: u32 = 1 << 20;
+
+/// After so many blocks of one length in a row the next ones are expected to have it: a drive then reports no incorrect length
+/// for each of them, and as many are asked for ahead as may be.
+const SETTLED: u32 = 4;
 
 impl<'a, R: Reopen> Reader<'a, R> {
     /// Begins to read at a tape file, the first one being 1.
@@ -128,18 +155,57 @@ impl<'a, R: Reopen> Reader<'a, R> {
             0 | 1 => Some(0),
             _ => drive.object().await.map_err(failed)?,
         };
-        Ok(Self {
+        let place = Place {
+            file: file.max(1),
+            block: 0,
+            object,
+        };
+        Ok(Self::new(drive, place, limit))
+    }
+
+    /// Begins to read at the beginning of the tape, blocks of any length: one that is longer than those before it is asked for
+    /// again.
+    ///
+    /// # Errors
+    /// When the tape cannot be rewound.
+    pub async fn of_any_length(drive: &'a mut Drive<R>) -> Result<Self, ReadError> {
+        let mut reader = Self::at_file(drive, 1, FIRST_LIMIT).await?;
+        reader.any_length = Some(Run::default());
+        Ok(reader)
+    }
+
+    /// Begins to read in the first tape file, where the tape stands behind so many blocks of it.
+    pub fn behind(drive: &'a mut Drive<R>, block: u64, limit: u32) -> Self {
+        let place = Place {
+            file: 1,
+            block,
+            object: Some(block),
+        };
+        Self::new(drive, place, limit)
+    }
+
+    fn new(drive: &'a mut Drive<R>, place: Place, limit: u32) -> Self {
+        Self {
             drive,
             limit: limit.clamp(1, Read::MAX_LENGTH),
-            place: Place {
-                file: file.max(1),
-                block: 0,
-                object,
-            },
+            place,
             ahead: VecDeque::new(),
             depth: 1,
             attempts: 0,
-        })
+            any_length: None,
+            latencies: Latencies::default(),
+            most_outstanding: 0,
+        }
+    }
+
+    /// Returns how long the READs took that were sent ahead, each from being sent to its answer being taken.
+    pub const fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
+    /// Returns the most READs that were outstanding together.
+    pub const fn most_outstanding(&self) -> usize {
+        self.most_outstanding
     }
 
     /// Returns the place of the next object.
@@ -160,17 +226,34 @@ impl<'a, R: Reopen> Reader<'a, R> {
         loop {
             let most = (MAX_BYTES_AHEAD / usize::try_from(self.limit).unwrap_or(usize::MAX)).max(1);
             while self.ahead.len() < self.depth.min(most).min(MAX_AHEAD) {
-                match self.send(self.limit).await {
-                    Ok(pending) => self.ahead.push_back(pending),
+                let (asked, sent) = (self.limit, now());
+                match self.send(asked).await {
+                    Ok(pending) => self.ahead.push_back(Ahead {
+                        pending,
+                        asked,
+                        sent,
+                    }),
                     Err(error) if self.ahead.is_empty() => self.recover(error).await?,
                     Err(_) => break,
                 }
             }
-            let Some(pending) = self.ahead.pop_front() else {
+            self.most_outstanding = self.most_outstanding.max(self.ahead.len());
+            let Some(first) = self.ahead.pop_front() else {
                 continue;
             };
-            match judge(pending.answer().await, self.limit) {
+            let answer = first.pending.answer().await;
+            self.latencies.record(first.sent.elapsed());
+            match judge(answer, first.asked) {
                 Judged::Object(object) => return Ok(self.deliver(object).await),
+                Judged::Length(length)
+                    if self.any_length.is_some() && length <= u64::from(Read::MAX_LENGTH) =>
+                {
+                    let length = u32::try_from(length).unwrap_or(Read::MAX_LENGTH);
+                    self.limit = self.limit.max(length);
+                    if let Some(object) = self.exactly(length).await? {
+                        return Ok(self.deliver(object).await);
+                    }
+                }
                 Judged::Length(length) if length > u64::from(self.limit) => {
                     return Err(ReadError::TooLong {
                         file: self.place.file,
@@ -210,7 +293,8 @@ impl<'a, R: Reopen> Reader<'a, R> {
     async fn deliver(&mut self, object: Object) -> Object {
         self.attempts = 0;
         match object {
-            Object::Block(_) => {
+            Object::Block(ref block) => {
+                self.expect(block.len());
                 self.place.block = self.place.block.saturating_add(1);
                 self.place.object = self.place.object.map(|object| object.saturating_add(1));
                 self.depth = self.depth.saturating_mul(2).min(MAX_AHEAD);
@@ -227,6 +311,20 @@ impl<'a, R: Reopen> Reader<'a, R> {
             }
         }
         object
+    }
+
+    /// Takes note of a block's length, where any may come.
+    fn expect(&mut self, length: usize) {
+        let Some(run) = &mut self.any_length else {
+            return;
+        };
+        if run.length != length {
+            *run = Run { length, blocks: 0 };
+        }
+        run.blocks = run.blocks.saturating_add(1);
+        if run.blocks >= SETTLED {
+            self.limit = u32::try_from(length).unwrap_or(Read::MAX_LENGTH);
+        }
     }
 
     /// Reads the next block by its exact length, the tape brought back to it; none when something else went wrong, which is
@@ -255,9 +353,9 @@ impl<'a, R: Reopen> Reader<'a, R> {
     }
 
     async fn drain(&mut self) {
-        while let Some(pending) = self.ahead.pop_front() {
+        while let Some(ahead) = self.ahead.pop_front() {
             // It is read again where it counts.
-            let _ = pending.answer().await;
+            let _ = ahead.pending.answer().await;
         }
     }
 

@@ -24,10 +24,11 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::drive::{Drive, Reopen};
+use super::latency::Latencies;
 use crate::iop::job::unit::{Pending, UnitError};
 use crate::scsi::command::Write;
 use crate::scsi::{AdditionalSenseCode, Command, SenseData, SenseKey};
-use crate::transport::sleep;
+use crate::transport::{Instant, now, sleep};
 
 /// The most bytes in flight, whatever the command window takes.
 pub const MAX_BYTES_IN_FLIGHT: usize = 16 << 20;
@@ -118,6 +119,7 @@ pub enum WriteError {
 struct InFlight {
     data: Bytes,
     pending: Pending,
+    sent: Instant,
 }
 
 /// Writes from where the tape stands.
@@ -133,6 +135,8 @@ pub struct Writer<'a, R> {
     /// Length of the object before the position; none when that is no block of this writer.
     last_block: Option<u64>,
     attempts: u32,
+    latencies: Latencies,
+    most_held: usize,
 }
 
 impl<'a, R: Reopen> Writer<'a, R> {
@@ -151,6 +155,8 @@ impl<'a, R: Reopen> Writer<'a, R> {
             written: Written::default(),
             last_block: None,
             attempts: 0,
+            latencies: Latencies::default(),
+            most_held: 0,
         })
     }
 
@@ -162,6 +168,16 @@ impl<'a, R: Reopen> Writer<'a, R> {
     /// Returns how many blocks are held in memory.
     pub fn held(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Returns how long the WRITEs took that were in flight, each from being sent to its answer being taken.
+    pub const fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
+    /// Returns the most blocks that were held in memory together.
+    pub const fn most_held(&self) -> usize {
+        self.most_held
     }
 
     /// Writes a block of 1 to 16,777,215 bytes. Returns when it is on its way; [`Writer::flush`] waits for it.
@@ -284,10 +300,16 @@ impl<'a, R: Reopen> Writer<'a, R> {
         loop {
             let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
             let command = Command::Write(Write::variable(length));
+            let sent = now();
             match self.drive.unit().submit(&command, data.clone()).await {
                 Ok(pending) => {
                     self.bytes_in_flight = self.bytes_in_flight.saturating_add(data.len());
-                    self.in_flight.push_back(InFlight { data, pending });
+                    self.in_flight.push_back(InFlight {
+                        data,
+                        pending,
+                        sent,
+                    });
+                    self.most_held = self.most_held.max(self.in_flight.len());
                     return Ok(());
                 }
                 // The block was not sent, so it is behind whatever is in flight, which fails for the same reason.
@@ -303,7 +325,9 @@ impl<'a, R: Reopen> Writer<'a, R> {
             return Ok(());
         };
         let length = first.data.len();
-        match Fault::of_answer(first.pending.answer().await) {
+        let answer = first.pending.answer().await;
+        self.latencies.record(first.sent.elapsed());
+        match Fault::of_answer(answer) {
             None => {
                 self.acknowledge(length);
                 Ok(())

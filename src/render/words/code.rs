@@ -234,6 +234,8 @@ codes! {
         EndOfMedium = "end-of-medium", "The end of the tape is reached.";
         BlockTooLong = "block-too-long", "A block of the tape is longer than was expected.";
         MediumChanged = "medium-changed", "Another cartridge was put into the drive.";
+        DataDiffers = "data-differs", "What is on a tape is not what was written or copied.";
+        SameCartridge = "same-cartridge", "A cartridge is named as both sides of a copy.";
         BlocksLost = "blocks-lost", "Blocks that the drive acknowledged may not be on the tape.";
         SameSecrets = "same-secrets", "One CHAP secret is given for both sides.";
     }

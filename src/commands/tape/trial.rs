@@ -1,0 +1,232 @@
+//! `tape test`: tries a tape out.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::meter::Meter;
+use super::{error_body, failure, rounded, with_cartridge};
+use crate::cli::host::TapeTest;
+use crate::commands::library::Talk;
+use crate::commands::terminal::Terminal;
+use crate::error::{CommandError, ErrorKind};
+use crate::iop::tape::exercise::{Limit, Pass, Trial, Tried, exercise};
+use crate::iop::tape::job::TapeError;
+use crate::render::text::Page;
+use crate::render::words::Code;
+
+/// What `tape test` prints with `--json`.
+#[derive(Serialize)]
+struct TestDocument<'a> {
+    schema: u32,
+    device: &'a str,
+    drive: &'a str,
+    volume: &'a str,
+    file: u64,
+    blocks: u64,
+    bytes: u64,
+    seconds: f64,
+    end_of_medium: bool,
+    proven: u64,
+    verdict: &'static str,
+    block_size: u32,
+    seed: String,
+    /// In seconds; none when the tape was not reached.
+    round_trip: Option<f64>,
+    write: Option<PassDocument>,
+    read: Option<PassDocument>,
+    /// Blocks that were not read back as they were written.
+    differing_blocks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+}
+
+/// A direction: bytes per second, latencies in seconds.
+#[derive(Serialize)]
+struct PassDocument {
+    bytes: u64,
+    seconds: f64,
+    bytes_per_second: u64,
+    latency: PercentilesDocument,
+    outstanding: usize,
+    limited_by: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct PercentilesDocument {
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    p100: f64,
+}
+
+impl PassDocument {
+    fn new(pass: &Pass, round_trip: Duration) -> Option<Self> {
+        let seconds = |percent| Some(micros(pass.latencies.percentile(percent)?));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a throughput is positive and below 2^64"
+        )]
+        let bytes_per_second = pass.throughput() as u64;
+        Some(Self {
+            bytes: pass.bytes,
+            seconds: rounded(pass.duration.as_secs_f64()),
+            bytes_per_second,
+            latency: PercentilesDocument {
+                p50: seconds(50)?,
+                p90: seconds(90)?,
+                p99: seconds(99)?,
+                p100: seconds(100)?,
+            },
+            outstanding: pass.outstanding,
+            limited_by: pass.limit(round_trip).map(word),
+        })
+    }
+}
+
+const fn word(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Window => "window",
+        Limit::RoundTrip => "round-trip",
+        Limit::Target => "target",
+    }
+}
+
+/// Returns seconds with microseconds.
+fn micros(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
+}
+
+/// `tape test`
+pub(super) fn run(
+    options: &TapeTest,
+    talk: &Talk,
+    terminal: &mut Terminal,
+) -> Result<u8, CommandError> {
+    let trial = Trial {
+        size: options.size,
+        block_length: options.block_size,
+        seed: seed()?,
+        overwrite: options.overwrite,
+    };
+    let mut tried = Tried::default();
+    let mut meter = Meter::new(terminal, Some(options.size.saturating_mul(2)));
+    let held = with_cartridge(talk, &options.cartridge, "test", async |drive| {
+        exercise(drive, &trial, &mut tried, &mut |bytes| meter.tell(bytes)).await
+    })?;
+    meter.end();
+    let has_passed = held.outcome.is_ok();
+    // What does not depend on the tape is no verdict on it.
+    let is_refused = matches!(
+        held.outcome,
+        Err(TapeError::HoldsData | TapeError::Input(_) | TapeError::Output(_))
+    );
+    let error = failure(&held.volume, &held.drive, held.outcome.err(), held.left);
+    if let Some(error) = &error {
+        terminal.error(error);
+    }
+    let verdict = match (has_passed, is_refused) {
+        (true, _) => "passed",
+        (false, true) => "not-tested",
+        (false, false) => "failed",
+    };
+    let transferred = tried.transferred;
+    if terminal.json {
+        terminal.print_document(&TestDocument {
+            schema: 1,
+            device: &held.device,
+            drive: &held.drive,
+            volume: &held.volume,
+            file: transferred.file,
+            blocks: transferred.blocks,
+            bytes: transferred.bytes,
+            seconds: rounded(held.seconds),
+            end_of_medium: transferred.end_of_medium,
+            proven: transferred.proven,
+            verdict,
+            block_size: trial.block_length,
+            seed: format!("{:016x}", trial.seed),
+            round_trip: tried.round_trip.map(micros),
+            write: PassDocument::new(&tried.write, tried.round_trip.unwrap_or_default()),
+            read: PassDocument::new(&tried.read, tried.round_trip.unwrap_or_default()),
+            differing_blocks: tried.differing.map_or(0, |(blocks, _)| blocks),
+            error: error.as_ref().map(error_body).transpose()?,
+        })?;
+    } else {
+        terminal.print(&page(&held.volume, &held.drive, &trial, &tried, verdict))?;
+    }
+    Ok(error.map_or(0, |error| error.kind.exit_status()))
+}
+
+fn seed() -> Result<u64, CommandError> {
+    let mut seed = [0; 8];
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the pattern must not be that of an earlier test"
+    )]
+    getrandom::fill(&mut seed).map_err(|error| CommandError {
+        kind: ErrorKind::State,
+        code: Code::NoResources,
+        error: anyhow::Error::from(error).context("no random numbers for the pattern"),
+        hints: vec!["try again".to_owned()],
+    })?;
+    Ok(u64::from_le_bytes(seed))
+}
+
+fn page(volume: &str, drive: &str, trial: &Trial, tried: &Tried, verdict: &str) -> String {
+    let mut page = Page::default();
+    page.title(&format!("Test of {volume} in {drive}"));
+    page.line(
+        "Verdict",
+        match verdict {
+            "passed" => "passed: what was read is what was written",
+            "failed" => "FAILED",
+            _ => "not tested",
+        },
+    );
+    let transferred = tried.transferred;
+    page.line("Blocks", transferred.blocks);
+    page.line("Bytes", transferred.bytes);
+    page.line("Block length", trial.block_length);
+    if let Some((blocks, first)) = tried.differing {
+        page.line("Blocks that differ", format!("{blocks}, first {first}"));
+    }
+    let round_trip = tried.round_trip.unwrap_or_default();
+    if tried.round_trip.is_some() {
+        page.line("Round trip", millis(round_trip));
+    }
+    for (name, pass) in [("Write", &tried.write), ("Read", &tried.read)] {
+        let Some(median) = pass.latencies.percentile(50) else {
+            continue;
+        };
+        page.heading(name);
+        page.line("Throughput", format!("{:.1} MB/s", pass.throughput() / 1e6));
+        page.line("Time", format!("{:.3} s", pass.duration.as_secs_f64()));
+        page.line("Latency, 50 %", millis(median));
+        for percent in [90, 99, 100] {
+            let latency = pass.latencies.percentile(percent).unwrap_or_default();
+            page.line(&format!("Latency, {percent} %"), millis(latency));
+        }
+        page.line(
+            "Commands outstanding",
+            format!("{} at most", pass.outstanding),
+        );
+        if let Some(limit) = pass.limit(round_trip) {
+            page.line(
+                "Limited by",
+                match limit {
+                    Limit::Window => "the command window: more commands at a time would be faster",
+                    Limit::RoundTrip => "the round trip: few commands are outstanding",
+                    Limit::Target => "the target, or the way to it: commands wait there",
+                },
+            );
+        }
+    }
+    page.into_text()
+}
+
+fn millis(duration: Duration) -> String {
+    format!("{:.3} ms", duration.as_secs_f64() * 1e3)
+}
