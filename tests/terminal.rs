@@ -273,6 +273,26 @@ fn help_is_as_wide_as_the_terminal() {
 }
 
 #[test]
+fn a_result_that_is_wider_than_the_terminal_is_shown_row_by_row() {
+    let environment = TestEnvironment::new();
+    let name = environment.default_initiator();
+    let on = |width: usize| {
+        let call = "sql 'SELECT TARGET_NAME, INITIATOR_NAME FROM QSYS2.ISCSI_INFO'";
+        let shell = format!("stty cols {width}; '{}' {call}", binary().display());
+        type_on(&environment, &shell, &[]).0
+    };
+    // The name of a column, two blanks, and the initiator name.
+    let width = "TARGET_NAME".len() + 2 + name.len();
+    let wide = on(width);
+    assert!(wide.contains("TARGET_NAME  INITIATOR_NAME"), "{wide}");
+    let narrow = on(width - 1);
+    assert!(
+        narrow.contains("Row 1 of 1") && narrow.contains(&name),
+        "{narrow}"
+    );
+}
+
+#[test]
 fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
     let environment = TestEnvironment::new();
     environment.add("iqn.2026-01.a:b", "127.0.0.1", 1);

@@ -1,6 +1,6 @@
 //! All integration tests, one binary. A line per module says what it holds.
 //!
-//! Without a feature they need nothing but Rust, a C linker and a POSIX shell with its usual commands, and pass as an ordinary
+//! Without a feature they need nothing but Rust, a C compiler and a POSIX shell with its usual commands, and pass as an ordinary
 //! user. With the feature `peers` there are more of them: they need root and the programs that `.ci/peers` installs.
 #![allow(
     clippy::disallowed_methods,
