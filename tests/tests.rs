@@ -58,6 +58,8 @@ mod sql;
 mod state;
 /// The `tape` commands against the embedded library.
 mod tape;
+/// Faults at every PDU and every command of a transfer, without a process.
+mod tape_faults;
 /// A terminal: a passphrase that is asked for there, and what it is like afterwards.
 #[cfg(feature = "peers")]
 mod terminal;
