@@ -1,6 +1,7 @@
 //! The `tape` commands against the embedded library, over the network.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -18,7 +19,10 @@ struct Attached {
 
 impl Attached {
     fn new(arguments: &[&str]) -> Self {
-        let environment = TestEnvironment::new();
+        Self::of(TestEnvironment::new(), arguments)
+    }
+
+    fn of(environment: TestEnvironment, arguments: &[&str]) -> Self {
         let vtl = Vtl::start(&environment, arguments);
         environment.add(NAME, "127.0.0.1", vtl.port());
         environment
@@ -306,6 +310,63 @@ fn status_tells_the_volume_its_write_protection_and_the_position() {
         "tape status TAP02",
         &["VOL003L8", "Write-protected", "beginning of the tape"],
     );
+}
+
+#[test]
+fn volumes_with_one_name_and_tapes_without_a_filemark_are_told() {
+    let environment = TestEnvironment::new();
+    let media = environment.home().join("media");
+    fs::create_dir(&media).unwrap();
+    fs::set_permissions(&media, fs::Permissions::from_mode(0o700)).unwrap();
+    for (name, bytes) in [
+        ("VOL001L7.tap", &b""[..]),
+        ("VOL002L8.tap", b"\x02\0\0\0ab\x02\0\0\0"),
+    ] {
+        fs::write(media.join(name), bytes).unwrap();
+        fs::set_permissions(media.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let attached = Attached::of(environment, &["--media-dir", "media"]);
+    attached.file("in", b"x");
+    let refused = attached.tape("list TAPMLB01 vol001", 1);
+    assert_eq!(refused["error"]["code"], "ambiguous-volume", "{refused:#}");
+    let hint = text(&refused["error"]["hints"][0]);
+    assert!(
+        hint.contains("VOL001L7") && hint.contains("VOL001L8"),
+        "{hint}"
+    );
+    attached.tape("write TAPMLB01 VOL001L8 in", 0);
+
+    let refused = attached.tape("write TAPMLB01 VOL002 in --append", 1);
+    assert_eq!(refused["error"]["code"], "no-filemark", "{refused:#}");
+    let failed = attached.tape("read TAPMLB01 VOL002 out", 4);
+    assert_eq!(failed["error"]["code"], "no-filemark", "{failed:#}");
+    assert_eq!(fs::read(attached.path("out")).unwrap(), b"ab");
+}
+
+#[test]
+fn a_command_that_finds_its_target_in_use_names_the_process_and_what_it_does() {
+    let attached = Attached::new(&[]);
+    let mut command = attached.environment.command();
+    command
+        .args(["tape", "write", "TAPMLB01", "VOL001"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    let mut writer = command.spawn().unwrap();
+    let mut stdin = writer.stdin.take().unwrap();
+    // More than a pipe holds: it is taken when the tape is ready, and so the lock is held.
+    stdin.write_all(&pattern(1 << 20)).unwrap();
+    let refused = attached
+        .environment
+        .run_line("--lock-timeout 0 --json tape status TAPMLB01")
+        .assert_status(3)
+        .json();
+    assert_eq!(refused["error"]["code"], "lock-held", "{refused:#}");
+    let message = text(&refused["error"]["message"]);
+    let holder = format!("process {} (tape write TAPMLB01 VOL001)", writer.id());
+    assert!(message.contains(&holder), "{message}");
+    drop(stdin);
+    assert!(writer.wait().unwrap().success());
+    attached.tape("status TAPMLB01", 0);
 }
 
 /// A tape of several files with blocks of many lengths, the longest more than a copy asks for at first.

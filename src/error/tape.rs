@@ -38,6 +38,11 @@ fn judged(error: &TapeError) -> (ErrorKind, Code, String) {
             Code::NoSuchTapeFile,
             "tape list shows the files that it has",
         ),
+        TapeError::NotEnded { file } => (
+            ErrorKind::Refused,
+            Code::NoFilemark,
+            format!("nothing was written; --file {file} --overwrite writes in its place"),
+        ),
         TapeError::NoFilemark { .. } => device(
             Code::NoFilemark,
             "whatever wrote it did not end it: compare its length with what it should be",

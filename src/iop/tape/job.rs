@@ -65,6 +65,12 @@ pub enum TapeError {
         /// The number that was asked for.
         file: u64,
     },
+    /// Nothing can be appended: the data ends without a filemark.
+    #[error("file {file}, the last one, ends without a filemark: nothing can be appended")]
+    NotEnded {
+        /// Its number.
+        file: u64,
+    },
     /// The data ends without a filemark.
     #[error("file {file} ends without a filemark")]
     NoFilemark {
@@ -229,7 +235,7 @@ async fn go_to<R: Reopen>(
                 file = file.saturating_add(1);
             }
             if !ends_at(drive, file).await? {
-                return Err(TapeError::NoFilemark { file });
+                return Err(TapeError::NotEnded { file });
             }
             drive.count_to(file, 0).await?;
             return Ok(file);
