@@ -7,6 +7,7 @@ use super::json::{ErrorBody, SCHEMA};
 use super::text::{Page, edit_with};
 use crate::error::CommandError;
 use crate::iop::operation::Edited;
+use crate::sql::engine::RESULT_LIMIT;
 use crate::sql::{Table, Value};
 use crate::values::characters::escape;
 
@@ -93,6 +94,9 @@ pub fn edited(edited: &Edited) -> String {
 /// What stands for NULL in a table, as in STRSQL.
 const NULL: &str = "-";
 
+/// The most bytes of a table, blanks included.
+const SIDE_BY_SIDE_LIMIT: usize = 4 * RESULT_LIMIT;
+
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => NULL.to_owned(),
@@ -102,7 +106,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Returns a table. Where it is wider than the terminal, each row is shown column by column instead: values are never broken.
+/// Returns a table. Where it is wider than the terminal, or mostly blanks, each row is shown column by column instead: values are never broken.
 #[must_use]
 pub fn table(table: &Table, width: Option<usize>) -> String {
     let cells: Vec<Vec<String>> = table
@@ -124,12 +128,13 @@ pub fn table(table: &Table, width: Option<usize>) -> String {
         })
         .collect();
     let total: usize = widths.iter().map(|width| width + 2).sum();
-    let mut text = match width {
-        // The blanks between columns are one less than the columns.
-        Some(width) if total.saturating_sub(2) > width && !cells.is_empty() => {
-            row_by_row(&names, &cells)
-        }
-        _ => side_by_side(table, &names, &cells, &widths),
+    // The blanks between columns are one less than the columns.
+    let fits = width.is_none_or(|width| total.saturating_sub(2) <= width);
+    // One long value makes blanks of every other row.
+    let is_sparse = total.saturating_mul(cells.len()) > SIDE_BY_SIDE_LIMIT;
+    let mut text = match cells.is_empty() || fits && !is_sparse {
+        true => side_by_side(table, &names, &cells, &widths),
+        false => row_by_row(&names, &cells),
     };
     text.push_str(&match cells.len() {
         1 => "1 row.\n".to_owned(),

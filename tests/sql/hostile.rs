@@ -102,6 +102,20 @@ fn a_text_that_doubles_is_stopped() {
 }
 
 #[test]
+fn one_long_value_does_not_fill_the_other_rows_with_blanks() {
+    let environment = TestEnvironment::new();
+    let script = format!(
+        "WITH R(N) AS (SELECT 1 FROM ISCSI_INFO UNION ALL SELECT N + 1 FROM R WHERE N < 50000) SELECT N, CASE N WHEN 1 THEN '{}' \
+         ELSE 'x' END, N FROM R",
+        "x".repeat(200_000)
+    );
+    // Side by side they were 10 GB.
+    let output = piped(&environment, &script).assert_status(0);
+    assert!(output.stdout.starts_with("Row 1 of 50000\n"));
+    assert!(output.stdout.ends_with("\n50000 rows.\n"));
+}
+
+#[test]
 fn ten_thousand_columns_are_too_many() {
     let columns = vec!["TARGET_NAME"; 10_000].join(", ");
     refused(
