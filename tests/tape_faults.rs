@@ -344,7 +344,8 @@ fn at_every_pdu(
 ) -> usize {
     let digests = matches!(damage, Damage::Header | Damage::Data);
     let offer = small_pdus(digests, solicited_only);
-    for at in 0.. {
+    let mut at = 0;
+    loop {
         let plan = Arc::new(Mutex::new(Plan {
             from,
             passed: 0,
@@ -361,8 +362,8 @@ fn at_every_pdu(
         if plan.lock().unwrap().damage.is_some() {
             return at;
         }
+        at += 1;
     }
-    unreachable!()
 }
 
 /// The longest block that a read expects: four of them are asked for ahead, so that few are behind the end of the data.
