@@ -106,7 +106,7 @@ _iscsiswiconfig() {
                 'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'sql') candidates=(--csv --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
                 'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'generate') candidates=(man bash zsh fish rsh --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --help) ;;
+                'generate') candidates=(man man-json schema bash zsh fish rsh --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --help) ;;
                 -dumpinitiators) parameters=() ;;
                 -dumptargets) parameters=() ;;
                 -addtarget) parameters=(-initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore) ;;

@@ -117,7 +117,7 @@ function __iscsiswiconfig_candidates
                     echo rmt\t'Serve the remote tape protocol for tar, cpio, mt and dump'
                     echo sql\t'Run the SQL services of IBM i: CALL configures, SELECT shows'
                     echo d-mode\t'Check what a D-mode IPL from the VTL demands, and show what the HMC is to be given'
-                    echo generate\t'Print the man page, a completion script or the script for tar over rmt'
+                    echo generate\t'Print a man page, the schema of the documents, or a script'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
                     echo --secret-file\t'Read the value of an -initiatorchapsecret that stands without one from FILE, or from - for standard input'
@@ -508,6 +508,8 @@ function __iscsiswiconfig_candidates
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'generate'
                     echo man
+                    echo man-json
+                    echo schema
                     echo bash
                     echo zsh
                     echo fish

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use iscsiswiconfig::cli::{complete, man};
+use iscsiswiconfig::cli::{complete, man, man_json};
+use iscsiswiconfig::commands::schema::schema;
 use iscsiswiconfig::render::words::code;
 
 const BASH: &str = "completions/iscsiswiconfig.bash";
@@ -27,6 +28,33 @@ fn assert_generated(path: &str, what: &str, generated: &str) {
 #[test]
 fn the_man_page_is_what_the_code_generates() {
     assert_generated("man/iscsiswiconfig.1", "man", &man::page(&code::listed()));
+}
+
+#[test]
+fn the_man_page_of_the_documents_is_made_from_their_schema() {
+    let page = man_json::page(&schema());
+    assert_generated("man/iscsiswiconfig-json.5", "man-json", &page);
+    assert!(page.is_ascii());
+    for definition in schema()["$defs"].as_object().unwrap().values() {
+        for name in definition["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+        {
+            assert!(page.contains(&format!("\\fB{name}\\fR (")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn generate_prints_the_schema() {
+    let output = Command::new(env!("CARGO_BIN_EXE_iscsiswiconfig"))
+        .args(["generate", "schema"])
+        .output()
+        .unwrap();
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, schema());
 }
 
 #[test]
@@ -59,6 +87,7 @@ fn the_changelog_has_this_version_and_the_package_and_readme_have_every_file() {
 fn generate_prints_the_checked_in_file() {
     let files = [
         ("man", "man/iscsiswiconfig.1"),
+        ("man-json", "man/iscsiswiconfig-json.5"),
         ("bash", BASH),
         ("zsh", ZSH),
         ("fish", FISH),

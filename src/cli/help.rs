@@ -526,7 +526,7 @@ mod tests {
                 "{option}"
             );
         }
-        assert!(text.contains("generate man|bash|zsh|fish"));
+        assert!(text.contains("generate man|man-json|schema|bash|zsh|fish"));
         assert!(
             !text.contains("target-names"),
             "a hidden command is not documented"

@@ -48,6 +48,8 @@ pub fn page(codes: &[CodeSection]) -> String {
     notes(&mut page);
     page.control("SH", ["SEE ALSO"]);
     page.text([
+        bold("iscsiswiconfig-json"),
+        roman("(5), "),
         bold("iscsiadm"),
         roman("(8), "),
         bold("tgtadm"),
@@ -448,7 +450,7 @@ fn notes(page: &mut Roff) {
     );
 }
 
-fn section(page: &mut Roff, title: &str, paragraphs: &[&str]) {
+pub(super) fn section(page: &mut Roff, title: &str, paragraphs: &[&str]) {
     page.control("SH", [title]);
     for (index, paragraph) in paragraphs.iter().enumerate() {
         if index > 0 {
@@ -467,7 +469,7 @@ fn indented(page: &mut Roff, paragraphs: &[&str]) {
 }
 
 /// Adds text in lines of a length that people can edit.
-fn prose(page: &mut Roff, text: &str) {
+pub(super) fn prose(page: &mut Roff, text: &str) {
     // Escapes make some lines longer, so this leaves room below the 80 that mandoc wants.
     for line in help::wrap(text, 0, 72).lines() {
         page.text([roman(line)]);

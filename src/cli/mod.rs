@@ -20,6 +20,7 @@ pub mod grammar;
 pub mod help;
 pub mod host;
 pub mod man;
+pub mod man_json;
 mod parse;
 mod repair;
 mod shell;

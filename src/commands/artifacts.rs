@@ -6,15 +6,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::host::{named, open_store};
+use super::schema::schema;
 use super::terminal::Terminal;
 use crate::cli::host::{KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
-use crate::cli::{Artifact, HostOptions, NameKind, complete, man};
+use crate::cli::{Artifact, HostOptions, NameKind, complete, man, man_json};
 use crate::error::{CommandError, ErrorKind};
 use crate::render::words::{Code, code};
 use crate::storage::quoted;
 use crate::values::{InitiatorName, quote_bytes};
 
-/// Prints the man page, a completion script or the script for `--rsh-command`.
+/// Prints a man page, the schema of the documents, a completion script or the script for `--rsh-command`.
 pub(super) fn generate(
     artifact: Artifact,
     host: &HostOptions,
@@ -22,6 +23,8 @@ pub(super) fn generate(
 ) -> Result<(), CommandError> {
     terminal.print(&match artifact {
         Artifact::Man => man::page(&code::listed()),
+        Artifact::ManJson => man_json::page(&schema()),
+        Artifact::Schema => format!("{:#}\n", schema()),
         Artifact::Bash => complete::bash(),
         Artifact::Zsh => complete::zsh(),
         Artifact::Fish => complete::fish(),

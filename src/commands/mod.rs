@@ -17,6 +17,7 @@ mod narrator;
 mod partition;
 mod prompt;
 mod rmt;
+pub mod schema;
 mod secret_file;
 mod sql;
 mod tape;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::error::CommandError;
 use crate::iop::warning::Warning;
-use crate::render::json::{WarningDocument, WithWarnings};
+use crate::render::json::{Document, WarningDocument, WithWarnings};
 use crate::values::characters::escape;
 
 /// The two streams of a command with the host options that govern them; a clone writes to the same two.
@@ -136,7 +136,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn note_document(&self, document: &impl serde::Serialize) -> Result<(), CommandError> {
+    pub fn note_document(&self, document: &impl Document) -> Result<(), CommandError> {
         let text = serde_json::to_string_pretty(&WithWarnings {
             document,
             warnings: &self.warnings.borrow(),
@@ -150,7 +150,7 @@ impl Terminal {
     ///
     /// # Errors
     /// As [`Terminal::print`].
-    pub fn print_document(&mut self, document: &impl serde::Serialize) -> Result<(), CommandError> {
+    pub fn print_document(&mut self, document: &impl Document) -> Result<(), CommandError> {
         let text = serde_json::to_string_pretty(&WithWarnings {
             document,
             warnings: &self.warnings.borrow(),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::iop::ipl::rfc_3339;
@@ -12,20 +13,34 @@ use crate::iscsi::target::LoginFailure;
 use crate::transport::listener::{CountedFailures, LoginAttempt, LoginOutcome, SessionEnd};
 
 /// An event. A field that has no meaning for it is null; `portal` and `count` are left out then.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "VtlEvent")]
 pub(super) struct Event {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// `ready`, `login`, `logout`, `lost` or `stopping`.
     event: &'static str,
+    /// When it happened, RFC 3339, UTC.
     time: String,
+    /// Name of the target, as the initiator asked for it; null when it named none.
     target_name: Option<String>,
+    /// Name of the initiator; null when it sent none, and for an event of the library.
     initiator_name: Option<String>,
+    /// Address of the initiator, with its port for one connection; null for an event of the library.
     address: Option<String>,
+    /// `accepted` or `refused` for a login; null for another event.
     result: Option<&'static str>,
+    /// Class and detail of the last login response, as `0x0201`; null when there was none.
     login_status: Option<String>,
+    /// Why there is no session, or none any more, words with hyphens; null where there is no more to say.
     reason: Option<&'static str>,
+    /// What happened, in words; null where the event says it.
     message: Option<String>,
+    /// How many logins were refused, where they are told together; absent for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// Address and port that the library listens on; absent but in `ready`.
     #[serde(skip_serializing_if = "Option::is_none")]
     portal: Option<String>,
 }

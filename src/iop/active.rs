@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -51,7 +52,8 @@ pub struct LibraryReport {
 }
 
 /// A tape drive: TAPxx.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Drive")]
 #[serde(default)]
 pub struct DriveReport {
     /// Device name, `TAP01` and up; it stays with the serial number.
@@ -73,7 +75,7 @@ pub struct DriveReport {
     /// `lun` is the first six bytes. A JSON reader may not hold more than 53 bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lun_address: Option<String>,
-    /// Data transfer element address in its library; none for a drive in no library.
+    /// Data transfer element address in its library; null for a drive in no library.
     pub element_address: Option<u16>,
     /// Barcode of the cartridge in the drive, as the library reads it.
     pub volume: Option<String>,
@@ -109,7 +111,8 @@ pub struct TargetReport {
 }
 
 /// The CHAP parameters of a target, without the secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Chap")]
 #[serde(default)]
 pub struct ChapReport {
     /// The CHAP name, upper-cased.
@@ -121,7 +124,7 @@ pub struct ChapReport {
 }
 
 /// Where credentials are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StoredIn {
     /// In `config.json`, as plain text.
@@ -132,7 +135,7 @@ pub enum StoredIn {
 }
 
 /// The outcome of a target at a re-IPL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TargetStatus {
     /// Logged in, and every device was asked.
@@ -201,7 +204,7 @@ fn problems<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Problem>, 
 }
 
 /// The phases of attaching a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Finding the host's addresses.
@@ -216,7 +219,8 @@ pub enum Phase {
 }
 
 /// What a login came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Session")]
 #[serde(default)]
 pub struct SessionReport {
     /// The address and port that answered, `10.1.1.5:3260`; another than the configured one after a redirection.
@@ -255,21 +259,25 @@ pub struct SessionReport {
     pub keys: Vec<NegotiatedKey>,
 }
 
-/// How long the phases of attaching took; none for one that there was not, or that was not measured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How long the phases of attaching took; null for one that there was not, or that was not measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Timings {
-    /// Finding the host's addresses.
+    /// Finding the host's addresses, in seconds.
     #[serde(with = "in_seconds")]
+    #[schemars(with = "Option<f64>")]
     pub resolve: Option<Duration>,
-    /// Opening the TCP connection.
+    /// Opening the TCP connection, in seconds.
     #[serde(with = "in_seconds")]
+    #[schemars(with = "Option<f64>")]
     pub connect: Option<Duration>,
-    /// The login phase.
+    /// The login phase, in seconds.
     #[serde(with = "in_seconds")]
+    #[schemars(with = "Option<f64>")]
     pub login: Option<Duration>,
-    /// Finding the devices.
+    /// Finding the devices, in seconds.
     #[serde(with = "in_seconds")]
+    #[schemars(with = "Option<f64>")]
     pub enumerate: Option<Duration>,
 }
 
@@ -297,14 +305,14 @@ mod in_seconds {
 }
 
 /// A key of the login negotiation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct NegotiatedKey {
     /// Its name in RFC 7143 chapter 13.
     pub key: String,
-    /// The value that the initiator sent; none when the target declared the key unasked. Never a CHAP value.
+    /// The value that the initiator sent; null when the target declared the key unasked. Never a CHAP value.
     pub offered: Option<String>,
-    /// The value that the target sent, escaped; none when it left the key out.
+    /// The value that the target sent, escaped; null when it left the key out.
     pub answered: Option<String>,
 }
 

@@ -10,6 +10,7 @@
 
 use std::rc::Rc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -228,7 +229,7 @@ impl Edit {
 }
 
 /// A configured target as an edit shows it: without a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EditedTarget {
     /// The target, as typed.
     pub target_name: String,
@@ -238,7 +239,7 @@ pub struct EditedTarget {
     pub target_port: u16,
     /// The initiator name, `*GENERATE` resolved.
     pub initiator_name: String,
-    /// How it is to be logged in to; none without CHAP.
+    /// How it is to be logged in to; null without CHAP.
     pub chap: Option<ChapReport>,
 }
 

@@ -1,5 +1,6 @@
 //! What `show` and `apply` print: documents and text.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::SCHEMA;
@@ -11,24 +12,41 @@ use crate::iop::operation::{
 };
 
 /// What is configured and staged.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Configured")]
 pub struct ConfiguredDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// The configured targets, in the order in which they were added.
     configured: &'a [ConfiguredTarget],
+    /// The targets that the last re-IPL used and that are no longer configured.
     removed: &'a [EditedTarget],
+    /// What -newname, -appendname, -setport and -setkeystore have built up; null when nothing is staged.
     staged: Option<StagedDocument<'a>>,
+    /// Whether the configured targets are no longer those that the last re-IPL used.
     configuration_changed: bool,
 }
 
-#[derive(Serialize)]
+/// The staged target.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Staged")]
 struct StagedDocument<'a> {
+    /// The initiator name as joined so far; null when none is staged.
     initiator_name: Option<&'a str>,
+    /// The target name as joined so far; null when none is staged.
     target_name: Option<&'a str>,
+    /// The target host name as joined so far; null when none is staged.
     target_host_name: Option<&'a str>,
+    /// The TCP port; null when none is staged.
     target_port: Option<u16>,
+    /// The CHAP name as joined so far, upper-cased; null when none is staged.
     chap_name: Option<&'a str>,
+    /// Whether a CHAP secret is staged. The secret itself is in no document.
     chap_secret: bool,
+    /// `AVAIL`, `NONE` or `PLATFORM`; null when none is staged.
     keystore: Option<&'static str>,
+    /// The parameters without which -commit is refused.
     missing: Vec<&'static str>,
 }
 
@@ -61,10 +79,15 @@ fn missing(staged: &Staged) -> Vec<&'static str> {
 }
 
 /// What became of the targets of a document.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Applied")]
 pub struct AppliedDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// Whether any target was added, changed or removed; with --dry-run: would be.
     changed: bool,
+    /// A change for each target of the document, in its order, then for each that was removed.
     changes: &'a [Change],
 }
 

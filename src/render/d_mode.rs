@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::SCHEMA;
@@ -65,64 +66,106 @@ impl DModeReport {
 }
 
 /// The document of `d-mode`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DMode")]
 pub struct DModeDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// Whether the document's table has this combination as one that can IPL; null where it does not say.
     supported: Option<bool>,
+    /// Whether the Platform KeyStore serves for iSCSI CHAP there; null where the table does not say.
     keystore_for_chap: Option<bool>,
+    /// What was looked at.
     findings: Vec<FindingDocument>,
+    /// What the HMC's Network Boot wizard asks for.
     values: ValuesDocument<'a>,
+    /// The parameters of the HMC's REST job.
     rest: RestDocument<'a>,
+    /// The chsysstate line for the HMC, with capitals where a value is missing. It has no CHAP secret.
     command: String,
 }
 
-#[derive(Serialize)]
+/// What was looked at, and what it comes to.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Finding")]
 struct FindingDocument {
+    /// Its stable name, `login.chap-secret-case`.
     id: &'static str,
+    /// What it belongs to: network, identity, login, library, drives, security or speed.
     area: &'static str,
+    /// What it comes to.
     result: FindingResult,
+    /// What was seen.
     seen: String,
+    /// Why IBM i cares.
     why: &'static str,
+    /// On whose word: a document or a standard.
     source: &'static str,
+    /// What to do; null when there is nothing.
     next_step: Option<String>,
 }
 
 /// What the wizard asks for.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DModeValues")]
 struct ValuesDocument<'a> {
+    /// Name of the managed system; null when it was not given.
     managed_system: Option<&'a str>,
+    /// Name of the partition; null when it was not given.
     partition: Option<&'a str>,
+    /// Name of the target.
     target_name: &'a str,
+    /// The target's IPv4 address; null when it has none.
     target_ip_address: Option<Ipv4Addr>,
+    /// TCP port of the target.
     target_port: u16,
+    /// The initiator name; null when the partition has none.
     initiator_name: Option<&'a str>,
+    /// The CHAP name; null without CHAP.
     chap_name: Option<&'a str>,
     /// Whether a CHAP secret is to be typed; it is never here.
     chap_secret: bool,
+    /// The partition's IPv4 address; null when it was not given.
     ip_address: Option<Ipv4Addr>,
+    /// The subnet mask; null when it was not given.
     subnet_mask: Option<Ipv4Addr>,
+    /// IPv4 address of the gateway; null when it was not given.
     gateway: Option<Ipv4Addr>,
+    /// VLAN id; null when it was not given.
     vlan: Option<u16>,
 }
 
 /// The parameters of the HMC's REST job PowerOn_LogicalPartition, by their names there; CHAPSecret is left out.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DModeRest")]
 #[serde(rename_all = "PascalCase")]
 struct RestDocument<'a> {
+    /// Always netboot.
     operation_type: &'static str,
+    /// Always iscsi.
     netboot_type: &'static str,
+    /// The initiator name; null when the partition has none.
     initiator_name: Option<&'a str>,
+    /// Name of the target.
     target_name: &'a str,
+    /// The target's IPv4 address; null when it has none.
     #[serde(rename = "TargetIPAddress")]
     target_ip_address: Option<Ipv4Addr>,
+    /// TCP port of the target, as text.
     target_port: String,
+    /// The CHAP name; absent without CHAP.
     #[serde(rename = "CHAPName", skip_serializing_if = "Option::is_none")]
     chap_name: Option<&'a str>,
+    /// The partition's IPv4 address; null when it was not given.
     #[serde(rename = "IPAddress")]
     ip_address: Option<Ipv4Addr>,
+    /// The subnet mask; absent when it was not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     subnet_mask: Option<Ipv4Addr>,
+    /// IPv4 address of the gateway; null when it was not given.
     gateway: Option<Ipv4Addr>,
+    /// VLAN id, as text; absent when it was not given.
     #[serde(rename = "VLAN", skip_serializing_if = "Option::is_none")]
     vlan: Option<String>,
 }

@@ -1,8 +1,9 @@
 //! The documents that `--json` prints (their field names are released), and the facts that the text form shows.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::words::{self, Code, Words};
+use super::words::{self, Code, Words, code};
 use crate::error::CommandError;
 use crate::iop::active::{
     ChapReport, DriveReport, LibraryReport, Phase, SessionReport, TargetReport, TargetStatus,
@@ -18,8 +19,11 @@ pub(super) const SCHEMA: u32 = 1;
 const IOP_TYPE_MODEL: &str = "298A-001";
 
 /// The active configuration: what the dumps and a re-IPL print.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Active")]
 pub struct ActiveDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
     /// The virtual I/O processor.
     pub iop: Iop<'a>,
@@ -33,7 +37,8 @@ pub struct ActiveDocument<'a> {
 }
 
 /// What became of a target.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Target")]
 pub struct TargetDocument<'a> {
     /// The target, as typed.
     pub target_name: &'a str,
@@ -43,13 +48,13 @@ pub struct TargetDocument<'a> {
     pub target_port: u16,
     /// The initiator name used.
     pub initiator_name: &'a str,
-    /// How it is to be logged in to; none without CHAP.
+    /// How it is to be logged in to; null without CHAP.
     pub chap: Option<&'a ChapReport>,
     /// The outcome.
     pub status: TargetStatus,
-    /// Why it failed; none when it did not.
+    /// Why it failed; null when it did not.
     pub failure: Option<FailureDocument>,
-    /// What the login came to; none when there was none.
+    /// What the login came to; null when there was none.
     pub session: Option<&'a SessionReport>,
     /// Its medium changers.
     pub libraries: Vec<LibraryDocument<'a>>,
@@ -60,11 +65,13 @@ pub struct TargetDocument<'a> {
 }
 
 /// Why a target failed.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Failure")]
 pub struct FailureDocument {
     /// How far it got.
     pub phase: Phase,
     /// The stable name of the cause.
+    #[schemars(schema_with = "code::failure")]
     pub code: Code,
     /// Class and detail of the login response as `0x0201`, when the target gave one.
     pub login_status: Option<String>,
@@ -75,9 +82,11 @@ pub struct FailureDocument {
 }
 
 /// A problem of a target or a library.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 pub struct ProblemDocument {
     /// The stable name of the problem.
+    #[schemars(schema_with = "code::problem")]
     pub code: Code,
     /// What it is, a sentence.
     pub message: String,
@@ -86,26 +95,38 @@ pub struct ProblemDocument {
 }
 
 /// A medium changer with its drives.
-#[derive(Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of iop::active::LibraryReport"
-)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Library")]
 pub struct LibraryDocument<'a> {
+    /// Device name, `TAPMLB01` and up; it stays with the serial number.
     pub device: &'a str,
+    /// IBM i type and model, `3584-403`; a model that the library does not tell is `***`.
     pub type_model: &'a str,
+    /// Whether the type comes from the product identification, not from VPD page D0h.
     pub derived: bool,
+    /// VENDOR IDENTIFICATION of the standard INQUIRY data (SPC-4 6.4.2), escaped and trimmed.
     pub vendor: &'a str,
+    /// PRODUCT IDENTIFICATION, escaped and trimmed.
     pub product: &'a str,
+    /// PRODUCT REVISION LEVEL, escaped and trimmed.
     pub revision: &'a str,
+    /// Unit serial number (VPD page 80h), escaped and trimmed; empty when the device has none.
     pub serial: &'a str,
+    /// Logical unit number.
     pub lun: u64,
+    /// The eight bytes of the logical unit number in hexadecimal (SAM-5 4.7), `0x4005000000000000`, where they are not the
+    /// usual ones of that number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lun_address: Option<&'a str>,
+    /// Number of storage elements (MODE SENSE page 1Dh).
     pub storage_elements: u16,
+    /// Number of import/export elements.
     pub import_export_elements: u16,
+    /// Number of medium transport elements.
     pub transport_elements: u16,
+    /// The drives that the library's element status names, by element address.
     pub drives: &'a [DriveReport],
+    /// What IBM i would stumble over.
     pub problems: Vec<ProblemDocument>,
 }
 
@@ -177,11 +198,12 @@ fn problems(problems: &[Problem]) -> Vec<ProblemDocument> {
 }
 
 /// The virtual I/O processor.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Iop")]
 pub struct Iop<'a> {
     /// Type and model as IBM i shows them.
     pub type_model: &'static str,
-    /// When the last re-IPL began, RFC 3339; none before the first.
+    /// When the last re-IPL began, RFC 3339; null before the first.
     pub ipl_time: Option<&'a str>,
     /// How many re-IPLs there have been.
     pub ipl_count: u64,
@@ -190,7 +212,8 @@ pub struct Iop<'a> {
 }
 
 /// An initiator name in use.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Initiator")]
 pub struct InitiatorDocument<'a> {
     /// Always 0: IBM i has one initiator.
     pub index: u32,
@@ -253,11 +276,17 @@ impl<'a> ActiveDocument<'a> {
 }
 
 /// What an edit did.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Edit")]
 pub struct EditDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// The macro's option, `-addtarget`.
     option: &'a str,
+    /// The target that was added, changed, removed or committed; null for the other options.
     target: Option<&'a EditedTarget>,
+    /// Whether the call changed anything.
     changed: bool,
 }
 
@@ -274,9 +303,11 @@ impl<'a> EditDocument<'a> {
 }
 
 /// A warning.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Warning")]
 pub struct WarningDocument {
     /// The stable name of the warning.
+    #[schemars(schema_with = "code::warning")]
     pub code: Code,
     /// What it is, as on stderr.
     pub message: String,
@@ -289,8 +320,15 @@ impl From<&Warning> for WarningDocument {
     }
 }
 
+/// What can be printed: it has a schema.
+pub trait Document: Serialize + JsonSchema {}
+
+impl<T: Serialize + JsonSchema> Document for T {}
+
 /// A document with the warnings beside it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+// The description is that of the document.
+#[schemars(rename = "{T}", description = "")]
 pub struct WithWarnings<'a, T> {
     /// The document.
     #[serde(flatten)]
@@ -300,18 +338,28 @@ pub struct WithWarnings<'a, T> {
 }
 
 /// A failure.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 pub struct ErrorDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// What failed, and what to do.
     error: ErrorBody<'a>,
 }
 
 /// The failure in its document.
-#[derive(Serialize)]
-pub(super) struct ErrorBody<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorBody")]
+pub struct ErrorBody<'a> {
+    /// The exit status: 1, 2 or 3; 4 beside what a job came to.
     status: u8,
+    /// The stable name of the error.
+    #[schemars(schema_with = "code::error")]
     code: Code,
+    /// What failed, as on stderr.
     message: String,
+    /// What to do next, each a line of stderr.
     hints: &'a [String],
 }
 
@@ -327,7 +375,7 @@ impl<'a> ErrorDocument<'a> {
 
 impl<'a> ErrorBody<'a> {
     /// Makes it of a failure.
-    pub(super) fn new(error: &'a CommandError) -> Self {
+    pub fn new(error: &'a CommandError) -> Self {
         Self {
             status: error.kind.exit_status(),
             code: error.code,

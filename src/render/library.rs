@@ -1,5 +1,6 @@
 //! What is in the elements of tape libraries, as JSON and in the manner of WRKMLBSTS: drives first, then the other elements.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::Page;
@@ -37,41 +38,80 @@ impl<'a> LibraryReport<'a> {
 }
 
 /// The document of `library`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Libraries")]
 pub struct LibrariesDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// The libraries that were asked for.
     libraries: Vec<LibraryDocument<'a>>,
-    /// What a command moved; none for one that moves nothing.
+    /// What a command moved; null for one that moves nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     moved: Option<Vec<MovementDocument<'a>>>,
 }
 
-#[derive(Serialize)]
+/// What is in the elements of a library.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LibraryElements")]
 struct LibraryDocument<'a> {
+    /// Device name, `TAPMLB01`.
     device: &'a str,
+    /// The target that shows it.
     target_name: &'a str,
+    /// IBM i type and model.
     type_model: &'a str,
+    /// Its elements, as READ ELEMENT STATUS has them.
     elements: Vec<ElementDocument<'a>>,
 }
 
-#[derive(Serialize)]
+/// An element of a library.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Element")]
 struct ElementDocument<'a> {
+    /// Element address.
     address: u16,
+    /// What kind of element it is.
     #[serde(rename = "type")]
-    element_type: &'static str,
+    element_type: ElementTypeDocument,
+    /// The drive's device name, `TAP01`; null for an element that is no drive, and for a drive without a name.
     device: Option<&'a str>,
+    /// Whether a cartridge is in it.
     full: bool,
+    /// The cartridge's barcode; null when there is none.
     volume: Option<&'a str>,
+    /// Address of the storage element that the cartridge came from; null when the library does not say.
     source_address: Option<u16>,
+    /// Whether the medium transport reaches it.
     accessible: bool,
+    /// What the library says is wrong: additional sense code and qualifier with their meaning; null for nothing.
     problem: Option<String>,
 }
 
+/// The kinds of elements.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ElementType")]
+#[serde(rename_all = "snake_case")]
+enum ElementTypeDocument {
+    /// Medium transport element.
+    Transport,
+    /// Storage element: a slot.
+    Storage,
+    /// Import/export element.
+    ImportExport,
+    /// Data transfer element.
+    Drive,
+}
+
 /// A cartridge's way.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Movement")]
 pub struct MovementDocument<'a> {
+    /// The cartridge's barcode, or where it was when it has none.
     volume: &'a str,
+    /// Element address that it was taken from.
     source_address: u16,
+    /// Element address that it is in now.
     destination_address: u16,
     /// The drive that it came from or went to.
     drive: Option<&'a str>,
@@ -114,10 +154,10 @@ fn element(element: &Element) -> ElementDocument<'_> {
     ElementDocument {
         address: element.address,
         element_type: match element.element_type {
-            ElementType::MediumTransport => "transport",
-            ElementType::Storage => "storage",
-            ElementType::ImportExport => "import_export",
-            ElementType::DataTransfer => "drive",
+            ElementType::MediumTransport => ElementTypeDocument::Transport,
+            ElementType::Storage => ElementTypeDocument::Storage,
+            ElementType::ImportExport => ElementTypeDocument::ImportExport,
+            ElementType::DataTransfer => ElementTypeDocument::Drive,
         },
         device: element.device.as_deref(),
         full: element.full,

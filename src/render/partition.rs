@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::SCHEMA;
@@ -12,49 +13,82 @@ use crate::iop::store::UuidSource;
 use crate::storage::quoted;
 
 /// The partition, and what was done to it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Partition")]
 pub struct PartitionDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// What was done.
     #[serde(flatten)]
     done: DoneDocument<'a>,
+    /// Its settings.
     partition: SettingsDocument<'a>,
+    /// Its Platform KeyStore.
     keystore: KeystoreDocument<'a>,
 }
 
-#[derive(Serialize)]
+/// What was done to the partition.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PartitionDone")]
 #[serde(tag = "action", rename_all = "kebab-case")]
 enum DoneDocument<'a> {
+    /// `partition`: nothing was done.
     Shown,
+    /// `partition set`.
     Set {
+        /// Whether anything is different now.
         changed: bool,
+        /// Number of credentials that went from the KeyStore to disk, in plain text.
         moved_to_disk: usize,
+        /// The names of the devices that were forgotten.
         forgotten_devices: &'a [String],
     },
+    /// `partition export`.
     Exported {
+        /// Number of credentials in the file.
         credentials: usize,
+        /// The file that was written.
         file: String,
     },
+    /// `partition import`.
     Imported {
+        /// Number of credentials in the file.
         credentials: usize,
+        /// How many of them no configured target refers to.
         without_target: usize,
+        /// The file that was read.
         file: String,
     },
 }
 
-#[derive(Serialize)]
+/// The settings of the partition.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PartitionSettings")]
 struct SettingsDocument<'a> {
+    /// The UUID, 32 lower-case hexadecimal digits; null when the partition was set to have none.
     uuid: Option<&'a str>,
+    /// Where the UUID comes from.
     uuid_source: UuidSource,
+    /// The release of IBM i.
     release: Release,
+    /// The system generated initiator name; null without a UUID.
     default_initiator_name: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+/// The Platform KeyStore, without its secrets.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Keystore")]
 struct KeystoreDocument<'a> {
+    /// The directory that it is kept in; null where there is none to keep it in.
     directory: Option<String>,
+    /// Whether it is enabled.
     enabled: bool,
+    /// Its capacity in bytes; 0 while it is not enabled.
     size: u64,
+    /// What is used of it, in bytes.
     used: u64,
+    /// The targets whose credentials it holds, or is meant to hold.
     targets: &'a [HeldTarget],
 }
 

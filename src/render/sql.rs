@@ -1,5 +1,6 @@
 //! What `sql` prints: tables that fit the terminal, CSV, and the document of `--json`.
 
+use schemars::JsonSchema;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
@@ -12,7 +13,8 @@ use crate::sql::{Table, Value};
 use crate::values::characters::escape;
 
 /// What a statement came to.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Result")]
 #[serde(untagged)]
 pub enum ResultDocument {
     /// The rows of a query.
@@ -21,6 +23,7 @@ pub enum ResultDocument {
         columns: Vec<String>,
         /// The rows.
         #[serde(serialize_with = "row_documents")]
+        #[schemars(with = "Vec<Vec<ValueDocument<'_>>>")]
         rows: Vec<Vec<Value>>,
     },
     /// A call.
@@ -42,30 +45,48 @@ impl From<Table> for ResultDocument {
 fn row_documents<S: Serializer>(rows: &[Vec<Value>], serializer: S) -> Result<S::Ok, S::Error> {
     let mut sequence = serializer.serialize_seq(Some(rows.len()))?;
     for row in rows {
-        let row: Vec<ValueDocument<'_>> = row.iter().map(ValueDocument).collect();
+        let row: Vec<ValueDocument<'_>> = row.iter().map(ValueDocument::from).collect();
         sequence.serialize_element(&row)?;
     }
     sequence.end()
 }
 
-struct ValueDocument<'a>(&'a Value);
+/// A value of a row.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Value")]
+#[serde(untagged)]
+enum ValueDocument<'a> {
+    /// NULL.
+    Null,
+    /// A number of type INTEGER or BIGINT.
+    Integer(i64),
+    /// A number of type DOUBLE.
+    Real(f64),
+    /// Text.
+    Text(&'a str),
+}
 
-impl Serialize for ValueDocument<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Null => serializer.serialize_none(),
-            Value::Integer(number) => serializer.serialize_i64(*number),
-            Value::Real(number) => serializer.serialize_f64(*number),
-            Value::Text(text) => serializer.serialize_str(text),
+impl<'a> From<&'a Value> for ValueDocument<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Integer(number) => Self::Integer(*number),
+            Value::Real(number) => Self::Real(*number),
+            Value::Text(text) => Self::Text(text),
         }
     }
 }
 
 /// The document of `sql`: an object for each statement, and the error of the one that failed.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Results")]
 pub struct ResultsDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// An object for each statement that was carried out, in their order.
     results: &'a [ResultDocument],
+    /// Why the statement after them was not carried out; absent when all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody<'a>>,
 }

@@ -1,5 +1,7 @@
 //! A hermetic environment for one test: its own home, its own state, an environment built from empty, no terminal.
 
+pub mod schema;
+
 use std::fmt;
 use std::fs;
 use std::io::Read;
@@ -295,11 +297,14 @@ impl Running {
             pause = (pause * 2).min(Duration::from_millis(5));
         };
         let [stdout, stderr] = self.readers.take().expect("a process is waited for once");
-        Some(Output {
+        let output = Output {
             stdout: self.readable(stdout),
             stderr: self.readable(stderr),
             status,
-        })
+        };
+        schema::assert_documents(&output.stdout);
+        schema::assert_documents(&output.stderr);
+        Some(output)
     }
 
     fn readable(&self, reader: thread::JoinHandle<Vec<u8>>) -> String {

@@ -105,8 +105,12 @@ pub enum HostCommand {
 /// What `generate` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Artifact {
-    /// The man page.
+    /// The man page of the program.
     Man,
+    /// The man page of the documents of `--json`.
+    ManJson,
+    /// The JSON Schema of the documents of `--json`.
+    Schema,
     /// The completion script for bash.
     Bash,
     /// The completion script for zsh.
@@ -474,10 +478,10 @@ fn generate_command() -> Command {
         "chap-algorithms",
     ];
     with_host_options(Command::new("generate"), &carried)
-        .about("Print the man page, a completion script or the script for tar over rmt")
+        .about("Print a man page, the schema of the documents, or a script")
         .long_about(
-            "Prints the man page or the completion script for one shell on standard output, which packages use; or with rsh the \
-             script that tar, cpio and mt take as --rsh-command to write to the drives of the active configuration. The script has \
+            "Prints on standard output what packages use: the man page of the program (man), that of the documents of --json \
+             (man-json), their JSON Schema (schema), or the completion script for one shell; or with rsh the script that tar, cpio and mt take as --rsh-command to write to the drives of the active configuration. The script has \
              the host options that stand here.",
         )
         .arg(what::<Artifact>())
@@ -500,12 +504,22 @@ fn what<T: ValueEnum + Clone + Send + Sync + 'static>() -> Arg {
 
 impl ValueEnum for Artifact {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Man, Self::Bash, Self::Zsh, Self::Fish, Self::Rsh]
+        &[
+            Self::Man,
+            Self::ManJson,
+            Self::Schema,
+            Self::Bash,
+            Self::Zsh,
+            Self::Fish,
+            Self::Rsh,
+        ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(match self {
             Self::Man => "man",
+            Self::ManJson => "man-json",
+            Self::Schema => "schema",
             Self::Bash => "bash",
             Self::Zsh => "zsh",
             Self::Fish => "fish",

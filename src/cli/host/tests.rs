@@ -94,7 +94,7 @@ fn clap_speaks_on_one_line_without_a_prefix() {
     let (text, _) = message(&["generate", "powershell"]);
     assert_eq!(
         text,
-        "invalid value 'powershell' for '<WHAT>' [possible values: man, bash, zsh, fish, rsh]"
+        "invalid value 'powershell' for '<WHAT>' [possible values: man, man-json, schema, bash, zsh, fish, rsh]"
     );
 }
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::anyhow;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::meter::Meter;
-use super::{error_body, file_failure, rounded};
+use super::{file_failure, rounded};
 use crate::cli::host::{Side, TapeCopy};
 use crate::commands::library::Talk;
+use crate::commands::schema::Documents;
 use crate::commands::terminal::Terminal;
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::devices::names::DeviceKind;
@@ -25,19 +26,26 @@ use crate::iop::tape::mount::{Loaded, mount, put_back};
 use crate::iop::tape::read::Reader;
 use crate::iop::tape::tap_file::{self, TapSink, TapSource};
 use crate::iop::tape::write::Writer;
+use crate::render::json::ErrorBody;
 use crate::render::words::Code;
 use crate::storage::quoted;
 use crate::transport;
 
 /// A side of a copy, as it was found.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "CopySide")]
 struct End {
+    /// Device name of the library; null for a file.
     device: Option<String>,
+    /// Device name of the drive; null for a file.
     drive: Option<String>,
+    /// The cartridge; null for a file.
     volume: Option<String>,
+    /// The file; null for a cartridge.
     path: Option<String>,
-    /// What was counted when all was copied; none when it was not.
+    /// What was counted when all was copied; null when it was not.
     blocks: Option<u64>,
+    /// The filemarks that were counted then.
     filemarks: Option<u64>,
 }
 
@@ -71,24 +79,45 @@ impl End {
     }
 }
 
+/// Adds what is printed here to the schema.
+pub(super) fn describe(documents: &mut Documents) {
+    documents.document::<CopyDocument<'static>>();
+}
+
 /// What `tape copy` prints with `--json`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TapeCopy")]
 struct CopyDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// Device name of the library that was written to; null for a file.
     device: Option<&'a str>,
+    /// Device name of the drive that was written to; null for a file.
     drive: Option<&'a str>,
+    /// The cartridge that was written to; null for a file.
     volume: Option<&'a str>,
+    /// Number of the tape file, from 1.
     file: u64,
+    /// Number of blocks that were transferred.
     blocks: u64,
+    /// Number of filemarks that were written.
     filemarks: u64,
+    /// Number of bytes in them.
     bytes: u64,
+    /// How long the job took in the drive, in seconds.
     seconds: f64,
+    /// Whether the end of the tape was reached.
     end_of_medium: bool,
+    /// Number of blocks that are proven to be on the tape.
     proven: u64,
+    /// The side that was read.
     from: &'a End,
+    /// The side that was written.
     to: &'a End,
+    /// Why the job failed; absent when it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Value>,
+    error: Option<ErrorBody<'a>>,
 }
 
 /// How far a copy came.
@@ -142,7 +171,7 @@ pub(super) fn run(
             proven: copied.proven,
             from: &report.from,
             to: &report.to,
-            error: error.as_ref().map(error_body).transpose()?,
+            error: error.as_ref().map(ErrorBody::new),
         })?;
     } else if error.is_none() || copied.blocks > 0 {
         terminal.print(&format!(

@@ -1,29 +1,45 @@
 //! `tape list`: what is on a cartridge.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::meter::Meter;
-use super::{error_body, failure, rounded, with_cartridge};
+use super::{failure, rounded, with_cartridge};
 use crate::cli::host::Cartridge;
 use crate::commands::library::Talk;
+use crate::commands::schema::Documents;
 use crate::commands::terminal::Terminal;
 use crate::error::CommandError;
 use crate::iop::tape::job::{self, TapeFile};
 use crate::iop::tape::label::{Content, Label};
+use crate::render::json::ErrorBody;
 use crate::render::text::Page;
 
+/// Adds what is printed here to the schema.
+pub(super) fn describe(documents: &mut Documents) {
+    documents.document::<ListDocument<'static>>();
+}
+
 /// What `tape list` prints.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TapeList")]
 struct ListDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// Device name of the library.
     device: &'a str,
+    /// Device name of the drive.
     drive: &'a str,
+    /// Barcode of the cartridge, or its element address.
     volume: &'a str,
+    /// How long the job took in the drive, in seconds.
     seconds: f64,
+    /// The tape files, in their order.
     files: &'a [TapeFile],
+    /// Why the job failed; absent when it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Value>,
+    error: Option<ErrorBody<'a>>,
 }
 
 pub(super) fn list(
@@ -49,7 +65,7 @@ pub(super) fn list(
             volume: &held.volume,
             seconds: rounded(held.seconds),
             files: &files,
-            error: error.as_ref().map(error_body).transpose()?,
+            error: error.as_ref().map(ErrorBody::new),
         })?;
     } else {
         terminal.print(&listing(&held.volume, &files))?;

@@ -11,11 +11,12 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::descriptors;
 use super::library::{Talk, run_job};
+use super::schema::Documents;
 use super::terminal::Terminal;
 use crate::cli::HostOptions;
 use crate::cli::host::{Cartridge, TapeAction, TapeOptions, TapeRead, TapeWrite};
@@ -26,7 +27,7 @@ use crate::iop::library::LibraryFailure;
 use crate::iop::tape::drive::Drive;
 use crate::iop::tape::job::{self, Place, TapeError, Transferred};
 use crate::iop::tape::mount::{mount, put_back};
-use crate::render::json::ErrorDocument;
+use crate::render::json::ErrorBody;
 use crate::render::words::Code;
 use crate::storage::quoted;
 use crate::transport::stream::{BlockSink, BlockSource};
@@ -112,21 +113,43 @@ async fn used<T>(
     })
 }
 
-/// What a job prints with `--json`.
-#[derive(Serialize)]
+/// Adds what is printed here to the schema.
+pub(super) fn describe(documents: &mut Documents) {
+    documents.document::<JobDocument<'static>>();
+    list::describe(documents);
+    status::describe(documents);
+    copy::describe(documents);
+    trial::describe(documents);
+}
+
+/// What `tape write`, `read`, `initialize` and `erase` print with `--json`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TapeJob")]
 struct JobDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// Device name of the library.
     device: &'a str,
+    /// Device name of the drive.
     drive: &'a str,
+    /// Barcode of the cartridge, or its element address.
     volume: &'a str,
+    /// Number of the tape file, from 1.
     file: u64,
+    /// Number of blocks that were transferred.
     blocks: u64,
+    /// Number of bytes in them.
     bytes: u64,
+    /// How long the job took in the drive, in seconds.
     seconds: f64,
+    /// Whether the end of the tape was reached.
     end_of_medium: bool,
+    /// Number of blocks that are proven to be on the tape.
     proven: u64,
+    /// Why the job failed; absent when it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Value>,
+    error: Option<ErrorBody<'a>>,
 }
 
 /// Prints what became of a job, to stderr where the data went to stdout, and returns the exit status. `words` are what is said
@@ -149,7 +172,7 @@ fn tell(
         seconds: rounded(held.seconds),
         end_of_medium: transferred.end_of_medium,
         proven: transferred.proven,
-        error: error.as_ref().map(error_body).transpose()?,
+        error: error.as_ref().map(ErrorBody::new),
     };
     if let Some(error) = &error {
         terminal.error(error);
@@ -206,12 +229,6 @@ fn failure(
         }
         (None, None) => None,
     }
-}
-
-fn error_body(error: &CommandError) -> Result<Value, CommandError> {
-    let document = serde_json::to_value(ErrorDocument::new(error))
-        .map_err(|error| CommandError::output(error.into()))?;
-    Ok(document.get("error").cloned().unwrap_or_default())
 }
 
 fn rounded(seconds: f64) -> f64 {

@@ -1,9 +1,11 @@
 //! `tape status` and `tape rewind`: what the drives hold, and where their tapes stand.
 
 use anyhow::anyhow;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::library::{Talk, run_job};
+use crate::commands::schema::Documents;
 use crate::commands::terminal::Terminal;
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::devices::names::DeviceKind;
@@ -14,25 +16,37 @@ use crate::iop::tape::drive::Drive;
 use crate::render::text::Page;
 use crate::render::words::Code;
 
+/// Adds what is printed here to the schema.
+pub(super) fn describe(documents: &mut Documents) {
+    documents.document::<StatusDocument>();
+}
+
 /// What `tape status` and `tape rewind` print.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TapeStatus")]
 struct StatusDocument {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// The drives that were asked for; of a library, those that are loaded.
     drives: Vec<DriveStatus>,
 }
 
 /// A drive, and where its tape stands.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DriveStatus")]
 struct DriveStatus {
+    /// Device name.
     drive: String,
+    /// Whether a tape is loaded.
     loaded: bool,
-    /// The cartridge: its barcode; none when it has none, or no library of the job says.
+    /// The cartridge: its barcode; null when it has none, or no library of the job says.
     volume: Option<String>,
-    /// Whether the cartridge is write-protected; none for an empty drive, and when the drive does not say.
+    /// Whether the cartridge is write-protected; null for an empty drive, and when the drive does not say.
     write_protected: Option<bool>,
-    /// The tape is at its beginning; none when the drive does not say.
+    /// The tape is at its beginning; null when the drive does not say.
     beginning: Option<bool>,
-    /// Blocks and filemarks before the position; none when the drive does not say.
+    /// Blocks and filemarks before the position; null when the drive does not say.
     object: Option<u64>,
 }
 

@@ -2,62 +2,100 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::meter::Meter;
-use super::{error_body, failure, rounded, with_cartridge};
+use super::{failure, rounded, with_cartridge};
 use crate::cli::host::TapeTest;
 use crate::commands::library::Talk;
+use crate::commands::schema::Documents;
 use crate::commands::terminal::Terminal;
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::tape::exercise::{Limit, Pass, Trial, Tried, exercise};
 use crate::iop::tape::job::TapeError;
+use crate::render::json::ErrorBody;
 use crate::render::text::Page;
 use crate::render::words::Code;
 
+/// Adds what is printed here to the schema.
+pub(super) fn describe(documents: &mut Documents) {
+    documents.document::<TestDocument<'static>>();
+}
+
 /// What `tape test` prints with `--json`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TapeTest")]
 struct TestDocument<'a> {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// Device name of the library.
     device: &'a str,
+    /// Device name of the drive.
     drive: &'a str,
+    /// Barcode of the cartridge, or its element address.
     volume: &'a str,
+    /// Number of the tape file, from 1.
     file: u64,
+    /// Number of blocks that were transferred.
     blocks: u64,
+    /// Number of bytes in them.
     bytes: u64,
+    /// How long the job took in the drive, in seconds.
     seconds: f64,
+    /// Whether the end of the tape was reached.
     end_of_medium: bool,
+    /// Number of blocks that are proven to be on the tape.
     proven: u64,
+    /// `passed`, `failed` or `not-tested`.
     verdict: &'static str,
+    /// Length of a block, in bytes.
     block_size: u32,
+    /// What the pattern was made from: 16 hexadecimal digits.
     seed: String,
-    /// In seconds; none when the tape was not reached.
+    /// In seconds; null when the tape was not reached.
     round_trip: Option<f64>,
+    /// The pass that wrote; null when it did not come to blocks.
     write: Option<PassDocument>,
+    /// The pass that read and compared; null when it did not come to blocks.
     read: Option<PassDocument>,
     /// Blocks that were not read back as they were written.
     differing_blocks: u64,
+    /// Why the job failed; absent when it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Value>,
+    error: Option<ErrorBody<'a>>,
 }
 
 /// A direction: bytes per second, latencies in seconds.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TestPass")]
 struct PassDocument {
+    /// Number of bytes.
     bytes: u64,
+    /// How long the pass took, in seconds.
     seconds: f64,
+    /// Throughput, in bytes per second.
     bytes_per_second: u64,
+    /// How long a command took.
     latency: PercentilesDocument,
+    /// The most commands that were outstanding at a time.
     outstanding: usize,
+    /// What limited the throughput: `window`, `round-trip` or `target`; null when that is not known.
     limited_by: Option<&'static str>,
 }
 
-#[derive(Serialize)]
+/// Percentiles of the time from a command to its status.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Percentiles")]
 struct PercentilesDocument {
+    /// Half of the commands took no longer, in seconds.
     p50: f64,
+    /// Of a hundred, 90 took no longer, in seconds.
     p90: f64,
+    /// Of a hundred, 99 took no longer, in seconds.
     p99: f64,
+    /// The longest, in seconds.
     p100: f64,
 }
 
@@ -152,7 +190,7 @@ pub(super) fn run(
             write: PassDocument::new(&tried.write, tried.round_trip.unwrap_or_default()),
             read: PassDocument::new(&tried.read, tried.round_trip.unwrap_or_default()),
             differing_blocks: tried.differing.map_or(0, |(blocks, _)| blocks),
-            error: error.as_ref().map(error_body).transpose()?,
+            error: error.as_ref().map(ErrorBody::new),
         })?;
     } else {
         terminal.print(&page(&held.volume, &held.drive, &trial, &tried, verdict))?;

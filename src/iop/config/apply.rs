@@ -1,5 +1,6 @@
 //! The configured targets as a whole: what is missing is added, what differs is changed, all or nothing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,7 +27,7 @@ pub struct WantedTarget {
 }
 
 /// What was done to a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It was not configured, and is now.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -12,7 +13,9 @@ use crate::iop::keystore::{self, EntryId};
 use crate::values::KeystoreChoice;
 
 /// A release of IBM i. The Platform KeyStore holds CHAP credentials from 7.6 on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Release {
     /// IBM i 7.2.
     #[serde(rename = "7.2")]

@@ -1,5 +1,6 @@
 //! The configured targets as a whole: what they are, what the next re-IPL would change, and making them what a document says.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -28,17 +29,17 @@ pub struct Configured {
 }
 
 /// A configured target with what the next re-IPL makes of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ConfiguredTarget {
     /// The target.
     #[serde(flatten)]
     pub target: EditedTarget,
-    /// How it differs from what the last re-IPL used; none when it does not.
+    /// How it differs from what the last re-IPL used; null when it does not.
     pub change: Option<PendingChange>,
 }
 
 /// How a configured target differs from what the last re-IPL used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PendingChange {
     /// It was not used.
@@ -78,7 +79,7 @@ pub struct Applied {
 }
 
 /// A target with what was done to it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Change {
     /// What was done.
     pub action: Action,

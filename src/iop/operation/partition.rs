@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -82,7 +83,7 @@ pub struct KeystoreReport {
 }
 
 /// A target whose credentials are in the KeyStore, or are meant to be and are not here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HeldTarget {
     /// The target, as typed.
     pub target_name: String,
@@ -92,7 +93,7 @@ pub struct HeldTarget {
     pub target_port: u16,
     /// The initiator name, `*GENERATE` resolved.
     pub initiator_name: String,
-    /// What its credentials take of the KeyStore, in bytes; none when it does not hold them.
+    /// What its credentials take of the KeyStore, in bytes; null when it does not hold them.
     pub used: Option<u64>,
 }
 

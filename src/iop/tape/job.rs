@@ -5,6 +5,7 @@
 use std::io;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -401,7 +402,7 @@ pub async fn read<R: Reopen>(
 }
 
 /// A tape file as `list` shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TapeFile {
     /// Its number, from 1.
     pub file: u64,

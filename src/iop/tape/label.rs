@@ -3,6 +3,7 @@
 //! A label is a block of exactly 80 characters that begins with `VOL1`, `HDR1`, `HDR2`, `EOF1`, `EOF2`, `EOV1` or `EOV2`. A
 //! block that is something else is no label, whatever its first bytes resemble.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::iscsi::text::Escaped;
@@ -11,7 +12,7 @@ use crate::iscsi::text::Escaped;
 pub const LABEL_LENGTH: usize = 80;
 
 /// The character code that a label is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// EBCDIC, code page 037: IBM standard labels.
@@ -21,7 +22,7 @@ pub enum Encoding {
 }
 
 /// A standard label, decoded. Text is trimmed of the blanks behind it, with control characters escaped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Label {
     /// Its character code.
     pub encoding: Encoding,
@@ -31,7 +32,8 @@ pub struct Label {
 }
 
 /// What a label says, by its identifier.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LabelContent")]
 #[serde(tag = "label", rename_all = "UPPERCASE")]
 pub enum Content {
     /// The volume label.
@@ -56,19 +58,19 @@ pub enum Content {
 }
 
 /// The fields of HDR1, EOF1 and EOV1.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileLabel {
     /// File identifier (data set name), the last 17 characters of it.
     pub file_identifier: String,
     /// File set identifier: the volume that the file begins on.
     pub file_set: String,
-    /// Number of the volume within the file set, from 1; none when the field is no number.
+    /// Number of the volume within the file set, from 1; null when the field is no number.
     pub volume_sequence: Option<u32>,
     /// Number of the file within the file set, from 1.
     pub file_sequence: Option<u32>,
-    /// Creation date, `2026-11-26`; none when the field is blank, zero or no date.
+    /// Creation date, `2026-11-26`; null when the field is blank, zero or no date.
     pub created: Option<String>,
-    /// Expiration date; none when the file may be overwritten at once.
+    /// Expiration date; null when the file may be overwritten at once.
     pub expires: Option<String>,
     /// Number of blocks, in EOF1 and EOV1.
     pub block_count: Option<u64>,
@@ -77,7 +79,7 @@ pub struct FileLabel {
 }
 
 /// The fields of HDR2, EOF2 and EOV2.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FormatLabel {
     /// Record format: F, V, U (IBM), F, D, S, U (ANSI).
     pub record_format: String,
@@ -90,7 +92,7 @@ pub struct FormatLabel {
 }
 
 impl Label {
-    /// Decodes a block; none when it is no label.
+    /// Decodes a block; null when it is no label.
     #[must_use]
     pub fn decode(block: &[u8]) -> Option<Self> {
         let block: &[u8; LABEL_LENGTH] = block.try_into().ok()?;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use schemars::{Schema, SchemaGenerator, json_schema};
+
 use crate::cli::man::CodeSection;
 
 /// What a code is the code of.
@@ -254,6 +256,35 @@ pub fn listed() -> Vec<CodeSection> {
                 .collect(),
         })
         .collect()
+}
+
+impl CodeKind {
+    /// Returns the schema of a code: the codes are examples, since later versions may have more of them.
+    fn schema(self) -> Schema {
+        let codes = Code::ALL.iter().filter(|code| code.kind() == self);
+        let words: Vec<&str> = codes.map(|code| code.as_str()).collect();
+        json_schema!({"type": "string", "examples": words})
+    }
+}
+
+/// Returns the schema of the code of a failure.
+pub(in crate::render) fn failure(_: &mut SchemaGenerator) -> Schema {
+    CodeKind::Failure.schema()
+}
+
+/// Returns the schema of the code of a problem.
+pub(in crate::render) fn problem(_: &mut SchemaGenerator) -> Schema {
+    CodeKind::Problem.schema()
+}
+
+/// Returns the schema of the code of a warning.
+pub(in crate::render) fn warning(_: &mut SchemaGenerator) -> Schema {
+    CodeKind::Warning.schema()
+}
+
+/// Returns the schema of the code of an error.
+pub(in crate::render) fn error(_: &mut SchemaGenerator) -> Schema {
+    CodeKind::Error.schema()
 }
 
 impl fmt::Display for Code {
