@@ -11,6 +11,9 @@ mod devices;
 /// Every way in which a login ends, and what the report says about it.
 #[path = "interop/login.rs"]
 mod login;
+/// `tape` against tgtd's tapes, which libiscsi reads and writes as well.
+#[path = "interop/tape.rs"]
+mod tape;
 /// The wire itself: flights, digests, PDUs printed, a judge's view, peers that misbehave.
 #[path = "interop/wire.rs"]
 mod wire;

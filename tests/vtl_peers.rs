@@ -91,7 +91,7 @@ fn send(environment: &TestEnvironment, port: u16, digest: &str, asked: &[String]
 }
 
 /// Returns the path of tests/peers/NAME.c made into a program on libiscsi.
-fn program(name: &'static str) -> PathBuf {
+pub(crate) fn program(name: &'static str) -> PathBuf {
     compiled(name, &[], &["-liscsi"])
 }
 
