@@ -5,7 +5,7 @@
 //! | [`commands`] | command line to operation: reads what was typed, runs it, prints the outcome |
 //! | [`cli`] | the two languages of the command line: the macro's table and clap's host side; help, man page, completions |
 //! | [`error`] | the one place where a failure gets its wording and its exit status |
-//! | [`render`] | from outcomes and causes to words, text and JSON |
+//! | [`render`] | from outcomes, causes and PDUs to words, text, JSON and captures |
 //! | [`iop`] | the product's core: configuration, KeyStore, records on disk, devices, the re-IPL |
 //! | [`sql`] | the SQL services: statements to operations, views to the rows of an embedded engine |
 //! | [`transport`] | tokio: the connection, the initiator's handle and driver, the sessions of a re-IPL, the listener |

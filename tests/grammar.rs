@@ -229,6 +229,8 @@ fn run(line: &str, environment: &TestEnvironment, vtl: Option<&Portal>) -> Strin
     let shown = replace(&shown, &"h".repeat(32), "<uuid>");
     let shown = without_number_behind(&shown, "locked by process ", "<pid>");
     let shown = replace(&shown, "dddd-dd-ddTdd:dd:ddZ", "<time>");
+    let shown = replace(&shown, "[d.ddd]", "[<elapsed>]");
+    let shown = replace(&shown, "0xhhhhhhhhhhhh", "<isid>");
     ["resolve", "connect", "login", "enumerate"]
         .iter()
         .fold(shown, |shown, phase| without_seconds(&shown, phase))

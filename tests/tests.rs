@@ -63,6 +63,8 @@ mod tape_faults;
 /// A terminal: a passphrase that is asked for there, and what it is like afterwards.
 #[cfg(feature = "peers")]
 mod terminal;
+/// What passes, in files: `--trace`, `--pcap`, and what Wireshark makes of them.
+mod trace;
 /// `vtl` and `demo`: the library that is served, against our own initiator and peers that we did not write.
 mod vtl;
 /// The embedded library against initiators that share no code with it, and its faults against our own.

@@ -533,6 +533,7 @@ mod tests {
                 "-OPTION",
                 "-PARAMETER",
                 "-vv",
+                "-vvv",
                 "-h",
                 "-q",
                 "-v",

@@ -164,7 +164,7 @@ fn split(words: &[OsString]) -> Split {
         at += match &*word {
             "-h" | "-help" | "--help" => return Split::Help,
             "--version" => return Split::Version,
-            "-q" | "-v" | "-vv" => 1,
+            "-q" | "-v" | "-vv" | "-vvv" => 1,
             _ if word.starts_with("--") => match host_option(&word) {
                 // A word that begins with a dash is never the value: the macro begins there, and clap misses the value.
                 Some(true) => {

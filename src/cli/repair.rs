@@ -65,7 +65,7 @@ impl Known {
 
 /// Recognises a word of either language, whatever happened to it; `None` when it is like no word.
 pub(super) fn recognise(argument: &str) -> Option<Recognised> {
-    if let "-q" | "-v" | "-vv" = argument {
+    if let "-q" | "-v" | "-vv" | "-vvv" = argument {
         let word = argument.to_owned();
         let known = Known::Host {
             word,
@@ -299,6 +299,7 @@ mod tests {
             "-q",
             "-v",
             "-vv",
+            "-vvv",
             "--help",
         ];
         let words: Vec<String> = macro_words().map(|known| known.word().to_owned()).collect();

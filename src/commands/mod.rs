@@ -22,6 +22,7 @@ mod secret_file;
 mod sql;
 mod tape;
 mod terminal;
+mod trace;
 mod vtl;
 mod vtl_event;
 
@@ -30,7 +31,7 @@ use std::ffi::OsString;
 pub use terminal::Terminal;
 
 use crate::cli::grammar::HELP_WORD;
-use crate::cli::{self, CommandLine, HostCommand, Request, help};
+use crate::cli::{self, CommandLine, HostCommand, MacroOption, Request, help};
 use crate::error::CommandError;
 use crate::render::json::ErrorDocument;
 
@@ -63,6 +64,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal
     status
 }
 
+/// Returns whether a request opens sessions, or serves them.
+fn talks_to_peers(request: &Request) -> bool {
+    match request {
+        Request::Host(command) => matches!(
+            command,
+            HostCommand::Demo
+                | HostCommand::Vtl(_)
+                | HostCommand::Tape(_)
+                | HostCommand::Library(_)
+                | HostCommand::DMode(_)
+                | HostCommand::Mtx(_)
+                | HostCommand::Rmt(_)
+                | HostCommand::Sql(_)
+        ),
+        Request::Macro(invocation) => invocation.option == MacroOption::ReIplIscsiIop,
+        _ => false,
+    }
+}
+
 fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandError> {
     if let Request::Host(
         HostCommand::Tape(_)
@@ -77,6 +97,10 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
     if let Request::Host(_) | Request::Macro(_) = line.request {
         // A list that is none is a usage error with whatever it stands, not only where it is used.
         host::chap_algorithms(&line.host)?;
+    }
+    // The lines of `demo` write to the files of the demonstration.
+    if talks_to_peers(&line.request) && terminal.trace.is_none() {
+        terminal.trace = trace::TraceFiles::make(&line.host)?;
     }
     match line.request {
         Request::Help(topic) => terminal.print(&topic.text(terminal.columns))?,

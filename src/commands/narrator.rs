@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::terminal::{Notes, Terminal};
+use super::trace::Tracer;
 use crate::cli::HostOptions;
 use crate::iop::config::Target;
 use crate::iop::job::JobObserver;
-use crate::iscsi::describe::describe;
 use crate::transport::{Observer, Step};
 
 /// Tells on stderr how attaching the targets goes.
@@ -16,7 +16,7 @@ pub(super) struct Narrator {
     notes: Notes,
     /// Whether each target gets a line when it is done.
     progress: bool,
-    verbosity: u8,
+    tracer: Tracer,
 }
 
 impl Narrator {
@@ -24,7 +24,7 @@ impl Narrator {
         Self {
             notes: terminal.notes(),
             progress: terminal.interactive && !terminal.quiet,
-            verbosity: host.verbose,
+            tracer: Tracer::new(host, terminal),
         }
     }
 
@@ -37,9 +37,7 @@ impl Narrator {
         let finished = Cell::new(0);
         Rc::new(move |index, step| {
             let name = names.get(index).map_or("", String::as_str);
-            if let Some(words) = self.words(&step) {
-                self.notes.line(&format!("{name}: {words}"));
-            }
+            self.trace(name, &step);
             match step {
                 Step::LoggedIn => {
                     logged_in.borrow_mut().insert(index);
@@ -67,24 +65,21 @@ impl Narrator {
     /// Tells the steps of a job's sessions.
     pub(super) fn observe_job(self) -> Rc<JobObserver> {
         Rc::new(move |name, step| {
-            if let Some(words) = self.words(&step) {
-                self.notes.line(&format!("{name}: {words}"));
-            }
+            self.trace(name, &step);
         })
     }
 
-    fn words(&self, step: &Step<'_>) -> Option<String> {
-        match step {
-            Step::Sent(pdu) if self.verbosity >= 2 => Some(format!("-> {}", describe(pdu))),
-            Step::Received(pdu) if self.verbosity >= 2 => Some(format!("<- {}", describe(pdu))),
-            Step::Sent(_) | Step::Received(_) | Step::Departed(_) | Step::Finished => None,
-            _ if self.verbosity == 0 => None,
-            Step::Resolving => Some("resolving the host name".to_owned()),
-            Step::Connecting(portal) => Some(format!("connecting to {portal}")),
-            Step::LoggingIn => Some("connected, logging in".to_owned()),
-            Step::Redirected { host, port } => Some(format!("redirected to {host} port {port}")),
-            Step::LoggedIn => Some("logged in, asking for its devices".to_owned()),
-            Step::LoggedOut => Some("logged out".to_owned()),
-        }
+    fn trace(&self, target_name: &str, step: &Step<'_>) {
+        let words = match step {
+            Step::Pdu(passing) => return self.tracer.pdu(target_name, target_name, passing),
+            Step::Departed(_) | Step::Finished => return,
+            Step::Resolving => "resolving the host name".to_owned(),
+            Step::Connecting(portal) => format!("connecting to {portal}"),
+            Step::LoggingIn => "connected, logging in".to_owned(),
+            Step::Redirected { host, port } => format!("redirected to {host} port {port}"),
+            Step::LoggedIn => "logged in, asking for its devices".to_owned(),
+            Step::LoggedOut => "logged out".to_owned(),
+        };
+        self.tracer.step(target_name, &words);
     }
 }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::trace::TraceFiles;
 use crate::error::CommandError;
 use crate::iop::warning::Warning;
 use crate::render::json::{Document, WarningDocument, WithWarnings};
@@ -21,6 +22,10 @@ pub struct Terminal {
     notes: Notes,
     /// The warnings told so far.
     warnings: Rc<RefCell<Vec<WarningDocument>>>,
+    /// When the program started.
+    pub(super) started: Instant,
+    /// The files that what passes is written to.
+    pub(super) trace: Option<Rc<TraceFiles>>,
     /// Whether results are JSON.
     pub json: bool,
     /// Whether warnings and progress are left out.
@@ -106,6 +111,8 @@ impl Terminal {
             stdout: Arc::new(Mutex::new(stdout)),
             notes: Notes::new(stderr),
             warnings: Rc::default(),
+            started: Instant::now(),
+            trace: None,
             json: false,
             quiet: false,
             interactive: false,

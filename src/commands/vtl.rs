@@ -4,7 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use super::terminal::{Lines, Notes, Terminal};
+use super::terminal::{Lines, Terminal};
+use super::trace::Tracer;
 use super::vtl_event::Event;
 use super::{descriptors, host, secret_file};
 use crate::cli::{HostOptions, VtlOptions};
@@ -12,7 +13,6 @@ use crate::error::CommandError;
 use crate::iop::ipl::rfc_3339;
 use crate::iop::warning::Warning;
 use crate::iscsi::chap::ChapCredentials;
-use crate::iscsi::describe::describe;
 use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{Digest, SessionType};
 use crate::iscsi::secret::Secret;
@@ -59,8 +59,7 @@ pub(super) fn run(
     let console = Rc::new(Console {
         target_name,
         json: terminal.json,
-        verbosity: host.verbose,
-        notes: terminal.notes(),
+        tracer: Tracer::new(host, terminal),
         lines: Lines::start(terminal).map_err(ListenError::from)?,
     });
     let shown = Rc::clone(&console);
@@ -228,8 +227,7 @@ fn invalid_value(option: &str, error: ValueError) -> CommandError {
 struct Console {
     target_name: IscsiName,
     json: bool,
-    verbosity: u8,
-    notes: Notes,
+    tracer: Tracer,
     lines: Lines,
 }
 
@@ -246,14 +244,10 @@ impl Console {
                 let line = self.counted_line(counted, SystemTime::now());
                 self.lines.print(line);
             }
-            // As on the other side: from the initiator, and from the target.
-            Notice::Received { peer, pdu } if self.verbosity >= 2 => {
-                self.notes.line(&format!("{peer}: -> {}", describe(pdu)));
+            Notice::Pdu { peer, passing } => {
+                let of = peer.to_string();
+                self.tracer.pdu(&of, self.target_name.as_str(), &passing);
             }
-            Notice::Sent { peer, pdu } if self.verbosity >= 2 => {
-                self.notes.line(&format!("{peer}: <- {}", describe(pdu)));
-            }
-            Notice::Received { .. } | Notice::Sent { .. } => {}
             Notice::Ended {
                 peer,
                 target_name,
@@ -265,10 +259,8 @@ impl Console {
                     let event = Event::ended(target_name, initiator_name, peer, end, words, now);
                     self.lines.print(event.line());
                 }
-                if self.verbosity > 0 {
-                    let ended = format!("{peer}: {initiator_name}: {}", end_words(end));
-                    self.notes.line(&ended);
-                }
+                let words = format!("{initiator_name}: {}", end_words(end));
+                self.tracer.step(&peer.to_string(), &words);
             }
         }
     }
@@ -376,8 +368,7 @@ mod tests {
         Console {
             target_name: "iqn.2026-11.test:vtl".parse().unwrap(),
             json,
-            verbosity: 0,
-            notes: terminal.notes(),
+            tracer: Tracer::new(&HostOptions::default(), &terminal),
             lines: Lines::start(&terminal).unwrap(),
         }
     }

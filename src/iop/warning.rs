@@ -80,6 +80,13 @@ pub enum Warning {
     },
     /// Targets log in as `*GENERATE`, and the partition has no UUID.
     NoGeneratedName,
+    /// The file of a trace could not be written any more.
+    TraceIncomplete {
+        /// The file, as a shell takes it.
+        file: String,
+        /// What the system said.
+        detail: String,
+    },
     /// A CHAP secret of the virtual tape library is shorter than 12 characters.
     ShortLibrarySecret {
         /// Whether it is the library's own, for mutual CHAP.

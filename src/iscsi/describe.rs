@@ -40,6 +40,61 @@ pub fn describe(pdu: &Pdu) -> impl Display + '_ {
     Description(pdu)
 }
 
+/// Returns the data segment of a PDU with every byte overwritten by an asterisk that [`describe`] masks; `None` where there is
+/// nothing to mask.
+#[must_use]
+pub fn mask_secrets(pdu: &Pdu) -> Option<Vec<u8>> {
+    let (data, security) = match pdu {
+        Pdu::LoginRequest(pdu) => (&pdu.data, is_security(pdu.current_stage)),
+        Pdu::LoginResponse(pdu) => (&pdu.data, is_security(pdu.current_stage)),
+        Pdu::TextRequest(pdu) => (&pdu.data, false),
+        Pdu::TextResponse(pdu) => (&pdu.data, false),
+        _ => return None,
+    };
+    let mut masked = false;
+    let mut bytes = data.to_vec();
+    for pair in bytes.split_mut(|byte| *byte == 0) {
+        let shown = match Secrecy::of(pair, security) {
+            Secrecy::Public => continue,
+            Secrecy::Value => CHAP_RESPONSE_KEY.len().saturating_add(1),
+            Secrecy::Whole => 0,
+        };
+        if let Some(secret) = pair.get_mut(shown..).filter(|secret| !secret.is_empty()) {
+            secret.fill(b'*');
+            masked = true;
+        }
+    }
+    masked.then_some(bytes)
+}
+
+fn is_security(stage: Stage) -> bool {
+    stage == Stage::SecurityNegotiation
+}
+
+const CHAP_RESPONSE_KEY: &[u8] = b"CHAP_R";
+
+/// What of a pair of a login text could be a CHAP response.
+enum Secrecy {
+    Public,
+    /// The value of CHAP_R.
+    Value,
+    /// All of it: in a security negotiation a CHAP response may be spread over several PDUs, the later ones without its key.
+    Whole,
+}
+
+impl Secrecy {
+    fn of(pair: &[u8], security: bool) -> Self {
+        let key = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        if key == CHAP_RESPONSE_KEY {
+            Self::Value
+        } else if security && !PUBLIC_SECURITY_KEYS.contains(&key) {
+            Self::Whole
+        } else {
+            Self::Public
+        }
+    }
+}
+
 struct Description<'a>(&'a Pdu);
 
 impl Display for Description<'_> {
@@ -127,11 +182,7 @@ fn login_request(pdu: &LoginRequest, f: &mut Formatter<'_>) -> fmt::Result {
         " isid={} tsih={} cid={} cmdsn={} expstatsn={}",
         pdu.isid, pdu.tsih, pdu.cid, pdu.cmd_sn, pdu.exp_stat_sn
     )?;
-    keys(
-        f,
-        &pdu.data,
-        pdu.current_stage == Stage::SecurityNegotiation,
-    )
+    keys(f, &pdu.data, is_security(pdu.current_stage))
 }
 
 fn text_request(pdu: &TextRequest, f: &mut Formatter<'_>) -> fmt::Result {
@@ -202,9 +253,11 @@ fn scsi_response(pdu: &ScsiResponse, f: &mut Formatter<'_>) -> fmt::Result {
     )?;
     residual(f, "", pdu.residual)?;
     residual(f, "read-", pdu.bidirectional_read_residual)?;
-    if let Some((_sense_length, sense)) = pdu.data.split_first_chunk::<2>() {
+    if let Ok(sense) = pdu.sense()
+        && !sense.data.is_empty()
+    {
         f.write_str(" sense=")?;
-        hex(f, sense.iter().take(SENSE_LIMIT))?;
+        hex(f, sense.data.iter().take(SENSE_LIMIT))?;
     }
     Ok(())
 }
@@ -232,11 +285,7 @@ fn login_response(pdu: &LoginResponse, f: &mut Formatter<'_>) -> fmt::Result {
         " isid={} tsih={} statsn={} expcmdsn={} maxcmdsn={} status={}",
         pdu.isid, pdu.tsih, pdu.stat_sn, pdu.exp_cmd_sn, pdu.max_cmd_sn, pdu.status
     )?;
-    keys(
-        f,
-        &pdu.data,
-        pdu.current_stage == Stage::SecurityNegotiation,
-    )
+    keys(f, &pdu.data, is_security(pdu.current_stage))
 }
 
 fn text_response(pdu: &TextResponse, f: &mut Formatter<'_>) -> fmt::Result {
@@ -391,8 +440,7 @@ fn hex<'a>(f: &mut Formatter<'_>, bytes: impl Iterator<Item = &'a u8>) -> fmt::R
     Ok(())
 }
 
-/// Writes text keys. In a security negotiation everything but known public keys is masked, since a CHAP response may be
-/// spread over several PDUs, the later ones without its key.
+/// Writes text keys, those that could hold a CHAP response masked.
 fn keys(f: &mut Formatter<'_>, data: &[u8], security: bool) -> fmt::Result {
     let mut separator = " keys: ";
     for pair in data
@@ -401,13 +449,10 @@ fn keys(f: &mut Formatter<'_>, data: &[u8], security: bool) -> fmt::Result {
     {
         f.write_str(separator)?;
         separator = ", ";
-        let key = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-        if key == b"CHAP_R" {
-            write!(f, "CHAP_R={MASK}")?;
-        } else if security && !PUBLIC_SECURITY_KEYS.contains(&key) {
-            f.write_str(MASK)?;
-        } else {
-            escaped(f, pair)?;
+        match Secrecy::of(pair, security) {
+            Secrecy::Public => escaped(f, pair)?,
+            Secrecy::Value => write!(f, "CHAP_R={MASK}")?,
+            Secrecy::Whole => f.write_str(MASK)?,
         }
     }
     Ok(())
@@ -431,7 +476,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn login_request(stage: Stage, data: &'static [u8]) -> String {
-        describe(&Pdu::LoginRequest(LoginRequest {
+        describe(&login_request_pdu(stage, data)).to_string()
+    }
+
+    fn login_request_pdu(stage: Stage, data: &'static [u8]) -> Pdu {
+        Pdu::LoginRequest(LoginRequest {
             transit: false,
             continues: false,
             current_stage: stage,
@@ -445,8 +494,7 @@ mod tests {
             cmd_sn: CmdSn(1),
             exp_stat_sn: StatSn(0),
             data: Bytes::from_static(data),
-        }))
-        .to_string()
+        })
     }
 
     #[test]
@@ -517,6 +565,27 @@ mod tests {
             operational.ends_with("keys: CHAP_R=********, MaxBurstLength=512"),
             "{operational}"
         );
+    }
+
+    #[test]
+    fn what_is_masked_in_words_is_masked_in_the_bytes() {
+        let masked = |stage, data: &'static [u8]| {
+            let pdu = login_request_pdu(stage, data);
+            mask_secrets(&pdu).map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        let security = Stage::SecurityNegotiation;
+        assert_eq!(
+            masked(security, b"CHAP_N=ME\0CHAP_R=0x5ec2e7\0CHAP_I=1\0").as_deref(),
+            Some("CHAP_N=ME\0CHAP_R=********\0CHAP_I=1\0")
+        );
+        assert_eq!(masked(security, b"5ec2e7\0").as_deref(), Some("******\0"));
+        assert_eq!(masked(security, b"CHAP_N=ME\0CHAP_C=0xc0ffee\0"), None);
+        let operational = Stage::LoginOperationalNegotiation;
+        assert_eq!(
+            masked(operational, b"CHAP_R=1\0X=2\0").as_deref(),
+            Some("CHAP_R=*\0X=2\0")
+        );
+        assert_eq!(masked(operational, b"5ec2e7\0"), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | [`partition`] | what `partition` and its commands print |
 //! | [`library`] | the elements of tape libraries, as text and JSON |
 //! | [`json`] | the documents of `--json` |
+//! | [`trace`] | PDUs by name: `-vv`, `--trace`, `--pcap` |
 
 pub mod configured;
 pub mod d_mode;
@@ -18,4 +19,5 @@ pub mod library;
 pub mod partition;
 pub mod sql;
 pub mod text;
+pub mod trace;
 pub mod words;

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::ConnectionError;
-use crate::iscsi::codec::{CodecError, Decoder, EncodeError, EncodedParts, Encoder};
+use super::{ConnectionError, Direction, Endpoints, PduOnWire};
+use crate::iscsi::codec::{CodecError, Decoder, EncodeError, EncodedParts, Encoder, ReceivedPdu};
 use crate::iscsi::operational::{Digest, OperationalParameters};
 use crate::iscsi::pdu::{Opcode, Pdu};
 
@@ -48,6 +48,9 @@ pub(crate) struct Connection<S> {
     unsent: VecDeque<Bytes>,
     unsent_length: usize,
     last_received: Option<Opcode>,
+    endpoints: Option<Endpoints>,
+    /// Whether no PDU has passed.
+    is_new: bool,
     /// Whether the first bytes of the peer have yet to show that it is a target.
     expects_target: bool,
 }
@@ -72,8 +75,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             unsent: VecDeque::new(),
             unsent_length: 0,
             last_received: None,
+            endpoints: None,
+            is_new: true,
             expects_target: false,
         }
+    }
+
+    /// Has observers told between whom the connection is.
+    pub(crate) const fn between(mut self, endpoints: Option<Endpoints>) -> Self {
+        self.endpoints = endpoints;
+        self
     }
 
     /// Uses the digests and the length that the login settled from the next PDU on, in both directions.
@@ -116,24 +127,64 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.last_received
     }
 
-    /// Queues a PDU, its data not copied when it is long; [`Connection::poll_transfer`] writes it.
-    pub(crate) fn send(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
+    /// Queues a PDU, its data not copied when it is long, and tells `observe`; [`Connection::poll_transfer`] writes it.
+    pub(crate) fn send(
+        &mut self,
+        pdu: &Pdu,
+        observe: &impl Fn(PduOnWire<'_>),
+    ) -> Result<(), EncodeError> {
         let length = pdu.data().map_or(0, Bytes::len);
-        if length <= SMALL_DATA {
-            let mut whole = BytesMut::with_capacity(64 + length);
-            self.encoder.encode(pdu, &mut whole)?;
-            self.queue(whole.freeze());
-        } else {
-            self.send_parts(self.encoder.encode_parts(pdu)?);
+        if length > SMALL_DATA {
+            self.send_parts(pdu, self.encoder.encode_parts(pdu)?, observe);
+            return Ok(());
         }
+        let mut whole = BytesMut::with_capacity(64 + length);
+        self.encoder.encode(pdu, &mut whole)?;
+        let whole = whole.freeze();
+        // Padding and data digest, which belong to data only.
+        let padding = length.next_multiple_of(4).saturating_sub(length);
+        let digest = if self.encoder.data_digest && length > 0 {
+            4
+        } else {
+            0
+        };
+        let trailer = whole.len().saturating_sub(padding).saturating_sub(digest);
+        let (rest, trailer) = whole.split_at_checked(trailer).unwrap_or_default();
+        let header = rest.len().saturating_sub(length);
+        let (header, data) = rest.split_at_checked(header).unwrap_or_default();
+        self.tell(Direction::Sent, pdu, [header, data, trailer], observe);
+        self.queue(whole);
         Ok(())
     }
 
-    /// Queues a PDU that has been encoded by [`Connection::encoder`].
-    pub(crate) fn send_parts(&mut self, parts: EncodedParts) {
+    /// Queues a PDU that has been encoded by [`Connection::encoder`], and tells `observe`.
+    pub(crate) fn send_parts(
+        &mut self,
+        pdu: &Pdu,
+        parts: EncodedParts,
+        observe: &impl Fn(PduOnWire<'_>),
+    ) {
+        let bytes: [&[u8]; 3] = [&parts.header, &parts.data, &parts.trailer];
+        self.tell(Direction::Sent, pdu, bytes, observe);
         self.queue(parts.header);
         self.queue(parts.data);
         self.queue(parts.trailer);
+    }
+
+    fn tell(
+        &mut self,
+        direction: Direction,
+        pdu: &Pdu,
+        parts: [&[u8]; 3],
+        observe: &impl Fn(PduOnWire<'_>),
+    ) {
+        observe(PduOnWire {
+            direction,
+            pdu,
+            parts,
+            endpoints: self.endpoints,
+            is_first: std::mem::take(&mut self.is_new),
+        });
     }
 
     /// Writes what is queued, tells the peer that this is all, and waits until it closes: the system would otherwise take back
@@ -149,34 +200,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Takes the next PDU from what was received; `None` when more has to come.
-    pub(crate) fn next_pdu(&mut self) -> Result<Option<Pdu>, ConnectionError> {
+    /// Takes the next PDU from what was received, and tells `observe`; `None` when more has to come.
+    pub(crate) fn next_pdu(
+        &mut self,
+        observe: &impl Fn(PduOnWire<'_>),
+    ) -> Result<Option<Pdu>, ConnectionError> {
         if self.expects_target && !may_be_iscsi(&self.received) {
             let first = self.received.get(..FIRST_BYTES).unwrap_or(&self.received);
             return Err(ConnectionError::NotIscsi {
                 received: Bytes::copy_from_slice(first),
             });
         }
-        Ok(self.decode()?)
+        Ok(self.decode(observe)?)
     }
 
     /// As [`Connection::next_pdu`], without regard to what the peer may be.
-    pub(crate) fn decode(&mut self) -> Result<Option<Pdu>, CodecError> {
-        let pdu = self.decoder.decode(&mut self.received)?;
-        if let Some(pdu) = &pdu {
-            self.last_received = Some(pdu.opcode());
-            self.expects_target = false;
-            let length = pdu.data().map_or(0, Bytes::len);
-            self.read_size = self.read_size.max(length.saturating_add(HEADROOM));
-        }
-        Ok(pdu)
+    pub(crate) fn decode(
+        &mut self,
+        observe: &impl Fn(PduOnWire<'_>),
+    ) -> Result<Option<Pdu>, CodecError> {
+        let Some(ReceivedPdu { pdu, parts }) = self.decoder.decode_frame(&mut self.received)?
+        else {
+            return Ok(None);
+        };
+        self.last_received = Some(pdu.opcode());
+        self.expects_target = false;
+        self.read_size = self
+            .read_size
+            .max(parts.data.len().saturating_add(HEADROOM));
+        let bytes: [&[u8]; 3] = [&parts.header, &parts.data, &parts.trailer];
+        self.tell(Direction::Received, &pdu, bytes, observe);
+        Ok(Some(pdu))
     }
 
     /// Waits for the next PDU while it writes what is queued. Can be cancelled: nothing is lost in either direction.
-    pub(crate) async fn receive(&mut self) -> Result<Pdu, ConnectionError> {
+    pub(crate) async fn receive(
+        &mut self,
+        observe: &impl Fn(PduOnWire<'_>),
+    ) -> Result<Pdu, ConnectionError> {
         loop {
             let listens = self.has_room();
-            if listens && let Some(pdu) = self.next_pdu()? {
+            if listens && let Some(pdu) = self.next_pdu(observe)? {
                 return Ok(pdu);
             }
             poll_fn(|context| self.poll_transfer(context, listens)).await?;
@@ -272,6 +336,8 @@ fn may_be_iscsi(received: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use tokio::io::duplex;
 
     use super::*;
@@ -296,9 +362,66 @@ mod tests {
         let (stream, _peer) = duplex(64);
         let mut connection = Connection::to_target(stream, 8192);
         let data = Bytes::from(vec![7; 256 * 1024]);
-        connection.send(&data_out(data.clone())).unwrap();
+        connection.send(&data_out(data.clone()), &|_| {}).unwrap();
         let queued: Vec<*const u8> = connection.unsent.iter().map(|part| part.as_ptr()).collect();
         assert!(queued.contains(&data.as_ptr()));
+    }
+
+    #[test]
+    fn an_observer_sees_each_pdu_as_it_is_on_the_wire() {
+        let endpoints = Endpoints {
+            local: ([10, 0, 0, 1], 50000).into(),
+            peer: ([10, 0, 0, 2], 3260).into(),
+        };
+        for length in [0, 1, 6, SMALL_DATA, SMALL_DATA + 1] {
+            for digests in [false, true] {
+                let pdu = data_out(Bytes::from(vec![7; length]));
+                let (stream, peer) = duplex(64 * 1024);
+                let mut sender = Connection::to_target(stream, 8192).between(Some(endpoints));
+                let mut receiver = Connection::to_initiator(peer, 8192);
+                for digest in [
+                    &mut sender.encoder.header_digest,
+                    &mut sender.encoder.data_digest,
+                    &mut receiver.decoder.header_digest,
+                    &mut receiver.decoder.data_digest,
+                ] {
+                    *digest = digests;
+                }
+                let mut expected = BytesMut::new();
+                sender.encoder.encode(&pdu, &mut expected).unwrap();
+                let seen: RefCell<Vec<(Direction, Vec<u8>, bool)>> = RefCell::default();
+                let observe = |passing: PduOnWire<'_>| {
+                    assert_eq!(passing.pdu, &pdu);
+                    assert_eq!(passing.parts[1].len(), length);
+                    let of = match passing.direction {
+                        Direction::Sent => Some(endpoints),
+                        Direction::Received => None,
+                    };
+                    assert_eq!(passing.endpoints, of);
+                    let bytes = passing.parts.concat();
+                    seen.borrow_mut()
+                        .push((passing.direction, bytes, passing.is_first));
+                };
+                crate::transport::block_on_paused(async {
+                    for _ in 0..2 {
+                        sender.send(&pdu, &observe).unwrap();
+                        while !sender.is_flushed() {
+                            poll_fn(|context| sender.poll_transfer(context, false))
+                                .await
+                                .unwrap();
+                        }
+                        receiver.receive(&observe).await.unwrap();
+                    }
+                });
+                let all = [
+                    (Direction::Sent, expected.to_vec(), true),
+                    (Direction::Received, expected.to_vec(), true),
+                    (Direction::Sent, expected.to_vec(), false),
+                    (Direction::Received, expected.to_vec(), false),
+                ];
+                assert_eq!(seen.take(), all, "{length} {digests}");
+            }
+        }
     }
 
     #[test]
@@ -306,9 +429,9 @@ mod tests {
         let (stream, _peer) = duplex(64);
         let mut connection = Connection::to_target(stream, 8192);
         let data = Bytes::from(vec![7; MAX_UNSENT / 2]);
-        connection.send(&data_out(data.clone())).unwrap();
+        connection.send(&data_out(data.clone()), &|_| {}).unwrap();
         assert!(connection.has_room());
-        connection.send(&data_out(data)).unwrap();
+        connection.send(&data_out(data), &|_| {}).unwrap();
         assert!(!connection.has_room());
     }
 }

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::{Resource, getrlimit};
+use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
@@ -221,6 +222,52 @@ pub trait TargetInquiry {
     fn take(&mut self, id: u32, answer: InquiryAnswer, now: Duration);
 }
 
+/// Which way a PDU passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From this side to the peer.
+    Sent,
+    /// From the peer.
+    Received,
+}
+
+/// The two ends of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoints {
+    /// This side.
+    pub local: SocketAddr,
+    /// The other one.
+    pub peer: SocketAddr,
+}
+
+impl Endpoints {
+    /// Returns the ends of a connected socket; `None` when the peer has reset it already.
+    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
+        // A socket for both families shows an IPv4 address in its IPv6 form.
+        let canonical =
+            |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        Some(Self {
+            local: canonical(stream.local_addr().ok()?),
+            peer: canonical(stream.peer_addr().ok()?),
+        })
+    }
+}
+
+/// A PDU as it passes a connection, of either role.
+#[derive(Clone, Copy, Debug)]
+pub struct PduOnWire<'a> {
+    /// Which way.
+    pub direction: Direction,
+    /// The PDU.
+    pub pdu: &'a Pdu,
+    /// Its bytes: header with AHS and digest, data segment, padding with digest.
+    pub parts: [&'a [u8]; 3],
+    /// Between whom; none over anything but TCP.
+    pub endpoints: Option<Endpoints>,
+    /// Whether it is the first PDU of its connection.
+    pub is_first: bool,
+}
+
 /// A step of attaching one target.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
@@ -239,10 +286,8 @@ pub enum Step<'a> {
     },
     /// The session is open, the inquiry begins.
     LoggedIn,
-    /// A PDU is sent.
-    Sent(&'a Pdu),
-    /// A PDU has come.
-    Received(&'a Pdu),
+    /// A PDU passes the connection.
+    Pdu(PduOnWire<'a>),
     /// The target departed from the letter of the standard, and nothing was lost by it.
     Departed(&'a Departure),
     /// The session is closed.

@@ -151,7 +151,10 @@ fn a_phase_ends_in_time_while_there_is_always_one_more_pdu_to_take() {
     let taken = Rc::new(Cell::new(0));
     let counter = Rc::clone(&taken);
     let observer = move |_, step: Step<'_>| {
-        if let Step::Received(Pdu::NopIn(_)) = step {
+        if let Step::Pdu(PduOnWire {
+            pdu: Pdu::NopIn(_), ..
+        }) = step
+        {
             counter.set(counter.get() + 1);
             // As a machine does that is busy with other things.
             thread::sleep(Duration::from_millis(5));

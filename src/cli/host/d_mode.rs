@@ -75,6 +75,8 @@ pub(super) fn command() -> Command {
         "chap-algorithms",
         "quiet",
         "verbose",
+        "trace",
+        "pcap",
     ];
     let text = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name)

@@ -182,6 +182,8 @@ const HONOURED: &[&str] = &[
     "chap-algorithms",
     "quiet",
     "verbose",
+    "trace",
+    "pcap",
 ];
 
 /// Returns clap's definition of `library`.

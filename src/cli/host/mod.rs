@@ -67,8 +67,12 @@ pub struct HostOptions {
     pub chap_algorithms: Option<String>,
     /// `-q`, `--quiet`: no progress and no warnings.
     pub quiet: bool,
-    /// `-v`, `--verbose`: how often it was given; 2 shows every PDU.
+    /// `-v`, `--verbose`: how often it was given; 2 shows every PDU, 3 its bytes too.
     pub verbose: u8,
+    /// `--trace`: where every PDU goes as a line of JSON.
+    pub trace: Option<PathBuf>,
+    /// `--pcap`: where every PDU goes as a packet.
+    pub pcap: Option<PathBuf>,
 }
 
 /// A command of the host side.
@@ -158,6 +162,8 @@ impl Default for HostOptions {
             chap_algorithms: None,
             quiet: false,
             verbose: 0,
+            trace: None,
+            pcap: None,
         }
     }
 }
@@ -339,6 +345,8 @@ impl HostOptions {
             chap_algorithms: matches.get_one::<String>("chap-algorithms").cloned(),
             quiet: matches.get_flag("quiet"),
             verbose: matches.get_count("verbose"),
+            trace: matches.get_one::<PathBuf>("trace").cloned(),
+            pcap: matches.get_one::<PathBuf>("pcap").cloned(),
         }
     }
 }
@@ -449,7 +457,33 @@ fn options() -> Vec<Arg> {
             .long("verbose")
             .action(ArgAction::Count)
             .global(true)
-            .help("Say more on standard error; -vv shows every PDU, decoded, with secrets masked"),
+            .help("Say more on standard error: -v each step, -vv every PDU by name, -vvv its bytes too")
+            .long_help(
+                "Say more on standard error, each line with the seconds since the start: -v each step, -vv every PDU by name, \
+                 -vvv its bytes too. CHAP responses are masked.",
+            ),
+        Arg::new("trace")
+            .long("trace")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .global(true)
+            .value_hint(ValueHint::FilePath)
+            .help("Write every PDU to FILE, a line of JSON each")
+            .long_help(
+                "Write every PDU to FILE, a line of JSON each, with time, direction, command, status and bytes. CHAP responses \
+                 are masked. FILE must not be there yet; only its owner can read it.",
+            ),
+        Arg::new("pcap")
+            .long("pcap")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .global(true)
+            .value_hint(ValueHint::FilePath)
+            .help("Write every PDU to FILE, a capture for Wireshark")
+            .long_help(
+                "Write every PDU to FILE, a capture for Wireshark (pcapng). The TCP/IP headers are made up around the PDUs, with \
+                 the true addresses and ports; CHAP responses are masked. FILE must not be there yet; only its owner can read it.",
+            ),
         Arg::new("help")
             .short('h')
             .long("help")
@@ -460,7 +494,14 @@ fn options() -> Vec<Arg> {
 }
 
 fn demo_command() -> Command {
-    let honoured = ["timeout", "chap-algorithms", "quiet", "verbose"];
+    let honoured = [
+        "timeout",
+        "chap-algorithms",
+        "quiet",
+        "verbose",
+        "trace",
+        "pcap",
+    ];
     with_host_options(Command::new("demo"), &honoured)
         .about("Attach a virtual tape library on this machine, step by step")
         .long_about(

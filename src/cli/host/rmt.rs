@@ -33,6 +33,8 @@ pub(super) fn command() -> Command {
         "chap-algorithms",
         "quiet",
         "verbose",
+        "trace",
+        "pcap",
     ];
     with_host_options(Command::new("rmt"), &honoured)
         .about("Serve the remote tape protocol for tar, cpio, mt and dump")

@@ -46,6 +46,8 @@ pub(super) fn command() -> Command {
         "chap-algorithms",
         "quiet",
         "verbose",
+        "trace",
+        "pcap",
     ];
     with_host_options(Command::new("sql"), &honoured)
         .about("Run the SQL services of IBM i: CALL configures, SELECT shows")

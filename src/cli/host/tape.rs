@@ -255,6 +255,8 @@ const HONOURED: &[&str] = &[
     "chap-algorithms",
     "quiet",
     "verbose",
+    "trace",
+    "pcap",
 ];
 
 /// Returns clap's definition of `tape`.

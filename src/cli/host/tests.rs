@@ -45,6 +45,9 @@ fn every_option_is_kept_as_typed() {
         "7,5",
         "-q",
         "-vv",
+        "--trace=/t",
+        "--pcap",
+        "/p",
     ];
     let expected = HostOptions {
         state_dir: Some(PathBuf::from("/x")),
@@ -56,6 +59,8 @@ fn every_option_is_kept_as_typed() {
         chap_algorithms: Some("7,5".to_owned()),
         quiet: true,
         verbose: 2,
+        trace: Some(PathBuf::from("/t")),
+        pcap: Some(PathBuf::from("/p")),
     };
     assert_eq!(options_of(&words), expected);
     assert_eq!(options_of(&["--verbose", "--verbose"]).verbose, 2);
@@ -170,12 +175,22 @@ fn a_command_accepts_every_host_option_and_shows_those_that_it_honours() {
         "--chap-algorithms=5",
         "-q",
         "-v",
+        "--trace=/t",
+        "--pcap=/p",
     ];
     let definition = definition();
     for (words, honoured) in [
         (
             &["demo"][..],
-            &["timeout", "chap-algorithms", "quiet", "verbose", "help"][..],
+            &[
+                "timeout",
+                "chap-algorithms",
+                "quiet",
+                "verbose",
+                "trace",
+                "pcap",
+                "help",
+            ][..],
         ),
         (
             &["vtl"],
@@ -185,6 +200,8 @@ fn a_command_accepts_every_host_option_and_shows_those_that_it_honours() {
                 "chap-algorithms",
                 "quiet",
                 "verbose",
+                "trace",
+                "pcap",
                 "help",
             ],
         ),

@@ -119,7 +119,15 @@ impl VtlOptions {
 
 /// Returns clap's definition of `vtl`.
 pub(super) fn command() -> Command {
-    let honoured = ["json", "timeout", "chap-algorithms", "quiet", "verbose"];
+    let honoured = [
+        "json",
+        "timeout",
+        "chap-algorithms",
+        "quiet",
+        "verbose",
+        "trace",
+        "pcap",
+    ];
     with_host_options(Command::new("vtl"), &honoured)
         .about("Serve a virtual tape library over iSCSI until interrupted")
         .long_about(

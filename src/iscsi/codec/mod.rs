@@ -156,6 +156,18 @@ impl Decoder {
     /// # Errors
     /// [`CodecError`] when the bytes are no PDU of RFC 7143; the stream cannot be followed further.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Pdu>, CodecError> {
+        let received = self.decode_frame(input)?;
+        Ok(received.map(|received| received.pdu))
+    }
+
+    /// As [`Decoder::decode`], with the bytes that the PDU came in, which are not copied either.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_frame(
+        &mut self,
+        input: &mut BytesMut,
+    ) -> Result<Option<ReceivedPdu>, CodecError> {
         let Some(bhs) = input
             .first_chunk()
             .copied()
@@ -185,6 +197,7 @@ impl Decoder {
         }
 
         let mut frame = input.split_to(end).freeze();
+        let trailer = frame.slice(header_end.saturating_add(data_length)..);
         let header = frame.split_to(header_end);
         if has_data_digest {
             let (expected, received) = digests(&frame);
@@ -196,7 +209,15 @@ impl Decoder {
         let ahs = header
             .get(BasicHeaderSegment::LENGTH..header_length)
             .unwrap_or_default();
-        fields::decode(&bhs, ahs, frame).map(Some)
+        let pdu = fields::decode(&bhs, ahs, frame.clone())?;
+        Ok(Some(ReceivedPdu {
+            pdu,
+            parts: EncodedParts {
+                header,
+                data: frame,
+                trailer,
+            },
+        }))
     }
 
     fn checked_data_segment_length(&self, bhs: &BasicHeaderSegment) -> Result<usize, CodecError> {
@@ -210,6 +231,15 @@ impl Decoder {
         }
         Ok(usize::try_from(length).unwrap_or(usize::MAX))
     }
+}
+
+/// A PDU and the bytes that it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedPdu {
+    /// The PDU.
+    pub pdu: Pdu,
+    /// As it was on the wire.
+    pub parts: EncodedParts,
 }
 
 /// Puts PDUs on the wire, in either direction.
@@ -294,7 +324,7 @@ impl Encoder {
     }
 }
 
-/// A PDU on the wire in three parts, for a vectored write.
+/// A PDU on the wire in three parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedParts {
     /// BHS, AHS and header digest.

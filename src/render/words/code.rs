@@ -149,6 +149,7 @@ codes! {
         CredentialsOnDisk = "credentials-on-disk", "CHAP credentials went to disk in plain text.";
         CredentialsWithoutTarget = "credentials-without-target", "An import brought credentials that no target refers to.";
         SameInitiatorTwice = "same-initiator-twice", "Two entries log in to one target under one name.";
+        TraceIncomplete = "trace-incomplete", "The file of a trace could not be written any more.";
         NoGeneratedNameNow = "no-generated-name", "Targets log in as *GENERATE, and the partition has no UUID.";
     }
     Error {

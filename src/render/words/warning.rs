@@ -80,6 +80,10 @@ pub fn warning(warning: &Warning) -> (Code, String) {
             Code::NoGeneratedNameNow,
             "targets log in as *GENERATE, and this partition has no UUID to generate a name from".to_owned(),
         ),
+        Warning::TraceIncomplete { file, detail } => (
+            Code::TraceIncomplete,
+            format!("{file} lacks what came from here on: {detail}"),
+        ),
         Warning::ShortLibrarySecret { of_target } => (
             Code::SecretLength,
             format!(
@@ -185,6 +189,10 @@ mod tests {
             },
             Warning::SecretsNotHere {
                 targets: vec![text("iqn.a"), text("iqn.b")],
+            },
+            Warning::TraceIncomplete {
+                file: text("trace.jsonl"),
+                detail: text("No space left on device"),
             },
             Warning::TargetProblem {
                 target_name: text("iqn.a"),

@@ -18,7 +18,7 @@ use crate::iscsi::ids::InitiatorTaskTag;
 use crate::iscsi::initiator::{Completion, Event, Session};
 use crate::iscsi::pdu::{LogoutOutcome, Pdu, RejectReason, ServiceResponse, TaskManagementOutcome};
 use crate::transport::connection::Connection;
-use crate::transport::{ConnectionError, Step};
+use crate::transport::{ConnectionError, PduOnWire, Step};
 
 use bytes::Bytes;
 
@@ -127,11 +127,14 @@ where
             self.transmit()?;
             let listens = self.connection.has_room();
             let pdu = match listens {
-                true => self.connection.next_pdu().map_err(connection_lost)?,
+                true => {
+                    let observe = |passing: PduOnWire<'_>| (self.observe)(Step::Pdu(passing));
+                    let next = self.connection.next_pdu(&observe);
+                    next.map_err(connection_lost)?
+                }
                 false => None,
             };
             if let Some(pdu) = pdu {
-                (self.observe)(Step::Received(&pdu));
                 self.session.handle(pdu, now())?;
                 without_wait = without_wait.saturating_add(1);
                 if without_wait < PDUS_AT_ONCE {
@@ -279,9 +282,9 @@ where
             {
                 pending.sent = true;
             }
-            (self.observe)(Step::Sent(&pdu));
+            let observe = |passing: PduOnWire<'_>| (self.observe)(Step::Pdu(passing));
             self.connection
-                .send(&pdu)
+                .send(&pdu, &observe)
                 .map_err(|error| connection_lost(error.into()))?;
         }
         Ok(())

@@ -14,7 +14,8 @@ use crate::iscsi::login::{self, LoginParameters, LoginResult, LoginStep, TargetA
 use crate::iscsi::pdu::Pdu;
 use crate::transport::connection::Connection;
 use crate::transport::{
-    AttachError, CompletedLogin, ConnectionError, Deadlines, LoginTimes, Phase, ReconnectTime, Step,
+    AttachError, CompletedLogin, ConnectionError, Deadlines, Endpoints, LoginTimes, PduOnWire,
+    Phase, ReconnectTime, Step,
 };
 
 /// How often a target may redirect a login before it is given up.
@@ -159,7 +160,7 @@ where
     O: Fn(Step<'_>),
 {
     let clock = Clock::start(deadlines);
-    match exchange_login(stream, parameters, &clock, &observe).await? {
+    match exchange_login(stream, None, parameters, &clock, &observe).await? {
         LoginOutcome::LoggedIn(connection, result) => {
             let session = session(&result, deadlines);
             let (initiator, driver) = Driver::new(*connection, session, observe);
@@ -308,7 +309,8 @@ async fn connect_and_log_in(
         .map_err(|error| AttachError::LoginConnection(error.into()))?;
     observe(Step::LoggingIn);
     let began = clock.elapsed();
-    let exchanged = exchange_login(stream, parameters, clock, observe).await;
+    let endpoints = Endpoints::of(&stream);
+    let exchanged = exchange_login(stream, endpoints, parameters, clock, observe).await;
     times.login = times.login.saturating_add(since(began));
     Ok(match exchanged? {
         LoginOutcome::LoggedIn(connection, result) => Outcome::LoggedIn(connection, portal, result),
@@ -379,12 +381,13 @@ enum LoginOutcome<S> {
 
 async fn exchange_login<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
+    endpoints: Option<Endpoints>,
     parameters: &LoginParameters,
     clock: &Clock,
     observe: &impl Fn(Step<'_>),
 ) -> Result<LoginOutcome<S>, AttachError> {
     let limit = parameters.offer.max_recv_data_segment_length;
-    let mut connection = Connection::to_target(stream, limit);
+    let mut connection = Connection::to_target(stream, limit).between(endpoints);
     let exchanged = timeout_at(
         clock.phase_end(),
         exchange_pdus(&mut connection, parameters, observe),
@@ -416,15 +419,14 @@ async fn exchange_pdus<S: AsyncRead + AsyncWrite + Unpin>(
     observe: &impl Fn(Step<'_>),
 ) -> Result<LoginEnd, AttachError> {
     let lost = AttachError::LoginConnection;
+    let passes = |passing: PduOnWire<'_>| observe(Step::Pdu(passing));
     let (mut login, request) = login::Login::start(parameters.clone());
     let mut request = Pdu::LoginRequest(request);
     loop {
-        observe(Step::Sent(&request));
         connection
-            .send(&request)
+            .send(&request, &passes)
             .map_err(|error| lost(ConnectionError::Encode(error)))?;
-        let received = connection.receive().await.map_err(lost)?;
-        observe(Step::Received(&received));
+        let received = connection.receive(&passes).await.map_err(lost)?;
         let response = match received {
             Pdu::LoginResponse(response) => response,
             other => return Err(AttachError::NotALoginResponse(other.opcode())),

@@ -69,7 +69,7 @@ struct Target {
 
 impl Target {
     async fn next(&mut self) -> Pdu {
-        self.connection.receive().await.expect("a PDU")
+        self.connection.receive(&|_| {}).await.expect("a PDU")
     }
 
     async fn command(&mut self) -> ScsiCommand {
@@ -80,7 +80,7 @@ impl Target {
     }
 
     async fn send(&mut self, pdu: Pdu) {
-        self.connection.send(&pdu).unwrap();
+        self.connection.send(&pdu, &|_| {}).unwrap();
         self.flush().await;
     }
 
@@ -196,7 +196,7 @@ async fn session(window: u32, deadlines: Deadlines) -> Session {
             .await
             .expect("a login")
     });
-    let Pdu::LoginRequest(request) = connection.receive().await.unwrap() else {
+    let Pdu::LoginRequest(request) = connection.receive(&|_| {}).await.unwrap() else {
         panic!("no login request");
     };
     let mut target = Target {
@@ -359,7 +359,7 @@ fn a_silent_target_is_pinged_but_not_while_a_tape_command_is_outstanding() {
             // The next ping is not answered.
             let silent = target.next().await;
             assert!(matches!(silent, Pdu::NopOut(_)));
-            let _ = target.connection.receive().await;
+            let _ = target.connection.receive(&|_| {}).await;
         });
         rewind.await.unwrap();
         assert!(started.elapsed() >= Duration::from_secs(630));

@@ -17,7 +17,7 @@ use super::{Notice, Observer};
 use crate::iscsi::codec::{CodecError, EncodeError, EncodedParts};
 use crate::iscsi::operational::OperationalParameters;
 use crate::iscsi::pdu::Pdu;
-use crate::transport::{self, connection};
+use crate::transport::{self, Endpoints, PduOnWire, connection};
 
 /// The longest data segment before the login has settled another length (RFC 7143 13.12).
 const LOGIN_DATA_SEGMENT_LENGTH: u32 = 8192;
@@ -88,8 +88,11 @@ impl Connection {
         stream.set_nodelay(true)?;
         set_socket_keepalive(&stream, true)?;
         set_tcp_keepidle(&stream, KEEPALIVE)?;
+        let endpoints = Endpoints::of(&stream);
+        let inner = connection::Connection::to_initiator(stream, LOGIN_DATA_SEGMENT_LENGTH)
+            .between(endpoints);
         Ok(Self {
-            inner: connection::Connection::to_initiator(stream, LOGIN_DATA_SEGMENT_LENGTH),
+            inner,
             peer,
             faults,
             sent: None,
@@ -128,12 +131,11 @@ impl Connection {
         if self.is_to_be_dropped() || reached(self.sent, self.faults.stall_after) {
             return Ok(());
         }
-        (self.observer)(Notice::Sent {
-            peer: self.peer,
-            pdu,
-        });
-        match self.take_wrong_digest(pdu) {
-            None => self.inner.send(pdu)?,
+        let wrong = self.take_wrong_digest(pdu);
+        let peer = self.peer;
+        let observe = |passing: PduOnWire<'_>| (self.observer)(Notice::Pdu { peer, passing });
+        match wrong {
+            None => self.inner.send(pdu, &observe)?,
             Some(wrong) => {
                 let mut parts: EncodedParts = self.inner.encoder().encode_parts(pdu)?;
                 let digest = match wrong {
@@ -141,7 +143,7 @@ impl Connection {
                     DigestKind::Data => &mut parts.trailer,
                 };
                 *digest = with_last_byte_wrong(digest);
-                self.inner.send_parts(parts);
+                self.inner.send_parts(pdu, parts, &observe);
             }
         }
         self.sent = self.sent.map(|sent| sent.saturating_add(1));
@@ -152,16 +154,10 @@ impl Connection {
     pub(super) fn next_pdu(&mut self) -> Result<Option<Pdu>, MalformedPdu> {
         const HEADER_LENGTH: usize = 48;
         let header: Option<[u8; HEADER_LENGTH]> = self.inner.received().first_chunk().copied();
-        match self.inner.decode() {
-            Ok(pdu) => {
-                if let Some(pdu) = &pdu {
-                    (self.observer)(Notice::Received {
-                        peer: self.peer,
-                        pdu,
-                    });
-                }
-                Ok(pdu)
-            }
+        let peer = self.peer;
+        let observe = |passing: PduOnWire<'_>| (self.observer)(Notice::Pdu { peer, passing });
+        match self.inner.decode(&observe) {
+            Ok(pdu) => Ok(pdu),
             Err(error) => Err(MalformedPdu {
                 header: header.map_or_else(Bytes::new, |header| Bytes::copy_from_slice(&header)),
                 error,

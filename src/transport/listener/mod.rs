@@ -49,8 +49,8 @@ use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials, ChapOutcome};
 use crate::iscsi::ids::LoginStatus;
 use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{OperationalOffer, SessionType};
-use crate::iscsi::pdu::Pdu;
 use crate::iscsi::target::{LoginFailure, PingSettings, TargetSessionError};
+use crate::transport::PduOnWire;
 
 pub use backend::{Answer, Backend};
 pub use connection::ConnectionError;
@@ -214,19 +214,12 @@ pub enum SessionEnd {
 pub enum Notice<'a> {
     /// A login was attempted.
     Login(&'a LoginAttempt),
-    /// A PDU has come.
-    Received {
-        /// From where.
+    /// A PDU passes a connection.
+    Pdu {
+        /// Who is at the other end.
         peer: SocketAddr,
         /// The PDU.
-        pdu: &'a Pdu,
-    },
-    /// A PDU is sent.
-    Sent {
-        /// To where.
-        peer: SocketAddr,
-        /// The PDU.
-        pdu: &'a Pdu,
+        passing: PduOnWire<'a>,
     },
     /// Logins whose CHAP failed were counted, and not told one by one.
     Counted(&'a CountedFailures),
