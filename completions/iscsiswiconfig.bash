@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --via | --size | --volume-id | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --trace | --pcap | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --via | --size | --volume-id | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -53,7 +53,7 @@ _iscsiswiconfig() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --secret-file | --chap-secret-file | --target-chap-secret-file | --passphrase-file | --via)
+        --secret-file | --trace | --pcap | --chap-secret-file | --target-chap-secret-file | --passphrase-file | --via)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -75,9 +75,9 @@ _iscsiswiconfig() {
         '')
             local parameters=()
             case ${command:-$option} in
-                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition tape library mtx rmt sql d-mode generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help --version) ;;
-                'demo') candidates=(--timeout --chap-algorithms --quiet --verbose --help) ;;
-                'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --json --timeout --chap-algorithms --quiet --verbose --help) ;;
+                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition tape library mtx rmt sql d-mode generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help --version) ;;
+                'demo') candidates=(--timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --json --timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'show') candidates=(--state-dir --keystore-dir --json --quiet --help) ;;
                 'apply') candidates=(--prune --dry-run --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
                 'partition') candidates=(show set export import --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
@@ -85,27 +85,27 @@ _iscsiswiconfig() {
                 'partition set') candidates=(--uuid --release --keystore-size --move-to-disk --forget-devices --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition export') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
                 'partition import') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
-                'tape') candidates=(write read list copy test initialize status rewind erase --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'tape write') candidates=(--block-size --file --append --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) file=1 ;;
-                'tape read') candidates=(--block-size --file --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) file=1 ;;
-                'tape list') candidates=(--drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'tape copy') candidates=(--overwrite --via --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) file=1 ;;
-                'tape test') candidates=(--size --block-size --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'tape initialize') candidates=(--volume-id --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'tape status') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'tape rewind') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'tape erase') candidates=(--overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'library') candidates=(mount unmount move export import inventory --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'library mount') candidates=(--motion-timeout --drive --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'library unmount') candidates=(--motion-timeout --drive --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'library move') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'library export') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'library import') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'library inventory') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'mtx') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'sql') candidates=(--csv --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
-                'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --help) ;;
+                'tape') candidates=(write read list copy test initialize status rewind erase --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'tape write') candidates=(--block-size --file --append --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) file=1 ;;
+                'tape read') candidates=(--block-size --file --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) file=1 ;;
+                'tape list') candidates=(--drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'tape copy') candidates=(--overwrite --via --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) file=1 ;;
+                'tape test') candidates=(--size --block-size --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'tape initialize') candidates=(--volume-id --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'tape status') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'tape rewind') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'tape erase') candidates=(--overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'library') candidates=(mount unmount move export import inventory --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'library mount') candidates=(--motion-timeout --drive --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'library unmount') candidates=(--motion-timeout --drive --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'library move') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'library export') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'library import') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'library inventory') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'mtx') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'sql') candidates=(--csv --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'generate') candidates=(man man-json schema bash zsh fish rsh --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --help) ;;
                 -dumpinitiators) parameters=() ;;
                 -dumptargets) parameters=() ;;
