@@ -11,6 +11,7 @@ use crate::render::json::{ActiveDocument, EditDocument, ErrorDocument, WithWarni
 use crate::render::library::LibrariesDocument;
 use crate::render::partition::PartitionDocument;
 use crate::render::sql::ResultsDocument;
+use crate::render::trace::TraceLine;
 
 /// What schema 1 promises.
 const PROMISE: &str = "What iscsiswiconfig prints with --json: a document is one of these. Schema 1 only gains fields and codes: a reader \
@@ -56,6 +57,7 @@ pub fn schema() -> Value {
     super::tape::describe(&mut documents);
     documents.document::<ResultsDocument<'static>>();
     documents.line::<Event>();
+    documents.line::<TraceLine<'static>>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "iscsiswiconfig, schema 1",

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::iscsi::describe::{describe, mask_secrets};
@@ -234,10 +235,15 @@ pub fn dump(bytes: &[u8]) -> String {
     text
 }
 
-/// A line of `--trace`.
-#[derive(Debug, Serialize)]
+/// A line of --trace: a PDU that passed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TraceLine")]
 pub struct TraceLine<'a> {
+    /// The schema of the line.
+    #[schemars(extend("const" = 1))]
     schema: u32,
+    /// What the line is about: pdu.
+    #[schemars(extend("const" = "pdu"))]
     event: &'static str,
     /// When the PDU passed, RFC 3339 to the microsecond, UTC.
     time: String,
@@ -245,9 +251,14 @@ pub struct TraceLine<'a> {
     elapsed: f64,
     /// The target of the connection.
     target_name: &'a str,
+    /// Which way it went: sent or received.
+    #[schemars(extend("enum" = ["sent", "received"]))]
     direction: &'static str,
+    /// The kind of PDU, as RFC 7143 names it.
     pdu: String,
+    /// The SCSI command that it carries or answers, by name; null for other PDUs.
     command: Option<&'a str>,
+    /// The SCSI status and the sense that it carries, by name; null for other PDUs.
     status: Option<&'a str>,
     /// The PDU as it was on the wire, in hexadecimal, CHAP responses overwritten by asterisks (2a).
     bytes: String,
