@@ -52,6 +52,9 @@ mod peers;
 mod protocol;
 /// `rmt` and `generate rsh`: the remote tape protocol, and tar, cpio and mt that speak it.
 mod rmt;
+/// The script of the README, with jq.
+#[cfg(feature = "peers")]
+mod scripts;
 /// `sql`: the services against the macro, the views against the engine, statements that mean harm.
 mod sql;
 /// The disk: every operation of an edit failed, and every one died at, in turn.

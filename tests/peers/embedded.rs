@@ -74,6 +74,14 @@ impl Target {
         self.library.cartridges = LibraryConfiguration::barcodes(drive_type, count);
         self
     }
+
+    /// Sets the serial number of the library, which those of its drives are made from.
+    #[must_use]
+    #[cfg(feature = "peers")]
+    pub fn serial(mut self, serial: &str) -> Self {
+        serial.clone_into(&mut self.library.serial);
+        self
+    }
 }
 
 /// Targets that are served until this value is dropped.
