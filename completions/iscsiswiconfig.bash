@@ -23,7 +23,7 @@ _iscsiswiconfig() {
 
     # What stands before the cursor: a host command, or an option and its parameters; value_of is the word whose value
     # the cursor is at.
-    local option='' command='' given=' ' value_of='' state_dir='' word
+    local option='' command='' given=' ' value_of='' state_dir='' position=0 word
     for ((index = 1; index < last; index++)); do
         word=${words[index]}
         case $word in
@@ -41,12 +41,13 @@ _iscsiswiconfig() {
             *)
                 case "$command $word" in
                     ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' tape' | 'tape write' | 'tape read' | 'tape list' | 'tape copy' | 'tape test' | 'tape initialize' | 'tape status' | 'tape rewind' | 'tape erase' | ' library' | 'library mount' | 'library unmount' | 'library move' | 'library export' | 'library import' | 'library inventory' | ' mtx' | ' rmt' | ' sql' | ' d-mode' | ' generate') command+=${command:+ }$word ;;
+                    *) [[ -z $command || $word == -* ]] || ((++position)) ;;
                 esac
                 ;;
         esac
     done
 
-    local candidates=() names='' file=''
+    local candidates=() places=() names=''
     case $value_of in
         --state-dir | --keystore-dir | --media-dir)
             compopt -o filenames 2>/dev/null
@@ -65,12 +66,15 @@ _iscsiswiconfig() {
         --chap-algorithms) candidates=(5 '5,6,7,8') ;;
         --drive-type) candidates=(LTO5 LTO6 LTO7 LTO8 LTO9) ;;
         --cartridge-size) candidates=(100MB 1GiB 10GiB) ;;
+        --write-protected) names=volumes ;;
         --header-digest) candidates=(None CRC32C) ;;
         --data-digest) candidates=(None CRC32C) ;;
         --release) candidates=(7.2 7.3 7.4 7.5 7.6) ;;
         --keystore-size) candidates=(4096 64KiB) ;;
         --block-size) candidates=(64KiB 256KiB 1MiB) ;;
+        --drive) names=drives ;;
         --power) candidates=(9 10 11) ;;
+        --mount) names=libraries ;;
         ?*) return ;;
         '')
             local parameters=()
@@ -79,33 +83,33 @@ _iscsiswiconfig() {
                 'demo') candidates=(--timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --json --timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'show') candidates=(--state-dir --keystore-dir --json --quiet --help) ;;
-                'apply') candidates=(--prune --dry-run --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
+                'apply') candidates=(--prune --dry-run --state-dir --keystore-dir --json --lock-timeout --quiet --help) places=(files) ;;
                 'partition') candidates=(show set export import --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition show') candidates=(--state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
                 'partition set') candidates=(--uuid --release --keystore-size --move-to-disk --forget-devices --state-dir --keystore-dir --json --lock-timeout --quiet --help) ;;
-                'partition export') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
-                'partition import') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) file=1 ;;
+                'partition export') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) places=(files) ;;
+                'partition import') candidates=(--passphrase-file --state-dir --keystore-dir --json --lock-timeout --quiet --help) places=(files) ;;
                 'tape') candidates=(write read list copy test initialize status rewind erase --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'tape write') candidates=(--block-size --file --append --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) file=1 ;;
-                'tape read') candidates=(--block-size --file --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) file=1 ;;
-                'tape list') candidates=(--drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'tape copy') candidates=(--overwrite --via --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) file=1 ;;
-                'tape test') candidates=(--size --block-size --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'tape initialize') candidates=(--volume-id --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'tape status') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'tape rewind') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'tape erase') candidates=(--overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'library') candidates=(mount unmount move export import inventory --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'library mount') candidates=(--motion-timeout --drive --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'library unmount') candidates=(--motion-timeout --drive --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'library move') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'library export') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'library import') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'library inventory') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'tape write') candidates=(--block-size --file --append --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes files) ;;
+                'tape read') candidates=(--block-size --file --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes files) ;;
+                'tape list') candidates=(--drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'tape copy') candidates=(--overwrite --via --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(files files) ;;
+                'tape test') candidates=(--size --block-size --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'tape initialize') candidates=(--volume-id --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'tape status') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(devices) ;;
+                'tape rewind') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(devices) ;;
+                'tape erase') candidates=(--overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'library') candidates=(mount unmount move export import inventory --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries) ;;
+                'library mount') candidates=(--motion-timeout --drive --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'library unmount') candidates=(--motion-timeout --drive --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'library move') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'library export') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'library import') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
+                'library inventory') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries) ;;
                 'mtx') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'sql') candidates=(--csv --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;
                 'generate') candidates=(man man-json schema bash zsh fish rsh --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --help) ;;
                 -dumpinitiators) parameters=() ;;
                 -dumptargets) parameters=() ;;
@@ -125,10 +129,16 @@ _iscsiswiconfig() {
             done
             ;;
     esac
-    if [[ -n $file && $current != -* ]]; then
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
-        return
+    if [[ $current != -* ]]; then
+        case ${places[position]} in
+            files)
+                compopt -o filenames 2>/dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$current")
+                return
+                ;;
+            none) ;;
+            ?*) names=${places[position]} ;;
+        esac
     fi
     if [[ -n $names ]]; then
         local program=${words[0]/#\~\//$HOME/} arguments=()

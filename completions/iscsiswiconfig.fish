@@ -12,6 +12,7 @@ function __iscsiswiconfig_candidates
     set -l given
     set -l value_of
     set -l state_dir
+    set -l position 1
     for word in $words[2..-1]
         if test -n "$value_of"
             test "$value_of" = --state-dir; and set state_dir $word
@@ -32,6 +33,10 @@ function __iscsiswiconfig_candidates
                 switch "$command $word"
                     case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape copy' 'tape test' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' rmt' ' sql' ' d-mode' ' generate'
                         set command (string trim -- "$command $word")
+                    case '*'
+                        if test -n "$command"; and not string match -q -- '-*' $word
+                            set position (math $position + 1)
+                        end
                 end
         end
     end
@@ -66,6 +71,8 @@ function __iscsiswiconfig_candidates
             echo 100MB
             echo 1GiB
             echo 10GiB
+        case --write-protected
+            set names volumes
         case --header-digest
             echo None
             echo CRC32C
@@ -85,12 +92,17 @@ function __iscsiswiconfig_candidates
             echo 64KiB
             echo 256KiB
             echo 1MiB
+        case --drive
+            set names drives
         case --power
             echo 9
             echo 10
             echo 11
+        case --mount
+            set names libraries
         case ''
             set -l parameters
+            set -l places
             switch "$command$option"
                 case ''
                     echo -dumpinitiators\t'Show the iSCSI initiator as the IOP last used it'
@@ -174,7 +186,7 @@ function __iscsiswiconfig_candidates
                     echo --quiet\t'Print no progress and no warnings'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'apply'
-                    __fish_complete_path $current
+                    set places files
                     echo --prune\t'Remove the targets that the document does not name'
                     echo --dry-run\t'Say what would be changed, and change nothing'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
@@ -214,7 +226,7 @@ function __iscsiswiconfig_candidates
                     echo --quiet\t'Print no progress and no warnings'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'partition export'
-                    __fish_complete_path $current
+                    set places files
                     echo --passphrase-file\t'Read the passphrase from FILE, or from - for standard input, instead of asking for it'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -223,7 +235,7 @@ function __iscsiswiconfig_candidates
                     echo --quiet\t'Print no progress and no warnings'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'partition import'
-                    __fish_complete_path $current
+                    set places files
                     echo --passphrase-file\t'Read the passphrase from FILE, or from - for standard input, instead of asking for it'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -253,7 +265,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape write'
-                    __fish_complete_path $current
+                    set places libraries volumes files
                     echo --block-size\t'Write blocks of SIZE bytes, 16777215 at most [default: 256KiB]'
                     echo --file\t'Write tape file N, the first one being 1, and end the tape behind it'
                     echo --append\t'Write behind the last tape file'
@@ -272,7 +284,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape read'
-                    __fish_complete_path $current
+                    set places libraries volumes files
                     echo --block-size\t'Expect blocks of at most SIZE bytes; a longer one is an error [default: 256KiB]'
                     echo --file\t'Read tape file N [default: 1]'
                     echo --drive\t'Mount the cartridge in this drive instead of the first free one'
@@ -289,6 +301,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape list'
+                    set places libraries volumes
                     echo --drive\t'Mount the cartridge in this drive instead of the first free one'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
@@ -303,7 +316,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape copy'
-                    __fish_complete_path $current
+                    set places files files
                     echo --overwrite\t'Replace what is on the cartridge, or in the file, that is copied to'
                     echo --via\t'Copy through FILE, which must not exist and is removed when all is copied'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
@@ -319,6 +332,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape test'
+                    set places libraries volumes
                     echo --size\t'Write and read SIZE bytes, such as 10GB'
                     echo --block-size\t'Write blocks of SIZE bytes, 16777215 at most [default: 256KiB]'
                     echo --overwrite\t'Overwrite what is on the cartridge'
@@ -336,6 +350,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape initialize'
+                    set places libraries volumes
                     echo --volume-id\t'Volume identifier, one to six of A-Z, 0-9, $, @ and #'
                     echo --overwrite\t'Overwrite what is on the cartridge'
                     echo --drive\t'Mount the cartridge in this drive instead of the first free one'
@@ -352,6 +367,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape status'
+                    set places devices
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -365,6 +381,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape rewind'
+                    set places devices
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -378,6 +395,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape erase'
+                    set places libraries volumes
                     echo --overwrite\t'Overwrite what is on the cartridge'
                     echo --drive\t'Mount the cartridge in this drive instead of the first free one'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
@@ -393,6 +411,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'library'
+                    set places libraries
                     echo mount\t'Bring a volume into a drive'
                     echo unmount\t'Bring a cartridge from its drive to a slot'
                     echo move\t'Bring a cartridge to an element'
@@ -412,6 +431,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'library mount'
+                    set places libraries volumes
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --drive\t'Into this drive'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
@@ -426,6 +446,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'library unmount'
+                    set places libraries volumes
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --drive\t'The cartridge in this drive'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
@@ -440,6 +461,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'library move'
+                    set places libraries volumes
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -453,6 +475,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'library export'
+                    set places libraries volumes
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -466,6 +489,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'library import'
+                    set places libraries volumes
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -479,6 +503,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'library inventory'
+                    set places libraries
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -531,6 +556,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'd-mode'
+                    set places target-names
                     echo --release\t'Release of IBM i, 7.2 to 7.6 [default: that of the partition]'
                     echo --technology-refresh\t'Technology refresh of the release, 0 for its base'
                     echo --power\t'Generation of the Power system: 9, 10 or 11'
@@ -587,6 +613,13 @@ function __iscsiswiconfig_candidates
                 case -setkeystore
                     set parameters -chapkeystore\t'Where the CHAP credentials are stored, AVAIL unless given'
                 case -commit
+            end
+            switch "$places[$position]"
+                case '' none
+                case files
+                    __fish_complete_path $current
+                case '*'
+                    set names $places[$position]
             end
             for parameter in $parameters
                 contains -- (string split -f 1 \t -- $parameter) $given; or echo $parameter

@@ -4,12 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use iscsiswiconfig::vtl::DriveType;
 use tempfile::TempDir;
+
+use crate::peers::embedded::{Portal, Target};
 
 const TARGET_NAME: &str = "iqn.2000-03.com.xyz:vtl.demo:1";
 const HOST_NAME: &str = "vtl.example.com";
 const INITIATOR_NAME: &str = "iqn.1924-02.com.ibm:ibmi.test-i0";
 
+const PAGE: &str = "man/iscsiswiconfig.1";
 const BASH: &str = "completions/iscsiswiconfig.bash";
 const ZSH: &str = "completions/_iscsiswiconfig";
 const FISH: &str = "completions/iscsiswiconfig.fish";
@@ -388,9 +392,71 @@ fn files_are_completed_where_one_is_named() {
     }
 }
 
+#[test]
+fn devices_and_volumes_of_the_last_re_ipl_are_completed_in_their_places() {
+    let portal = Portal::serving([Target::new(TARGET_NAME).library(DriveType::Lto5, 2, 8, 2)]);
+    let shells = Shells::new();
+    let run = |line: &str| {
+        let output = shells
+            .command(env!("CARGO_BIN_EXE_iscsiswiconfig"))
+            .args(["-q", "--state-dir", &shells.state_dir()])
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    };
+    run("-clearconfig");
+    run(&format!(
+        "-addtarget -initiatorname {INITIATOR_NAME} -targethostname 127.0.0.1 -targetname {TARGET_NAME} -targetport {}",
+        portal.port()
+    ));
+    run("-reipliscsiop");
+    run("library mount TAPMLB01 VOL002 --drive TAP02");
+    run("-reipliscsiop");
+    let before = format!("iscsiswiconfig --state-dir {}", shells.state_dir());
+    for (words, expected) in [
+        ("tape status TAP", &["TAP01", "TAP02", "TAPMLB01"][..]),
+        ("tape write TAP", &["TAPMLB01"]),
+        ("tape write --overwrite TAP", &["TAPMLB01"]),
+        ("library unmount TAPMLB01 V", &["VOL002L5"]),
+        (
+            "library mount TAPMLB01 VOL001 --drive TAP",
+            &["TAP01", "TAP02"],
+        ),
+        ("library TAP", &["TAPMLB01"]),
+        ("d-mode iqn", &[TARGET_NAME]),
+    ] {
+        let line = format!("{before} {words}");
+        let typed = words.rsplit(' ').next().unwrap();
+        let fitting = |offered: Vec<String>| -> Vec<String> {
+            let mut offered: Vec<_> = offered
+                .into_iter()
+                .filter(|word| word.starts_with(typed))
+                .collect();
+            offered.sort();
+            offered
+        };
+        assert_eq!(fitting(shells.fish(&line)), expected, "fish: {words}");
+        assert_eq!(fitting(shells.zsh(&line)), expected, "zsh: {words}");
+        if !expected.contains(&TARGET_NAME) {
+            assert_eq!(fitting(shells.bash(&line)), expected, "bash: {words}");
+        }
+    }
+    // What is written comes from a file, behind library and volume.
+    fs::write(shells.home.path().join("data"), "").unwrap();
+    let file = shells.home.path().join("data").display().to_string();
+    let line = format!(
+        "{before} tape write TAPMLB01 VOL001 {}",
+        &file[..file.len() - 1]
+    );
+    assert_eq!(shells.bash(&line), [file.as_str()]);
+    assert_eq!(shells.fish(&line), [file.as_str()]);
+    assert_eq!(shells.zsh(&line)[0], "directories");
+}
+
 /// Returns a page as a formatter shows it on a terminal of that width, without the marks of bold and italic type.
-fn rendered(program: &str, width: u32) -> String {
-    let page = in_repository("man/iscsiswiconfig.1");
+fn rendered(page: &str, program: &str, width: u32) -> String {
+    let page = in_repository(page);
     let mut command = Command::new(program);
     match program {
         "groff" => command.args(["-man", "-Tascii", "-P-cbou", &format!("-rLL={width}n")]),
@@ -413,7 +479,7 @@ fn rendered(program: &str, width: u32) -> String {
 }
 
 #[test]
-fn no_word_that_begins_with_a_dash_is_broken_on_the_man_page() {
+fn no_word_that_begins_with_a_dash_is_broken_on_the_man_pages() {
     let words = |text: &str| -> Vec<String> {
         text.split_whitespace()
             .map(|word| {
@@ -423,16 +489,18 @@ fn no_word_that_begins_with_a_dash_is_broken_on_the_man_page() {
             .map(str::to_owned)
             .collect()
     };
-    for program in ["groff", "mandoc"] {
-        // As wide as this nothing is broken.
-        let mut whole = words(&rendered(program, 900));
-        whole.sort();
-        assert!(whole.len() > 150);
-        for width in [60, 80, 120] {
-            let text = rendered(program, width);
-            let mut shown = words(&text);
-            shown.sort();
-            assert_eq!(shown, whole, "{program} at {width}");
+    for (page, least) in [(PAGE, 150), ("man/iscsiswiconfig-json.5", 10)] {
+        for program in ["groff", "mandoc"] {
+            // As wide as this nothing is broken.
+            let mut whole = words(&rendered(page, program, 900));
+            whole.sort();
+            assert!(whole.len() > least, "{page}");
+            for width in [60, 80, 120] {
+                let text = rendered(page, program, width);
+                let mut shown = words(&text);
+                shown.sort();
+                assert_eq!(shown, whole, "{page}: {program} at {width}");
+            }
         }
     }
 }
@@ -440,7 +508,7 @@ fn no_word_that_begins_with_a_dash_is_broken_on_the_man_page() {
 #[test]
 fn the_examples_of_the_man_page_fit_80_columns() {
     for program in ["groff", "mandoc"] {
-        let text = rendered(program, 80);
+        let text = rendered(PAGE, program, 80);
         let (_, examples) = text.split_once("EXAMPLES").unwrap();
         let (examples, _) = examples.split_once("NOTES").unwrap();
         assert!(examples.contains("iscsiswiconfig -addtarget"), "{examples}");

@@ -38,8 +38,8 @@ trait Shell {
     fn pattern(&self, words: &[String]) -> String;
     /// The words of the first position, as lines or as words.
     fn first_words(&self, candidates: &[Candidate]) -> String;
-    /// The case for a command, which takes these words, and a file where it says so.
-    fn command_case(&self, command: &str, candidates: &[Candidate], file: bool) -> String;
+    /// The case for a command, which takes these words, and in its places files or names that the program prints.
+    fn command_case(&self, command: &str, candidates: &[Candidate], places: &[&str]) -> String;
     /// The case for an option, which takes these parameters.
     fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String;
     /// The case for the value of a parameter: fixed words, then the names that the program prints.
@@ -101,10 +101,7 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
                 help::all_commands(&definition)
                     .into_iter()
                     .map(|(path, command)| {
-                        let file = command
-                            .get_positionals()
-                            .any(|argument| argument.get_value_hint() == ValueHint::FilePath);
-                        shell.command_case(&path, &command_words(command), file)
+                        shell.command_case(&path, &command_words(command), &places(command))
                     })
                     .collect(),
             ),
@@ -214,6 +211,21 @@ fn command_words(command: &Command) -> Vec<Candidate> {
         .collect()
 }
 
+/// Returns what the arguments of a command are, in their order: files, names that the program prints, or neither.
+fn places(command: &Command) -> Vec<&'static str> {
+    let mut places: Vec<_> = command
+        .get_positionals()
+        .map(|argument| match argument.get_value_hint() {
+            ValueHint::FilePath => "files",
+            _ => host::names_of(argument).map_or("none", NameKind::word),
+        })
+        .collect();
+    while places.last() == Some(&"none") {
+        places.pop();
+    }
+    places
+}
+
 fn host_option(option: &Arg) -> Option<Candidate> {
     let about = option
         .get_help()
@@ -247,13 +259,14 @@ fn value_case(shell: &dyn Shell, parameter: Parameter) -> Option<String> {
     Some(shell.value_case(spec.word, fixed, names))
 }
 
-/// Returns the case for the value of an option that takes one of a few words, or for which some are usual.
+/// Returns the case for the value of an option that takes one of a few words or names, or for which some words are usual.
 fn choice_case(shell: &dyn Shell, option: &Arg) -> Option<String> {
     let values = option.get_possible_values();
     let mut choices: Vec<_> = values.iter().map(|value| value.get_name()).collect();
     choices.extend(host::suggestions(option));
-    let word = long_word(option).filter(|_| !choices.is_empty())?;
-    Some(shell.value_case(&word, &choices, None))
+    let names = host::names_of(option).map(NameKind::word);
+    let word = long_word(option).filter(|_| !choices.is_empty() || names.is_some())?;
+    Some(shell.value_case(&word, &choices, names))
 }
 
 /// Returns whether a second parameter is never offered.
@@ -274,10 +287,13 @@ impl Shell for Bash {
         plain_words(candidates)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate], file: bool) -> String {
-        let file = if file { " file=1" } else { "" };
+    fn command_case(&self, command: &str, candidates: &[Candidate], places: &[&str]) -> String {
+        let places = match places {
+            [] => String::new(),
+            places => format!(" places=({})", places.join(" ")),
+        };
         format!(
-            "                '{command}') candidates=({}){file} ;;",
+            "                '{command}') candidates=({}){places} ;;",
             plain_words(candidates)
         )
     }
@@ -320,11 +336,18 @@ impl Shell for Zsh {
         described(candidates, 20)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate], file: bool) -> String {
+    fn command_case(&self, command: &str, candidates: &[Candidate], places: &[&str]) -> String {
         let list = zsh_list(&format!("'{command}'"), "described", candidates);
-        match file {
-            true => list.replacen("described=(", "file=1\n                described=(", 1),
-            false => list,
+        match places {
+            [] => list,
+            places => {
+                let places = format!("places=({})", places.join(" "));
+                list.replacen(
+                    "described=(",
+                    &format!("{places}\n                described=("),
+                    1,
+                )
+            }
         }
     }
 
@@ -356,13 +379,13 @@ impl Shell for Fish {
         fish_print(candidates, 20)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate], file: bool) -> String {
-        let file = match file {
-            true => "                    __fish_complete_path $current\n",
-            false => "",
+    fn command_case(&self, command: &str, candidates: &[Candidate], places: &[&str]) -> String {
+        let places = match places {
+            [] => String::new(),
+            places => format!("                    set places {}\n", places.join(" ")),
         };
         format!(
-            "                case '{command}'\n{file}{}",
+            "                case '{command}'\n{places}{}",
             fish_print(candidates, 20)
         )
     }

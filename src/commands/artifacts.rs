@@ -11,6 +11,8 @@ use super::terminal::Terminal;
 use crate::cli::host::{KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
 use crate::cli::{Artifact, HostOptions, NameKind, complete, man, man_json};
 use crate::error::{CommandError, ErrorKind};
+use crate::iop::config::Configuration;
+use crate::iop::store::ActiveConfiguration;
 use crate::render::words::{Code, code};
 use crate::storage::quoted;
 use crate::values::{InitiatorName, quote_bytes};
@@ -74,24 +76,21 @@ fn remote_shell(host: &HostOptions) -> Result<String, CommandError> {
     ))
 }
 
-/// Prints the configured names of a kind, each once.
+/// Prints the names of a kind, each once: those of the configuration, or those of the last re-IPL.
 pub(super) fn names(
     kind: NameKind,
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let configuration = open_store(host)?.configuration()?;
-    let mut names: Vec<String> = configuration
-        .targets
-        .iter()
-        .map(|target| &target.identity)
-        .filter_map(|identity| match (kind, &identity.initiator_name) {
-            (NameKind::TargetNames, _) => Some(identity.target_name.to_string()),
-            (NameKind::HostNames, _) => Some(identity.target_host_name.to_string()),
-            (NameKind::InitiatorNames, InitiatorName::Named(name)) => Some(name.to_string()),
-            (NameKind::InitiatorNames, InitiatorName::Generated) => None,
-        })
-        .collect();
+    let store = open_store(host)?;
+    let mut names = match kind {
+        NameKind::TargetNames | NameKind::InitiatorNames | NameKind::HostNames => {
+            configured_names(kind, &store.configuration()?)
+        }
+        NameKind::Libraries | NameKind::Drives | NameKind::Devices | NameKind::Volumes => {
+            active_names(kind, &store.active()?)
+        }
+    };
     names.sort_unstable();
     names.dedup();
     terminal.print(
@@ -100,4 +99,41 @@ pub(super) fn names(
             .map(|name| format!("{name}\n"))
             .collect::<String>(),
     )
+}
+
+fn configured_names(kind: NameKind, configuration: &Configuration) -> Vec<String> {
+    configuration
+        .targets
+        .iter()
+        .map(|target| &target.identity)
+        .filter_map(|identity| match (kind, &identity.initiator_name) {
+            (NameKind::TargetNames, _) => Some(identity.target_name.to_string()),
+            (NameKind::HostNames, _) => Some(identity.target_host_name.to_string()),
+            (NameKind::InitiatorNames, InitiatorName::Named(name)) => Some(name.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn active_names(kind: NameKind, active: &ActiveConfiguration) -> Vec<String> {
+    let mut names = Vec::new();
+    for report in active.targets.iter().map(|target| &target.report) {
+        if matches!(kind, NameKind::Libraries | NameKind::Devices) {
+            names.extend(
+                report
+                    .libraries
+                    .iter()
+                    .map(|library| library.device.clone()),
+            );
+        }
+        let claimed = report.libraries.iter().flat_map(|library| &library.drives);
+        for drive in claimed.chain(&report.drives) {
+            match kind {
+                NameKind::Drives | NameKind::Devices => names.push(drive.device.clone()),
+                NameKind::Volumes => names.extend(drive.volume.clone()),
+                _ => {}
+            }
+        }
+    }
+    names
 }

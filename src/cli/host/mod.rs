@@ -134,6 +134,14 @@ pub enum NameKind {
     InitiatorNames,
     /// The host names of the configured targets.
     HostNames,
+    /// The device names of the libraries that the last re-IPL found.
+    Libraries,
+    /// The device names of the drives that the last re-IPL found.
+    Drives,
+    /// Both.
+    Devices,
+    /// The barcodes of the cartridges that the last re-IPL found in drives.
+    Volumes,
 }
 
 /// Why a number of seconds is not one.
@@ -223,6 +231,18 @@ pub(super) fn suggestions(option: &Arg) -> &'static [&'static str] {
         "block-size" => &["64KiB", "256KiB", "1MiB"],
         "cartridge-size" => &["100MB", "1GiB", "10GiB"],
         _ => &[],
+    }
+}
+
+/// Returns which names a value is one of, by the word that stands for it in help; none when it is no name.
+pub(super) fn names_of(argument: &Arg) -> Option<NameKind> {
+    match argument.get_value_names()?.first()?.as_str() {
+        "TARGET-NAME" => Some(NameKind::TargetNames),
+        "TAPMLBnn" => Some(NameKind::Libraries),
+        "TAPnn" => Some(NameKind::Drives),
+        "TAPMLBnn|TAPnn" => Some(NameKind::Devices),
+        "VOLUME" | "VOLUME|ADDRESS" => Some(NameKind::Volumes),
+        _ => None,
     }
 }
 
@@ -327,6 +347,10 @@ impl NameKind {
             Self::TargetNames => "target-names",
             Self::InitiatorNames => "initiator-names",
             Self::HostNames => "host-names",
+            Self::Libraries => "libraries",
+            Self::Drives => "drives",
+            Self::Devices => "devices",
+            Self::Volumes => "volumes",
         }
     }
 }
@@ -571,7 +595,15 @@ impl ValueEnum for Artifact {
 
 impl ValueEnum for NameKind {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::TargetNames, Self::InitiatorNames, Self::HostNames]
+        &[
+            Self::TargetNames,
+            Self::InitiatorNames,
+            Self::HostNames,
+            Self::Libraries,
+            Self::Drives,
+            Self::Devices,
+            Self::Volumes,
+        ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
