@@ -457,7 +457,7 @@ impl Page {
                 summary.trim_start(),
                 width = COLUMN - 2
             ),
-            false => format!("  {word}\n{summary}"),
+            false => format!("{}\n{summary}", break_at_bars(word, self.width)),
         };
         self.text.push_str(&text);
     }
@@ -469,6 +469,21 @@ impl Page {
             self.text.push_str(&wrap(paragraph, 6, self.width));
         }
     }
+}
+
+/// Indents a synopsis, and breaks it behind the bars between alternatives where it is wider than `width`.
+fn break_at_bars(synopsis: &str, width: usize) -> String {
+    let mut text = "  ".to_owned();
+    let mut column = text.len();
+    for alternative in synopsis.split_inclusive('|') {
+        if column + alternative.len() > width && column > 6 {
+            text.push_str("\n      ");
+            column = 6;
+        }
+        text.push_str(alternative);
+        column += alternative.len();
+    }
+    text
 }
 
 fn parameter_words(spec: &ParameterSpec) -> String {
@@ -556,7 +571,6 @@ mod tests {
             for line in texts(Some(width)).iter().flat_map(|text| text.lines()) {
                 let parts = line.trim_start().split(' ').count();
                 let whole = parts <= 3
-                    || line.contains("|")
                     || line.starts_with("Usage")
                     || line.trim_start().starts_with("iscsiswiconfig");
                 assert!(
