@@ -13,6 +13,7 @@ use crate::iop::ipl::ReIplError;
 use crate::iop::operation::{ExportError, OperationError};
 use crate::iop::store::StateError;
 use crate::render::words::{Code, error as words, next_step};
+use crate::storage::without_error_number;
 use crate::transport::listener::ListenError;
 use crate::values::ValueError;
 use crate::vtl::LibraryError;
@@ -69,6 +70,12 @@ impl CommandError {
             error: self.error.context(context),
             ..self
         }
+    }
+
+    /// Returns what happened with its causes, on one line.
+    #[must_use]
+    pub fn message(&self) -> String {
+        without_error_number(&format!("{:#}", self.error)).to_owned()
     }
 
     /// Makes a usage error of the commands' own.

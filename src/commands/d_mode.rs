@@ -278,9 +278,7 @@ fn media(
             Err(error) if volume.is_some() || error.kind == ErrorKind::State => return Err(error),
             Err(error) => {
                 return Ok(Media::NotRead {
-                    message: format!("{:#}", error.error)
-                        .trim_end_matches('.')
-                        .to_owned(),
+                    message: error.message().trim_end_matches('.').to_owned(),
                     next_step: error.hints.first().map(|hint| sentence(hint)),
                 });
             }

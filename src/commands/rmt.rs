@@ -50,7 +50,7 @@ pub(super) fn run(
             tell: &mut |error| {
                 let is_expected = error.is_expected();
                 let error = CommandError::from(error);
-                let text = format!("{:#}", error.error);
+                let text = error.message();
                 if !is_expected {
                     terminal.error(&error);
                 }

@@ -183,7 +183,7 @@ impl Terminal {
     /// Tells what failed, its causes on the same line, and what to do next.
     pub fn error(&self, error: &CommandError) {
         // A path, for one, may hold what a terminal would act on.
-        let message = format!("{:#}", error.error);
+        let message = error.message();
         let mut text = format!("iscsiswiconfig: {}", escape(&message));
         for hint in &error.hints {
             text.push_str("\n  hint: ");

@@ -406,9 +406,7 @@ mod tests {
         let read = |text: &[u8]| {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-            let secret = TARGET_CHAP
-                .secret(&path)
-                .map_err(|error| format!("{:#}", error.error))?;
+            let secret = TARGET_CHAP.secret(&path).map_err(|error| error.message())?;
             Ok::<_, String>(String::from_utf8(secret.reveal().to_vec()).unwrap())
         };
         for text in [

@@ -79,7 +79,7 @@ fn unresolved(error: ResolveError) -> CommandError {
             Code::NoSuchDevice,
             format!("there is no device {name} in the active configuration"),
             vec![match known.is_empty() {
-                true => format!("it has no device at all; {RE_IPL}"),
+                true => format!("the last re-IPL found no device; {RE_IPL}"),
                 false => format!("it has {}", known.join(", ")),
             }],
         ),

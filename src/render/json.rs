@@ -379,7 +379,7 @@ impl<'a> ErrorBody<'a> {
         Self {
             status: error.kind.exit_status(),
             code: error.code,
-            message: format!("{:#}", error.error),
+            message: error.message(),
             hints: &error.hints,
         }
     }

@@ -121,6 +121,15 @@ fn holder(pid: Option<u32>, purpose: Option<&str>) -> String {
     }
 }
 
+/// Returns what the system says of an error without the number that the standard library adds: the words of strerror(3) alone.
+#[must_use]
+pub fn without_error_number(text: &str) -> &str {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.trim_end_matches(')').parse::<i32>().is_ok() => words,
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

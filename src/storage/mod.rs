@@ -23,7 +23,7 @@ mod path;
 pub mod tap;
 
 pub use directory::{Directory, OpenDirectory, TEMPORARY_SUFFIX};
-pub use error::StorageError;
+pub use error::{StorageError, without_error_number};
 pub use file_system::{
     DirectoryHandle, FileSystem, Links, MAX_LENGTH, OpenFile, Ownership, SystemFileSystem,
 };

@@ -292,7 +292,12 @@ fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, 
         None => BlockSink::start(io::stdout(), block_length, |mut output| {
             io::Write::flush(&mut output)
         }),
-        Some(path) => BlockSink::start(File::create(path)?, block_length, |_| Ok(())),
+        Some(path) => {
+            let file = File::create(&path).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", quoted(&path)))
+            })?;
+            BlockSink::start(file, block_length, |_| Ok(()))
+        }
     };
     let held = with_cartridge(talk, &options.cartridge, "read", async |drive| {
         job::read(

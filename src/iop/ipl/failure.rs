@@ -11,6 +11,7 @@ use crate::iop::devices::enumerate::EnumerationError;
 use crate::iscsi::chap::ChapError;
 use crate::iscsi::login::{ChapProgress, LoginError};
 use crate::iscsi::text::Escaped;
+use crate::storage::without_error_number;
 use crate::transport::{self, AttachError, ConnectionError};
 use crate::values::AddressKind;
 
@@ -251,11 +252,9 @@ fn escaped(text: &str) -> String {
     Escaped(text).to_string()
 }
 
-/// Returns what the system says of an error, without the number that the Rust library adds.
+/// Returns what the system says of an error.
 fn system_words(error: &io::Error) -> String {
-    let words = error.to_string();
-    let words = words.split(" (os error ").next().unwrap_or_default();
-    escaped(words)
+    escaped(without_error_number(&error.to_string()))
 }
 
 /// Returns an error with its causes.
