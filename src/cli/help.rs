@@ -9,6 +9,9 @@ use super::grammar::{
 use super::host;
 use super::synopsis::synopsis_words;
 
+/// How far a line is indented that goes on with the one above.
+const CONTINUED: usize = 6;
+
 /// Which help is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Help {
@@ -457,31 +460,33 @@ impl Page {
                 summary.trim_start(),
                 width = COLUMN - 2
             ),
-            false => format!("{}\n{summary}", break_at_bars(word, self.width)),
+            false => format!("{}\n{summary}", break_synopsis(word, self.width)),
         };
         self.text.push_str(&text);
     }
 
     /// Adds a word, and what there is to know about it below.
     fn explained<'a>(&mut self, word: &str, paragraphs: impl Iterator<Item = &'a str>) {
-        self.text.push_str(&format!("  {word}\n"));
+        self.text.push_str(&break_synopsis(word, self.width));
+        self.text.push('\n');
         for paragraph in paragraphs {
-            self.text.push_str(&wrap(paragraph, 6, self.width));
+            self.text.push_str(&wrap(paragraph, CONTINUED, self.width));
         }
     }
 }
 
-/// Indents a synopsis, and breaks it behind the bars between alternatives where it is wider than `width`.
-fn break_at_bars(synopsis: &str, width: usize) -> String {
+/// Indents a synopsis, and breaks it at blanks and behind the bars between alternatives where it is wider than `width`.
+fn break_synopsis(synopsis: &str, width: usize) -> String {
     let mut text = "  ".to_owned();
     let mut column = text.len();
-    for alternative in synopsis.split_inclusive('|') {
-        if column + alternative.len() > width && column > 6 {
-            text.push_str("\n      ");
-            column = 6;
+    for part in synopsis.split_inclusive(['|', ' ']) {
+        if column + part.trim_end().len() > width && column > CONTINUED {
+            text.truncate(text.trim_end().len());
+            text.push_str(&format!("\n{:CONTINUED$}", ""));
+            column = CONTINUED;
         }
-        text.push_str(alternative);
-        column += alternative.len();
+        text.push_str(part);
+        column += part.len();
     }
     text
 }
@@ -585,7 +590,9 @@ mod tests {
     #[test]
     fn wrapping_breaks_no_word_and_changes_none() {
         let words = |text: &str| -> Vec<String> {
-            text.split_whitespace()
+            // Alternatives stand together where the line is long enough.
+            text.replace("|\n      ", "|")
+                .split_whitespace()
                 .filter(|word| *word != "\\")
                 .map(str::to_owned)
                 .collect()

@@ -287,6 +287,10 @@ fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, Usage
 
 /// What a line of the host side says.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and it is taken apart at once"
+)]
 pub(super) enum Parsed {
     /// Options, and a command if there was one.
     Line(HostOptions, Option<HostCommand>),

@@ -280,8 +280,11 @@ mod tests {
         packets
     }
 
+    /// Ports, sequence numbers, flags and data of a TCP segment.
+    type Segment<'a> = ([u16; 2], [u32; 2], u8, &'a [u8]);
+
     /// Returns ports, sequence numbers, flags and data of a packet over IPv4, whose checksums it checks.
-    fn segment(packet: &[u8]) -> ([u16; 2], [u32; 2], u8, &[u8]) {
+    fn segment(packet: &[u8]) -> Segment<'_> {
         let length = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
         assert_eq!(length, packet.len());
         assert_eq!(checksum(&[&packet[..20]]), [0, 0]);
@@ -335,7 +338,7 @@ mod tests {
         let packets = packets(&blocks);
         let segments: Vec<_> = packets.iter().map(|packet| segment(packet)).collect();
         let (ours, theirs) = ([50000, 3260], [3260, 50000]);
-        let expected: [([u16; 2], [u32; 2], u8, &[u8]); 11] = [
+        let expected: [Segment<'_>; 11] = [
             (ours, [0, 0], SYN, b""),
             (theirs, [0, 1], SYN | ACK, b""),
             (ours, [1, 1], ACK, b""),
