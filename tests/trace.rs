@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::common::{TestEnvironment, keys, text};
+use crate::common::{TestEnvironment, keys, schema, text};
 use crate::peers::vtl::{NAME, Vtl};
 
 const CHAP_NAME: &str = "VTLUSER";
@@ -46,6 +46,7 @@ impl Files {
         lines
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
+            .inspect(|line| assert_eq!(schema::check(line), Ok("TraceLine")))
             .collect()
     }
 }
