@@ -115,6 +115,15 @@ impl SenseData {
         }
     }
 
+    /// Returns whether a command of a tape drive met the end of the data. SSC-4 7.11 has BLANK CHECK for that; tgt ends SPACE with
+    /// NO SENSE and END OF DATA DETECTED.
+    pub fn is_end_of_data(&self) -> bool {
+        !self.deferred
+            && (self.key == SenseKey::BLANK_CHECK
+                || self.key == SenseKey::NO_SENSE
+                    && self.code == AdditionalSenseCode::END_OF_DATA_DETECTED)
+    }
+
     /// Returns fixed format sense data (SPC-4 4.5.3), which has room for the low 32 bits of INFORMATION.
     pub fn encode(&self) -> [u8; 18] {
         let response = u8::from(self.information.is_some()) << 7 | 0x70 | u8::from(self.deferred);

@@ -98,6 +98,12 @@ impl UnitError {
         self.sense().is_some_and(|sense| sense.code == code)
     }
 
+    /// Returns whether the tape has no data behind where the command met its end.
+    #[must_use]
+    pub fn is_end_of_data(&self) -> bool {
+        self.sense().is_some_and(SenseData::is_end_of_data)
+    }
+
     /// Returns whether the session has ended.
     #[must_use]
     pub fn is_lost(&self) -> bool {

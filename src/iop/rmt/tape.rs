@@ -652,7 +652,7 @@ impl<R: Reopen> OpenTape<R> {
                 Ok(())
             }
             Err(cause) => {
-                let is_end = cause.has_key(SenseKey::BLANK_CHECK);
+                let is_end = cause.is_end_of_data();
                 self.set_place(None, None);
                 if is_end {
                     self.met = Met::EndOfData;
@@ -672,7 +672,7 @@ impl<R: Reopen> OpenTape<R> {
             }
             Err(cause) => {
                 let met_filemark = cause.sense().is_some_and(|sense| sense.filemark);
-                let is_end = cause.has_key(SenseKey::BLANK_CHECK);
+                let is_end = cause.is_end_of_data();
                 match (met_filemark, count > 0) {
                     (true, true) => {
                         self.set_place(file.map(|file| file.saturating_add(1)), Some(0));

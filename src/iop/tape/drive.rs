@@ -2,7 +2,7 @@
 
 use crate::iop::job::unit::{Unit, UnitError};
 use crate::scsi::command::{
-    Locate, ModeSense, PositionForm, ReadPosition, Space, SpaceCode, WriteFilemarks,
+    Locate, ModeSense, PositionForm, Read, ReadPosition, Space, SpaceCode, WriteFilemarks,
 };
 use crate::scsi::data::mode::ModeData;
 use crate::scsi::data::position::Position;
@@ -203,7 +203,7 @@ impl<R: Reopen> Drive<R> {
     pub async fn next_file(&self) -> Result<bool, UnitError> {
         match self.space(SpaceCode::Filemarks, 1).await {
             Ok(()) => Ok(true),
-            Err(error) if error.has_key(SenseKey::BLANK_CHECK) => Ok(false),
+            Err(error) if error.is_end_of_data() => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -226,10 +226,44 @@ impl<R: Reopen> Drive<R> {
     /// # Errors
     /// Everything that is not GOOD.
     pub async fn space(&self, code: SpaceCode, count: i64) -> Result<(), UnitError> {
-        self.unit
+        match self
+            .unit
             .execute(&Command::Space(Space { code, count }))
             .await
-            .map(|_| ())
+        {
+            Ok(_) => Ok(()),
+            // tgt refuses SPACE on a write-protected unit, as if it wrote.
+            Err(error) if error.has_key(SenseKey::DATA_PROTECT) && count > 0 => {
+                self.pass(code, count).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Does what SPACE does forward by reading: a READ of a longer block than is asked for leaves the tape behind it all the same
+    /// (SSC-4 5.6, READ(6)).
+    async fn pass(&self, code: SpaceCode, count: i64) -> Result<(), UnitError> {
+        let read = Command::Read(Read::variable(1));
+        let mut left = count;
+        while left > 0 {
+            let met = self.unit.execute(&read).await.err();
+            let sense = met.as_ref().and_then(UnitError::sense);
+            let is_filemark = sense.is_some_and(|sense| sense.filemark);
+            let is_block = match sense {
+                Some(sense) => {
+                    sense.incorrect_length && !sense.deferred && sense.key == SenseKey::NO_SENSE
+                }
+                None => met.is_none(),
+            };
+            match (code, is_filemark, is_block) {
+                (SpaceCode::Filemarks, true, _) | (SpaceCode::Blocks, false, true) => {
+                    left = left.saturating_sub(1);
+                }
+                (SpaceCode::Filemarks, false, true) => {}
+                _ => return met.map_or(Ok(()), Err),
+            }
+        }
+        Ok(())
     }
 
     /// Writes filemarks, and waits until everything before them is on the medium.

@@ -146,7 +146,7 @@ impl<'a, R: Reopen> Reader<'a, R> {
         };
         match drive.count_to(file, 0).await {
             Ok(()) => {}
-            Err(error) if error.has_key(SenseKey::BLANK_CHECK) => {
+            Err(error) if error.is_end_of_data() => {
                 return Err(ReadError::NoSuchFile { file });
             }
             Err(error) => return Err(failed(error)),
@@ -435,7 +435,7 @@ pub(in crate::iop) fn judge(answer: Result<Bytes, UnitError>, asked: u32) -> Jud
         SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR if sense.filemark => {
             Judged::Object(Object::Filemark)
         }
-        SenseKey::BLANK_CHECK => Judged::Object(Object::EndOfData),
+        _ if sense.is_end_of_data() => Judged::Object(Object::EndOfData),
         SenseKey::NO_SENSE | SenseKey::RECOVERED_ERROR if sense.incorrect_length => {
             // INFORMATION is what was asked for less the length of the block, negative in two's complement of 32 bits.
             let Some(difference) = sense

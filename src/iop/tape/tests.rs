@@ -226,6 +226,10 @@ impl Tape {
                 let data = [&[flags, 0, 0, 0], &position[..], &position, &[0; 8]].concat();
                 good(data.into())
             }
+            (Command::Space(_), _) if self.write_protected && self.counts_nothing => {
+                // As tgt does.
+                check(sense(SenseKey::DATA_PROTECT, 0x27, 0), Bytes::new())
+            }
             (Command::Space(space), _) => self.space(space.code, space.count),
             (Command::TestUnitReady, _) => good(Bytes::new()),
             (other, _) => panic!("{other:?}"),
@@ -301,7 +305,12 @@ impl Tape {
                         Some(before) => self.position += before + 1,
                         None => {
                             self.position = self.objects.len();
-                            return check(sense(SenseKey::BLANK_CHECK, 0, 5), Bytes::new());
+                            // tgt's end of data.
+                            let key = match self.counts_nothing {
+                                true => SenseKey::NO_SENSE,
+                                false => SenseKey::BLANK_CHECK,
+                            };
+                            return check(sense(key, 0, 5), Bytes::new());
                         }
                     }
                 }
@@ -634,6 +643,36 @@ fn a_block_that_is_longer_than_expected_is_named_by_its_length() {
         ),
         "{error:?}"
     );
+}
+
+/// tgt takes SPACE for a command that writes, and says that the data ends with another sense key.
+#[test]
+fn the_files_of_a_write_protected_tape_are_found_without_space() {
+    let objects = [Some(&b"one"[..]), Some(b"x"), None, Some(b"two"), None];
+    for write_protected in [false, true] {
+        let shared = Rc::new(RefCell::new(Tape {
+            write_protected,
+            counts_nothing: true,
+            ..tape(&objects)
+        }));
+        run(async {
+            let mut drive = drive(&shared);
+            let mut reader = Reader::at_file(&mut drive, 2, 100).await.unwrap();
+            let two = Object::Block(Bytes::from_static(b"two"));
+            assert_eq!(reader.next().await.unwrap(), two);
+            let Err(error) = Reader::at_file(&mut drive, 4, 100).await else {
+                panic!("there are two files");
+            };
+            assert!(
+                matches!(error, ReadError::NoSuchFile { file: 4 }),
+                "{error:?}"
+            );
+            drive.count_to(1, 2).await.unwrap();
+            assert!(drive.next_file().await.unwrap());
+            assert!(drive.next_file().await.unwrap());
+            assert!(!drive.next_file().await.unwrap());
+        });
+    }
 }
 
 #[test]
