@@ -513,6 +513,10 @@ pub async fn erase<R: Reopen>(drive: &mut Drive<R>, overwrite: bool) -> Result<(
     if !overwrite {
         require_no_data(drive).await?;
     }
+    // Asked for, since a drive without ERASE (tgt's) has another answer to it.
+    if drive.is_write_protected().await == Some(true) {
+        return Err(TapeError::Write(WriteError::WriteProtected));
+    }
     drive.rewind().await?;
     let erase = Command::Erase(Erase {
         immediate: false,
