@@ -178,12 +178,13 @@ async fn status_of(
     if rewind {
         drive.rewind().await?;
     }
-    // A drive that does not know says so; tgt says nothing of use.
     if let Ok(position) = drive.read_position().await {
-        status.beginning = Some(position.beginning);
         status.object = position
             .object
             .filter(|object| position.beginning || *object > 0);
+        // Without BOP and an object number the tape can be anywhere: tgt says neither, even behind REWIND.
+        status.beginning =
+            (position.beginning || status.object.is_some()).then_some(position.beginning);
     }
     Ok(status)
 }
