@@ -1,4 +1,4 @@
-//! The `tape` commands against tgtd's tapes, and libiscsi reading what they wrote and writing what they read.
+//! The `tape` and `library` commands against tgtd's tapes, and libiscsi reading what they wrote and writing what they read.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,10 +7,13 @@ use serde_json::Value;
 
 use super::{NAME, small};
 use crate::common::{Output, TestEnvironment};
-use crate::peers::tgtd::Tgtd;
+use crate::peers::tgtd::{
+    DRIVE_ADDRESS, IMPORT_EXPORT_ADDRESS, STORAGE_ADDRESS, TRANSPORT_ADDRESS, Tgtd,
+};
 use crate::vtl_peers::program;
 
 const FIRST: &str = "VTA001L5";
+const SECOND: &str = "VTA002L5";
 
 struct Attached {
     environment: TestEnvironment,
@@ -20,7 +23,7 @@ struct Attached {
 impl Attached {
     fn new() -> Self {
         let environment = TestEnvironment::new();
-        let tgtd = Tgtd::serving(small(NAME).barcodes(&[FIRST]));
+        let tgtd = Tgtd::serving(small(NAME).barcodes(&[FIRST, SECOND]));
         environment.add(NAME, "127.0.0.1", tgtd.port());
         environment
             .run_line("--timeout 10 -reipliscsiop")
@@ -102,6 +105,42 @@ fn files_of_every_block_size_come_back() {
 }
 
 #[test]
+fn several_files_append_and_replace() {
+    let attached = Attached::new();
+    let file = |number: usize| pattern(30_000 + number * 777, number);
+    for number in 1..=3 {
+        fs::write(attached.path("in"), file(number)).unwrap();
+        let append = if number == 1 { "" } else { "--append" };
+        let written = attached.done(&format!(
+            "tape write TAPMLB01 {FIRST} in --block-size 8192 {append}"
+        ));
+        assert_eq!(written["file"], number, "{written:#}");
+    }
+    let read = |number: usize| {
+        attached.done(&format!("tape read TAPMLB01 {FIRST} out --file {number}"));
+        fs::read(attached.path("out")).unwrap()
+    };
+    for number in 1..=3 {
+        assert!(read(number) == file(number), "{number}");
+    }
+    let listed = attached.done(&format!("tape list TAPMLB01 {FIRST}"));
+    let files = listed["files"].as_array().unwrap();
+    assert_eq!(files.len(), 3, "{listed:#}");
+    assert_eq!(files[0]["longest_block"], 8192, "{listed:#}");
+    attached
+        .run(&format!("tape read TAPMLB01 {FIRST} out --file 4"))
+        .assert_status(1);
+    attached
+        .run(&format!("tape write TAPMLB01 {FIRST} in"))
+        .assert_status(1);
+    fs::write(attached.path("in"), file(9)).unwrap();
+    attached.done(&format!(
+        "tape write TAPMLB01 {FIRST} in --file 2 --overwrite"
+    ));
+    assert!(read(1) == file(1) && read(2) == file(9));
+}
+
+#[test]
 fn libiscsi_reads_what_was_written_and_the_reverse() {
     let attached = Attached::new();
     let bytes = pattern(2 * 700 + 33, 1);
@@ -133,4 +172,199 @@ fn libiscsi_reads_what_was_written_and_the_reverse() {
     assert_eq!((&read["blocks"], &read["bytes"]), (&2.into(), &506.into()));
     let out = fs::read(attached.path("out")).unwrap();
     assert!(out == [odd, short].concat());
+}
+
+/// Where each cartridge is: element address and barcode.
+fn places(libraries: &Value) -> Vec<(u64, String)> {
+    let elements = libraries["libraries"][0]["elements"].as_array().unwrap();
+    let full = elements.iter().filter(|element| element["full"] == true);
+    full.map(|element| {
+        let volume = element["volume"].as_str().unwrap().to_owned();
+        (element["address"].as_u64().unwrap(), volume)
+    })
+    .collect()
+}
+
+impl Attached {
+    #[track_caller]
+    fn stands(&self, expected: [(u16, &str); 2]) {
+        let expected = expected.map(|(address, volume)| (u64::from(address), volume.to_owned()));
+        assert_eq!(places(&self.done("library TAPMLB01")), expected);
+    }
+
+    /// Runs a line that is refused with status 1, and returns the code of its error.
+    #[track_caller]
+    fn refused(&self, line: &str) -> String {
+        let document = self.run(line).assert_status(1).json();
+        document["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Has tgtd refuse or allow writing to a drive, by its LUN.
+    fn protect(&self, lun: &str, is_protected: bool) {
+        let readonly = format!("readonly={}", u8::from(is_protected));
+        let unit = ["--mode", "logicalunit", "--op", "update", "--tid", "1"];
+        self.tgtd
+            .admin(&[&unit[..], &["--lun", lun, "--params", &readonly]].concat());
+    }
+}
+
+#[test]
+fn a_write_protected_cartridge_is_refused_and_kept() {
+    let attached = Attached::new();
+    let bytes = pattern(10_000, 1);
+    fs::write(attached.path("in"), &bytes).unwrap();
+    attached.done(&format!("library mount TAPMLB01 {FIRST} --drive TAP01"));
+    for _ in 0..2 {
+        attached.done(&format!("tape write TAPMLB01 {FIRST} in --append"));
+    }
+    attached.done(&format!("tape copy TAPMLB01:{FIRST} whole.tap"));
+    attached.protect("1", true);
+    for line in [
+        format!("tape write TAPMLB01 {FIRST} in --append"),
+        format!("tape write TAPMLB01 {FIRST} in --overwrite"),
+        format!("tape write TAPMLB01 {FIRST} in --file 2 --overwrite"),
+        format!("tape initialize TAPMLB01 {FIRST} --volume-id VTA001 --overwrite"),
+        format!("tape erase TAPMLB01 {FIRST} --overwrite"),
+        format!("tape test TAPMLB01 {FIRST} --size 1MB --overwrite"),
+        format!("tape copy whole.tap TAPMLB01:{FIRST} --overwrite"),
+    ] {
+        assert_eq!(attached.refused(&line), "write-protected", "{line}");
+    }
+    let status = attached.done("tape status TAP01");
+    assert_eq!(status["drives"][0]["write_protected"], true, "{status:#}");
+    for file in 1..=2 {
+        attached.done(&format!("tape read TAPMLB01 {FIRST} out --file {file}"));
+        assert!(fs::read(attached.path("out")).unwrap() == bytes);
+    }
+    let listed = attached.done(&format!("tape list TAPMLB01 {FIRST}"));
+    assert_eq!(listed["files"].as_array().unwrap().len(), 2, "{listed:#}");
+    attached.protect("1", false);
+    let written = attached.done(&format!("tape write TAPMLB01 {FIRST} in --append"));
+    assert_eq!(written["file"], 3, "{written:#}");
+    // tgt has no ERASE.
+    let erased = attached.run(&format!("tape erase TAPMLB01 {FIRST} --overwrite"));
+    let erased = erased.assert_status(4).says(&["ILLEGAL REQUEST 20/00"]);
+    assert_eq!(erased.json()["error"]["code"], "device-error");
+    attached.done(&format!(
+        "tape test TAPMLB01 {FIRST} --size 1MB --overwrite"
+    ));
+}
+
+#[test]
+fn an_empty_drive_has_a_status_and_nothing_to_rewind() {
+    let attached = Attached::new();
+    let status = attached.done("tape status TAP01");
+    assert_eq!(status["drives"][0]["loaded"], false, "{status:#}");
+    let status = attached.done("tape status TAPMLB01");
+    assert_eq!(status["drives"].as_array().unwrap().len(), 0, "{status:#}");
+    assert_eq!(attached.refused("tape rewind TAP01"), "element-empty");
+    attached.done(&format!("library mount TAPMLB01 {FIRST} --drive TAP02"));
+    for device in ["TAP02", "TAPMLB01"] {
+        for command in ["status", "rewind"] {
+            let status = attached.done(&format!("tape {command} {device}"));
+            let drives = status["drives"].as_array().unwrap();
+            let [drive] = drives.as_slice() else {
+                panic!("{status:#}");
+            };
+            assert_eq!(drive["drive"], "TAP02");
+            assert_eq!(
+                (&drive["loaded"], &drive["volume"]),
+                (&true.into(), &FIRST.into())
+            );
+            // READ POSITION of tgt has nothing but zeros.
+            assert_eq!(
+                (&drive["beginning"], &drive["object"]),
+                (&Value::Null, &Value::Null)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cartridge_is_used_where_it_is_and_put_back() {
+    let attached = Attached::new();
+    fs::write(attached.path("in"), pattern(10_000, 1)).unwrap();
+    attached.done(&format!("library mount TAPMLB01 {FIRST} --drive TAP01"));
+    for (line, code) in [
+        (format!("{FIRST} in --drive TAP02"), "in-another-drive"),
+        (format!("{SECOND} in --drive TAP01"), "element-full"),
+        ("VTA009 in".to_owned(), "no-such-volume"),
+        (format!("{SECOND} in --drive TAP03"), "no-such-device"),
+    ] {
+        let refused = attached.refused(&format!("tape write TAPMLB01 {line}"));
+        assert_eq!(refused, code, "{line}");
+    }
+    let written = attached.done(&format!("tape write TAPMLB01 {FIRST} in"));
+    assert_eq!(written["drive"], "TAP01");
+    // The other drive is taken, and is empty again.
+    let written = attached.done(&format!("tape write TAPMLB01 {SECOND} in"));
+    assert_eq!(written["drive"], "TAP02");
+    attached.stands([(DRIVE_ADDRESS, FIRST), (STORAGE_ADDRESS + 1, SECOND)]);
+    // So it is with a cartridge in an import/export element.
+    attached.done(&format!("library export TAPMLB01 {SECOND}"));
+    attached.done(&format!("tape read TAPMLB01 {SECOND} out"));
+    assert!(fs::read(attached.path("out")).unwrap() == pattern(10_000, 1));
+    attached.stands([(DRIVE_ADDRESS, FIRST), (IMPORT_EXPORT_ADDRESS, SECOND)]);
+    // Without a free drive nothing moves.
+    attached.done(&format!("library mount TAPMLB01 {SECOND}"));
+    attached.done(&format!("library unmount TAPMLB01 {FIRST}"));
+    attached.done(&format!(
+        "tape copy TAPMLB01:{FIRST} TAPMLB01:{SECOND} --overwrite"
+    ));
+    attached.stands([(DRIVE_ADDRESS + 1, SECOND), (STORAGE_ADDRESS, FIRST)]);
+}
+
+#[test]
+fn cartridges_are_mounted_moved_and_counted() {
+    let attached = Attached::new();
+    let [first, second] = [STORAGE_ADDRESS, STORAGE_ADDRESS + 1];
+    attached.stands([(first, FIRST), (second, SECOND)]);
+    for _ in 0..2 {
+        attached.done("library mount TAPMLB01 vta001 --drive TAP02");
+        attached.stands([(DRIVE_ADDRESS + 1, FIRST), (second, SECOND)]);
+    }
+    let shown = attached.done("library");
+    let elements = shown["libraries"][0]["elements"].as_array().unwrap();
+    let of = |address: u16| {
+        let mut found = elements.iter();
+        found.find(|element| element["address"] == address).unwrap()
+    };
+    assert_eq!(elements.len(), 1 + 2 + 4 + 8, "{shown:#}");
+    let drive = of(DRIVE_ADDRESS + 1);
+    assert_eq!(
+        (&drive["type"], &drive["device"]),
+        (&"drive".into(), &"TAP02".into())
+    );
+    assert_eq!(drive["source_address"], first, "{shown:#}");
+    assert_eq!(of(DRIVE_ADDRESS)["device"], "TAP01", "{shown:#}");
+    assert_eq!(of(TRANSPORT_ADDRESS)["type"], "transport");
+    assert_eq!(of(IMPORT_EXPORT_ADDRESS + 3)["type"], "import_export");
+    for (line, code) in [
+        (format!("move TAPMLB01 {FIRST} {second}"), "element-full"),
+        (format!("move TAPMLB01 {first} 1030"), "element-empty"),
+        (format!("move TAPMLB01 {SECOND} 2000"), "no-such-element"),
+        ("unmount TAPMLB01 --drive TAP01".to_owned(), "element-empty"),
+        (
+            format!("mount TAPMLB01 {FIRST} --drive TAP01"),
+            "in-another-drive",
+        ),
+        (
+            format!("mount TAPMLB01 {SECOND} --drive TAP02"),
+            "element-full",
+        ),
+    ] {
+        assert_eq!(attached.refused(&format!("library {line}")), code, "{line}");
+    }
+    for _ in 0..2 {
+        attached.done(&format!("library unmount TAPMLB01 {FIRST}"));
+        attached.stands([(first, FIRST), (second, SECOND)]);
+    }
+    attached.done(&format!("library move TAPMLB01 {FIRST} {}", first + 5));
+    attached.stands([(second, SECOND), (first + 5, FIRST)]);
+    attached.done(&format!("library export TAPMLB01 {FIRST}"));
+    attached.stands([(IMPORT_EXPORT_ADDRESS, FIRST), (second, SECOND)]);
+    attached.done("library import TAPMLB01");
+    attached.stands([(first, FIRST), (second, SECOND)]);
+    let counted = attached.done("library inventory TAPMLB01");
+    assert_eq!(places(&counted), places(&attached.done("library")));
 }
