@@ -88,7 +88,12 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         HostCommand::Tape(_)
         | HostCommand::Library(_)
         | HostCommand::Mtx(_)
-        | HostCommand::DMode(_),
+        | HostCommand::DMode(_)
+        | HostCommand::Rmt(_)
+        | HostCommand::Sql(_)
+        | HostCommand::Show
+        | HostCommand::Apply(_)
+        | HostCommand::Partition(_),
     ) = &line.request
     {
         // A session has deadlines, and locks are held meanwhile: neither depends on who reads stderr.

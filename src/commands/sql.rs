@@ -188,8 +188,6 @@ impl Run<'_> {
         let is_re_ipl = matches!(call.operation, Operation::ReIpl);
         if is_re_ipl {
             descriptors::require(descriptors::RE_IPL)?;
-            // Connections have deadlines, and locks are held meanwhile: neither depends on who reads stderr.
-            let _ = terminal.notes().start();
         }
         let at = call.at;
         let performed = self.perform(call.operation, at, terminal)?;

@@ -89,6 +89,30 @@ fn a_stderr_that_is_not_read_stops_neither_a_library_nor_a_command() {
         assert_eq!(wait(command).code(), Some(0));
     }
 
+    let failing: [(&[&str], i32); 5] = [
+        (&["--state-dir", "/dev/null/state", "show"], 3),
+        (&["apply", "/dev/null/targets.json"], 3),
+        (&["partition", "import", "/dev/null/credentials"], 3),
+        (&["sql", "SELECT"], 2),
+        (&["-vv", "rmt"], 0),
+    ];
+    for (arguments, status) in failing {
+        let (_unread, stderr) = full_pipe();
+        let mut command = environment
+            .command()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        // What rmt is asked for; the others ask for nothing, and may have ended.
+        let mut requests = command.stdin.take().unwrap();
+        let _ = requests.write_all(b"OTAP01\n2\nC\n");
+        drop(requests);
+        assert_eq!(wait(command).code(), Some(status), "{arguments:?}");
+    }
+
     kill_process(Pid::from_child(&library), Signal::TERM).unwrap();
     assert_eq!(wait(library).code(), Some(0));
 }
