@@ -8,7 +8,7 @@ use super::terminal::{Lines, Terminal};
 use super::trace::Tracer;
 use super::vtl_event::Event;
 use super::{descriptors, host, secret_file};
-use crate::cli::{HostOptions, VtlOptions};
+use crate::cli::{Fault, FaultArgument, FaultOption, HostOptions, VtlOptions};
 use crate::error::CommandError;
 use crate::iop::ipl::rfc_3339;
 use crate::iop::warning::Warning;
@@ -18,6 +18,9 @@ use crate::iscsi::operational::{Digest, SessionType};
 use crate::iscsi::secret::Secret;
 use crate::iscsi::target::LoginFailure;
 use crate::render::words::Code;
+use crate::transport::listener::fault::{
+    DigestKind, LoginRefusal, Repeated, TransportFaults, WrongDigest,
+};
 use crate::transport::listener::{
     CountedFailures, ListenError, Listener, ListenerSettings, LoginAttempt, LoginOutcome, Notice,
     SessionEnd,
@@ -32,7 +35,12 @@ pub(super) fn run(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
+    if options.lists_faults {
+        return terminal.print(&FaultArgument::help());
+    }
+    let (transport_faults, library_faults) = faults(&options.faults)?;
     let mut settings = settings(options, terminal)?;
+    settings.faults = transport_faults;
     descriptors::require(descriptors::LIBRARY)?;
     settings.login_time = host.timeout;
     // A tape in each drive, the one that takes its place while it is opened, and what a record of a movement opens.
@@ -42,7 +50,8 @@ pub(super) fn run(
     if host.chap_algorithms.is_some() {
         settings.algorithms = host::chap_algorithms(host)?;
     }
-    let configuration = configuration(options)?;
+    let mut configuration = configuration(options)?;
+    configuration.faults = library_faults;
     let library = Library::new(configuration)?;
     let target_name = settings.target_name.clone();
     let mut listener = Listener::bind(settings)?;
@@ -202,6 +211,52 @@ fn configuration(options: &VtlOptions) -> Result<LibraryConfiguration, CommandEr
         },
         faults: LibraryFaults::default(),
     })
+}
+
+/// Returns what the target and what the library is to do wrong.
+fn faults(options: &[FaultOption]) -> Result<(TransportFaults, LibraryFaults), CommandError> {
+    fn repeated<T>(what: T, times: Option<u32>) -> Repeated<T> {
+        Repeated { what, times }
+    }
+
+    /// Sets what is given once.
+    fn once<T>(place: &mut Option<T>, fault: T) -> Result<(), CommandError> {
+        match place.replace(fault) {
+            None => Ok(()),
+            Some(_) => Err(invalid("fault", "the same fault is given twice")),
+        }
+    }
+
+    let (mut transport, mut library) = (TransportFaults::default(), LibraryFaults::default());
+    for FaultOption { fault, times } in options.iter().copied() {
+        let mut wrong_digest = |number: u64, digest| {
+            let after = number.saturating_sub(1);
+            let wrong = repeated(WrongDigest { after, digest }, times);
+            transport.wrong_digests.push(wrong);
+        };
+        match fault {
+            Fault::CorruptHeaderDigest(number) => wrong_digest(number, DigestKind::Header),
+            Fault::CorruptDataDigest(number) => wrong_digest(number, DigestKind::Data),
+            Fault::LoginStatus { class, detail } => {
+                let refusal = LoginRefusal { class, detail };
+                once(&mut transport.refuse_login, repeated(refusal, times))?;
+            }
+            Fault::Delay(delay) => once(&mut transport.delay, repeated(delay, times))?,
+            Fault::DropAfter(pdus) => once(&mut transport.drop_after, repeated(pdus, times))?,
+            Fault::PowerCycle(period) => {
+                once(&mut transport.power_cycle_every, repeated(period, times))?;
+            }
+            Fault::Busy(commands) => once(&mut library.busy_at_first, repeated(commands, times))?,
+            Fault::EarlyWarning(used) => {
+                once(&mut library.early_warning_after, used)?;
+                library.early_warning_times = times;
+            }
+            Fault::DeferredError(blocks) => {
+                once(&mut library.deferred_error_after, repeated(blocks, times))?;
+            }
+        }
+    }
+    Ok((transport, library))
 }
 
 fn invalid(option: &str, why: &str) -> CommandError {

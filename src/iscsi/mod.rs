@@ -34,6 +34,7 @@ pub mod negotiation;
 pub mod nexus;
 pub mod operational;
 pub mod pdu;
+pub mod repeated;
 pub mod secret;
 pub mod status;
 pub mod target;

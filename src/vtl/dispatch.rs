@@ -26,6 +26,11 @@ impl<'a> DeviceServer<'a> {
 
     /// Executes a command.
     pub(super) fn execute(mut self, command: Command, call: &Call<'_>) -> Outcome {
+        if let Self::Drive(drive) = &mut self
+            && moves_tape(&command)
+        {
+            drive.unsynchronized = 0;
+        }
         match command {
             Command::TestUnitReady => match self {
                 Self::Changer(_) => done(),
@@ -132,6 +137,20 @@ impl<'a> DeviceServer<'a> {
         self.unit().select(call.nexus, selection);
         done()
     }
+}
+
+/// Returns whether a command has a drive write what it holds and move the tape.
+fn moves_tape(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Rewind { .. }
+            | Command::Read(_)
+            | Command::WriteFilemarks(_)
+            | Command::Space(_)
+            | Command::Erase(_)
+            | Command::LoadUnload(_)
+            | Command::Locate(_)
+    )
 }
 
 /// REPORT LUNS (SPC-4 6.33).

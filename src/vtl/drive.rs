@@ -41,6 +41,10 @@ pub(super) struct Drive {
     pub(super) alerts: BTreeSet<u8>,
     /// Early warning comes when so many bytes are used, whatever the capacity is; a fault.
     pub(super) early_warning_after: Option<u64>,
+    /// How many commands are warned so; `None` for all.
+    pub(super) early_warning_times: Option<u32>,
+    /// Blocks that were written in a row up to the position, and that no filemark follows and no movement of the tape.
+    pub(super) unsynchronized: u32,
     /// The command that was done ends when everything written is on the disk.
     pub(super) sync_wanted: bool,
 }
@@ -72,6 +76,8 @@ impl Drive {
             read: Transferred::default(),
             alerts: BTreeSet::new(),
             early_warning_after: None,
+            early_warning_times: None,
+            unsynchronized: 0,
             sync_wanted: false,
         }
     }

@@ -5,6 +5,7 @@
 
 use super::barcode::Barcode;
 use super::reply::Refusal;
+use crate::iscsi::repeated::Repeated;
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
 
 /// Failures of the logical units.
@@ -12,6 +13,8 @@ use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
 pub struct LibraryFaults {
     /// The next so many commands, INQUIRY, REPORT LUNS and REQUEST SENSE aside, end with BUSY; counted down.
     pub busy: u32,
+    /// So many commands of a new session, the same ones aside, end with BUSY.
+    pub busy_at_first: Option<Repeated<u32>>,
     /// Then so many end with NOT READY 04/01, becoming ready; counted down.
     pub becoming_ready: u32,
     /// After so many commands of any kind the library loses power and comes back before the next one; once. Sessions
@@ -23,6 +26,11 @@ pub struct LibraryFaults {
     pub unwritable: Vec<BlockFault>,
     /// Early warning comes when a cartridge has more than so many bytes used, counted as for its capacity.
     pub early_warning_after: Option<u64>,
+    /// So many commands of each drive are warned so; then early warning comes where it does without a fault. `None` for all.
+    pub early_warning_times: Option<u32>,
+    /// When a drive has written so many blocks that nothing has synchronized, its next WRITE or WRITE FILEMARKS ends with a
+    /// deferred MEDIUM ERROR 0C/00, and they are lost from the end of the tape.
+    pub deferred_error_after: Option<Repeated<u32>>,
     /// Failures of single commands; each is counted for itself, and the first that is due happens.
     pub commands: Vec<CommandFault>,
 }

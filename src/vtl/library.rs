@@ -32,6 +32,8 @@ pub struct Library {
     nexuses: BTreeMap<NexusId, InitiatorPort>,
     cartridge_store: CartridgeStore,
     faults: LibraryFaults,
+    /// How many commands of a session end with BUSY, as a fault demands.
+    busy: BTreeMap<NexusId, u32>,
 }
 
 impl Library {
@@ -59,6 +61,7 @@ impl Library {
             nexuses: BTreeMap::new(),
             cartridge_store: CartridgeStore::open(&configuration.media)?,
             faults: LibraryFaults::default(),
+            busy: BTreeMap::new(),
         };
         library.set_faults(configuration.faults.clone());
         library.stock(&configuration)?;
@@ -73,6 +76,11 @@ impl Library {
     /// Adds an I_T nexus. Its first command at each logical unit gets unit attention 29/00.
     pub fn nexus_added(&mut self, nexus: NexusId, port: InitiatorPort) {
         self.nexuses.insert(nexus, port);
+        if let Some(busy) = &mut self.faults.busy_at_first
+            && let Some(commands) = busy.take()
+        {
+            self.busy.insert(nexus, commands);
+        }
         for unit in self.units() {
             unit.attentions.add_nexus(nexus);
         }
@@ -81,6 +89,7 @@ impl Library {
     /// Takes note that a session is gone: what it reserved and prevented is free again. Persistent reservations stay.
     pub fn nexus_lost(&mut self, nexus: NexusId) {
         self.nexuses.remove(&nexus);
+        self.busy.remove(&nexus);
         for unit in self.units() {
             unit.nexus_lost(nexus);
         }
@@ -121,6 +130,7 @@ impl Library {
     pub fn set_faults(&mut self, faults: LibraryFaults) {
         for drive in &mut self.drives {
             drive.early_warning_after = faults.early_warning_after;
+            drive.early_warning_times = faults.early_warning_times;
         }
         self.faults = faults;
     }
@@ -369,6 +379,10 @@ impl Library {
         failure: Option<InjectedFailure>,
     ) -> Result<Command, Refusal> {
         if !parsed.is_ok_and(|command| passes_unit_attention(&command)) {
+            if let Some(left @ 1..) = self.busy.get_mut(&nexus) {
+                *left = left.saturating_sub(1);
+                return Err(Refusal::Status(Status::BUSY));
+            }
             self.faults.hold_up()?;
         }
         let none = Bytes::new();
@@ -400,7 +414,29 @@ impl Library {
         if common.conflicts(&call, Access::of(&command)) {
             return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
         }
+        if let Unit::Drive(index) = unit {
+            self.defer_error(index, &command)?;
+        }
         Ok(command)
+    }
+
+    /// Has a drive lose what it has written without synchronizing it, when a fault says so and the command writes.
+    fn defer_error(&mut self, drive: usize, command: &Command) -> Result<(), Refusal> {
+        let (Some(fault), Some(drive)) = (
+            &mut self.faults.deferred_error_after,
+            self.drives.get_mut(drive),
+        ) else {
+            return Ok(());
+        };
+        let blocks = fault.what;
+        match command {
+            Command::Write(_) | Command::WriteFilemarks(_)
+                if drive.unsynchronized >= blocks && fault.take().is_some() =>
+            {
+                Err(drive.lose(blocks))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Does a command.
@@ -421,6 +457,7 @@ impl Library {
             nexuses,
             cartridge_store,
             faults,
+            ..
         } = self;
         let call = Call {
             nexus,

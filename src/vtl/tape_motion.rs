@@ -189,6 +189,7 @@ impl Drive {
             self.append(block_length.into(), 1, |tape| tape.append_block(&block))
                 .map_err(|error| refused(error, missing(written)))?;
             self.count_written(block_length.into());
+            self.unsynchronized = self.unsynchronized.saturating_add(1);
         }
         self.early_warning()
     }
@@ -224,6 +225,7 @@ impl Drive {
     /// Loses the last blocks that were written, up to `blocks` of them, as a drive does whose buffer did not reach the medium;
     /// returns the deferred error that reports it (SPC-4 4.5.5).
     pub(super) fn lose(&mut self, blocks: u32) -> Refusal {
+        self.unsynchronized = 0;
         for _ in 0..blocks {
             let last = self.position.saturating_sub(1);
             let is_block = self
@@ -286,9 +288,15 @@ impl Drive {
     }
 
     /// Everything was written; near the end of the medium the sense data reports early warning.
-    fn early_warning(&self) -> Outcome {
+    fn early_warning(&mut self) -> Outcome {
         if !self.is_behind_early_warning() {
             return done();
+        }
+        if let (Some(_), Some(times)) = (self.early_warning_after, &mut self.early_warning_times) {
+            *times = times.saturating_sub(1);
+            if *times == 0 {
+                self.early_warning_after = None;
+            }
         }
         let mut sense = SenseData::new(
             SenseKey::NO_SENSE,

@@ -167,7 +167,7 @@ fn a_refused_login_is_told_by_its_status() {
     let statuses = [(2, 0), (2, 1), (2, 2), (2, 3), (3, 0), (3, 1), (3, 2)];
     for (class, detail) in statuses {
         let faulty = Faulty::of_transport(TransportFaults {
-            refuse_login: Some(LoginRefusal { class, detail }),
+            refuse_login: Some(LoginRefusal { class, detail }.into()),
             ..TransportFaults::default()
         });
         let failure = fails(faulty.port, "login");
@@ -197,7 +197,7 @@ fn a_connection_may_be_lost_behind_any_pdu() {
     let all = without_faults(Digest::None);
     for pdus in 0..=all {
         let faulty = Faulty::of_transport(TransportFaults {
-            drop_after: Some(pdus),
+            drop_after: Some(pdus.into()),
             ..TransportFaults::default()
         });
         let relay = Relay::start(faulty.port, Conduct::default());
@@ -223,7 +223,7 @@ fn a_wrong_digest_ends_the_session() {
     for digest in [DigestKind::Header, DigestKind::Data] {
         for after in [0, 2, 5] {
             let faults = TransportFaults {
-                wrong_digest: Some(WrongDigest { after, digest }),
+                wrong_digests: vec![WrongDigest { after, digest }.into()],
                 ..TransportFaults::default()
             };
             let faults = Faults {
@@ -248,10 +248,13 @@ fn a_wrong_digest_ends_the_session() {
 #[test]
 fn a_digest_that_was_not_agreed_on_cannot_be_wrong() {
     let faulty = Faulty::of_transport(TransportFaults {
-        wrong_digest: Some(WrongDigest {
-            after: 0,
-            digest: DigestKind::Header,
-        }),
+        wrong_digests: vec![
+            WrongDigest {
+                after: 0,
+                digest: DigestKind::Header,
+            }
+            .into(),
+        ],
         ..TransportFaults::default()
     });
     finds_everything(faulty.port);

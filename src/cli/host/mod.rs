@@ -14,6 +14,7 @@ use thiserror::Error;
 
 mod configured;
 mod d_mode;
+mod fault;
 mod library;
 mod partition;
 mod rmt;
@@ -23,6 +24,7 @@ mod vtl;
 
 pub use configured::ApplyOptions;
 pub use d_mode::DModeOptions;
+pub use fault::{Fault, FaultArgument, FaultOption};
 pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
 pub use rmt::RmtOptions;

@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use thiserror::Error;
 
+use super::fault::{FaultArgument, FaultOption};
 use super::with_host_options;
 use crate::values::{Port, Size};
 use crate::vtl::{DriveType, LibraryConfiguration};
@@ -52,6 +53,10 @@ pub struct VtlOptions {
     pub data_digest: Vec<String>,
     /// `--max-sessions`: how many sessions at a time.
     pub max_sessions: u16,
+    /// `--fault`: what goes wrong.
+    pub faults: Vec<FaultOption>,
+    /// `--fault help`: nothing is served, and the faults are listed.
+    pub lists_faults: bool,
 }
 
 impl Default for VtlOptions {
@@ -78,6 +83,8 @@ impl Default for VtlOptions {
             header_digest: digests(),
             data_digest: digests(),
             max_sessions: 64,
+            faults: Vec::new(),
+            lists_faults: false,
         }
     }
 }
@@ -90,6 +97,10 @@ impl VtlOptions {
         let texts = |name| -> Option<Vec<String>> {
             Some(matches.get_many::<String>(name)?.cloned().collect())
         };
+        let faults: Vec<FaultArgument> = matches
+            .get_many("fault")
+            .map(|faults| faults.cloned().collect())
+            .unwrap_or_default();
         let path = |name| matches.get_one::<PathBuf>(name).cloned();
         Self {
             listen: matches.get_one("listen").copied().unwrap_or(default.listen),
@@ -113,6 +124,14 @@ impl VtlOptions {
             header_digest: texts("header-digest").unwrap_or(default.header_digest),
             data_digest: texts("data-digest").unwrap_or(default.data_digest),
             max_sessions: number("max-sessions").unwrap_or(default.max_sessions),
+            lists_faults: faults.contains(&FaultArgument::Help),
+            faults: faults
+                .into_iter()
+                .filter_map(|fault| match fault {
+                    FaultArgument::Help => None,
+                    FaultArgument::Fault(fault) => Some(fault),
+                })
+                .collect(),
         }
     }
 }
@@ -266,6 +285,15 @@ fn arguments() -> Vec<Arg> {
             default.max_sessions,
         )
         .value_parser(value_parser!(u16).range(1..=4096)),
+        option(
+            "fault",
+            "NAME=VALUE",
+            "Do something wrong, for tests of scripts and initiators; may be repeated. NAME=VALUE,times=N does it N \
+             times instead of for ever; help lists the faults"
+                .to_owned(),
+        )
+        .value_parser(str::parse::<FaultArgument>)
+        .action(ArgAction::Append),
     ]
 }
 
@@ -280,6 +308,7 @@ fn listen(typed: &str) -> Result<SocketAddr, ListenError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fault::Fault;
     use super::*;
 
     fn options(words: &[&str]) -> Result<VtlOptions, clap::Error> {
@@ -332,6 +361,9 @@ mod tests {
             "CRC32C",
             "--max-sessions",
             "1",
+            "--fault",
+            "busy=2,times=1",
+            "--fault=drop-after=9",
         ];
         let expected = VtlOptions {
             listen: "[::1]:0".parse().unwrap(),
@@ -353,6 +385,17 @@ mod tests {
             header_digest: vec!["CRC32C".to_owned(), "None".to_owned()],
             data_digest: vec!["CRC32C".to_owned()],
             max_sessions: 1,
+            faults: vec![
+                FaultOption {
+                    fault: Fault::Busy(2),
+                    times: Some(1),
+                },
+                FaultOption {
+                    fault: Fault::DropAfter(9),
+                    times: None,
+                },
+            ],
+            lists_faults: false,
         };
         assert_eq!(options(&words).unwrap(), expected);
     }

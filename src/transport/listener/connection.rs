@@ -1,5 +1,6 @@
 //! One TCP connection of an initiator, and the failures that it plays.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -71,7 +72,12 @@ pub(super) struct MalformedPdu {
 pub(super) struct Connection {
     inner: connection::Connection<TcpStream>,
     pub(super) peer: SocketAddr,
-    faults: TransportFaults,
+    /// The faults of the listener, and whether they have happened often enough.
+    faults: Rc<RefCell<TransportFaults>>,
+    /// A fault has it dropped.
+    is_to_be_dropped: bool,
+    /// Which of the wrong digests this connection has had, by their place among the faults.
+    had_wrong: Vec<usize>,
     /// PDUs sent in the full feature phase; `None` before it.
     sent: Option<u64>,
     observer: Rc<Observer>,
@@ -81,7 +87,7 @@ impl Connection {
     pub(super) fn new(
         stream: TcpStream,
         peer: SocketAddr,
-        faults: TransportFaults,
+        faults: Rc<RefCell<TransportFaults>>,
         observer: Rc<Observer>,
     ) -> io::Result<Self> {
         // Answers go out in one write each burst; waiting for more to send would only delay them.
@@ -95,6 +101,8 @@ impl Connection {
             inner,
             peer,
             faults,
+            is_to_be_dropped: false,
+            had_wrong: Vec::new(),
             sent: None,
             observer,
         })
@@ -109,6 +117,7 @@ impl Connection {
     pub(super) fn begin_full_feature_phase(&mut self, parameters: &OperationalParameters) {
         self.inner.begin_full_feature_phase(parameters);
         self.sent = Some(0);
+        self.note_sent();
     }
 
     /// Returns whether more may be sent before what waits has to be written.
@@ -123,12 +132,26 @@ impl Connection {
 
     /// Returns whether the connection is to be dropped as a fault demands.
     pub(super) fn is_to_be_dropped(&self) -> bool {
-        reached(self.sent, self.faults.drop_after)
+        self.is_to_be_dropped
+    }
+
+    /// Takes note of a fault that comes behind the PDUs sent so far.
+    fn note_sent(&mut self) {
+        if let Some(drop_after) = &mut self.faults.borrow_mut().drop_after
+            && self.sent == Some(drop_after.what)
+        {
+            self.is_to_be_dropped = drop_after.take().is_some();
+        }
+    }
+
+    fn is_stalled(&self) -> bool {
+        let stall_after = self.faults.borrow().stall_after;
+        matches!((self.sent, stall_after), (Some(sent), Some(limit)) if sent >= limit)
     }
 
     /// Queues a PDU, its data not copied when it is long; [`Connection::poll_transfer`] writes it.
     pub(super) fn send(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
-        if self.is_to_be_dropped() || reached(self.sent, self.faults.stall_after) {
+        if self.is_to_be_dropped || self.is_stalled() {
             return Ok(());
         }
         let wrong = self.take_wrong_digest(pdu);
@@ -147,6 +170,7 @@ impl Connection {
             }
         }
         self.sent = self.sent.map(|sent| sent.saturating_add(1));
+        self.note_sent();
         Ok(())
     }
 
@@ -193,24 +217,23 @@ impl Connection {
 
     /// Returns which digest of a PDU that is about to be sent has to be wrong, once.
     fn take_wrong_digest(&mut self, pdu: &Pdu) -> Option<DigestKind> {
-        let wrong = self.faults.wrong_digest?;
-        let is_due = self.sent.is_some_and(|sent| sent >= wrong.after);
-        let has_digest = match wrong.digest {
-            DigestKind::Header => self.inner.encoder().header_digest,
-            DigestKind::Data => {
-                self.inner.encoder().data_digest && pdu.data().is_some_and(|data| !data.is_empty())
-            }
-        };
-        if !is_due || !has_digest {
-            return None;
-        }
-        self.faults.wrong_digest = None;
-        Some(wrong.digest)
+        let sent = self.sent?;
+        let encoder = self.inner.encoder();
+        let has_data = pdu.data().is_some_and(|data| !data.is_empty());
+        let (header, data) = (encoder.header_digest, encoder.data_digest && has_data);
+        let mut faults = self.faults.borrow_mut();
+        let wrong = faults.wrong_digests.iter_mut().enumerate();
+        let mut due = wrong.filter(|(place, wrong)| {
+            let has_digest = match wrong.what.digest {
+                DigestKind::Header => header,
+                DigestKind::Data => data,
+            };
+            has_digest && sent >= wrong.what.after && !self.had_wrong.contains(place)
+        });
+        let (place, wrong) = due.next()?;
+        self.had_wrong.push(place);
+        wrong.take().map(|wrong| wrong.digest)
     }
-}
-
-fn reached(sent: Option<u64>, limit: Option<u64>) -> bool {
-    matches!((sent, limit), (Some(sent), Some(limit)) if sent >= limit)
 }
 
 fn with_last_byte_wrong(bytes: &[u8]) -> Bytes {

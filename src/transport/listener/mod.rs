@@ -38,7 +38,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet, LocalSet, yield_now};
+use tokio::task::{AbortHandle, JoinSet, LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use self::connection::Connection;
@@ -354,10 +354,12 @@ impl Listener {
         let mut connections = JoinSet::new();
         let tasks = LocalSet::new();
         tasks.block_on(&runtime, async {
+            let power_cycles = spawn_local(registry::power_cycles(Rc::clone(&registry)));
             let mut stopping: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
             let why = accept(&listener, &registry, &mut connections, &mut stopping).await;
             drop(stopping);
             drop(listener);
+            power_cycles.abort();
             registry.observe(Notice::Stopping);
             let grace = end_sessions(&registry, &mut connections);
             let mut again: Stopping<'_> = Box::pin(stopped(&stop, &mut signals));
@@ -462,7 +464,7 @@ async fn serve_connection(
 ) {
     // A socket for both families shows an IPv4 peer in its IPv6 form.
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let faults = registry.settings().faults.clone();
+    let faults = registry.faults();
     let Ok(connection) = Connection::new(stream, peer, faults, registry.observer()) else {
         return;
     };

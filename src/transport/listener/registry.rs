@@ -10,9 +10,10 @@ use std::time::Duration;
 use std::time::Instant;
 
 use tokio::sync::Notify;
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
 use super::backend::Backend;
+use super::fault::{LoginRefusal, TransportFaults};
 use super::guesses::{Guesses, Telling};
 use super::{ListenerSettings, LoginOutcome, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
 use crate::iscsi::chap::ChapChallenge;
@@ -21,6 +22,7 @@ use crate::iscsi::login::TargetAddress;
 use crate::iscsi::name::IscsiName;
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::iscsi::operational::SessionType;
+use crate::iscsi::pdu::TaskManagementFunction;
 use crate::iscsi::target::{
     Accepted, Candidate, Decision, ForcedOutcome, LiveSession, LoginFailure, LoginPolicy,
     TargetRecord, TargetSession, TargetSettings,
@@ -52,9 +54,15 @@ const MAX_DATA_OUT_OUTSTANDING: u64 = 32 << 20;
 /// first bursts.
 const MAX_INCOMPLETE_DATA: u64 = WRITE_BUFFER;
 
+/// The most data of one session for commands whose CmdSN is not due, in bytes. On its one connection commands come in the
+/// order of their numbers, so an initiator that needs more than this leaves one out.
+const MAX_DATA_AHEAD: u64 = 6 << 20;
+
 /// What all connections share.
 pub(super) struct SessionRegistry {
     settings: ListenerSettings,
+    /// What is left of the faults of the settings.
+    faults: Rc<RefCell<TransportFaults>>,
     backend: Rc<dyn Backend>,
     sessions: RefCell<BTreeMap<NexusId, Entry>>,
     next_nexus: Cell<u64>,
@@ -73,6 +81,8 @@ struct Entry {
     session: Rc<RefCell<TargetSession>>,
     /// Is told when another connection has acted on the session.
     wake: Rc<Notify>,
+    /// The target has lost power, as a fault demands.
+    lost_power: Rc<Cell<bool>>,
 }
 
 /// A session's place among the others; given up when it is dropped, and then the backend forgets the session.
@@ -110,6 +120,7 @@ impl SessionRegistry {
         observer: Rc<Observer>,
     ) -> Rc<Self> {
         Rc::new(Self {
+            faults: Rc::new(RefCell::new(settings.faults.clone())),
             settings,
             backend,
             sessions: RefCell::default(),
@@ -147,8 +158,16 @@ impl SessionRegistry {
     }
 
     /// Keeps the data within bounds that sessions hold for commands that are not complete, or whose CmdSN is not due: nothing
-    /// but their initiators can bring an end to it. The session that holds most of it is dropped.
+    /// but their initiators can bring an end to it. A session that holds too much ahead of its CmdSN is dropped, and of all
+    /// together the one that holds most.
     pub(super) fn bound_incomplete_data(&self) {
+        for entry in self.sessions.borrow().values() {
+            let mut session = entry.session.borrow_mut();
+            if session.data_ahead() > MAX_DATA_AHEAD {
+                session.drop_connection(0);
+                entry.wake.notify_one();
+            }
+        }
         loop {
             let sessions = self.sessions.borrow();
             let held = sessions.values().map(|entry| {
@@ -235,6 +254,16 @@ impl SessionRegistry {
         tokio::time::Instant::now().into_std()
     }
 
+    /// Returns the faults of all connections.
+    pub(super) fn faults(&self) -> Rc<RefCell<TransportFaults>> {
+        Rc::clone(&self.faults)
+    }
+
+    /// Returns how much later the next answer to a SCSI command comes.
+    pub(super) fn take_delay(&self) -> Option<Duration> {
+        self.faults.borrow_mut().delay.as_mut()?.take()
+    }
+
     pub(super) fn settings(&self) -> &ListenerSettings {
         &self.settings
     }
@@ -251,7 +280,11 @@ impl SessionRegistry {
         challenge: ChapChallenge,
     ) -> Decision {
         let live = self.live();
-        self.policy(portal)
+        let refusal = match &mut self.faults.borrow_mut().refuse_login {
+            Some(refusal) => refusal.take(),
+            None => None,
+        };
+        self.policy(portal, refusal)
             .decide(candidate, &live, self.free_tsih(), challenge)
     }
 
@@ -277,7 +310,8 @@ impl SessionRegistry {
         let reinstated = self.end_reinstated(candidate);
         let mut settings = TargetSettings::new(
             accepted,
-            self.policy(portal).visible_targets(&accepted.candidate),
+            self.policy(portal, None)
+                .visible_targets(&accepted.candidate),
         );
         settings.max_data_out_length = MAX_DATA_OUT;
         settings.write_buffer = WRITE_BUFFER;
@@ -294,6 +328,7 @@ impl SessionRegistry {
             },
             session: Rc::new(RefCell::new(TargetSession::new(settings, Instant::now()))),
             wake: Rc::new(Notify::new()),
+            lost_power: Rc::default(),
         };
         if candidate.session_type == SessionType::Normal {
             let port = InitiatorPort {
@@ -395,14 +430,13 @@ impl SessionRegistry {
         self.settings.login_time
     }
 
-    fn policy(&self, portal: SocketAddr) -> LoginPolicy {
+    fn policy(&self, portal: SocketAddr, refusal: Option<LoginRefusal>) -> LoginPolicy {
         let settings = &self.settings;
         let address = TargetAddress {
             host: portal.ip().to_canonical().to_string(),
             port: portal.port(),
             portal_group_tag: Some(PORTAL_GROUP_TAG),
         };
-        let refusal = settings.faults.refuse_login;
         LoginPolicy {
             targets: vec![TargetRecord {
                 name: settings.target_name.clone(),
@@ -467,9 +501,36 @@ impl Membership {
         &self.entry.wake
     }
 
+    /// Returns whether the session ended because the target lost power, as a fault demands.
+    pub(super) fn has_lost_power(&self) -> bool {
+        self.entry.lost_power.get()
+    }
+
     /// Returns whether the session has not been reinstated by another.
     pub(super) fn is_current(&self) -> bool {
         self.registry.sessions.borrow().contains_key(&self.nexus)
+    }
+}
+
+/// Has the target lose power as often as its faults demand.
+pub(super) async fn power_cycles(registry: Rc<SessionRegistry>) {
+    loop {
+        let period = match &mut registry.faults.borrow_mut().power_cycle_every {
+            Some(period) => period.take(),
+            None => None,
+        };
+        let Some(period) = period else { return };
+        sleep(period).await;
+        for entry in registry.sessions.borrow().values() {
+            entry.lost_power.set(true);
+            entry.session.borrow_mut().end();
+            entry.wake.notify_one();
+        }
+        // No session asks for it.
+        let nobody = NexusId(0);
+        let cold_reset = TaskManagementFunction::TARGET_COLD_RESET;
+        let reset = registry.backend.manage(nobody, cold_reset, Lun::default());
+        reset.await;
     }
 }
 

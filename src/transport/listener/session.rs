@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use tokio::task::AbortHandle;
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
 use super::backend::Answer;
 use super::connection::{Connection, ConnectionError};
@@ -51,6 +51,9 @@ async fn talk(connection: &mut Connection, membership: &Membership) -> SessionEn
             Err(end) => return end,
         }
         if connection.is_to_be_dropped() {
+            return SessionEnd::Fault;
+        }
+        if membership.has_lost_power() {
             return SessionEnd::Fault;
         }
         if membership.session().is_ended() {
@@ -196,10 +199,31 @@ impl Outstanding {
         let length = u64::try_from(command.data_out.len()).unwrap_or(u64::MAX);
         let backend = membership.registry().backend();
         let mut answer = backend.execute(membership.nexus(), command);
-        match answer
+        let delay = membership.registry().take_delay();
+        let polled = answer
             .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
+            .poll(&mut Context::from_waker(Waker::noop()));
+        let polled = match (polled, delay) {
+            (polled, None) => polled,
+            (Poll::Ready(reply), Some(delay)) => {
+                let delayed = sleep(delay);
+                answer = Box::pin(async move {
+                    delayed.await;
+                    reply
+                });
+                Poll::Pending
+            }
+            (Poll::Pending, Some(delay)) => {
+                let delayed = sleep(delay);
+                answer = Box::pin(async move {
+                    let reply = answer.await;
+                    delayed.await;
+                    reply
+                });
+                Poll::Pending
+            }
+        };
+        match polled {
             Poll::Ready(reply) => {
                 membership.session_mut().respond(id, reply);
             }

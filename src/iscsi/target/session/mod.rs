@@ -293,6 +293,20 @@ impl TargetSession {
         tasks.chain(requests).fold(0, u64::saturating_add)
     }
 
+    /// Returns how many bytes of data are held of commands and requests whose CmdSN is not due.
+    #[must_use]
+    pub fn data_ahead(&self) -> u64 {
+        let held = self.held.values().map(|held| match held {
+            Held::Task(id) => self.tasks.get(id).map_or(0, Task::received),
+            Held::Request(pdu) => {
+                let length = pdu.data().map_or(0, Bytes::len);
+                u64::try_from(length).unwrap_or(u64::MAX)
+            }
+            Held::Plugged => 0,
+        });
+        held.fold(0, u64::saturating_add)
+    }
+
     /// Returns how many statuses the initiator has not acknowledged by ExpStatSN (4.2.2.2).
     #[must_use]
     pub const fn unacknowledged_statuses(&self) -> u32 {
