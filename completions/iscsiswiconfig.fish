@@ -22,7 +22,7 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --trace --pcap --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --via --size --volume-id --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount
+            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --trace --pcap --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --fault --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --via --size --volume-id --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
@@ -171,6 +171,7 @@ function __iscsiswiconfig_candidates
                     echo --header-digest\t'Accept these header digests: None, CRC32C or both [default: None,CRC32C]'
                     echo --data-digest\t'Accept these data digests: None, CRC32C or both [default: None,CRC32C]'
                     echo --max-sessions\t'Number of sessions at a time [default: 64]'
+                    echo --fault\t'Do something wrong, for tests of scripts and initiators; may be repeated. NAME=VALUE,times=N does it N times instead of for ever; help lists the faults'
                     echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
