@@ -201,10 +201,12 @@ pub fn elapsed(since_start: Duration) -> String {
     format!("[{:.3}]", since_start.as_secs_f64())
 }
 
-/// Returns a PDU as one line for people: `->` before what an initiator sends, `<-` before what a target sends.
+/// Returns a PDU as one line for people: `->` before what this side sends, `<-` before what it receives, whatever the opcode.
 pub fn line(passing: &PduOnWire<'_>, named: &Named) -> String {
-    // Opcodes from 20h on are the target's (RFC 7143 11.2.1.2).
-    let arrow = if named.pdu.0 < 0x20 { "->" } else { "<-" };
+    let arrow = match passing.direction {
+        Direction::Sent => "->",
+        Direction::Received => "<-",
+    };
     let mut line = format!("{arrow} {}", describe(passing.pdu));
     for name in [&named.command, &named.status].into_iter().flatten() {
         // What a logout or a task management request came to is in words already.
