@@ -151,8 +151,8 @@ fn faulty(fault: &str) -> (TestEnvironment, Vtl) {
 
 /// Asks whether the changer is ready until the session ends or ten answers have come, and returns their number.
 fn answers(initiator: &mut TapeInitiator) -> usize {
-    let mut ask = || initiator.try_execute(CHANGER, &TEST_UNIT_READY, DataDirection::None);
-    std::iter::from_fn(|| ask()).take(10).count()
+    let ask = || initiator.try_execute(CHANGER, &TEST_UNIT_READY, DataDirection::None);
+    std::iter::from_fn(ask).take(10).count()
 }
 
 fn write(initiator: &mut TapeInitiator, length: usize) -> Completed {
@@ -206,9 +206,9 @@ fn fault_corrupt_digest_spoils_that_pdu_of_so_many_sessions() {
     let inquiry = [0x12, 0, 0, 0, 36, 0];
     for is_spoiled in [true, false] {
         let mut initiator = TapeInitiator::login_with(vtl.portal(), NAME, 1, offer());
-        let mut inquire = || initiator.try_execute(CHANGER, &inquiry, DataDirection::In(36));
+        let inquire = || initiator.try_execute(CHANGER, &inquiry, DataDirection::In(36));
         // One PDU has the data, and the next the status, unless one has both.
-        let answered = std::iter::from_fn(|| inquire()).take(5).count();
+        let answered = std::iter::from_fn(inquire).take(5).count();
         assert_eq!(answered < 5, is_spoiled, "{answered}");
     }
     vtl.stop();
