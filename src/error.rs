@@ -192,7 +192,7 @@ impl From<OperationError> for CommandError {
             OperationError::ReIpl(error) => error.into(),
             OperationError::NoSetting => Self::usage(
                 "partition set changes something, and nothing is given",
-                vec!["see iscsiswiconfig partition set --help".to_owned()],
+                vec![next_step::NO_SETTING.to_owned()],
             ),
             OperationError::Partition(error) => error.into(),
             OperationError::Export(error) => error.into(),
@@ -251,10 +251,7 @@ impl From<ListenError> for CommandError {
     fn from(error: ListenError) -> Self {
         Self {
             kind: ErrorKind::State,
-            code: match &error {
-                ListenError::Bind { .. } => Code::CannotListen,
-                ListenError::Resources(_) => Code::NoResources,
-            },
+            code: words::listener_code(&error),
             hints: next_step::of_listener(&error),
             error: error.into(),
         }

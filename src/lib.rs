@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`commands`] | command line to operation: reads what was typed, runs it, prints the outcome |
 //! | [`cli`] | the two languages of the command line: the macro's table and clap's host side; help, man page, completions |
-//! | [`error`] | the one place where a failure gets its wording and its exit status |
+//! | [`error`] | the one place where a failure gets its exit status; its words are those of `render` |
 //! | [`render`] | from outcomes, causes and PDUs to words, text, JSON and captures |
 //! | [`iop`] | the product's core: configuration, KeyStore, records on disk, devices, the re-IPL |
 //! | [`sql`] | the SQL services: statements to operations, views to the rows of an embedded engine |

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 
 use super::{CommandError, ErrorKind};
 use crate::iop::operation::OperationError;
-use crate::render::words::{Code, sql as words};
+use crate::render::words::{Code, next_step, sql as words};
 use crate::sql::{Fault, Position, SqlError};
 
 impl CommandError {
@@ -31,7 +31,7 @@ impl CommandError {
             kind: ErrorKind::State,
             code: Code::NoResources,
             error: anyhow!("cannot start the SQL engine: {message}"),
-            hints: vec!["end other programs to free memory".to_owned()],
+            hints: vec![next_step::NO_MEMORY.to_owned()],
         }
     }
 }

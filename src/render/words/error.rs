@@ -1,14 +1,24 @@
-//! The codes of errors.
+//! The codes of errors, and what those say that have no words of their own.
 
 use std::io;
 
 use super::Code;
+use super::failure::failure;
 use crate::cli::UsageError;
 use crate::iop::config::{ConfigurationError, PartitionError};
+use crate::iop::devices::names::DeviceKind;
+use crate::iop::devices::resolve::ResolveError;
+use crate::iop::job::JobError;
 use crate::iop::keystore::PassphraseError;
+use crate::iop::library::LibraryFailure;
 use crate::iop::operation::ExportError;
+use crate::iop::rmt::error::RmtError;
 use crate::iop::store::StateError;
+use crate::iop::tape::job::TapeError;
+use crate::iop::tape::read::ReadError;
+use crate::iop::tape::write::WriteError;
 use crate::storage::StorageError;
+use crate::transport::listener::ListenError;
 use crate::values::{Subject, ValueError};
 use crate::vtl::LibraryError;
 
@@ -135,10 +145,148 @@ pub fn library_code(error: &LibraryError) -> Code {
     }
 }
 
+/// Returns the code of a portal that cannot be served.
+pub fn listener_code(error: &ListenError) -> Code {
+    match error {
+        ListenError::Bind { .. } => Code::CannotListen,
+        ListenError::Resources(_) => Code::NoResources,
+    }
+}
+
 /// Returns the code of a file that cannot be used.
 pub fn file_code(error: &io::Error) -> Code {
     match error.kind() {
         io::ErrorKind::AlreadyExists => Code::FileExists,
         _ => Code::FileUnusable,
+    }
+}
+
+/// Returns the code of a job that did not get to its devices.
+pub fn job_code(error: &JobError) -> Code {
+    match error {
+        JobError::Resolve(ResolveError::Unknown { .. }) | JobError::WrongKind { .. } => {
+            Code::NoSuchDevice
+        }
+        JobError::Resolve(
+            ResolveError::TargetFailed { .. }
+            | ResolveError::TargetChanged { .. }
+            | ResolveError::LunNotRecorded { .. },
+        ) => Code::ReIplNeeded,
+        JobError::State(error) => state_code(error),
+        JobError::OtherDevice { .. } => Code::OtherDevice,
+        JobError::Device { .. } => Code::DeviceError,
+        JobError::Login(_) | JobError::Attach { .. } => Code::TargetUnreachable,
+    }
+}
+
+/// Returns why a job did not get to its devices; none where the error's own words are enough.
+pub fn job_message(error: &JobError) -> Option<String> {
+    match error {
+        JobError::Resolve(error) => Some(resolve_message(error)),
+        JobError::WrongKind { device, wanted } => Some(match wanted {
+            DeviceKind::Library => format!("{device} is a drive, not a library"),
+            DeviceKind::Drive => format!("{device} is a library, not a drive"),
+        }),
+        JobError::Login(_) | JobError::Attach { .. } => {
+            let target = error.failed_target()?;
+            let message = failure(&target).map_or_else(|| error.to_string(), |told| told.message);
+            Some(format!(
+                "target {} at {} port {}: {message}",
+                target.target_name, target.target_host_name, target.target_port
+            ))
+        }
+        JobError::State(_) | JobError::OtherDevice { .. } | JobError::Device { .. } => None,
+    }
+}
+
+fn resolve_message(error: &ResolveError) -> String {
+    match error {
+        ResolveError::Unknown { name, .. } => {
+            format!("there is no device {name} in the active configuration")
+        }
+        ResolveError::TargetFailed { device, targets } => format!(
+            "{device} was not found by the last re-IPL, in which a target failed that may have it: {}",
+            targets.join(", ")
+        ),
+        ResolveError::TargetChanged { device, target } => {
+            format!("target {target} of {device} was changed or removed since the last re-IPL")
+        }
+        ResolveError::LunNotRecorded { device, target } => {
+            format!("the last re-IPL did not record which logical unit of {target} is {device}")
+        }
+    }
+}
+
+/// Returns the code of what could not be done with a library.
+pub fn library_failure_code(error: &LibraryFailure) -> Code {
+    match error {
+        LibraryFailure::Job(error) => job_code(error),
+        LibraryFailure::Device { .. } => Code::DeviceError,
+        LibraryFailure::NoVolume { .. } => Code::NoSuchVolume,
+        LibraryFailure::AmbiguousVolume { .. } => Code::AmbiguousVolume,
+        LibraryFailure::NoElement { .. } => Code::NoSuchElement,
+        LibraryFailure::ElementEmpty { .. } | LibraryFailure::DriveEmpty { .. } => {
+            Code::ElementEmpty
+        }
+        LibraryFailure::ElementFull { .. } | LibraryFailure::DriveFull { .. } => Code::ElementFull,
+        LibraryFailure::NotItsDrive { .. } | LibraryFailure::UnknownDrive { .. } => {
+            Code::NoSuchDevice
+        }
+        LibraryFailure::InAnotherDrive { .. } => Code::InAnotherDrive,
+        LibraryFailure::NoneFree { .. } => Code::NoneFree,
+    }
+}
+
+/// Returns the code of a job with a tape that failed.
+pub fn tape_code(error: &TapeError) -> Code {
+    match error {
+        TapeError::HoldsData | TapeError::FileExists { .. } => Code::HoldsData,
+        TapeError::NoSuchFile { .. } => Code::NoSuchTapeFile,
+        TapeError::NotEnded { .. } | TapeError::NoFilemark { .. } => Code::NoFilemark,
+        TapeError::VolumeId(_) => Code::InvalidValue,
+        TapeError::Unit(_) => Code::DeviceError,
+        TapeError::Input(_) | TapeError::TapFile(_) => Code::FileUnusable,
+        TapeError::Differs { .. } | TapeError::CountsDiffer { .. } => Code::DataDiffers,
+        TapeError::Output(_) => Code::OutputFailed,
+        TapeError::Write(error) => write_code(error),
+        TapeError::Read(error) => match error {
+            ReadError::TooLong { .. } => Code::BlockTooLong,
+            ReadError::NoSuchFile { .. } => Code::NoSuchTapeFile,
+            ReadError::MediumChanged => Code::MediumChanged,
+            ReadError::Failed { .. } => Code::DeviceError,
+        },
+    }
+}
+
+fn write_code(error: &WriteError) -> Code {
+    match error {
+        WriteError::WriteProtected => Code::WriteProtected,
+        WriteError::EndOfMedium => Code::EndOfMedium,
+        WriteError::MediumChanged => Code::MediumChanged,
+        WriteError::Deferred { .. } | WriteError::Position { .. } | WriteError::Overwritten => {
+            Code::BlocksLost
+        }
+        WriteError::Failed { .. } => Code::DeviceError,
+    }
+}
+
+/// Returns the code of a request of the remote tape protocol that failed.
+pub fn rmt_code(error: &RmtError) -> Code {
+    match error {
+        RmtError::Job(error) => job_code(error),
+        RmtError::Write(error) => write_code(error),
+        RmtError::Empty => Code::ElementEmpty,
+        RmtError::ReadOnly | RmtError::WriteProtected => Code::WriteProtected,
+        RmtError::EndOfMedium | RmtError::NoRoom { .. } => Code::EndOfMedium,
+        RmtError::LongBlock { .. } => Code::BlockTooLong,
+        RmtError::NotOpen
+        | RmtError::WrongAccess
+        | RmtError::BlockTooLong(_)
+        | RmtError::NotSeekable
+        | RmtError::NoOperation(_)
+        | RmtError::BadCount { .. }
+        | RmtError::Extension(_)
+        | RmtError::Malformed(_) => Code::Usage,
+        RmtError::EndOfData | RmtError::PositionLost | RmtError::Unit(_) => Code::DeviceError,
     }
 }

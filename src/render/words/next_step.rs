@@ -1,5 +1,7 @@
 //! What to do about an error of a command, a sentence each.
 
+mod device;
+
 use std::io;
 
 use crate::cli::{CRLF_HINT, Parameter, quote};
@@ -12,8 +14,16 @@ use crate::transport::listener::ListenError;
 use crate::values::{Form, Subject, ValueError};
 use crate::vtl::LibraryError;
 
+pub use device::{of_job, of_library_failure, of_rmt, of_tape};
+
 /// What to do where the system has no resources for sessions.
 pub const NO_RESOURCES: &str = "raise the limit of open files, or end other programs";
+
+/// What to do where the system has no memory for the engine of the views.
+pub const NO_MEMORY: &str = "end other programs to free memory";
+
+/// What to do about partition set with nothing to set.
+pub const NO_SETTING: &str = "see iscsiswiconfig partition set --help";
 
 /// How to drop CHAP.
 const DROP_CHAP: &str = "to drop CHAP: -removetarget, then -addtarget without CHAP parameters";

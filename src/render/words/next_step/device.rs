@@ -1,0 +1,196 @@
+//! What to do about a device, a library or a tape that a command was to use, a sentence each.
+
+use std::io;
+
+use crate::iop::devices::names::DeviceKind;
+use crate::iop::devices::resolve::ResolveError;
+use crate::iop::job::JobError;
+use crate::iop::library::LibraryFailure;
+use crate::iop::rmt::error::RmtError;
+use crate::iop::tape::job::TapeError;
+use crate::iop::tape::read::ReadError;
+use crate::iop::tape::write::WriteError;
+use crate::render::words::failure::failure;
+
+use super::of_state;
+
+const RE_IPL: &str = "re-IPL: iscsiswiconfig -reipliscsiop";
+
+const STATE_OF_DEVICE: &str = "look at the state of the device on the VTL; -vv shows the exchange";
+
+const STATE_OF_DRIVE: &str = "look at the state of the drive on the VTL; -vv shows the exchange";
+
+const TAPE_FILES: &str = "tape list shows the files that it has";
+
+const OTHER_USERS: &str = "see who else uses the library";
+
+/// Returns what to do about a job that did not get to its devices.
+pub fn of_job(error: &JobError) -> Vec<String> {
+    let hint = match error {
+        JobError::Resolve(error) => of_resolve(error),
+        JobError::WrongKind { wanted, .. } => match wanted {
+            DeviceKind::Library => "give the name of a library, TAPMLBnn".to_owned(),
+            DeviceKind::Drive => "give the name of a drive, TAPnn".to_owned(),
+        },
+        JobError::State(error) => of_state(error),
+        JobError::OtherDevice { .. } => format!("it is another device now; {RE_IPL}"),
+        JobError::Device { .. } => STATE_OF_DEVICE.to_owned(),
+        JobError::Login(_) | JobError::Attach { .. } => {
+            let target = error.failed_target();
+            let words = target.as_ref().and_then(failure);
+            return words
+                .and_then(|words| words.next_step)
+                .into_iter()
+                .collect();
+        }
+    };
+    vec![hint]
+}
+
+fn of_resolve(error: &ResolveError) -> String {
+    match error {
+        ResolveError::Unknown { known, .. } => match known.is_empty() {
+            true => format!("the last re-IPL found no device; {RE_IPL}"),
+            false => format!("it has {}", known.join(", ")),
+        },
+        ResolveError::TargetFailed { .. }
+        | ResolveError::TargetChanged { .. }
+        | ResolveError::LunNotRecorded { .. } => RE_IPL.to_owned(),
+    }
+}
+
+/// Returns what to do about what could not be done with a library.
+pub fn of_library_failure(error: &LibraryFailure) -> Vec<String> {
+    let see = |library: &str| format!("see iscsiswiconfig library {library}");
+    let hint = match error {
+        LibraryFailure::Job(error) => return of_job(error),
+        LibraryFailure::Device { .. } => STATE_OF_DEVICE.to_owned(),
+        LibraryFailure::NoVolume { library, .. } => format!(
+            "a volume is named by its barcode or the first six characters of it, one without a barcode by its element \
+             address; {}",
+            see(library)
+        ),
+        LibraryFailure::AmbiguousVolume { found, .. } => format!(
+            "give the whole barcode, or move it by its element address: {}",
+            found
+                .iter()
+                .map(|(volume, address)| format!("{volume} at element {address}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        LibraryFailure::NoElement { library, .. } => {
+            format!("give an element address, such as 1025; {}", see(library))
+        }
+        LibraryFailure::ElementEmpty { library, .. }
+        | LibraryFailure::ElementFull { library, .. } => see(library),
+        LibraryFailure::NotItsDrive { drives, .. } => match drives.is_empty() {
+            true => "this partition has none of its drives".to_owned(),
+            false => format!("its drives: {}", drives.join(", ")),
+        },
+        LibraryFailure::DriveEmpty { .. } => "there is nothing to unmount".to_owned(),
+        LibraryFailure::DriveFull { .. } => {
+            "unmount that first, or give another --drive".to_owned()
+        }
+        LibraryFailure::InAnotherDrive { .. } => {
+            "unmount it first, or leave --drive out".to_owned()
+        }
+        LibraryFailure::UnknownDrive { .. } => {
+            format!("configure the target that shows this drive; {RE_IPL}")
+        }
+        LibraryFailure::NoneFree { library, what } => match *what {
+            "drive" => "unmount a volume first: library unmount".to_owned(),
+            _ => see(library),
+        },
+    };
+    vec![hint]
+}
+
+/// Returns what to do about a job with a tape that failed.
+pub fn of_tape(error: &TapeError) -> Vec<String> {
+    let hint = match error {
+        TapeError::HoldsData => "nothing was written; --overwrite replaces what it holds",
+        TapeError::FileExists { .. } => {
+            "nothing was written; --overwrite replaces it and removes all files behind it"
+        }
+        TapeError::NoSuchFile { .. } => TAPE_FILES,
+        TapeError::NotEnded { file } => {
+            return vec![format!(
+                "nothing was written; --file {file} --overwrite writes in its place"
+            )];
+        }
+        TapeError::NoFilemark { .. } => {
+            "whatever wrote it did not end it: compare its length with what it should be"
+        }
+        TapeError::VolumeId(_) => "give another --volume-id",
+        TapeError::Unit(_) => STATE_OF_DRIVE,
+        TapeError::Input(_) => "what was read before is on the tape, with a filemark behind it",
+        TapeError::TapFile(_) => "what was read before that is on the tape",
+        TapeError::Differs { .. } => {
+            "the cartridge, the drive or the way to it changes data: keep nothing on it, and try another one"
+        }
+        TapeError::CountsDiffer { .. } => {
+            "another job may have written there: look with tape list, and copy once more"
+        }
+        TapeError::Output(error) => match error.kind() {
+            io::ErrorKind::StorageFull => "free some space, or name another file",
+            _ => "name another file, or put right what the message says",
+        },
+        TapeError::Write(error) => of_write(error),
+        TapeError::Read(error) => match error {
+            ReadError::TooLong { length, .. } => {
+                return vec![format!("give --block-size {length}, or more")];
+            }
+            ReadError::NoSuchFile { .. } => TAPE_FILES,
+            ReadError::MediumChanged => OTHER_USERS,
+            ReadError::Failed { .. } => STATE_OF_DRIVE,
+        },
+    };
+    vec![hint.to_owned()]
+}
+
+fn of_write(error: &WriteError) -> &'static str {
+    match error {
+        WriteError::WriteProtected => "use another cartridge, or set its write-protect tab free",
+        WriteError::EndOfMedium => {
+            "the blocks and bytes that are on the tape end with a filemark: go on with another cartridge behind them"
+        }
+        WriteError::MediumChanged => OTHER_USERS,
+        WriteError::Deferred { .. } | WriteError::Position { .. } | WriteError::Overwritten => {
+            "what is proven to be on the tape is said; write it again, on another cartridge"
+        }
+        WriteError::Failed { .. } => STATE_OF_DRIVE,
+    }
+}
+
+/// Returns what to do about a request of the remote tape protocol that failed.
+pub fn of_rmt(error: &RmtError) -> Vec<String> {
+    let hint = match error {
+        RmtError::Job(error) => return of_job(error),
+        RmtError::Write(error) => of_write(error),
+        RmtError::Empty => "mount a cartridge first: iscsiswiconfig library mount TAPMLBnn VOLUME",
+        RmtError::ReadOnly | RmtError::WriteProtected => {
+            "use another cartridge, or take the write protection off on the VTL"
+        }
+        RmtError::EndOfMedium | RmtError::NoRoom { .. } => "go on with another cartridge",
+        RmtError::LongBlock { .. } => {
+            "read with that block size, such as tar -b with its number of 512 bytes"
+        }
+        RmtError::NotOpen
+        | RmtError::WrongAccess
+        | RmtError::BlockTooLong(_)
+        | RmtError::NotSeekable
+        | RmtError::NoOperation(_)
+        | RmtError::BadCount { .. }
+        | RmtError::Extension(_) => {
+            "what the program at the other end asks for is not done by a tape here"
+        }
+        RmtError::Malformed(_) => {
+            "rmt is run by tar, cpio, mt or dump, by way of the script that generate rsh prints"
+        }
+        RmtError::EndOfData | RmtError::PositionLost => {
+            "rewind the tape: iscsiswiconfig tape rewind TAPnn"
+        }
+        RmtError::Unit(_) => STATE_OF_DRIVE,
+    };
+    vec![hint.to_owned()]
+}
