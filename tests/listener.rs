@@ -10,7 +10,7 @@ use bytes::Bytes;
 use iscsiswiconfig::iscsi::ids::Lun;
 use iscsiswiconfig::iscsi::nexus::{InitiatorPort, NexusId};
 use iscsiswiconfig::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
-use iscsiswiconfig::iscsi::target::{Command, ScsiReply};
+use iscsiswiconfig::iscsi::target::{ReceivedCommand, ScsiReply};
 use iscsiswiconfig::transport::initiator::DataDirection;
 use iscsiswiconfig::transport::listener::{
     Answer, Backend, Listener, ListenerSettings, Stopped, Stopper,
@@ -39,7 +39,7 @@ impl Backend for Late {
         lun.number() <= LATE.into()
     }
 
-    fn execute(&self, _: NexusId, command: Command) -> Answer<ScsiReply> {
+    fn execute(&self, _: NexusId, command: ReceivedCommand) -> Answer<ScsiReply> {
         let reply = ScsiReply::data_in(Bytes::from_static(b"who"));
         if command.lun.number() != u64::from(LATE) {
             return Box::pin(ready(reply));

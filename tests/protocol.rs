@@ -21,7 +21,7 @@ use iscsiswiconfig::iscsi::ids::{
     CmdSn, DataSn, InitiatorTaskTag, Lun, R2tSn, StatSn, TargetTransferTag,
 };
 use iscsiswiconfig::iscsi::initiator::{
-    Completion, Event, Session, SessionError, SessionParameters, SubmitError, Task, Transfer,
+    Completion, Event, Session, SessionError, SessionParameters, SubmitError, Task, TaskTransfer,
 };
 use iscsiswiconfig::iscsi::pdu::{
     AsyncEvent, AsyncMessage, DataIn, DataInStatus, LogoutOutcome, LogoutResponse, NopIn, NopOut,
@@ -115,7 +115,7 @@ impl Peer {
         Ok(self.events())
     }
 
-    fn submit(&mut self, transfer: Transfer) -> InitiatorTaskTag {
+    fn submit(&mut self, transfer: TaskTransfer) -> InitiatorTaskTag {
         self.session.submit(task(transfer)).unwrap()
     }
 
@@ -258,20 +258,20 @@ fn lun() -> Lun {
     Lun::from_number(1).unwrap()
 }
 
-fn task(transfer: Transfer) -> Task {
+fn task(transfer: TaskTransfer) -> Task {
     let mut cdb = [0; 16];
     cdb[0] = 0xee;
     Task::new(lun(), cdb, transfer)
 }
 
 fn task_without_data() -> Task {
-    task(Transfer::None)
+    task(TaskTransfer::None)
 }
 
 const TWENTY: &[u8] = b"abcdefghijklmnopqrst";
 
-fn write() -> Transfer {
-    Transfer::Write(Bytes::from_static(TWENTY))
+fn write() -> TaskTransfer {
+    TaskTransfer::Write(Bytes::from_static(TWENTY))
 }
 
 /// A write of twenty bytes that were all sent.

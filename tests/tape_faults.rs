@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use iscsiswiconfig::iop::job::unit::{AnswerDeadlines, Unit, UnitError};
 use iscsiswiconfig::iop::tape::drive::{Drive, Reopen};
-use iscsiswiconfig::iop::tape::read::{Object, Reader};
+use iscsiswiconfig::iop::tape::read::{Object, TapeReader};
 use iscsiswiconfig::iop::tape::write::{MAX_BYTES_IN_FLIGHT, Proof, WriteError, Writer, Written};
 use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid};
 use iscsiswiconfig::iscsi::login::LoginParameters;
@@ -267,7 +267,7 @@ async fn recorded(portal: SocketAddr) -> Vec<Option<Bytes>> {
     let mut drive = Contact::new(portal.port(), OperationalOffer::default())
         .drive()
         .await;
-    let mut reader = Reader::at_file(&mut drive, 1, 1 << 20).await.unwrap();
+    let mut reader = TapeReader::at_file(&mut drive, 1, 1 << 20).await.unwrap();
     let mut objects = Vec::new();
     loop {
         match reader.next().await.unwrap() {
@@ -427,12 +427,12 @@ fn a_connection_that_fails_at_any_pdu_of_a_read_costs_no_block() {
             let mut drive = contact.drive().await;
             let mut objects = Vec::new();
             let case = format!("{damage:?} at PDU {at} from the {from:?}");
-            let mut reader = match Reader::at_file(&mut drive, 1, LONGEST).await {
+            let mut reader = match TapeReader::at_file(&mut drive, 1, LONGEST).await {
                 Ok(reader) => reader,
                 // Before the first READ.
                 Err(_) => {
                     drive.reopen().await.unwrap();
-                    Reader::at_file(&mut drive, 1, LONGEST).await.unwrap()
+                    TapeReader::at_file(&mut drive, 1, LONGEST).await.unwrap()
                 }
             };
             loop {

@@ -11,8 +11,8 @@ use crate::cli::{DModeOptions, HostOptions};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::{Configuration, Release, Target};
 use crate::iop::d_mode::{
-    BootValues, Finding, Media, MountedVolume, Power, SecretLength, System, TargetAddress,
-    is_subnet_mask, support,
+    BootValues, Finding, HmcTargetAddress, MountedMedia, MountedVolume, Power, SecretLength,
+    System, is_subnet_mask, support,
 };
 use crate::iop::library::{ElementType, Inventory, LibraryFailure, OpenLibrary};
 use crate::iop::store::Store;
@@ -204,25 +204,25 @@ fn chosen<'a>(
 }
 
 /// Returns what the host name comes to as an IPv4 address.
-fn address(host_name: &HostName, host: &HostOptions) -> Result<TargetAddress, CommandError> {
+fn address(host_name: &HostName, host: &HostOptions) -> Result<HmcTargetAddress, CommandError> {
     match host_name.address() {
-        Some(IpAddr::V4(address)) => return Ok(TargetAddress::Literal(address)),
-        Some(IpAddr::V6(_)) => return Ok(TargetAddress::Ipv6),
+        Some(IpAddr::V4(address)) => return Ok(HmcTargetAddress::Literal(address)),
+        Some(IpAddr::V6(_)) => return Ok(HmcTargetAddress::Ipv6),
         None => {}
     }
     let found = transport::block_on(transport::addresses(host_name.as_str(), host.timeout))
         .map_err(CommandError::no_runtime)?;
     Ok(match found {
-        Err(error) => TargetAddress::NotResolved {
+        Err(error) => HmcTargetAddress::NotResolved {
             detail: error.to_string(),
         },
         Ok(addresses) => addresses
             .iter()
             .find_map(|address| match address {
-                IpAddr::V4(address) => Some(TargetAddress::Resolved(*address)),
+                IpAddr::V4(address) => Some(HmcTargetAddress::Resolved(*address)),
                 IpAddr::V6(_) => None,
             })
-            .unwrap_or(TargetAddress::NoIpv4),
+            .unwrap_or(HmcTargetAddress::NoIpv4),
     })
 }
 
@@ -233,7 +233,7 @@ fn media(
     options: &DModeOptions,
     host: &HostOptions,
     terminal: &Terminal,
-) -> Result<Media, CommandError> {
+) -> Result<MountedMedia, CommandError> {
     let active = store.active()?;
     let name = &target.identity.target_name;
     let libraries: Vec<&str> = active
@@ -262,7 +262,7 @@ fn media(
         });
     }
     if libraries.is_empty() {
-        return Ok(Media::NoLibrary);
+        return Ok(MountedMedia::NoLibrary);
     }
     let talk = Talk::new(host, options.motion_timeout, terminal)?;
     let mut mounted = Vec::new();
@@ -277,14 +277,14 @@ fn media(
             // What was asked for was not done, or the state is at fault: that is no finding.
             Err(error) if volume.is_some() || error.kind == ErrorKind::State => return Err(error),
             Err(error) => {
-                return Ok(Media::NotRead {
+                return Ok(MountedMedia::NotRead {
                     message: error.message().trim_end_matches('.').to_owned(),
                     next_step: error.hints.first().map(|hint| sentence(hint)),
                 });
             }
         }
     }
-    Ok(Media::Mounted(mounted))
+    Ok(MountedMedia::Mounted(mounted))
 }
 
 async fn inventory(

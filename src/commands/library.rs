@@ -13,7 +13,7 @@ use crate::iop::job::{Job, JobError, JobObserver, JobSettings};
 use crate::iop::library::plan::Mounted;
 use crate::iop::library::{Inventory, LibraryFailure, Movement, OpenLibrary};
 use crate::iop::store::{ActiveConfiguration, Store};
-use crate::render::library::{LibrariesDocument, LibraryReport, MovementDocument, moved, page};
+use crate::render::library::{LibrariesDocument, LibraryElements, MovementDocument, moved, page};
 use crate::transport;
 
 /// Settings of a command's sessions with its devices.
@@ -91,9 +91,9 @@ pub(super) fn run(
             (vec![inventory], Some(movements))
         }
     };
-    let reports: Vec<LibraryReport<'_>> = inventories
+    let reports: Vec<LibraryElements<'_>> = inventories
         .iter()
-        .map(|inventory| LibraryReport::new(inventory, &active))
+        .map(|inventory| LibraryElements::new(inventory, &active))
         .collect();
     if terminal.json {
         let movements = movements

@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::vtl_event::Event;
+use super::vtl_event::VtlEvent;
 use crate::render::configured::{AppliedDocument, ConfiguredDocument};
 use crate::render::d_mode::DModeDocument;
 use crate::render::json::{ActiveDocument, EditDocument, ErrorDocument, WithWarnings};
@@ -56,7 +56,7 @@ pub fn schema() -> Value {
     documents.document::<LibrariesDocument<'static>>();
     super::tape::describe(&mut documents);
     documents.document::<ResultsDocument<'static>>();
-    documents.line::<Event>();
+    documents.line::<VtlEvent>();
     documents.line::<TraceLine<'static>>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -23,7 +23,7 @@ use crate::render::sql::{self as render, ResultDocument, ResultsDocument};
 use crate::render::text;
 use crate::render::words::Code;
 use crate::sql::{
-    self, Call, Engine, Position, Query, Script, SqlError, Statement, Table, Token, TokenKind,
+    self, Call, Engine, Query, Script, ScriptPosition, SqlError, Statement, Table, Token, TokenKind,
 };
 
 /// The most bytes of a script.
@@ -225,7 +225,7 @@ impl Run<'_> {
     fn perform(
         &self,
         operation: Operation,
-        at: Position,
+        at: ScriptPosition,
         terminal: &Terminal,
     ) -> Result<Performed, CommandError> {
         let settings = Settings {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::terminal::{Lines, Terminal};
 use super::trace::Tracer;
-use super::vtl_event::Event;
+use super::vtl_event::VtlEvent;
 use super::{descriptors, host, secret_file};
 use crate::cli::{Fault, FaultArgument, FaultOption, HostOptions, VtlOptions};
 use crate::error::CommandError;
@@ -59,7 +59,7 @@ pub(super) fn run(
     listener.heed_signals()?;
     let portal = listener.portal();
     let ready = match terminal.json {
-        true => Event::ready(&target_name, portal, SystemTime::now()).line(),
+        true => VtlEvent::ready(&target_name, portal, SystemTime::now()).line(),
         false => format!("ready: {target_name} at {portal}\n"),
     };
     terminal.print(&ready)?;
@@ -291,7 +291,7 @@ impl Console {
         match notice {
             Notice::Login(attempt) => self.lines.print(self.line(attempt)),
             Notice::Stopping if self.json => {
-                let event = Event::stopping(&self.target_name, SystemTime::now());
+                let event = VtlEvent::stopping(&self.target_name, SystemTime::now());
                 self.lines.print(event.line());
             }
             Notice::Stopping => {}
@@ -311,7 +311,7 @@ impl Console {
             } => {
                 if self.json {
                     let (words, now) = (escape(&end_words(end)), SystemTime::now());
-                    let event = Event::ended(target_name, initiator_name, peer, end, words, now);
+                    let event = VtlEvent::ended(target_name, initiator_name, peer, end, words, now);
                     self.lines.print(event.line());
                 }
                 let words = format!("{initiator_name}: {}", end_words(end));
@@ -326,7 +326,7 @@ impl Console {
         let message =
             format!("refused, status 0x0201 (Authentication failure): {count} more logins");
         if self.json {
-            return Event::counted(counted, message, time).line();
+            return VtlEvent::counted(counted, message, time).line();
         }
         let (name, address) = (&counted.initiator_name, counted.address);
         format!("{} {name} {address} {message}\n", rfc_3339(time))
@@ -338,7 +338,7 @@ impl Console {
             message += "; more of these are counted, and told when they end";
         }
         if self.json {
-            return Event::login(attempt, message).line();
+            return VtlEvent::login(attempt, message).line();
         }
         let time = rfc_3339(attempt.time);
         let name = attempt.initiator_name.as_ref().map(IscsiName::as_str);

@@ -15,7 +15,7 @@ use crate::transport::listener::{CountedFailures, LoginAttempt, LoginOutcome, Se
 /// An event. A field that has no meaning for it is null; `portal` and `count` are left out then.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "VtlEvent")]
-pub(super) struct Event {
+pub(super) struct VtlEvent {
     /// Number of the schema.
     #[schemars(extend("const" = 1))]
     schema: u32,
@@ -45,7 +45,7 @@ pub(super) struct Event {
     portal: Option<String>,
 }
 
-impl Event {
+impl VtlEvent {
     fn new(event: &'static str, time: SystemTime) -> Self {
         Self {
             schema: 1,

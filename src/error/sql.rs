@@ -5,12 +5,12 @@ use anyhow::anyhow;
 use super::{CommandError, ErrorKind};
 use crate::iop::operation::OperationError;
 use crate::render::words::{Code, next_step, sql as words};
-use crate::sql::{Fault, Position, SqlError};
+use crate::sql::{Fault, ScriptPosition, SqlError};
 
 impl CommandError {
     /// Makes the error of a call that was not carried out.
     #[must_use]
-    pub fn of_statement(error: OperationError, at: Position) -> Self {
+    pub fn of_statement(error: OperationError, at: ScriptPosition) -> Self {
         let hints = match &error {
             OperationError::Refused(error) => Some(words::of_configuration(error)),
             OperationError::HalfChap(half) => Some(vec![words::of_half_chap(*half)]),

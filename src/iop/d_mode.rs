@@ -228,7 +228,7 @@ pub const KEYSTORE_MINIMUM: u64 = 4096;
 
 /// What the target's host name comes to for the HMC, which takes an IPv4 address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TargetAddress {
+pub enum HmcTargetAddress {
     /// It is an IPv4 address.
     Literal(Ipv4Addr),
     /// It resolves to one, perhaps among others.
@@ -244,7 +244,7 @@ pub enum TargetAddress {
     },
 }
 
-impl TargetAddress {
+impl HmcTargetAddress {
     /// Returns the address for the HMC.
     #[must_use]
     pub const fn ipv4(&self) -> Option<Ipv4Addr> {
@@ -268,7 +268,7 @@ pub struct MountedVolume {
 
 /// What the target's libraries say of the cartridges in their drives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Media {
+pub enum MountedMedia {
     /// These are in drives.
     Mounted(Vec<MountedVolume>),
     /// The active configuration has no library of this target.
@@ -302,7 +302,7 @@ pub enum Finding {
         /// The host name, as configured.
         host_name: String,
         /// What it comes to.
-        address: TargetAddress,
+        address: HmcTargetAddress,
     },
     /// The target name.
     TargetName {
@@ -325,7 +325,7 @@ pub enum Finding {
         secret: SecretLength,
     },
     /// The cartridge to IPL from.
-    Media(Media),
+    Media(MountedMedia),
     /// The state of the partition, which only the HMC shows.
     PartitionState,
 }
@@ -389,8 +389,10 @@ impl Finding {
             Self::ChapSecret {
                 secret: SecretLength::Known(length),
             } => demand((CHAP_SECRET_MINIMUM..=CHAP_SECRET_LIMIT).contains(length)),
-            Self::Media(Media::Mounted(volumes)) => demand(!volumes.is_empty()),
-            Self::Media(Media::NoLibrary | Media::NotRead { .. }) => FindingResult::Failure,
+            Self::Media(MountedMedia::Mounted(volumes)) => demand(!volumes.is_empty()),
+            Self::Media(MountedMedia::NoLibrary | MountedMedia::NotRead { .. }) => {
+                FindingResult::Failure
+            }
         }
     }
 }
@@ -627,18 +629,18 @@ mod tests {
 
     #[test]
     fn the_hmc_takes_an_ipv4_address_and_no_other() {
-        let address = |address: TargetAddress| Finding::TargetAddress {
+        let address = |address: HmcTargetAddress| Finding::TargetAddress {
             host_name: "vtl".to_owned(),
             address,
         };
         let known = Ipv4Addr::new(10, 1, 1, 5);
         for (of, expected) in [
-            (TargetAddress::Literal(known), FindingResult::Pass),
-            (TargetAddress::Resolved(known), FindingResult::Pass),
-            (TargetAddress::Ipv6, FindingResult::Failure),
-            (TargetAddress::NoIpv4, FindingResult::Failure),
+            (HmcTargetAddress::Literal(known), FindingResult::Pass),
+            (HmcTargetAddress::Resolved(known), FindingResult::Pass),
+            (HmcTargetAddress::Ipv6, FindingResult::Failure),
+            (HmcTargetAddress::NoIpv4, FindingResult::Failure),
             (
-                TargetAddress::NotResolved {
+                HmcTargetAddress::NotResolved {
                     detail: "no such host".to_owned(),
                 },
                 FindingResult::Failure,
@@ -656,11 +658,11 @@ mod tests {
             volume: "VOL001L8".to_owned(),
         };
         for (media, expected) in [
-            (Media::Mounted(vec![volume]), FindingResult::Pass),
-            (Media::Mounted(Vec::new()), FindingResult::Failure),
-            (Media::NoLibrary, FindingResult::Failure),
+            (MountedMedia::Mounted(vec![volume]), FindingResult::Pass),
+            (MountedMedia::Mounted(Vec::new()), FindingResult::Failure),
+            (MountedMedia::NoLibrary, FindingResult::Failure),
             (
-                Media::NotRead {
+                MountedMedia::NotRead {
                     message: String::new(),
                     next_step: None,
                 },

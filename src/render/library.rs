@@ -8,13 +8,13 @@ use crate::iop::library::{Element, ElementType, Inventory, Movement};
 use crate::iop::store::ActiveConfiguration;
 
 /// A library with what the last re-IPL knows of it.
-pub struct LibraryReport<'a> {
+pub struct LibraryElements<'a> {
     inventory: &'a Inventory,
     target_name: &'a str,
     type_model: &'a str,
 }
 
-impl<'a> LibraryReport<'a> {
+impl<'a> LibraryElements<'a> {
     /// Joins what a library said of its elements with the active configuration.
     #[must_use]
     pub fn new(inventory: &'a Inventory, active: &'a ActiveConfiguration) -> Self {
@@ -45,7 +45,7 @@ pub struct LibrariesDocument<'a> {
     #[schemars(extend("const" = 1))]
     schema: u32,
     /// The libraries that were asked for.
-    libraries: Vec<LibraryDocument<'a>>,
+    libraries: Vec<LibraryElementsDocument<'a>>,
     /// What a command moved; null for one that moves nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     moved: Option<Vec<MovementDocument<'a>>>,
@@ -54,7 +54,7 @@ pub struct LibrariesDocument<'a> {
 /// What is in the elements of a library.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "LibraryElements")]
-struct LibraryDocument<'a> {
+struct LibraryElementsDocument<'a> {
     /// Device name, `TAPMLB01`.
     device: &'a str,
     /// The target that shows it.
@@ -135,8 +135,8 @@ impl<'a> From<&'a Movement> for MovementDocument<'a> {
 impl<'a> LibrariesDocument<'a> {
     /// Makes the document.
     #[must_use]
-    pub fn new(reports: &[LibraryReport<'a>], moved: Option<Vec<MovementDocument<'a>>>) -> Self {
-        let libraries = reports.iter().map(|report| LibraryDocument {
+    pub fn new(reports: &[LibraryElements<'a>], moved: Option<Vec<MovementDocument<'a>>>) -> Self {
+        let libraries = reports.iter().map(|report| LibraryElementsDocument {
             device: &report.inventory.library,
             target_name: report.target_name,
             type_model: report.type_model,
@@ -178,7 +178,7 @@ fn problem(element: &Element) -> Option<String> {
 
 /// Returns a library as text: its drives, then the other elements, then how many of them are full.
 #[must_use]
-pub fn page(report: &LibraryReport<'_>) -> String {
+pub fn page(report: &LibraryElements<'_>) -> String {
     let inventory = report.inventory;
     let mut page = Page::default();
     page.title(&format!("Tape library {}", inventory.library));

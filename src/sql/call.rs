@@ -5,7 +5,7 @@
 use zeroize::Zeroizing;
 
 use super::error::{Fault, SqlError};
-use super::token::{Position, Token, TokenKind};
+use super::token::{ScriptPosition, Token, TokenKind};
 use crate::iop::config::{ChapParameters, TargetIdentity, TargetSelector};
 use crate::iop::operation::{Operation, folding_warnings};
 use crate::iop::warning::Warning;
@@ -128,7 +128,7 @@ pub struct Call {
     /// What is to be said of its values.
     pub warnings: Vec<Warning>,
     /// Where the name of the procedure stands.
-    pub at: Position,
+    pub at: ScriptPosition,
 }
 
 /// The value of an argument.
@@ -141,8 +141,8 @@ enum Given {
 struct Arguments {
     procedure: Procedure,
     /// Where the procedure is named: the place of what is missing.
-    at: Position,
-    given: Vec<(ProcedureParameter, Given, Position)>,
+    at: ScriptPosition,
+    given: Vec<(ProcedureParameter, Given, ScriptPosition)>,
 }
 
 /// Parses a call, from the word behind CALL on. `secret` is the value of a parameter marker.
@@ -183,9 +183,9 @@ impl<'a> Words<'a> {
     }
 
     /// Returns the place of the next word; behind the last one, that of the last.
-    fn at(&self) -> Position {
+    fn at(&self) -> ScriptPosition {
         let token = self.tokens.get(self.next).or(self.tokens.last());
-        token.map_or(Position { line: 1, column: 1 }, |token| token.at)
+        token.map_or(ScriptPosition { line: 1, column: 1 }, |token| token.at)
     }
 
     fn bump(&mut self) -> Option<&'a TokenKind> {
@@ -368,14 +368,17 @@ fn value(
 }
 
 impl Arguments {
-    fn find(&self, parameter: ProcedureParameter) -> Option<(&Given, Position)> {
+    fn find(&self, parameter: ProcedureParameter) -> Option<(&Given, ScriptPosition)> {
         self.given
             .iter()
             .find(|(of, _, _)| *of == parameter)
             .map(|(_, given, at)| (given, *at))
     }
 
-    fn text(&self, parameter: ProcedureParameter) -> Result<Option<(&str, Position)>, SqlError> {
+    fn text(
+        &self,
+        parameter: ProcedureParameter,
+    ) -> Result<Option<(&str, ScriptPosition)>, SqlError> {
         match self.find(parameter) {
             None => Ok(None),
             Some((Given::Text(text), at)) => Ok(Some((text.as_str(), at))),
@@ -387,7 +390,7 @@ impl Arguments {
         }
     }
 
-    fn required(&self, parameter: ProcedureParameter) -> Result<(&str, Position), SqlError> {
+    fn required(&self, parameter: ProcedureParameter) -> Result<(&str, ScriptPosition), SqlError> {
         self.text(parameter)?.ok_or_else(|| {
             Fault::MissingParameter {
                 procedure: self.procedure.name(),
@@ -455,7 +458,7 @@ impl Arguments {
     fn changing(
         &self,
         parameter: ProcedureParameter,
-    ) -> Result<Option<(&str, Position)>, SqlError> {
+    ) -> Result<Option<(&str, ScriptPosition)>, SqlError> {
         let given = self.text(parameter)?;
         let Some((text, at)) = given.filter(|(text, _)| text.eq_ignore_ascii_case(SAME)) else {
             return Ok(given);
@@ -494,7 +497,7 @@ impl Arguments {
 }
 
 /// The special values have an asterisk, as IBM's have.
-fn keystore_choice(text: &str, at: Position) -> Result<KeystoreChoice, SqlError> {
+fn keystore_choice(text: &str, at: ScriptPosition) -> Result<KeystoreChoice, SqlError> {
     KeystoreChoice::ALL
         .into_iter()
         .find(|choice| text.strip_prefix('*') == Some(choice.word()))

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::token::{Position, WORD_LIMIT};
+use super::token::{ScriptPosition, WORD_LIMIT};
 use crate::values::{Subject, ValueError, characters};
 
 /// What is wrong with a statement, and where.
@@ -10,7 +10,7 @@ use crate::values::{Subject, ValueError, characters};
 #[error("{at}: {fault}")]
 pub struct SqlError {
     /// Where.
-    pub at: Position,
+    pub at: ScriptPosition,
     /// What.
     pub fault: Fault,
 }
@@ -139,7 +139,7 @@ pub enum Fault {
 impl Fault {
     /// Returns the error at a place.
     #[must_use]
-    pub fn at(self, at: Position) -> SqlError {
+    pub fn at(self, at: ScriptPosition) -> SqlError {
         SqlError { at, fault: self }
     }
 }

@@ -27,7 +27,7 @@ pub use call::Call;
 pub use engine::{Engine, Table};
 pub use error::{Fault, SqlError};
 pub use query::Query;
-pub use token::{Position, Script, Token, TokenKind};
+pub use token::{Script, ScriptPosition, Token, TokenKind};
 pub use views::Value;
 
 /// A statement that can be run.
@@ -45,7 +45,7 @@ pub enum Statement {
 /// [`SqlError`] for what is no statement that is available here.
 pub fn parse(tokens: &[Token], secret: Option<&Zeroizing<String>>) -> Result<Statement, SqlError> {
     let Some((first, rest)) = tokens.split_first() else {
-        let at = Position { line: 1, column: 1 };
+        let at = ScriptPosition { line: 1, column: 1 };
         return Err(Fault::NotAStatement("an empty text".to_owned()).at(at));
     };
     match &first.kind {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::error::{Fault, SqlError};
-use super::token::{Position, Token, TokenKind};
+use super::token::{ScriptPosition, Token, TokenKind};
 use super::views::VIEWS;
 
 /// A query as the engine takes it.
@@ -23,7 +23,7 @@ pub struct Query {
     /// The names of common table expressions, as the engine sees them.
     pub expressions: BTreeSet<String>,
     /// Where each word of the statement came from, in order of its offset in bytes.
-    places: Vec<(usize, Position)>,
+    places: Vec<(usize, ScriptPosition)>,
     /// The literals as they stand in the statement: a report of the engine must not show them.
     literals: Vec<String>,
 }
@@ -271,9 +271,9 @@ impl<'a> Translation<'a> {
         self.kind(index).is_some_and(|kind| kind.is_sign(sign))
     }
 
-    fn at(&self, index: usize) -> Position {
+    fn at(&self, index: usize) -> ScriptPosition {
         let token = self.tokens.get(index).or(self.tokens.last());
-        token.map_or(Position { line: 1, column: 1 }, |token| token.at)
+        token.map_or(ScriptPosition { line: 1, column: 1 }, |token| token.at)
     }
 
     fn put_before(&mut self, index: usize, sign: &'static str) {
@@ -593,22 +593,22 @@ pub(super) fn decoded(text: &str) -> String {
 
 impl Query {
     /// Returns where the word at an offset of the statement came from.
-    pub(super) fn place(&self, offset: usize) -> Position {
+    pub(super) fn place(&self, offset: usize) -> ScriptPosition {
         let behind = self.places.partition_point(|(of, _)| *of <= offset);
         let found = behind
             .checked_sub(1)
             .and_then(|index| self.places.get(index))
             .or(self.places.first());
-        found.map_or(Position { line: 1, column: 1 }, |(_, at)| *at)
+        found.map_or(ScriptPosition { line: 1, column: 1 }, |(_, at)| *at)
     }
 
     /// Returns where the statement begins.
-    pub(super) fn begin(&self) -> Position {
+    pub(super) fn begin(&self) -> ScriptPosition {
         self.place(0)
     }
 
     /// Returns where its last word stands.
-    pub(super) fn last(&self) -> Position {
+    pub(super) fn last(&self) -> ScriptPosition {
         self.place(usize::MAX)
     }
 

@@ -11,14 +11,14 @@ pub const WORD_LIMIT: usize = 50_000;
 
 /// A place in the text of a script, both from 1; a column is a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct ScriptPosition {
     /// The line.
     pub line: usize,
     /// The column.
     pub column: usize,
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for ScriptPosition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "line {}, column {}", self.line, self.column)
     }
@@ -30,7 +30,7 @@ pub struct Token {
     /// What it is.
     pub kind: TokenKind,
     /// Where it begins.
-    pub at: Position,
+    pub at: ScriptPosition,
 }
 
 /// What a word of a statement is.
@@ -94,7 +94,7 @@ const PREFIXES: [&str; 7] = ["X", "N", "G", "B", "BX", "GX", "UX"];
 /// A script, statement by statement.
 pub struct Script<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
-    at: Position,
+    at: ScriptPosition,
 }
 
 impl<'a> Script<'a> {
@@ -103,7 +103,7 @@ impl<'a> Script<'a> {
     pub fn new(text: &'a str) -> Self {
         Self {
             rest: text.chars().peekable(),
-            at: Position { line: 1, column: 1 },
+            at: ScriptPosition { line: 1, column: 1 },
         }
     }
 
@@ -186,7 +186,7 @@ impl<'a> Script<'a> {
     }
 
     /// Bracketed comments nest.
-    fn skip_comment(&mut self, began: Position) -> Result<(), SqlError> {
+    fn skip_comment(&mut self, began: ScriptPosition) -> Result<(), SqlError> {
         let mut depth = 1_usize;
         while depth > 0 {
             if self.take("/*") {
@@ -258,7 +258,7 @@ impl<'a> Script<'a> {
         text
     }
 
-    fn number(&mut self, at: Position) -> Result<TokenKind, SqlError> {
+    fn number(&mut self, at: ScriptPosition) -> Result<TokenKind, SqlError> {
         let is_digit = |character: char| character.is_ascii_digit();
         let mut number = self.run(is_digit);
         if self.rest.peek() == Some(&'.') {
@@ -290,7 +290,7 @@ impl<'a> Script<'a> {
         &mut self,
         quote: char,
         what: &'static str,
-    ) -> Result<(Zeroizing<String>, Position), SqlError> {
+    ) -> Result<(Zeroizing<String>, ScriptPosition), SqlError> {
         let began = self.at;
         self.bump();
         // The length is known before anything is copied, so that no half of a secret is left behind by a longer copy.

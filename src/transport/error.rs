@@ -109,7 +109,7 @@ pub enum AttachError {
     #[error("the target was given up after {} s", seconds(*.after))]
     GivenUp {
         /// The phase that was not over then.
-        during: Phase,
+        during: AttachPhase,
         /// How long was waited.
         after: Duration,
     },
@@ -120,7 +120,7 @@ pub enum AttachError {
 
 /// The phases of attaching a target, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum AttachPhase {
     /// Finding the host's addresses.
     Resolve,
     /// Opening the TCP connection.
@@ -133,16 +133,18 @@ pub enum Phase {
 
 impl AttachError {
     /// Returns the phase that came to nothing.
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> AttachPhase {
         match self {
             // The runtime is known to panic only where it gets no thread for the name service.
-            Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::Defect => Phase::Resolve,
-            Self::Connect { .. } | Self::ConnectTimeout { .. } => Phase::Connect,
+            Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::Defect => {
+                AttachPhase::Resolve
+            }
+            Self::Connect { .. } | Self::ConnectTimeout { .. } => AttachPhase::Connect,
             Self::Login(_)
             | Self::NotALoginResponse(_)
             | Self::LoginConnection(_)
             | Self::LoginTimeout { .. }
-            | Self::TooManyRedirections(_) => Phase::Login,
+            | Self::TooManyRedirections(_) => AttachPhase::Login,
             Self::Connection(_)
             | Self::Session(_)
             | Self::Submit(_)
@@ -150,7 +152,7 @@ impl AttachError {
             | Self::SessionEnded
             | Self::Rejected(_)
             | Self::TargetFailure(_)
-            | Self::AnswerTimeout { .. } => Phase::Ask,
+            | Self::AnswerTimeout { .. } => AttachPhase::Ask,
             Self::GivenUp { during, .. } => *during,
             Self::Redirected { source, .. } => source.phase(),
         }

@@ -37,7 +37,7 @@ use crate::iscsi::ids::Lun;
 use crate::iscsi::login::{LoginParameters, LoginResult};
 use crate::iscsi::pdu::Pdu;
 
-pub use error::{AttachError, ConnectionError, Phase};
+pub use error::{AttachError, AttachPhase, ConnectionError};
 
 /// The most targets that are attached at once, which bounds what they take of the memory.
 pub const MAX_AT_ONCE: usize = 512;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::barcode::Barcode;
-use super::reply::Refusal;
+use super::reply::CommandRefusal;
 use crate::scsi::AdditionalSenseCode;
 use crate::scsi::data::attribute::{Attribute, AttributeFormat};
 
@@ -129,7 +129,7 @@ impl AuxiliaryMemory {
     }
 
     /// WRITE ATTRIBUTE (SPC-4 6.46): all or nothing.
-    pub(super) fn write(&mut self, list: Vec<Attribute>) -> Result<(), Refusal> {
+    pub(super) fn write(&mut self, list: Vec<Attribute>) -> Result<(), CommandRefusal> {
         let mut host = self.host.clone();
         // The list begins behind its length.
         let mut at = 4usize;
@@ -140,7 +140,7 @@ impl AuxiliaryMemory {
                     && (attribute.value.is_empty() || attribute.value.len() == *length)
             });
             if !is_known {
-                return Err(Refusal::parameter(at));
+                return Err(CommandRefusal::parameter(at));
             }
             at = at.saturating_add(5).saturating_add(attribute.value.len());
             if attribute.value.is_empty() {
@@ -154,7 +154,7 @@ impl AuxiliaryMemory {
             }
         }
         if space_of(&host) > HOST_SPACE {
-            return Err(Refusal::illegal(
+            return Err(CommandRefusal::illegal(
                 AdditionalSenseCode::AUXILIARY_MEMORY_OUT_OF_SPACE,
             ));
         }

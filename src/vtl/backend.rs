@@ -14,7 +14,7 @@ use super::work::{Work, WorkDone};
 use crate::iscsi::ids::Lun;
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
-use crate::iscsi::target::{Command, ScsiReply};
+use crate::iscsi::target::{ReceivedCommand, ScsiReply};
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey};
 use crate::transport::listener::{
     Answer, Backend, Listener, Observer, Stopped, Turn, Turns, detached, off_thread,
@@ -78,7 +78,7 @@ impl Shared {
 
     /// Returns the units whose turn a command has to take: those that it needs, or its own one when a command of the same
     /// nexus is under way there.
-    fn units_of(&self, nexus: NexusId, command: &Command) -> Vec<usize> {
+    fn units_of(&self, nexus: NexusId, command: &ReceivedCommand) -> Vec<usize> {
         let library = self.library();
         let units = library.units_of(command.lun, &command.cdb);
         match library.unit_number(command.lun) {
@@ -158,7 +158,7 @@ impl Backend for LibraryBackend {
         self.0.library().unit_number(lun).is_some()
     }
 
-    fn execute(&self, nexus: NexusId, command: Command) -> Answer<ScsiReply> {
+    fn execute(&self, nexus: NexusId, command: ReceivedCommand) -> Answer<ScsiReply> {
         let shared = Rc::clone(&self.0);
         let units = shared.units_of(nexus, &command);
         let unit = shared.library().unit_number(command.lun);
@@ -225,7 +225,7 @@ impl Backend for LibraryBackend {
     }
 }
 
-fn to_iscsi(reply: super::reply::ScsiReply) -> ScsiReply {
+fn to_iscsi(reply: super::reply::LogicalUnitReply) -> ScsiReply {
     ScsiReply {
         status: reply.status.0,
         sense: reply.sense,
@@ -299,10 +299,10 @@ mod tests {
         }
     }
 
-    fn command(lun: u16, bytes: &[u8], data: &[u8]) -> Command {
+    fn command(lun: u16, bytes: &[u8], data: &[u8]) -> ReceivedCommand {
         let mut cdb = [0; 16];
         cdb[..bytes.len()].copy_from_slice(bytes);
-        Command {
+        ReceivedCommand {
             id: crate::iscsi::target::TaskId::default(),
             initiator_task_tag: InitiatorTaskTag(1),
             lun: Lun::from_number(lun).unwrap(),

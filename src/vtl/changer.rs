@@ -9,7 +9,7 @@ use super::log;
 use super::logical_unit::{Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Placed};
 use super::mode::ModePages;
-use super::reply::{Outcome, Refusal, done, up_to};
+use super::reply::{CommandRefusal, Outcome, done, up_to};
 use super::work::Work;
 use crate::scsi::command::{
     ExchangeMedium, LogSense, MoveMedium, PositionToElement, ReadElementStatus,
@@ -128,7 +128,7 @@ pub(super) struct Elements<'a> {
 
 /// Where an address leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ElementPlace {
     Picker,
     Drive(usize),
     ImportExport(usize),
@@ -157,8 +157,8 @@ impl Elements<'_> {
         } = command;
         transport(command.transport)?;
         self.place(source)?;
-        if self.place(destination)? == Place::Picker {
-            return Err(Refusal::illegal(
+        if self.place(destination)? == ElementPlace::Picker {
+            return Err(CommandRefusal::illegal(
                 AdditionalSenseCode::INVALID_ELEMENT_ADDRESS,
             ));
         }
@@ -168,7 +168,9 @@ impl Elements<'_> {
             return done();
         }
         if self.cartridge(destination)?.is_some() {
-            return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
+            return Err(CommandRefusal::illegal(
+                AdditionalSenseCode::DESTINATION_FULL,
+            ));
         }
         self.carry(source, destination)?;
         self.changer.unrecorded = Some(Movement::Move {
@@ -188,8 +190,8 @@ impl Elements<'_> {
         } = command;
         transport(command.transport)?;
         for address in [source, first, second] {
-            if self.place(address)? == Place::Picker {
-                return Err(Refusal::illegal(
+            if self.place(address)? == ElementPlace::Picker {
+                return Err(CommandRefusal::illegal(
                     AdditionalSenseCode::INVALID_ELEMENT_ADDRESS,
                 ));
             }
@@ -197,10 +199,14 @@ impl Elements<'_> {
         self.full(source)?;
         self.full(first)?;
         if first == source || second == first {
-            return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
+            return Err(CommandRefusal::illegal(
+                AdditionalSenseCode::DESTINATION_FULL,
+            ));
         }
         if second != source && self.cartridge(second)?.is_some() {
-            return Err(Refusal::illegal(AdditionalSenseCode::DESTINATION_FULL));
+            return Err(CommandRefusal::illegal(
+                AdditionalSenseCode::DESTINATION_FULL,
+            ));
         }
         // The picker takes one cartridge while the other moves.
         let taken = self.take(source)?;
@@ -229,7 +235,7 @@ impl Elements<'_> {
         let mut moves: Vec<_> = moves.to_vec();
         moves.retain(|(source, destination)| source != destination);
         for (source, _) in &moves {
-            if let Ok(Place::Drive(index)) = self.place(*source)
+            if let Ok(ElementPlace::Drive(index)) = self.place(*source)
                 && let Some(drive) = self.drives.get_mut(index)
                 && drive.unit.preventing.is_empty()
                 && let Some(work) = drive.sync_before_unload(index)
@@ -239,11 +245,11 @@ impl Elements<'_> {
         }
         let directory = self.cartridge_store.directory()?;
         moves.iter().find_map(|(source, destination)| {
-            let Ok(Place::Drive(_)) = self.place(*destination) else {
+            let Ok(ElementPlace::Drive(_)) = self.place(*destination) else {
                 return None;
             };
             let cartridge = self.cartridge(*source).ok()??;
-            let leaves_drive = matches!(self.place(*source), Ok(Place::Drive(_)));
+            let leaves_drive = matches!(self.place(*source), Ok(ElementPlace::Drive(_)));
             let is_wanted = leaves_drive || cartridge.tape().is_none();
             (is_wanted && !self.cartridge_store.has_offer(&cartridge.volume)).then(|| Work::Open {
                 directory: Arc::clone(&directory),
@@ -267,7 +273,7 @@ impl Elements<'_> {
     }
 
     /// Takes back a movement that cannot be recorded, and returns how its command ends.
-    pub(super) fn undo(&mut self, movement: Movement) -> Refusal {
+    pub(super) fn undo(&mut self, movement: Movement) -> CommandRefusal {
         match movement {
             Movement::Move {
                 source,
@@ -292,14 +298,14 @@ impl Elements<'_> {
                 }
             }
         }
-        Refusal::check(
+        CommandRefusal::check(
             SenseKey::HARDWARE_ERROR,
             AdditionalSenseCode::INTERNAL_TARGET_FAILURE,
         )
     }
 
     /// Carries the cartridge of one element to another; where that fails, it is back.
-    fn carry(&mut self, source: u16, destination: u16) -> Result<(), Refusal> {
+    fn carry(&mut self, source: u16, destination: u16) -> Result<(), CommandRefusal> {
         let cartridge = self.take(source)?;
         self.put_from(source, destination, cartridge)
             .map_err(|(cartridge, refusal)| {
@@ -314,11 +320,11 @@ impl Elements<'_> {
         source: u16,
         destination: u16,
         mut cartridge: Cartridge,
-    ) -> Result<(), (Cartridge, Refusal)> {
+    ) -> Result<(), (Cartridge, CommandRefusal)> {
         let before = cartridge.source;
         if matches!(
             self.place(source),
-            Ok(Place::Storage(_) | Place::ImportExport(_))
+            Ok(ElementPlace::Storage(_) | ElementPlace::ImportExport(_))
         ) {
             cartridge.source = Some(source);
         }
@@ -329,21 +335,23 @@ impl Elements<'_> {
             })
     }
 
-    fn take(&mut self, address: u16) -> Result<Cartridge, Refusal> {
+    fn take(&mut self, address: u16) -> Result<Cartridge, CommandRefusal> {
         let taken = match self.place(address)? {
-            Place::Picker => None,
-            Place::Drive(index) => match self.drives.get_mut(index) {
+            ElementPlace::Picker => None,
+            ElementPlace::Drive(index) => match self.drives.get_mut(index) {
                 Some(drive) => return drive.eject(),
                 None => None,
             },
-            Place::ImportExport(index) => self
+            ElementPlace::ImportExport(index) => self
                 .changer
                 .import_export
                 .get_mut(index)
                 .and_then(Option::take),
-            Place::Storage(index) => self.changer.storage.get_mut(index).and_then(Option::take),
+            ElementPlace::Storage(index) => {
+                self.changer.storage.get_mut(index).and_then(Option::take)
+            }
         };
-        taken.ok_or_else(|| Refusal::illegal(AdditionalSenseCode::SOURCE_EMPTY))
+        taken.ok_or_else(|| CommandRefusal::illegal(AdditionalSenseCode::SOURCE_EMPTY))
     }
 
     /// Puts a cartridge into an empty element.
@@ -351,17 +359,17 @@ impl Elements<'_> {
         &mut self,
         address: u16,
         cartridge: Cartridge,
-    ) -> Result<(), (Cartridge, Refusal)> {
+    ) -> Result<(), (Cartridge, CommandRefusal)> {
         let slot = match self.place(address) {
-            Ok(Place::Drive(index)) => match self.drives.get_mut(index) {
+            Ok(ElementPlace::Drive(index)) => match self.drives.get_mut(index) {
                 Some(drive) if drive.cartridge.is_none() => {
                     return drive.insert(cartridge, self.cartridge_store);
                 }
                 _ => None,
             },
-            Ok(Place::ImportExport(index)) => self.changer.import_export.get_mut(index),
-            Ok(Place::Storage(index)) => self.changer.storage.get_mut(index),
-            Ok(Place::Picker) | Err(_) => None,
+            Ok(ElementPlace::ImportExport(index)) => self.changer.import_export.get_mut(index),
+            Ok(ElementPlace::Storage(index)) => self.changer.storage.get_mut(index),
+            Ok(ElementPlace::Picker) | Err(_) => None,
         };
         match slot {
             Some(slot @ None) => {
@@ -370,7 +378,7 @@ impl Elements<'_> {
             }
             _ => {
                 let code = AdditionalSenseCode::DESTINATION_FULL;
-                Err((cartridge, Refusal::illegal(code)))
+                Err((cartridge, CommandRefusal::illegal(code)))
             }
         }
     }
@@ -378,7 +386,7 @@ impl Elements<'_> {
     /// Puts a cartridge back where it was: that cannot fail, though a drive may not be able to load it again.
     fn put_back(&mut self, address: u16, cartridge: Cartridge) {
         if let Err((cartridge, _)) = self.put(address, cartridge)
-            && let Ok(Place::Drive(index)) = self.place(address)
+            && let Ok(ElementPlace::Drive(index)) = self.place(address)
             && let Some(drive) = self.drives.get_mut(index)
         {
             drive.hold(cartridge);
@@ -389,7 +397,7 @@ impl Elements<'_> {
     pub(super) fn status(&self, query: ReadElementStatus) -> Outcome {
         // A 3584 takes DVCID with VOLTAG 0 only.
         if query.volume_tag && query.device_id {
-            return Err(Refusal::field(6, 0));
+            return Err(CommandRefusal::field(6, 0));
         }
         let reports: Vec<ElementReport> = self
             .addresses()
@@ -409,7 +417,7 @@ impl Elements<'_> {
     fn report(&self, address: u16, element_type: ElementType) -> ElementReport {
         let cartridge = self.cartridge(address).ok().flatten();
         let identifier = match self.place(address) {
-            Ok(Place::Drive(index)) => self
+            Ok(ElementPlace::Drive(index)) => self
                 .drives
                 .get(index)
                 .map(|drive| drive.unit.identity.designator()),
@@ -472,54 +480,56 @@ impl Elements<'_> {
             ))
     }
 
-    fn full(&self, address: u16) -> Result<(), Refusal> {
+    fn full(&self, address: u16) -> Result<(), CommandRefusal> {
         match self.cartridge(address)? {
             Some(_) => Ok(()),
-            None => Err(Refusal::illegal(AdditionalSenseCode::SOURCE_EMPTY)),
+            None => Err(CommandRefusal::illegal(AdditionalSenseCode::SOURCE_EMPTY)),
         }
     }
 
-    fn cartridge(&self, address: u16) -> Result<Option<&Cartridge>, Refusal> {
+    fn cartridge(&self, address: u16) -> Result<Option<&Cartridge>, CommandRefusal> {
         Ok(match self.place(address)? {
-            Place::Picker => None,
-            Place::Drive(index) => self
+            ElementPlace::Picker => None,
+            ElementPlace::Drive(index) => self
                 .drives
                 .get(index)
                 .and_then(|drive| drive.cartridge.as_ref()),
-            Place::ImportExport(index) => self
+            ElementPlace::ImportExport(index) => self
                 .changer
                 .import_export
                 .get(index)
                 .and_then(Option::as_ref),
-            Place::Storage(index) => self.changer.storage.get(index).and_then(Option::as_ref),
+            ElementPlace::Storage(index) => {
+                self.changer.storage.get(index).and_then(Option::as_ref)
+            }
         })
     }
 
-    fn place(&self, address: u16) -> Result<Place, Refusal> {
+    fn place(&self, address: u16) -> Result<ElementPlace, CommandRefusal> {
         let within = |first: u16, count: usize| {
             address
                 .checked_sub(first)
                 .map(usize::from)
                 .filter(|index| *index < count)
         };
-        let drive = within(FIRST_DRIVE, self.drives.len()).map(Place::Drive);
-        let import_export =
-            within(FIRST_IMPORT_EXPORT, self.changer.import_export.len()).map(Place::ImportExport);
-        let storage = within(FIRST_STORAGE, self.changer.storage.len()).map(Place::Storage);
-        let picker = within(PICKER, 1).map(|_| Place::Picker);
+        let drive = within(FIRST_DRIVE, self.drives.len()).map(ElementPlace::Drive);
+        let import_export = within(FIRST_IMPORT_EXPORT, self.changer.import_export.len())
+            .map(ElementPlace::ImportExport);
+        let storage = within(FIRST_STORAGE, self.changer.storage.len()).map(ElementPlace::Storage);
+        let picker = within(PICKER, 1).map(|_| ElementPlace::Picker);
         drive
             .or(import_export)
             .or(storage)
             .or(picker)
-            .ok_or_else(|| Refusal::illegal(AdditionalSenseCode::INVALID_ELEMENT_ADDRESS))
+            .ok_or_else(|| CommandRefusal::illegal(AdditionalSenseCode::INVALID_ELEMENT_ADDRESS))
     }
 }
 
 /// 0 is the default medium transport element.
-fn transport(address: u16) -> Result<(), Refusal> {
+fn transport(address: u16) -> Result<(), CommandRefusal> {
     match address {
         0 | PICKER => Ok(()),
-        _ => Err(Refusal::illegal(
+        _ => Err(CommandRefusal::illegal(
             AdditionalSenseCode::INVALID_ELEMENT_ADDRESS,
         )),
     }

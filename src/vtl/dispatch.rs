@@ -2,9 +2,9 @@
 
 use super::changer::Elements;
 use super::drive::Drive;
-use super::logical_unit::{Call, LogicalUnit};
+use super::logical_unit::{CommandContext, LogicalUnit};
 use super::mode::ModeHeader;
-use super::reply::{Outcome, Refusal, done, up_to};
+use super::reply::{CommandRefusal, Outcome, done, up_to};
 use crate::scsi::command::{ModeSelect, ModeSense, ReportLuns, SelectReport};
 use crate::scsi::data::luns::LunList;
 use crate::scsi::{AdditionalSenseCode, Command, Lun};
@@ -25,7 +25,7 @@ impl<'a> DeviceServer<'a> {
     }
 
     /// Executes a command.
-    pub(super) fn execute(mut self, command: Command, call: &Call<'_>) -> Outcome {
+    pub(super) fn execute(mut self, command: Command, call: &CommandContext<'_>) -> Outcome {
         if let Self::Drive(drive) = &mut self
             && moves_tape(&command)
         {
@@ -100,7 +100,7 @@ impl<'a> DeviceServer<'a> {
     }
 
     /// Returns the changer, for a command that only a changer has. Parsing leaves no such command for a drive.
-    fn changer(self) -> Result<Elements<'a>, Refusal> {
+    fn changer(self) -> Result<Elements<'a>, CommandRefusal> {
         match self {
             Self::Changer(elements) => Ok(elements),
             Self::Drive(_) => Err(invalid_operation_code()),
@@ -108,7 +108,7 @@ impl<'a> DeviceServer<'a> {
     }
 
     /// Returns the drive, for a command that only a drive has. Parsing leaves no such command for a changer.
-    fn drive(self) -> Result<&'a mut Drive, Refusal> {
+    fn drive(self) -> Result<&'a mut Drive, CommandRefusal> {
         match self {
             Self::Drive(drive) => Ok(drive),
             Self::Changer(_) => Err(invalid_operation_code()),
@@ -124,13 +124,13 @@ impl<'a> DeviceServer<'a> {
         Ok(up_to(data, command.allocation_length))
     }
 
-    fn mode_select(&mut self, command: ModeSelect, call: &Call<'_>) -> Outcome {
+    fn mode_select(&mut self, command: ModeSelect, call: &CommandContext<'_>) -> Outcome {
         let list = call.parameter_list(command.parameter_list_length.into())?;
         let selection = self.unit().mode.check(command, list)?;
         if let Some(descriptor) = selection.block_descriptor {
             match self {
                 // A changer has no blocks.
-                Self::Changer(_) => return Err(Refusal::parameter(3)),
+                Self::Changer(_) => return Err(CommandRefusal::parameter(3)),
                 Self::Drive(drive) => drive.select_block_length(descriptor)?,
             }
         }
@@ -170,6 +170,6 @@ pub(super) fn logical_units(drives: usize) -> Vec<Lun> {
         .collect()
 }
 
-fn invalid_operation_code() -> Refusal {
-    Refusal::illegal(AdditionalSenseCode::INVALID_OPERATION_CODE)
+fn invalid_operation_code() -> CommandRefusal {
+    CommandRefusal::illegal(AdditionalSenseCode::INVALID_OPERATION_CODE)
 }

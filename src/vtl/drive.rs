@@ -6,10 +6,10 @@ use std::io;
 use super::auxiliary_memory::Transferred;
 use super::configuration::{DriveType, LibraryError};
 use super::density;
-use super::logical_unit::{Call, Identity, LogicalUnit};
+use super::logical_unit::{CommandContext, Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Tape};
 use super::mode::{ModeHeader, ModePages};
-use super::reply::{Outcome, Refusal, done, up_to};
+use super::reply::{CommandRefusal, Outcome, done, up_to};
 use super::work::Work;
 use crate::scsi::command::{LoadUnload, ReportDensitySupport};
 use crate::scsi::data::block_limits::BlockLimits;
@@ -90,14 +90,17 @@ impl Drive {
         &mut self,
         mut cartridge: Cartridge,
         cartridge_store: &CartridgeStore,
-    ) -> Result<(), (Cartridge, Refusal)> {
+    ) -> Result<(), (Cartridge, CommandRefusal)> {
         if density::use_of(&cartridge.volume, self.drive_type).is_none() {
-            let refusal = Refusal::illegal(AdditionalSenseCode::INCOMPATIBLE_MEDIUM);
+            let refusal = CommandRefusal::illegal(AdditionalSenseCode::INCOMPATIBLE_MEDIUM);
             return Err((cartridge, refusal));
         }
         if cartridge.open(cartridge_store).is_err() {
             let code = AdditionalSenseCode::LOAD_OR_EJECT_FAILED;
-            return Err((cartridge, Refusal::check(SenseKey::MEDIUM_ERROR, code)));
+            return Err((
+                cartridge,
+                CommandRefusal::check(SenseKey::MEDIUM_ERROR, code),
+            ));
         }
         cartridge.memory.loaded_by(&self.unit.identity.serial);
         self.alerts.clear();
@@ -120,9 +123,11 @@ impl Drive {
     ///
     /// # Errors
     /// Removal prevented, or what was written cannot be made safe; the cartridge stays.
-    pub(super) fn eject(&mut self) -> Result<Cartridge, Refusal> {
+    pub(super) fn eject(&mut self) -> Result<Cartridge, CommandRefusal> {
         if !self.unit.preventing.is_empty() {
-            return Err(Refusal::illegal(AdditionalSenseCode::REMOVAL_PREVENTED));
+            return Err(CommandRefusal::illegal(
+                AdditionalSenseCode::REMOVAL_PREVENTED,
+            ));
         }
         let cartridge = self.cartridge.as_mut().ok_or_else(not_present)?;
         cartridge.close().map_err(|_| write_error())?;
@@ -170,10 +175,10 @@ impl Drive {
     }
 
     /// Returns the tape, when a cartridge is loaded.
-    pub(super) fn ready(&self) -> Result<&Tape, Refusal> {
+    pub(super) fn ready(&self) -> Result<&Tape, CommandRefusal> {
         match (self.tape(), &self.cartridge) {
             (Some(tape), _) if self.loaded => Ok(tape),
-            (_, Some(_)) => Err(Refusal::check(
+            (_, Some(_)) => Err(CommandRefusal::check(
                 SenseKey::NOT_READY,
                 AdditionalSenseCode::INITIALIZING_COMMAND_REQUIRED,
             )),
@@ -181,7 +186,7 @@ impl Drive {
         }
     }
 
-    pub(super) fn ready_mut(&mut self) -> Result<&mut Tape, Refusal> {
+    pub(super) fn ready_mut(&mut self) -> Result<&mut Tape, CommandRefusal> {
         self.ready()?;
         self.cartridge
             .as_mut()
@@ -190,7 +195,7 @@ impl Drive {
     }
 
     /// Has the command end when everything written is on the disk.
-    pub(super) fn want_sync(&mut self) -> Result<(), Refusal> {
+    pub(super) fn want_sync(&mut self) -> Result<(), CommandRefusal> {
         if self.ready()?.has_failed() {
             return Err(write_error());
         }
@@ -266,13 +271,16 @@ impl Drive {
     }
 
     /// Takes the block descriptor of a MODE SELECT: the block length from here on.
-    pub(super) fn select_block_length(&mut self, descriptor: [u8; 8]) -> Result<(), Refusal> {
+    pub(super) fn select_block_length(
+        &mut self,
+        descriptor: [u8; 8],
+    ) -> Result<(), CommandRefusal> {
         let [density, _, _, _, _, a, b, c] = descriptor;
         let length = u32::from_be_bytes([0, a, b, c]);
         // 00h is the default density, 7Fh the present one.
         let known = density == 0 || density == 0x7f || density == density::code(self.generation());
         if !known || length > LONGEST_BLOCK {
-            return Err(Refusal::parameter(4));
+            return Err(CommandRefusal::parameter(4));
         }
         self.unit.mode.block_length = length;
         Ok(())
@@ -294,16 +302,22 @@ impl Drive {
     }
 
     /// LOAD UNLOAD (SSC-4 7.3).
-    pub(super) fn load_unload(&mut self, command: LoadUnload, call: &Call<'_>) -> Outcome {
+    pub(super) fn load_unload(
+        &mut self,
+        command: LoadUnload,
+        call: &CommandContext<'_>,
+    ) -> Outcome {
         let LoadUnload { load, at_end, .. } = command;
         if load && at_end {
-            return Err(Refusal::field(4, 2));
+            return Err(CommandRefusal::field(4, 2));
         }
         let was_loaded = self.loaded;
         let prevented = !self.unit.preventing.is_empty();
         let cartridge = self.cartridge.as_mut().ok_or_else(not_present)?;
         if !load && prevented {
-            return Err(Refusal::illegal(AdditionalSenseCode::REMOVAL_PREVENTED));
+            return Err(CommandRefusal::illegal(
+                AdditionalSenseCode::REMOVAL_PREVENTED,
+            ));
         }
         // A failed sync is reported once; unloading and loading the cartridge clears it.
         if !cartridge.has_failed() {
@@ -323,12 +337,12 @@ impl Drive {
     }
 }
 
-pub(super) fn write_error() -> Refusal {
-    Refusal::check(SenseKey::MEDIUM_ERROR, AdditionalSenseCode::WRITE_ERROR)
+pub(super) fn write_error() -> CommandRefusal {
+    CommandRefusal::check(SenseKey::MEDIUM_ERROR, AdditionalSenseCode::WRITE_ERROR)
 }
 
-fn not_present() -> Refusal {
-    Refusal::check(SenseKey::NOT_READY, AdditionalSenseCode::MEDIUM_NOT_PRESENT)
+fn not_present() -> CommandRefusal {
+    CommandRefusal::check(SenseKey::NOT_READY, AdditionalSenseCode::MEDIUM_NOT_PRESENT)
 }
 
 const DEVICE_CONFIGURATION: u8 = 0x10;

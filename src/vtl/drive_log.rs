@@ -4,8 +4,8 @@ use super::auxiliary_memory::Loaded;
 use super::density;
 use super::drive::Drive;
 use super::log;
-use super::logical_unit::Call;
-use super::reply::{Outcome, Refusal, done, up_to};
+use super::logical_unit::CommandContext;
+use super::reply::{CommandRefusal, Outcome, done, up_to};
 use crate::scsi::SenseKey;
 use crate::scsi::command::{LogSense, ReadAttribute, ReadAttributeAction, WriteAttribute};
 use crate::scsi::data::attribute;
@@ -106,7 +106,7 @@ impl Drive {
         check_place(command.logical_volume, command.partition)?;
         let cartridge = self.cartridge.as_ref();
         let (remaining, capacity) = self.capacity_left().unwrap_or_default();
-        let cartridge = cartridge.ok_or_else(|| Refusal::field(1, 4))?;
+        let cartridge = cartridge.ok_or_else(|| CommandRefusal::field(1, 4))?;
         let loaded = Loaded {
             volume: &cartridge.volume,
             remaining,
@@ -120,7 +120,7 @@ impl Drive {
                 let mut attributes = cartridge.memory.attributes(&loaded);
                 attributes.retain(|attribute| attribute.identifier >= first);
                 if attributes.is_empty() {
-                    return Err(Refusal::field(8, 7));
+                    return Err(CommandRefusal::field(8, 7));
                 }
                 attribute::encode(&attributes)
             }
@@ -143,7 +143,11 @@ impl Drive {
     }
 
     /// WRITE ATTRIBUTE (SPC-4 6.46) of the loaded cartridge.
-    pub(super) fn write_attribute(&mut self, command: WriteAttribute, call: &Call<'_>) -> Outcome {
+    pub(super) fn write_attribute(
+        &mut self,
+        command: WriteAttribute,
+        call: &CommandContext<'_>,
+    ) -> Outcome {
         self.ready()?;
         check_place(command.logical_volume, command.partition)?;
         let list = call.parameter_list(command.parameter_list_length)?;
@@ -151,7 +155,7 @@ impl Drive {
             return done();
         }
         let attributes =
-            attribute::decode_list(list).map_err(|_| Refusal::parameter_list_length())?;
+            attribute::decode_list(list).map_err(|_| CommandRefusal::parameter_list_length())?;
         if let Some(cartridge) = &mut self.cartridge {
             cartridge.memory.write(attributes)?;
         }
@@ -160,18 +164,18 @@ impl Drive {
 }
 
 /// There is one logical volume and one partition.
-fn check_place(logical_volume: u8, partition: u8) -> Result<(), Refusal> {
+fn check_place(logical_volume: u8, partition: u8) -> Result<(), CommandRefusal> {
     match (logical_volume, partition) {
         (0, 0) => Ok(()),
-        (0, _) => Err(Refusal::field(7, 7)),
-        _ => Err(Refusal::field(5, 7)),
+        (0, _) => Err(CommandRefusal::field(7, 7)),
+        _ => Err(CommandRefusal::field(5, 7)),
     }
 }
 
 /// Returns the sense key of a command that was not simply done.
 fn failed_with(outcome: &Outcome) -> Option<SenseKey> {
     match outcome {
-        Err(Refusal::Check { sense, .. }) if !sense.deferred => Some(sense.key),
+        Err(CommandRefusal::Check { sense, .. }) if !sense.deferred => Some(sense.key),
         _ => None,
     }
 }

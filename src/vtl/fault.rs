@@ -4,7 +4,7 @@
 //! default.
 
 use super::barcode::Barcode;
-use super::reply::Refusal;
+use super::reply::CommandRefusal;
 use crate::iscsi::repeated::Repeated;
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
 
@@ -96,15 +96,15 @@ impl LibraryFaults {
     }
 
     /// Counts a command down that a busy library or one that is becoming ready does not do.
-    pub(super) fn hold_up(&mut self) -> Result<(), Refusal> {
+    pub(super) fn hold_up(&mut self) -> Result<(), CommandRefusal> {
         if let Some(left) = self.busy.checked_sub(1) {
             self.busy = left;
-            return Err(Refusal::Status(Status::BUSY));
+            return Err(CommandRefusal::Status(Status::BUSY));
         }
         if let Some(left) = self.becoming_ready.checked_sub(1) {
             self.becoming_ready = left;
             let code = AdditionalSenseCode::BECOMING_READY;
-            return Err(Refusal::check(SenseKey::NOT_READY, code));
+            return Err(CommandRefusal::check(SenseKey::NOT_READY, code));
         }
         Ok(())
     }

@@ -10,11 +10,11 @@ use super::configuration::{LibraryConfiguration, LibraryError};
 use super::dispatch::{DeviceServer, logical_units, report_luns};
 use super::drive::{Drive, write_error};
 use super::fault::{InjectedFailure, LibraryFaults};
-use super::logical_unit::{Call, LogicalUnit};
+use super::logical_unit::{CommandContext, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Tape};
-use super::operation::{Access, Operation, passes_unit_attention};
+use super::operation::{Access, CommandDescriptor, passes_unit_attention};
 use super::persistent_reservation::PersistentReservations;
-use super::reply::{Outcome, Refusal, ScsiReply, up_to};
+use super::reply::{CommandRefusal, LogicalUnitReply, Outcome, up_to};
 use super::work::{Work, WorkDone};
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::scsi::command::ParseError;
@@ -99,8 +99,10 @@ impl Library {
     /// unit.
     pub fn logical_unit_reset(&mut self, lun: Lun) -> bool {
         let unit = match self.find(lun) {
-            Some(Unit::Changer) => Some(&mut self.changer.unit),
-            Some(Unit::Drive(index)) => self.drives.get_mut(index).map(|drive| &mut drive.unit),
+            Some(AddressedUnit::Changer) => Some(&mut self.changer.unit),
+            Some(AddressedUnit::Drive(index)) => {
+                self.drives.get_mut(index).map(|drive| &mut drive.unit)
+            }
             None => None,
         };
         let found = unit.map(|unit| unit.reset(AdditionalSenseCode::BUS_DEVICE_RESET));
@@ -148,7 +150,7 @@ impl Library {
 
     /// Executes a command.
     ///
-    /// `data_out` is what came from the initiator: [`ScsiReply::data_out_length`] bytes for a command that is well
+    /// `data_out` is what came from the initiator: [`LogicalUnitReply::data_out_length`] bytes for a command that is well
     /// formed; a cartridge in memory keeps a large block as this very buffer. `allocation` is the most that may go
     /// back, the transport's expected data transfer length for reading; the CDB's own bound holds as well.
     pub fn execute(
@@ -158,7 +160,7 @@ impl Library {
         cdb: &[u8; 16],
         data_out: &Bytes,
         allocation: u32,
-    ) -> ScsiReply {
+    ) -> LogicalUnitReply {
         let mut progress = self.begin(nexus, lun, cdb, data_out, allocation);
         loop {
             match progress {
@@ -182,8 +184,8 @@ impl Library {
         let parsed = Command::parse(device_type(unit), cdb);
         // What a WRITE takes depends on the block length of this very moment.
         let block_length = match unit {
-            Some(Unit::Drive(index)) => self.drives.get(index).map(Drive::block_length),
-            Some(Unit::Changer) | None => None,
+            Some(AddressedUnit::Drive(index)) => self.drives.get(index).map(Drive::block_length),
+            Some(AddressedUnit::Changer) | None => None,
         };
         let transfer = parsed.map(|command| command.transfer(block_length.unwrap_or(0)));
         let [code, ..] = *cdb;
@@ -210,7 +212,7 @@ impl Library {
             },
             None => self.execute_nowhere(parsed),
         };
-        Progress::Done(ScsiReply::new(outcome, allocation, data_out_length))
+        Progress::Done(LogicalUnitReply::new(outcome, allocation, data_out_length))
     }
 
     /// Goes on with a command when what it waited for has been done.
@@ -263,8 +265,8 @@ impl Library {
         }
         let outcome = self.perform(&waiting);
         let (work, movement) = match waiting.unit {
-            Unit::Changer => self.elements().work_after().unzip(),
-            Unit::Drive(index) => {
+            AddressedUnit::Changer => self.elements().work_after().unzip(),
+            AddressedUnit::Drive(index) => {
                 let drive = self.drives.get_mut(index);
                 (drive.and_then(|drive| drive.sync_after(index)), None)
             }
@@ -280,7 +282,7 @@ impl Library {
 
     fn end(&mut self, waiting: &Waiting, outcome: Outcome) -> Progress {
         self.cartridge_store.forget_offers();
-        if let Unit::Drive(index) = waiting.unit
+        if let AddressedUnit::Drive(index) = waiting.unit
             && let Some(tape) = self.tape_of(index)
         {
             tape.forget_read_ahead();
@@ -290,14 +292,14 @@ impl Library {
             data_out_length,
             ..
         } = *waiting;
-        Progress::Done(ScsiReply::new(outcome, allocation, data_out_length))
+        Progress::Done(LogicalUnitReply::new(outcome, allocation, data_out_length))
     }
 
     /// Returns what has to be done before a command, one thing at a time.
     fn work_before(&mut self, waiting: &Waiting) -> Option<Work> {
         match (waiting.unit, waiting.command) {
-            (Unit::Changer, command) => self.elements().work_before(&moves(&command)),
-            (Unit::Drive(drive), Command::Read(read)) => {
+            (AddressedUnit::Changer, command) => self.elements().work_before(&moves(&command)),
+            (AddressedUnit::Drive(drive), Command::Read(read)) => {
                 // What was read ahead is not read again.
                 if self.tape_of(drive)?.has_read_ahead() {
                     return None;
@@ -305,10 +307,10 @@ impl Library {
                 let reads = self.drives.get_mut(drive)?.reads_before(read);
                 (!reads.is_empty()).then_some(Work::Read { drive, reads })
             }
-            (Unit::Drive(index), Command::LoadUnload(_)) => {
+            (AddressedUnit::Drive(index), Command::LoadUnload(_)) => {
                 self.drives.get_mut(index)?.sync_before_unload(index)
             }
-            (Unit::Drive(_), _) => None,
+            (AddressedUnit::Drive(_), _) => None,
         }
     }
 
@@ -344,8 +346,8 @@ impl Library {
         match unit {
             _ if self.cartridge_store.directory().is_none() || waits_for_nothing => Vec::new(),
             None => Vec::new(),
-            Some(Unit::Drive(index)) => vec![index.saturating_add(1)],
-            Some(Unit::Changer) => {
+            Some(AddressedUnit::Drive(index)) => vec![index.saturating_add(1)],
+            Some(AddressedUnit::Changer) => {
                 let ends: Vec<u16> = moves(&command)
                     .into_iter()
                     .flat_map(|(source, destination)| [source, destination])
@@ -364,31 +366,31 @@ impl Library {
     /// Returns the number of a logical unit, the changer's being 0.
     pub(super) fn unit_number(&self, lun: Lun) -> Option<usize> {
         self.find(lun).map(|unit| match unit {
-            Unit::Changer => 0,
-            Unit::Drive(index) => index.saturating_add(1),
+            AddressedUnit::Changer => 0,
+            AddressedUnit::Drive(index) => index.saturating_add(1),
         })
     }
 
     /// Returns what a command is when nothing stands against it: unit attentions, faults, reservations.
     fn admit(
         &mut self,
-        unit: Unit,
+        unit: AddressedUnit,
         nexus: NexusId,
         cdb: &[u8; 16],
         parsed: Result<Command, ParseError>,
         failure: Option<InjectedFailure>,
-    ) -> Result<Command, Refusal> {
+    ) -> Result<Command, CommandRefusal> {
         if !parsed.is_ok_and(|command| passes_unit_attention(&command)) {
             if let Some(left @ 1..) = self.busy.get_mut(&nexus) {
                 *left = left.saturating_sub(1);
-                return Err(Refusal::Status(Status::BUSY));
+                return Err(CommandRefusal::Status(Status::BUSY));
             }
             self.faults.hold_up()?;
         }
         let none = Bytes::new();
         let (mut server, call) = self.server(unit, nexus, &none)?;
         match failure {
-            Some(InjectedFailure::Status(status)) => return Err(Refusal::Status(status)),
+            Some(InjectedFailure::Status(status)) => return Err(CommandRefusal::Status(status)),
             Some(InjectedFailure::CheckCondition(sense)) => return Err(sense.into()),
             Some(InjectedFailure::UnitAttention(code)) => {
                 server.unit().attentions.raise_for_all(code);
@@ -404,24 +406,24 @@ impl Library {
         if !parsed.is_ok_and(|command| passes_unit_attention(&command))
             && let Some(code) = common.attentions.take(nexus)
         {
-            return Err(Refusal::check(SenseKey::UNIT_ATTENTION, code));
+            return Err(CommandRefusal::check(SenseKey::UNIT_ATTENTION, code));
         }
         let command = parsed?;
-        let operation = Operation::find(common.identity.device_type, cdb);
+        let operation = CommandDescriptor::find(common.identity.device_type, cdb);
         if let Some(pointer) = operation.and_then(|operation| operation.undefined_bit(cdb)) {
             return Err(pointer.into());
         }
         if common.conflicts(&call, Access::of(&command)) {
-            return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
+            return Err(CommandRefusal::Status(Status::RESERVATION_CONFLICT));
         }
-        if let Unit::Drive(index) = unit {
+        if let AddressedUnit::Drive(index) = unit {
             self.defer_error(index, &command)?;
         }
         Ok(command)
     }
 
     /// Has a drive lose what it has written without synchronizing it, when a fault says so and the command writes.
-    fn defer_error(&mut self, drive: usize, command: &Command) -> Result<(), Refusal> {
+    fn defer_error(&mut self, drive: usize, command: &Command) -> Result<(), CommandRefusal> {
         let (Some(fault), Some(drive)) = (
             &mut self.faults.deferred_error_after,
             self.drives.get_mut(drive),
@@ -447,10 +449,10 @@ impl Library {
 
     fn server<'a>(
         &'a mut self,
-        unit: Unit,
+        unit: AddressedUnit,
         nexus: NexusId,
         data_out: &'a Bytes,
-    ) -> Result<(DeviceServer<'a>, Call<'a>), Refusal> {
+    ) -> Result<(DeviceServer<'a>, CommandContext<'a>), CommandRefusal> {
         let Self {
             changer,
             drives,
@@ -459,7 +461,7 @@ impl Library {
             faults,
             ..
         } = self;
-        let call = Call {
+        let call = CommandContext {
             nexus,
             nexuses,
             data_out,
@@ -467,12 +469,12 @@ impl Library {
             drives: drives.len(),
         };
         let server = match unit {
-            Unit::Changer => DeviceServer::Changer(Elements {
+            AddressedUnit::Changer => DeviceServer::Changer(Elements {
                 changer,
                 drives,
                 cartridge_store,
             }),
-            Unit::Drive(index) => {
+            AddressedUnit::Drive(index) => {
                 DeviceServer::Drive(drives.get_mut(index).ok_or_else(no_such_unit)?)
             }
         };
@@ -484,7 +486,7 @@ impl Library {
         match parsed {
             Ok(Command::Inquiry(command)) => match command.page_code {
                 // It has no pages.
-                Some(_) => Err(Refusal::field(1, 0)),
+                Some(_) => Err(CommandRefusal::field(1, 0)),
                 // PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
                 None => {
                     let mut data = vec![0x7f, 0, 0x06, 2, 31];
@@ -582,12 +584,12 @@ impl Library {
         std::iter::once(&mut self.changer.unit).chain(drives)
     }
 
-    fn find(&self, lun: Lun) -> Option<Unit> {
+    fn find(&self, lun: Lun) -> Option<AddressedUnit> {
         match usize::try_from(lun.number()).ok()? {
-            0 => Some(Unit::Changer),
+            0 => Some(AddressedUnit::Changer),
             number => {
                 let index = number.checked_sub(1)?;
-                (index < self.drives.len()).then_some(Unit::Drive(index))
+                (index < self.drives.len()).then_some(AddressedUnit::Drive(index))
             }
         }
     }
@@ -597,7 +599,7 @@ impl Library {
 #[derive(Debug)]
 pub(super) enum Progress {
     /// It has ended.
-    Done(ScsiReply),
+    Done(LogicalUnitReply),
     /// This has to be done; then [`Library::resume`] goes on.
     Waits(Work, Waiting),
 }
@@ -606,7 +608,7 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Waiting {
     nexus: NexusId,
-    unit: Unit,
+    unit: AddressedUnit,
     command: Command,
     data_out: Bytes,
     allocation: u32,
@@ -633,16 +635,16 @@ fn moves(command: &Command) -> Vec<(u16, u16)> {
     }
 }
 
-fn device_type(unit: Option<Unit>) -> PeripheralDeviceType {
+fn device_type(unit: Option<AddressedUnit>) -> PeripheralDeviceType {
     match unit {
-        Some(Unit::Changer) => PeripheralDeviceType::MEDIUM_CHANGER,
-        Some(Unit::Drive(_)) => PeripheralDeviceType::SEQUENTIAL_ACCESS,
+        Some(AddressedUnit::Changer) => PeripheralDeviceType::MEDIUM_CHANGER,
+        Some(AddressedUnit::Drive(_)) => PeripheralDeviceType::SEQUENTIAL_ACCESS,
         None => PeripheralDeviceType::UNKNOWN,
     }
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Unit {
+enum AddressedUnit {
     Changer,
     /// Index of the drive.
     Drive(usize),
@@ -655,8 +657,8 @@ fn cartridge(volume: &Barcode, configuration: &LibraryConfiguration) -> Cartridg
     )
 }
 
-fn no_such_unit() -> Refusal {
-    Refusal::illegal(AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED)
+fn no_such_unit() -> CommandRefusal {
+    CommandRefusal::illegal(AdditionalSenseCode::LOGICAL_UNIT_NOT_SUPPORTED)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::auxiliary_memory::{Transferred, serial_number};
 use super::media::Cartridge;
-use super::reply::{Outcome, Refusal, up_to};
+use super::reply::{CommandRefusal, Outcome, up_to};
 use crate::scsi::command::LogSense;
 use crate::scsi::data::log::{self, LogPage, LogParameter};
 
@@ -134,12 +134,12 @@ pub(super) fn tape_capacity(remaining: u64, maximum: u64) -> LogPage {
 /// LOG SENSE (SPC-4 6.7). `pages` are in the order of their codes; page 00h, which lists them, is added here.
 pub(super) fn sense(command: LogSense, pages: &[LogPage]) -> Outcome {
     if command.subpage_code != 0 {
-        return Err(Refusal::field(3, 7));
+        return Err(CommandRefusal::field(3, 7));
     }
     let pointer = command.parameter_pointer;
     let data = if command.page_code == log::SUPPORTED_PAGES {
         if pointer != 0 {
-            return Err(Refusal::field(5, 7));
+            return Err(CommandRefusal::field(5, 7));
         }
         let codes = pages.iter().map(|page| page.code);
         log::encode_supported_pages(std::iter::once(log::SUPPORTED_PAGES).chain(codes))
@@ -147,10 +147,10 @@ pub(super) fn sense(command: LogSense, pages: &[LogPage]) -> Outcome {
         let page = pages
             .iter()
             .find(|page| page.code == command.page_code)
-            .ok_or_else(|| Refusal::field(2, 5))?;
+            .ok_or_else(|| CommandRefusal::field(2, 5))?;
         // The parameter that is pointed at must be there or have one behind it.
         if page.parameters.iter().all(|own| own.code < pointer) {
-            return Err(Refusal::field(5, 7));
+            return Err(CommandRefusal::field(5, 7));
         }
         page.encode(pointer)
     };
@@ -174,8 +174,8 @@ mod tests {
         let pages = [sequential_access(1, 2), tape_alert(&BTreeSet::new())];
         let listed = asked(0, 0, &pages).unwrap();
         assert_eq!(listed[..], [0, 0, 0, 3, 0, 0x0c, 0x2e]);
-        assert_eq!(asked(0x31, 0, &pages), Err(Refusal::field(2, 5)));
-        assert_eq!(asked(0, 1, &pages), Err(Refusal::field(5, 7)));
+        assert_eq!(asked(0x31, 0, &pages), Err(CommandRefusal::field(2, 5)));
+        assert_eq!(asked(0, 1, &pages), Err(CommandRefusal::field(5, 7)));
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
                 0x31, 0, 0, 16, 0, 3, 3, 4, 0, 0, 0, 5, 0, 4, 3, 4, 0, 0, 0, 0
             ]
         );
-        assert_eq!(asked(0x31, 5, &pages), Err(Refusal::field(5, 7)));
+        assert_eq!(asked(0x31, 5, &pages), Err(CommandRefusal::field(5, 7)));
         let data = asked(0x2e, 0, &[tape_alert(&BTreeSet::new())]).unwrap();
         assert_eq!(data.len(), 4 + 64 * 5);
         let data = asked(0x0c, 2, &[sequential_access(1, 2)]).unwrap();

@@ -8,7 +8,7 @@ use super::fault::LibraryFaults;
 use super::mode::{ModePages, Selection};
 use super::operation::Access;
 use super::persistent_reservation::PersistentReservations;
-use super::reply::Refusal;
+use super::reply::CommandRefusal;
 use super::unit_attention::UnitAttentions;
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::scsi::AdditionalSenseCode;
@@ -20,7 +20,7 @@ use crate::scsi::data::vpd::{
 
 /// What comes with a command, and what it may look at beside its logical unit.
 #[derive(Clone, Copy)]
-pub(super) struct Call<'a> {
+pub(super) struct CommandContext<'a> {
     pub(super) nexus: NexusId,
     pub(super) nexuses: &'a BTreeMap<NexusId, InitiatorPort>,
     pub(super) data_out: &'a Bytes,
@@ -29,7 +29,7 @@ pub(super) struct Call<'a> {
     pub(super) drives: usize,
 }
 
-impl<'a> Call<'a> {
+impl<'a> CommandContext<'a> {
     /// Returns the initiator port behind the nexus; none when the nexus was never announced.
     pub(super) fn port(&self) -> Option<&'a InitiatorPort> {
         self.nexuses.get(&self.nexus)
@@ -39,11 +39,11 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// PARAMETER LIST LENGTH ERROR when fewer came.
-    pub(super) fn parameter_list(&self, length: u32) -> Result<&'a [u8], Refusal> {
+    pub(super) fn parameter_list(&self, length: u32) -> Result<&'a [u8], CommandRefusal> {
         usize::try_from(length)
             .ok()
             .and_then(|length| self.data_out.get(..length))
-            .ok_or_else(Refusal::parameter_list_length)
+            .ok_or_else(CommandRefusal::parameter_list_length)
     }
 }
 
@@ -73,7 +73,7 @@ impl LogicalUnit {
     }
 
     /// Returns whether a reservation of another I_T nexus conflicts with the command.
-    pub(super) fn conflicts(&self, call: &Call<'_>, access: Access) -> bool {
+    pub(super) fn conflicts(&self, call: &CommandContext<'_>, access: Access) -> bool {
         let by_another = self.reserved_by.is_some_and(|holder| holder != call.nexus);
         access != Access::Free && (by_another || self.persistent.conflicts(call.port(), access))
     }

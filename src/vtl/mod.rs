@@ -46,4 +46,4 @@ pub use barcode::{Barcode, BarcodeError};
 pub use configuration::{DriveType, LibraryConfiguration, LibraryError, Media};
 pub use fault::{CommandFault, InjectedFailure, LibraryFaults};
 pub use library::Library;
-pub use reply::ScsiReply;
+pub use reply::LogicalUnitReply;

@@ -1,6 +1,6 @@
 //! Mode pages: current, changeable, default and saved values (SPC-4 7.5).
 
-use super::reply::Refusal;
+use super::reply::CommandRefusal;
 use crate::scsi::command::{CdbLength, ModeSelect, ModeSense, PageControl};
 use crate::scsi::reader::Reader;
 
@@ -88,7 +88,11 @@ impl ModePages {
     }
 
     /// MODE SENSE(6) and (10) (SPC-4 6.13, 6.14): the whole parameter data, to be cut to the allocation length.
-    pub(super) fn sense(&self, command: ModeSense, header: ModeHeader) -> Result<Vec<u8>, Refusal> {
+    pub(super) fn sense(
+        &self,
+        command: ModeSense,
+        header: ModeHeader,
+    ) -> Result<Vec<u8>, CommandRefusal> {
         let pages = self.selected(command)?;
         let descriptor = header
             .block_descriptor
@@ -115,10 +119,10 @@ impl ModePages {
     }
 
     /// Returns the pages that a MODE SENSE asks for.
-    fn selected(&self, command: ModeSense) -> Result<Vec<u8>, Refusal> {
+    fn selected(&self, command: ModeSense) -> Result<Vec<u8>, CommandRefusal> {
         // Nothing here has subpages; FFh asks for all there are.
         if command.subpage_code != 0 && command.subpage_code != 0xff {
-            return Err(Refusal::field(3, 7));
+            return Err(CommandRefusal::field(3, 7));
         }
         let code = command.page_code;
         let mut data = Vec::new();
@@ -129,13 +133,17 @@ impl ModePages {
         }
         // Page 00h asks for the header and the block descriptor of a tape drive.
         if data.is_empty() && code != 0 && code != ModeSense::ALL_PAGES {
-            return Err(Refusal::field(2, 5));
+            return Err(CommandRefusal::field(2, 5));
         }
         Ok(data)
     }
 
     /// Checks the parameter list of a MODE SELECT (SPC-4 6.11, 6.12).
-    pub(super) fn check(&self, command: ModeSelect, list: &[u8]) -> Result<Selection, Refusal> {
+    pub(super) fn check(
+        &self,
+        command: ModeSelect,
+        list: &[u8],
+    ) -> Result<Selection, CommandRefusal> {
         let mut selection = Selection {
             block_descriptor: None,
             pages: Vec::new(),
@@ -146,9 +154,9 @@ impl ModePages {
         }
         // Without PF the pages would be vendor specific.
         if !command.page_format {
-            return Err(Refusal::field(1, 4));
+            return Err(CommandRefusal::field(1, 4));
         }
-        let cut = |_| Refusal::parameter_list_length();
+        let cut = |_| CommandRefusal::parameter_list_length();
         let mut reader = Reader::new("mode parameter list", list);
         let (descriptors, length_at) = match command.cdb_length {
             CdbLength::Six => {
@@ -163,7 +171,7 @@ impl ModePages {
         selection.block_descriptor = match descriptors {
             0 => None,
             8 => Some(reader.array().map_err(cut)?),
-            _ => return Err(Refusal::parameter(length_at)),
+            _ => return Err(CommandRefusal::parameter(length_at)),
         };
         while !reader.is_empty() {
             let at = list.len().saturating_sub(reader.remaining());
@@ -174,7 +182,7 @@ impl ModePages {
                 .iter()
                 .find(|page| page.code == first & 0x3f)
                 .filter(|page| first & SPF == 0 && page.takes(values))
-                .ok_or_else(|| Refusal::parameter(at))?;
+                .ok_or_else(|| CommandRefusal::parameter(at))?;
             selection.pages.push((page.code, values.to_vec()));
         }
         Ok(selection)

@@ -6,7 +6,7 @@ use crate::scsi::{Command, FieldPointer};
 
 /// An operation code, with one of its service actions where it has any.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Operation {
+pub(super) struct CommandDescriptor {
     pub(super) code: u8,
     /// SERVICE ACTION in the low five bits of byte 1, for operation codes that have it.
     pub(super) service_action: Option<u8>,
@@ -68,7 +68,7 @@ impl Access {
     }
 }
 
-impl Operation {
+impl CommandDescriptor {
     /// Returns all operations of a device type, by code and service action.
     pub(super) fn all(device_type: PeripheralDeviceType) -> Vec<&'static Self> {
         let mut operations: Vec<_> = Self::of(device_type).collect();
@@ -127,8 +127,8 @@ pub(super) fn passes_unit_attention(command: &Command) -> bool {
     )
 }
 
-const fn op(code: u8, service_action: Option<u8>, usage: &'static [u8]) -> Operation {
-    Operation {
+const fn op(code: u8, service_action: Option<u8>, usage: &'static [u8]) -> CommandDescriptor {
+    CommandDescriptor {
         code,
         service_action,
         usage,
@@ -136,7 +136,7 @@ const fn op(code: u8, service_action: Option<u8>, usage: &'static [u8]) -> Opera
 }
 
 #[rustfmt::skip]
-const EVERY_DEVICE: &[Operation] = &[
+const EVERY_DEVICE: &[CommandDescriptor] = &[
     op(0x00, None, &[0x00, 0, 0, 0, 0, 0]),
     op(0x03, None, &[0x03, 0, 0, 0, 0xff, 0]),
     op(0x12, None, &[0x12, 0x01, 0xff, 0xff, 0xff, 0]),
@@ -170,7 +170,7 @@ const PR_IN: &[u8] = &[0x5e, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0];
 const PR_OUT: &[u8] = &[0x5f, 0x1f, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0];
 
 #[rustfmt::skip]
-const CHANGER: &[Operation] = &[
+const CHANGER: &[CommandDescriptor] = &[
     op(0x07, None, &[0x07, 0, 0, 0, 0, 0]),
     op(0x2b, None, &[0x2b, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
     op(0x37, None, &[0x37, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0]),
@@ -181,7 +181,7 @@ const CHANGER: &[Operation] = &[
 ];
 
 #[rustfmt::skip]
-const DRIVE: &[Operation] = &[
+const DRIVE: &[CommandDescriptor] = &[
     op(0x01, None, &[0x01, 0x01, 0, 0, 0, 0]),
     op(0x05, None, &[0x05, 0, 0, 0, 0, 0]),
     op(0x08, None, &[0x08, 0x03, 0xff, 0xff, 0xff, 0]),
@@ -222,7 +222,7 @@ mod tests {
             PeripheralDeviceType::MEDIUM_CHANGER,
             PeripheralDeviceType::SEQUENTIAL_ACCESS,
         ] {
-            let all = Operation::all(device_type);
+            let all = CommandDescriptor::all(device_type);
             for operation in &all {
                 assert_eq!(operation.usage.first(), Some(&operation.code));
                 let length = match operation.code >> 5 {
@@ -251,7 +251,7 @@ mod tests {
             PeripheralDeviceType::SEQUENTIAL_ACCESS,
         ] {
             for code in 0..=u8::MAX {
-                let listed: Vec<_> = Operation::all(device_type)
+                let listed: Vec<_> = CommandDescriptor::all(device_type)
                     .into_iter()
                     .filter(|operation| operation.code == code)
                     .collect();
@@ -279,7 +279,7 @@ mod tests {
             let mut padded = [0; 16];
             padded[..cdb.len()].copy_from_slice(cdb);
             let device_type = PeripheralDeviceType::SEQUENTIAL_ACCESS;
-            Operation::find(device_type, &padded)
+            CommandDescriptor::find(device_type, &padded)
                 .unwrap()
                 .undefined_bit(&padded)
         };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::operation::Access;
-use super::reply::Refusal;
+use super::reply::CommandRefusal;
 use crate::iscsi::nexus::InitiatorPort;
 use crate::scsi::command::{PersistentReserveOut, ReserveInAction, ReserveOutAction};
 use crate::scsi::data::reservation::{
@@ -145,9 +145,9 @@ impl PersistentReservations {
         port: &InitiatorPort,
         command: PersistentReserveOut,
         list: ReserveOutParameters,
-    ) -> Result<Told, Refusal> {
+    ) -> Result<Told, CommandRefusal> {
         if list.specify_initiator_ports || list.all_target_ports || list.activate_persist {
-            return Err(Refusal::parameter(20));
+            return Err(CommandRefusal::parameter(20));
         }
         let own = self.registrations.get(port).copied();
         // REGISTER and REGISTER AND IGNORE EXISTING KEY are for ports that are not registered, too.
@@ -160,8 +160,8 @@ impl PersistentReservations {
         }
         let kind = || match (command.scope, Kind::from_code(command.reservation_type)) {
             (0, Some(kind)) => Ok(kind),
-            (0, None) => Err(Refusal::field(2, 3)),
-            _ => Err(Refusal::field(2, 7)),
+            (0, None) => Err(CommandRefusal::field(2, 3)),
+            _ => Err(CommandRefusal::field(2, 7)),
         };
         match command.action {
             ReserveOutAction::Register | ReserveOutAction::RegisterAndIgnoreExistingKey => {
@@ -174,7 +174,7 @@ impl PersistentReservations {
         }
     }
 
-    fn register(&mut self, port: &InitiatorPort, key: u64) -> Result<Told, Refusal> {
+    fn register(&mut self, port: &InitiatorPort, key: u64) -> Result<Told, CommandRefusal> {
         let mut told = Told::default();
         if key == 0 {
             if self.registrations.remove(port).is_some() {
@@ -183,7 +183,7 @@ impl PersistentReservations {
         } else {
             let is_new = !self.registrations.contains_key(port);
             if is_new && self.registrations.len() >= MAX_REGISTRATIONS {
-                return Err(Refusal::illegal(
+                return Err(CommandRefusal::illegal(
                     AdditionalSenseCode::INSUFFICIENT_REGISTRATION_RESOURCES,
                 ));
             }
@@ -210,7 +210,7 @@ impl PersistentReservations {
         }
     }
 
-    fn reserve(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, Refusal> {
+    fn reserve(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, CommandRefusal> {
         match &self.reservation {
             None => {
                 self.reservation = Some(Reservation {
@@ -224,11 +224,13 @@ impl PersistentReservations {
         }
     }
 
-    fn release(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, Refusal> {
+    fn release(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, CommandRefusal> {
         match &self.reservation {
             Some(held) if self.holds(port, held) => {
                 if held.kind != kind {
-                    return Err(Refusal::illegal(AdditionalSenseCode::INVALID_RELEASE));
+                    return Err(CommandRefusal::illegal(
+                        AdditionalSenseCode::INVALID_RELEASE,
+                    ));
                 }
                 self.reservation = None;
                 Ok(match kind.is_for_registrants() {
@@ -253,8 +255,8 @@ impl PersistentReservations {
         &mut self,
         port: &InitiatorPort,
         key: u64,
-        kind: impl Fn() -> Result<Kind, Refusal>,
-    ) -> Result<Told, Refusal> {
+        kind: impl Fn() -> Result<Kind, CommandRefusal>,
+    ) -> Result<Told, CommandRefusal> {
         let by_all = self
             .reservation
             .as_ref()
@@ -269,7 +271,7 @@ impl PersistentReservations {
         };
         if key == 0 && !by_all {
             // SERVICE ACTION RESERVATION KEY.
-            return Err(Refusal::parameter(8));
+            return Err(CommandRefusal::parameter(8));
         }
         let removed: BTreeSet<InitiatorPort> = self
             .registrations
@@ -320,8 +322,8 @@ impl PersistentReservations {
     }
 }
 
-fn conflict() -> Refusal {
-    Refusal::Status(Status::RESERVATION_CONFLICT)
+fn conflict() -> CommandRefusal {
+    CommandRefusal::Status(Status::RESERVATION_CONFLICT)
 }
 
 /// Returns the TransportID of an iSCSI initiator port (SPC-4 7.6.4.6), format 01b: name, `,i,0x`, ISID.

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::logical_unit::{Call, LogicalUnit};
-use super::operation::Operation;
-use super::reply::{Outcome, Refusal, done, up_to};
+use super::logical_unit::{CommandContext, LogicalUnit};
+use super::operation::CommandDescriptor;
+use super::reply::{CommandRefusal, Outcome, done, up_to};
 use crate::iscsi::nexus::NexusId;
 use crate::scsi::command::{
     Inquiry, PersistentReserveIn, PersistentReserveOut, ReportSupportedOperationCodes,
@@ -15,7 +15,11 @@ use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
 
 impl LogicalUnit {
     /// REQUEST SENSE (SPC-4 6.39): a pending unit attention, which is thereby told, or nothing.
-    pub(super) fn request_sense(&mut self, command: RequestSense, call: &Call<'_>) -> Bytes {
+    pub(super) fn request_sense(
+        &mut self,
+        command: RequestSense,
+        call: &CommandContext<'_>,
+    ) -> Bytes {
         let sense = match self.attentions.take(call.nexus) {
             Some(code) => SenseData::new(SenseKey::UNIT_ATTENTION, code),
             None => SenseData::new(SenseKey::NO_SENSE, AdditionalSenseCode::NONE),
@@ -30,24 +34,24 @@ impl LogicalUnit {
             Some(page_code) => self
                 .identity
                 .vital_product_data(page_code)
-                .ok_or_else(|| Refusal::field(2, 7))?,
+                .ok_or_else(|| CommandRefusal::field(2, 7))?,
         };
         Ok(up_to(data, command.allocation_length))
     }
 
     /// RESERVE(6) and (10), of the whole logical unit (SPC-2 7.21).
-    pub(super) fn reserve(&mut self, call: &Call<'_>) -> Outcome {
+    pub(super) fn reserve(&mut self, call: &CommandContext<'_>) -> Outcome {
         if self.persistent.is_in_use() {
-            return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
+            return Err(CommandRefusal::Status(Status::RESERVATION_CONFLICT));
         }
         self.reserved_by = Some(call.nexus);
         done()
     }
 
     /// RELEASE(6) and (10): of no effect from anyone but the holder (SPC-2 7.16).
-    pub(super) fn release(&mut self, call: &Call<'_>) -> Outcome {
+    pub(super) fn release(&mut self, call: &CommandContext<'_>) -> Outcome {
         if self.persistent.is_in_use() {
-            return Err(Refusal::Status(Status::RESERVATION_CONFLICT));
+            return Err(CommandRefusal::Status(Status::RESERVATION_CONFLICT));
         }
         if self.reserved_by == Some(call.nexus) {
             self.reserved_by = None;
@@ -67,14 +71,14 @@ impl LogicalUnit {
     pub(super) fn persistent_reserve_out(
         &mut self,
         command: PersistentReserveOut,
-        call: &Call<'_>,
+        call: &CommandContext<'_>,
     ) -> Outcome {
         let list = call.parameter_list(command.parameter_list_length)?;
         let parameters = ReserveOutParameters::decode(list)
             .ok()
             .filter(|_| command.parameter_list_length == ReserveOutParameters::LENGTH);
         let (Some(parameters), Some(port)) = (parameters, call.port()) else {
-            return Err(Refusal::parameter_list_length());
+            return Err(CommandRefusal::parameter_list_length());
         };
         let told = self.persistent.change(port, command, parameters)?;
         if let Some(code) = told.code {
@@ -89,7 +93,7 @@ impl LogicalUnit {
     }
 
     /// PREVENT ALLOW MEDIUM REMOVAL (SPC-4 6.18): each nexus prevents for itself.
-    pub(super) fn prevent(&mut self, prevent: bool, call: &Call<'_>) {
+    pub(super) fn prevent(&mut self, prevent: bool, call: &CommandContext<'_>) {
         if prevent {
             self.preventing.insert(call.nexus);
         } else {
@@ -100,15 +104,17 @@ impl LogicalUnit {
     /// REPORT SUPPORTED OPERATION CODES (SPC-4 6.35).
     pub(super) fn report_operation_codes(&self, command: ReportSupportedOperationCodes) -> Outcome {
         let (code, timeouts) = (command.operation_code, command.timeouts);
-        let all = Operation::all(self.identity.device_type);
+        let all = CommandDescriptor::all(self.identity.device_type);
         let of_code = || all.iter().filter(|operation| operation.code == code);
         let has_actions = of_code().any(|operation| operation.service_action.is_some());
         let is_known = of_code().next().is_some();
         let data = match command.options {
             ReportingOptions::All => all_commands(&all, timeouts),
-            ReportingOptions::OperationCode if has_actions => return Err(Refusal::field(2, 2)),
+            ReportingOptions::OperationCode if has_actions => {
+                return Err(CommandRefusal::field(2, 2));
+            }
             ReportingOptions::ServiceAction if is_known && !has_actions => {
-                return Err(Refusal::field(2, 2));
+                return Err(CommandRefusal::field(2, 2));
             }
             ReportingOptions::OperationCode => one_command(of_code().next().copied(), timeouts),
             ReportingOptions::ServiceAction | ReportingOptions::Either => {
@@ -123,7 +129,7 @@ impl LogicalUnit {
 }
 
 /// The parameter data of all commands (SPC-4 table 278).
-fn all_commands(all: &[&Operation], with_timeouts: bool) -> Vec<u8> {
+fn all_commands(all: &[&CommandDescriptor], with_timeouts: bool) -> Vec<u8> {
     let mut descriptors = Vec::new();
     for operation in all {
         let flags = u8::from(with_timeouts) << 1 | u8::from(operation.service_action.is_some());
@@ -142,7 +148,7 @@ fn all_commands(all: &[&Operation], with_timeouts: bool) -> Vec<u8> {
 }
 
 /// The parameter data of one command (SPC-4 table 281).
-fn one_command(operation: Option<&Operation>, with_timeouts: bool) -> Vec<u8> {
+fn one_command(operation: Option<&CommandDescriptor>, with_timeouts: bool) -> Vec<u8> {
     let Some(operation) = operation else {
         // SUPPORT 001b: not supported.
         return vec![0, 0x01, 0, 0];
@@ -157,7 +163,7 @@ fn one_command(operation: Option<&Operation>, with_timeouts: bool) -> Vec<u8> {
     data
 }
 
-fn cdb_length(operation: &Operation) -> [u8; 2] {
+fn cdb_length(operation: &CommandDescriptor) -> [u8; 2] {
     u16::try_from(operation.usage.len())
         .unwrap_or(0)
         .to_be_bytes()

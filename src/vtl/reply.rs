@@ -7,7 +7,7 @@ use crate::scsi::{AdditionalSenseCode, FieldPointer, SenseData, SenseKey, Status
 
 /// What goes back to the initiator for a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScsiReply {
+pub struct LogicalUnitReply {
     /// SCSI status.
     pub status: Status,
     /// Fixed format sense data, with CHECK CONDITION only (SPC-4 4.5.3).
@@ -18,13 +18,13 @@ pub struct ScsiReply {
     pub data_out_length: u32,
 }
 
-impl ScsiReply {
+impl LogicalUnitReply {
     /// Returns the reply for an outcome; data beyond `allocation` bytes is left out.
     pub(super) fn new(outcome: Outcome, allocation: u32, data_out_length: u32) -> Self {
         let (status, sense, mut data_in) = match outcome {
             Ok(data) => (Status::GOOD, Bytes::new(), data),
-            Err(Refusal::Status(status)) => (status, Bytes::new(), Bytes::new()),
-            Err(Refusal::Check { sense, data }) => (
+            Err(CommandRefusal::Status(status)) => (status, Bytes::new(), Bytes::new()),
+            Err(CommandRefusal::Check { sense, data }) => (
                 Status::CHECK_CONDITION,
                 Bytes::copy_from_slice(&sense.encode()),
                 data,
@@ -41,11 +41,11 @@ impl ScsiReply {
 }
 
 /// The data of a command that was done, or why it was not simply done.
-pub(super) type Outcome = Result<Bytes, Refusal>;
+pub(super) type Outcome = Result<Bytes, CommandRefusal>;
 
 /// Why a command ends with another status than GOOD.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum CommandRefusal {
     /// A status without sense data.
     Status(Status),
     /// CHECK CONDITION.
@@ -57,7 +57,7 @@ pub(super) enum Refusal {
     },
 }
 
-impl Refusal {
+impl CommandRefusal {
     pub(super) fn check(key: SenseKey, code: AdditionalSenseCode) -> Self {
         SenseData::new(key, code).into()
     }
@@ -81,7 +81,7 @@ impl Refusal {
     }
 }
 
-impl From<FieldPointer> for Refusal {
+impl From<FieldPointer> for CommandRefusal {
     fn from(pointer: FieldPointer) -> Self {
         let code = match pointer.in_cdb {
             true => AdditionalSenseCode::INVALID_FIELD_IN_CDB,
@@ -93,7 +93,7 @@ impl From<FieldPointer> for Refusal {
     }
 }
 
-impl From<ParseError> for Refusal {
+impl From<ParseError> for CommandRefusal {
     fn from(error: ParseError) -> Self {
         match error {
             ParseError::OperationCode => Self::illegal(AdditionalSenseCode::INVALID_OPERATION_CODE),
@@ -102,7 +102,7 @@ impl From<ParseError> for Refusal {
     }
 }
 
-impl From<SenseData> for Refusal {
+impl From<SenseData> for CommandRefusal {
     fn from(sense: SenseData) -> Self {
         Self::Check {
             sense,

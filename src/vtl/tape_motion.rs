@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::drive::{Drive, LONGEST_BLOCK, LONGEST_TRANSFER, write_error};
 use super::fault::{BlockFault, LibraryFaults};
 use super::media::{BlockRead, Kind, Record, TapeError};
-use super::reply::{Outcome, Refusal, done, up_to};
+use super::reply::{CommandRefusal, Outcome, done, up_to};
 use crate::scsi::command::{
     Destination, Locate, PositionForm, Read, ReadPosition, Space, SpaceCode, Write, WriteFilemarks,
 };
@@ -48,21 +48,21 @@ impl Drive {
         sense.incorrect_length = true;
         // The difference, negative in two's complement when the block is longer.
         sense.information = Some(requested.wrapping_sub(length).into());
-        Err(Refusal::Check { sense, data })
+        Err(CommandRefusal::Check { sense, data })
     }
 
     fn read_fixed(&mut self, transfer: Read, faults: &LibraryFaults) -> Outcome {
         let block_length = self.unit.mode.block_length;
         if block_length == 0 {
-            return Err(Refusal::field(1, 0));
+            return Err(CommandRefusal::field(1, 0));
         }
         if transfer.suppress_incorrect_length {
-            return Err(Refusal::field(1, 1));
+            return Err(CommandRefusal::field(1, 1));
         }
         self.ready()?;
         let blocks = transfer.length;
         if blocks.saturating_mul(block_length) > LONGEST_TRANSFER {
-            return Err(Refusal::field(2, 7));
+            return Err(CommandRefusal::field(2, 7));
         }
         let mut data = Vec::new();
         for done in 0..blocks {
@@ -70,7 +70,7 @@ impl Drive {
             let length = match self.next_block(faults) {
                 Ok(length) => length,
                 Err(stop) => {
-                    return Err(Refusal::Check {
+                    return Err(CommandRefusal::Check {
                         sense: stop.sense(missing.into()),
                         data: joined(data),
                     });
@@ -81,7 +81,7 @@ impl Drive {
                 let mut sense = SenseData::new(SenseKey::NO_SENSE, AdditionalSenseCode::NONE);
                 sense.incorrect_length = true;
                 sense.information = Some(missing.into());
-                return Err(Refusal::Check {
+                return Err(CommandRefusal::Check {
                     sense,
                     data: joined(data),
                 });
@@ -135,7 +135,7 @@ impl Drive {
     }
 
     /// Reads the block that is next and passes it.
-    fn take_block(&mut self, limit: u32) -> Result<Bytes, Refusal> {
+    fn take_block(&mut self, limit: u32) -> Result<Bytes, CommandRefusal> {
         let position = self.position;
         let data = self
             .ready_mut()?
@@ -154,13 +154,13 @@ impl Drive {
         faults: &LibraryFaults,
     ) -> Outcome {
         let (blocks, block_length) = match (transfer.fixed, self.unit.mode.block_length) {
-            (true, 0) => return Err(Refusal::field(1, 0)),
+            (true, 0) => return Err(CommandRefusal::field(1, 0)),
             (true, block_length) => (transfer.length, block_length),
             (false, _) => (1, transfer.length),
         };
         let total = blocks.saturating_mul(block_length);
         if block_length > LONGEST_BLOCK || total > LONGEST_TRANSFER {
-            return Err(Refusal::field(2, 7));
+            return Err(CommandRefusal::field(2, 7));
         }
         self.writable(faults)?;
         if total == 0 {
@@ -168,7 +168,7 @@ impl Drive {
         }
         let total = usize::try_from(total).unwrap_or(usize::MAX);
         if data.len() < total {
-            return Err(Refusal::check(
+            return Err(CommandRefusal::check(
                 SenseKey::ABORTED_COMMAND,
                 AdditionalSenseCode::DATA_PHASE_ERROR,
             ));
@@ -224,7 +224,7 @@ impl Drive {
 
     /// Loses the last blocks that were written, up to `blocks` of them, as a drive does whose buffer did not reach the medium;
     /// returns the deferred error that reports it (SPC-4 4.5.5).
-    pub(super) fn lose(&mut self, blocks: u32) -> Refusal {
+    pub(super) fn lose(&mut self, blocks: u32) -> CommandRefusal {
         self.unsynchronized = 0;
         for _ in 0..blocks {
             let last = self.position.saturating_sub(1);
@@ -246,10 +246,10 @@ impl Drive {
         sense.into()
     }
 
-    fn writable(&self, faults: &LibraryFaults) -> Result<(), Refusal> {
+    fn writable(&self, faults: &LibraryFaults) -> Result<(), CommandRefusal> {
         self.ready()?;
         if self.is_write_protected() {
-            return Err(Refusal::check(
+            return Err(CommandRefusal::check(
                 SenseKey::DATA_PROTECT,
                 AdditionalSenseCode::WRITE_PROTECTED,
             ));
@@ -260,7 +260,7 @@ impl Drive {
         Ok(())
     }
 
-    fn cut_here(&mut self) -> Result<(), Refusal> {
+    fn cut_here(&mut self) -> Result<(), CommandRefusal> {
         let position = self.position;
         self.ready_mut()?
             .truncate(position)
@@ -399,7 +399,7 @@ impl Drive {
                 Destination::DeviceSpecific(_) => 8,
                 _ => 3,
             };
-            return Err(Refusal::field(byte, 7));
+            return Err(CommandRefusal::field(byte, 7));
         }
         let end = tape.end();
         let found = match locate.destination {
@@ -417,7 +417,7 @@ impl Drive {
         self.position = found.unwrap_or(end);
         match found {
             Some(_) => done(),
-            None => Err(Refusal::check(
+            None => Err(CommandRefusal::check(
                 SenseKey::BLANK_CHECK,
                 AdditionalSenseCode::END_OF_DATA_DETECTED,
             )),
@@ -493,12 +493,12 @@ fn is_block(record: Option<Record>) -> bool {
     record.is_some_and(|record| record.kind == Kind::Block)
 }
 
-fn unrecovered_read_error() -> Refusal {
+fn unrecovered_read_error() -> CommandRefusal {
     Stop::Unreadable.sense(u64::MAX).into()
 }
 
 /// Returns what a failure to write means; `missing` is what was not written.
-fn refused(error: TapeError, missing: u32) -> Refusal {
+fn refused(error: TapeError, missing: u32) -> CommandRefusal {
     match error {
         TapeError::Full => {
             let mut sense = SenseData::new(

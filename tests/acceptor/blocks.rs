@@ -7,12 +7,12 @@ use bytes::{Bytes, BytesMut};
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::ids::{CmdSn, StatSn};
 use iscsiswiconfig::iscsi::initiator::{
-    Completion, Event, Session, SessionParameters, Task, Transfer,
+    Completion, Event, Session, SessionParameters, Task, TaskTransfer,
 };
 use iscsiswiconfig::iscsi::operational::{OperationalOffer, OperationalParameters};
 use iscsiswiconfig::iscsi::pdu::Pdu;
 use iscsiswiconfig::iscsi::target::{
-    Command, Event as TargetEvent, ScsiReply, TargetSession, TargetSettings,
+    Event as TargetEvent, ReceivedCommand, ScsiReply, TargetSession, TargetSettings,
 };
 use iscsiswiconfig::transport::listener::ListenerSettings;
 
@@ -81,8 +81,8 @@ impl Direct {
     /// Executes one command, which the target answers as it is told.
     fn run(
         &mut self,
-        transfer: Transfer,
-        mut answer: impl FnMut(Command) -> ScsiReply,
+        transfer: TaskTransfer,
+        mut answer: impl FnMut(ReceivedCommand) -> ScsiReply,
     ) -> Completion {
         let task = Task::new(lun(1), CDB, transfer);
         self.initiator.submit(task).unwrap();
@@ -116,7 +116,7 @@ impl Direct {
     /// Writes a block, and returns what the target got.
     fn write(&mut self, block: &Bytes) -> Bytes {
         let mut written = Bytes::new();
-        self.run(Transfer::Write(block.clone()), |command| {
+        self.run(TaskTransfer::Write(block.clone()), |command| {
             written = command.data_out;
             ScsiReply::good()
         });
@@ -126,7 +126,7 @@ impl Direct {
     fn read(&mut self, block: &Bytes) -> Bytes {
         let length = u32::try_from(block.len()).unwrap();
         let answer = |_| ScsiReply::data_in(block.clone());
-        self.run(Transfer::Read(length), answer).data
+        self.run(TaskTransfer::Read(length), answer).data
     }
 }
 
@@ -187,7 +187,7 @@ fn a_small_answer_does_not_keep_what_it_was_received_with() {
 fn the_codec_copies_no_data() {
     let mut direct = Direct::new(&whole_blocks());
     let block = block();
-    let task = Task::new(lun(1), CDB, Transfer::Write(block.clone()));
+    let task = Task::new(lun(1), CDB, TaskTransfer::Write(block.clone()));
     direct.initiator.submit(task).unwrap();
     let command = direct.initiator.poll_transmit(Instant::now()).unwrap();
     let parts = Encoder::new().encode_parts(&command).unwrap();

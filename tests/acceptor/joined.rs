@@ -8,15 +8,15 @@ use iscsiswiconfig::iscsi::chap::{
 };
 use iscsiswiconfig::iscsi::codec::{Decoder, Encoder};
 use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid, Lun, Tsih};
-use iscsiswiconfig::iscsi::initiator::{Event, Session, Task, Transfer};
+use iscsiswiconfig::iscsi::initiator::{Event, Session, Task, TaskTransfer};
 use iscsiswiconfig::iscsi::login::{
     Login, LoginChap, LoginError, LoginParameters, LoginResult, LoginStep,
 };
 use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer, SessionType};
 use iscsiswiconfig::iscsi::pdu::{LogoutOutcome, LogoutReason, Pdu, TaskManagementOutcome};
 use iscsiswiconfig::iscsi::target::{
-    Accepted, Command, Decision, Event as TargetEvent, LoginPolicy, LoginStep as TargetStep,
-    ScsiReply, TargetLogin, TargetRecord, TargetSession, TargetSettings,
+    Accepted, Decision, Event as TargetEvent, LoginPolicy, LoginStep as TargetStep,
+    ReceivedCommand, ScsiReply, TargetLogin, TargetRecord, TargetSession, TargetSettings,
 };
 use proptest::prelude::*;
 
@@ -299,7 +299,7 @@ impl Joined {
         }
     }
 
-    fn answer(&mut self, command: &Command) -> ScsiReply {
+    fn answer(&mut self, command: &ReceivedCommand) -> ScsiReply {
         match command.cdb[0] {
             WRITE => {
                 assert_eq!(
@@ -343,17 +343,17 @@ fn cdb(code: u8, length: usize) -> [u8; 16] {
     cdb
 }
 
-fn task(lun: u16, code: u8, length: usize, transfer: Transfer) -> Task {
+fn task(lun: u16, code: u8, length: usize, transfer: TaskTransfer) -> Task {
     Task::new(Lun::from_number(lun).unwrap(), cdb(code, length), transfer)
 }
 
 fn write(lun: u16, data: &Bytes) -> Task {
-    task(lun, WRITE, data.len(), Transfer::Write(data.clone()))
+    task(lun, WRITE, data.len(), TaskTransfer::Write(data.clone()))
 }
 
 fn read(lun: u16, length: usize) -> Task {
     let expected = u32::try_from(length).unwrap();
-    task(lun, READ, length, Transfer::Read(expected))
+    task(lun, READ, length, TaskTransfer::Read(expected))
 }
 
 #[test]
@@ -467,11 +467,11 @@ fn sense_data_and_residual_counts_arrive() {
     let mut joined = Joined::log_in(setup()).unwrap();
     joined
         .initiator
-        .submit(task(1, FAIL, 0, Transfer::Read(64)))
+        .submit(task(1, FAIL, 0, TaskTransfer::Read(64)))
         .unwrap();
     joined
         .initiator
-        .submit(task(1, READ, 40, Transfer::Read(64)))
+        .submit(task(1, READ, 40, TaskTransfer::Read(64)))
         .unwrap();
     let events = joined.run();
     let [Event::Completed(failed), Event::Completed(short)] = &events[..] else {

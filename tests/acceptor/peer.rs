@@ -14,7 +14,7 @@ use iscsiswiconfig::iscsi::pdu::{
     TaskManagementFunction, TaskManagementRequest, TextRequest,
 };
 use iscsiswiconfig::iscsi::target::{
-    Command, Event, ScsiReply, TargetRecord, TargetSession, TargetSettings, TaskId,
+    Event, ReceivedCommand, ScsiReply, TargetRecord, TargetSession, TargetSettings, TaskId,
 };
 
 pub const TARGET: &str = "iqn.2026-11.test:vtl";
@@ -125,7 +125,7 @@ impl Peer {
     }
 
     /// The one command that the session delivers.
-    pub fn command(&mut self) -> Command {
+    pub fn command(&mut self) -> ReceivedCommand {
         let mut events = self.events();
         assert_eq!(events.len(), 1, "{events:#?}");
         match events.remove(0) {
@@ -134,7 +134,7 @@ impl Peer {
         }
     }
 
-    pub fn commands(&mut self) -> Vec<Command> {
+    pub fn commands(&mut self) -> Vec<ReceivedCommand> {
         self.events()
             .into_iter()
             .map(|event| match event {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use iscsiswiconfig::iop::devices;
-use iscsiswiconfig::iop::devices::enumerate::{Enumeration, Reply, Step};
+use iscsiswiconfig::iop::devices::enumerate::{Enumeration, EnumerationReply, EnumerationStep};
 use iscsiswiconfig::iop::devices::names::DeviceNames;
 use iscsiswiconfig::vtl::DriveType;
 
@@ -13,7 +13,7 @@ fn enumerated(library: &mut Library) -> devices::Description {
     let mut flights = 0;
     loop {
         match enumeration.poll(Duration::ZERO) {
-            Step::Send(commands) => {
+            EnumerationStep::Send(commands) => {
                 flights += 1;
                 for command in commands {
                     let mut cdb = [0; 16];
@@ -26,7 +26,7 @@ fn enumerated(library: &mut Library) -> devices::Description {
                         &Bytes::new(),
                         command.allocation_length,
                     );
-                    let reply = Reply {
+                    let reply = EnumerationReply {
                         status: answer.status,
                         sense: answer.sense,
                         data: answer.data_in,
@@ -34,7 +34,7 @@ fn enumerated(library: &mut Library) -> devices::Description {
                     enumeration.handle(command.id, &reply, Duration::ZERO);
                 }
             }
-            Step::Done => break,
+            EnumerationStep::Done => break,
             step => panic!("{step:?}"),
         }
     }

@@ -23,7 +23,8 @@ use bytes::Bytes;
 use iscsiswiconfig::scsi::Lun;
 use iscsiswiconfig::scsi::{SenseData, Status};
 use iscsiswiconfig::vtl::{
-    Barcode, InitiatorPort, Library, LibraryConfiguration, LibraryError, Media, NexusId, ScsiReply,
+    Barcode, InitiatorPort, Library, LibraryConfiguration, LibraryError, LogicalUnitReply, Media,
+    NexusId,
 };
 
 const ONE: NexusId = NexusId(1);
@@ -53,7 +54,7 @@ struct Desk {
 /// What a command came to: status, then key and code of its sense data, and the sense data's flags.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
-    reply: ScsiReply,
+    reply: LogicalUnitReply,
 }
 
 impl Desk {

@@ -112,7 +112,7 @@ fn a_write_that_fits_the_command_has_the_f_bit_and_nothing_behind_it() {
         ..PARAMETERS
     };
     let mut peer = Peer::new(parameters);
-    peer.submit(Transfer::Write(Bytes::from_static(b"12345678")));
+    peer.submit(TaskTransfer::Write(Bytes::from_static(b"12345678")));
     let sent = peer.sent();
     assert_eq!(sent.len(), 1);
     assert!(sent[0].starts_with("SCSI Command F W ") && sent[0].ends_with("data=8 bytes"));
@@ -270,7 +270,7 @@ fn more_r2ts_than_negotiated_end_the_session() {
 fn an_r2t_for_a_read_ends_the_session() {
     // RFC 7143 11.8
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::Read(20));
+    let tag = peer.submit(TaskTransfer::Read(20));
     peer.sent();
     assert_eq!(
         peer.give_r2t(tag, 0, 0, 8),
@@ -301,7 +301,7 @@ fn a_response_before_all_data_was_asked_for_drops_what_is_left() {
 fn a_read_is_put_together_and_ends_with_the_status_in_the_last_data_in() {
     // UNH-IOL FFP 10.1, 6.1; RFC 7143 11.7.3
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::Read(20));
+    let tag = peer.submit(TaskTransfer::Read(20));
     assert_eq!(
         peer.sent(),
         [format!(
@@ -316,7 +316,7 @@ fn a_read_is_put_together_and_ends_with_the_status_in_the_last_data_in() {
         peer.give(&last),
         Ok(completed(tag, Residual::Underflow(9), b"hello world"))
     );
-    peer.submit(Transfer::None);
+    peer.submit(TaskTransfer::None);
     assert!(
         peer.sent()[0].contains("expstatsn=11"),
         "the status is acknowledged (4.2.2.2)"
@@ -327,7 +327,7 @@ fn a_read_is_put_together_and_ends_with_the_status_in_the_last_data_in() {
 fn a_read_may_end_with_a_response_of_its_own() {
     // RFC 7143 11.7.3; UNH-IOL FFP 11.1.2: a Data-In without data
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::Read(4));
+    let tag = peer.submit(TaskTransfer::Read(4));
     peer.sent();
     let data = peer.data_in(tag, 0, 0, b"abcd");
     peer.give(&Pdu::DataIn(data)).unwrap();
@@ -351,7 +351,7 @@ fn a_read_may_end_with_a_response_of_its_own() {
 fn the_a_bit_is_ignored() {
     // UNH-IOL FFP 10.2; RFC 7143 11.7.2: at ErrorRecoveryLevel 0
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::Read(4));
+    let tag = peer.submit(TaskTransfer::Read(4));
     peer.sent();
     let data = DataIn {
         acknowledge: true,
@@ -417,7 +417,7 @@ fn data_ins_that_break_the_rules_end_the_session() {
     ];
     for (spoil, error) in cases {
         let mut peer = Peer::new(PARAMETERS);
-        let tag = peer.submit(Transfer::Read(12));
+        let tag = peer.submit(TaskTransfer::Read(12));
         peer.sent();
         let first = peer.data_in(tag, 0, 0, b"abcd");
         peer.give(&Pdu::DataIn(first)).unwrap();
@@ -431,7 +431,7 @@ fn data_ins_that_break_the_rules_end_the_session() {
 fn data_for_a_task_that_has_not_been_sent_ends_the_session() {
     // RFC 7143 11.2.1.8
     let mut peer = Peer::with_window(PARAMETERS, 0);
-    let tag = peer.submit(Transfer::Read(12));
+    let tag = peer.submit(TaskTransfer::Read(12));
     let early = peer.data_in(tag, 0, 0, b"abcd");
     assert_eq!(
         peer.give(&Pdu::DataIn(early)),
@@ -446,7 +446,7 @@ fn data_for_a_task_that_has_not_been_sent_ends_the_session() {
 fn data_ins_that_did_not_come_end_the_session() {
     // RFC 7143 11.4.8
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::Read(12));
+    let tag = peer.submit(TaskTransfer::Read(12));
     peer.sent();
     let response = ScsiResponse {
         exp_data_sn: DataSn(1),
@@ -466,7 +466,7 @@ fn data_ins_that_did_not_come_end_the_session() {
 fn check_condition_brings_its_sense_data() {
     // UNH-IOL FFP 16.4.1; RFC 7143 11.4.7
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::Read(12));
+    let tag = peer.submit(TaskTransfer::Read(12));
     peer.sent();
     let response = ScsiResponse {
         status: 2,
@@ -488,7 +488,7 @@ fn sense_data_without_its_length_is_taken_whole_and_told() {
     // RFC 7143 11.4.7.1
     let mut peer = Peer::new(PARAMETERS);
     for told in [true, false] {
-        let tag = peer.submit(Transfer::None);
+        let tag = peer.submit(TaskTransfer::None);
         peer.sent();
         let response = ScsiResponse {
             status: 2,
@@ -514,7 +514,7 @@ fn sense_data_cut_short_ends_the_session() {
         (&[0], 2, 1),
     ] {
         let mut peer = Peer::new(PARAMETERS);
-        let tag = peer.submit(Transfer::None);
+        let tag = peer.submit(TaskTransfer::None);
         peer.sent();
         let response = ScsiResponse {
             data: Bytes::from_static(data),
@@ -535,7 +535,7 @@ fn sense_data_cut_short_ends_the_session() {
 type Claim = (usize, u8, Residual);
 
 /// Returns what is told of a target that makes this claim, the number of bytes that were transferred included.
-fn told_of(transfer: &Transfer, (came, status, residual): Claim) -> (Vec<Departure>, u32) {
+fn told_of(transfer: &TaskTransfer, (came, status, residual): Claim) -> (Vec<Departure>, u32) {
     let mut peer = Peer::new(PARAMETERS);
     let tag = peer.submit(transfer.clone());
     peer.sent();
@@ -575,17 +575,17 @@ fn a_residual_that_contradicts_the_transfer_is_told_and_what_was_transferred_cou
     // RFC 7143 11.4.5.2
     const GOOD: u8 = 0;
     const CHECK: u8 = 2;
-    let read = Transfer::Read(20);
+    let read = TaskTransfer::Read(20);
     let mismatch = |expected, received| vec![Departure::ResidualMismatch { expected, received }];
-    let fits: [(&Transfer, Claim); 8] = [
+    let fits: [(&TaskTransfer, Claim); 8] = [
         (&read, (20, GOOD, Residual::None)),
         (&read, (20, GOOD, Residual::Overflow(4))),
         (&read, (12, GOOD, Residual::Underflow(8))),
         (&read, (0, CHECK, Residual::Underflow(20))),
         // A residual may be left out of a command that failed.
         (&read, (0, CHECK, Residual::None)),
-        (&Transfer::None, (0, GOOD, Residual::None)),
-        (&Transfer::None, (0, GOOD, Residual::Overflow(4))),
+        (&TaskTransfer::None, (0, GOOD, Residual::None)),
+        (&TaskTransfer::None, (0, GOOD, Residual::Overflow(4))),
         // The target asked for nothing, and says so.
         (&write(), (0, CHECK, Residual::Underflow(20))),
     ];
@@ -598,7 +598,7 @@ fn a_residual_that_contradicts_the_transfer_is_told_and_what_was_transferred_cou
         (&read, (12, GOOD, Residual::Overflow(4)), 8, 0),
         (&read, (12, GOOD, Residual::Underflow(9)), 8, 9),
         (&read, (0, CHECK, Residual::Underflow(21)), 20, 21),
-        (&Transfer::None, (0, GOOD, Residual::Underflow(1)), 0, 1),
+        (&TaskTransfer::None, (0, GOOD, Residual::Underflow(1)), 0, 1),
         (&write(), (0, GOOD, Residual::None), 20, 0),
         (&write(), (0, GOOD, Residual::Underflow(21)), 20, 21),
     ] {
@@ -613,7 +613,7 @@ fn a_residual_is_told_once_in_a_session() {
     let mut peer = Peer::new(PARAMETERS);
     let mut told = 0;
     for count in 1..4 {
-        let tag = peer.submit(Transfer::None);
+        let tag = peer.submit(TaskTransfer::None);
         peer.sent();
         let response = ScsiResponse {
             residual: Residual::Underflow(count),
@@ -656,7 +656,7 @@ fn what_was_sent_of_a_write_is_what_was_transferred() {
 fn a_target_failure_completes_the_task_without_a_status() {
     // RFC 7143 11.4.3
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::None);
+    let tag = peer.submit(TaskTransfer::None);
     peer.sent();
     let response = ScsiResponse {
         response: ServiceResponse::TARGET_FAILURE,

@@ -6,7 +6,7 @@ use super::*;
 fn commands_wait_for_the_window_and_go_as_it_grows() {
     // UNH-IOL FFP 3.1, 3.3, 1.1, 16.5; RFC 7143 4.2.2.1
     let mut peer = Peer::with_window(PARAMETERS, 2);
-    let tags: Vec<_> = (0..5).map(|_| peer.submit(Transfer::None)).collect();
+    let tags: Vec<_> = (0..5).map(|_| peer.submit(TaskTransfer::None)).collect();
     assert_eq!(cmd_sns(&peer.sent_pdus()), [1, 2]);
     assert_eq!(peer.session.unacknowledged_commands(), 2);
     (peer.exp_cmd_sn, peer.max_cmd_sn) = (CmdSn(3), CmdSn(2));
@@ -43,7 +43,7 @@ fn cmd_sns(pdus: &[Pdu]) -> Vec<u32> {
 fn a_stat_sn_that_is_left_out_ends_the_session_when_all_is_answered() {
     // UNH-IOL FFP 5.1; RFC 7143 4.2.2.2, 7.9
     let mut peer = Peer::new(PARAMETERS);
-    let tags = [(); 2].map(|()| peer.submit(Transfer::None));
+    let tags = [(); 2].map(|()| peer.submit(TaskTransfer::None));
     peer.sent();
     peer.take_stat_sn();
     let (expected, received) = (StatSn(10), StatSn(11));
@@ -63,7 +63,7 @@ fn a_stat_sn_that_is_left_out_ends_the_session_when_all_is_answered() {
 fn a_stat_sn_out_of_order_is_acknowledged_when_those_before_it_have_come() {
     // RFC 7143 4.2.2.2
     let mut peer = Peer::new(PARAMETERS);
-    let tags = [(); 3].map(|()| peer.submit(Transfer::None));
+    let tags = [(); 3].map(|()| peer.submit(TaskTransfer::None));
     peer.sent();
     let early = peer.response(tags[0]);
     peer.good(tags[1]).unwrap();
@@ -81,7 +81,7 @@ fn a_stat_sn_out_of_order_is_acknowledged_when_those_before_it_have_come() {
 fn a_stat_sn_that_comes_twice_ends_the_session() {
     // RFC 7143 4.2.2.2
     let mut peer = Peer::new(PARAMETERS);
-    let tags = [(); 2].map(|()| peer.submit(Transfer::None));
+    let tags = [(); 2].map(|()| peer.submit(TaskTransfer::None));
     peer.sent();
     peer.good(tags[0]).unwrap();
     let again = ScsiResponse {
@@ -102,7 +102,7 @@ fn a_stat_sn_that_comes_twice_ends_the_session() {
 fn a_response_for_an_unknown_task_ends_the_session() {
     // RFC 7143 11.2.1.8
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::None);
+    let tag = peer.submit(TaskTransfer::None);
     peer.sent();
     peer.good(tag).unwrap();
     assert_eq!(
@@ -170,7 +170,7 @@ fn a_ping_of_the_initiator_takes_a_stat_sn_and_no_cmd_sn() {
     peer.max_cmd_sn = CmdSn(1);
     let opened = peer.nop_in(RESERVED_ITT, RESERVED_TTT, peer.stat_sn);
     peer.give(&opened).unwrap();
-    peer.submit(Transfer::None);
+    peer.submit(TaskTransfer::None);
     assert!(peer.sent()[0].contains("itt=0x2 lun=1 cmdsn=1 expstatsn=11"));
 }
 
@@ -194,7 +194,7 @@ fn asynchronous_messages_are_reported() {
         peer.give(&Pdu::AsyncMessage(message.clone())),
         Ok(vec![Event::AsyncMessage(message)])
     );
-    peer.submit(Transfer::None);
+    peer.submit(TaskTransfer::None);
     assert!(
         peer.sent()[0].contains("expstatsn=13"),
         "each took a StatSN"
@@ -209,7 +209,7 @@ fn a_dropped_connection_ends_the_session() {
         AsyncEvent::DROP_ALL_CONNECTIONS,
     ] {
         let mut peer = Peer::new(PARAMETERS);
-        peer.submit(Transfer::None);
+        peer.submit(TaskTransfer::None);
         let message = peer.async_message(event, [0, 3, 20]);
         assert_eq!(
             peer.give(&Pdu::AsyncMessage(message)),
@@ -224,7 +224,7 @@ fn a_dropped_connection_ends_the_session() {
 fn a_reject_is_reported_with_the_header_that_it_names() {
     // RFC 7143 11.17, 7.3
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::None);
+    let tag = peer.submit(TaskTransfer::None);
     let sent = peer.sent_pdus();
     let header = Encoder::new().encode_parts(&sent[0]).unwrap().header;
     let reject = Pdu::Reject(Reject {
@@ -251,8 +251,8 @@ fn a_reject_is_reported_with_the_header_that_it_names() {
 fn a_logout_closes_the_session_and_nothing_follows_it() {
     // UNH-IOL FFP 17.1, 2.1; RFC 7143 11.14
     let mut peer = Peer::with_window(PARAMETERS, 1);
-    peer.submit(Transfer::None);
-    peer.submit(Transfer::None);
+    peer.submit(TaskTransfer::None);
+    peer.submit(TaskTransfer::None);
     peer.sent();
     let tag = peer.session.logout().unwrap();
     assert_eq!(
@@ -305,7 +305,7 @@ fn an_unsuccessful_logout_is_reported_as_such() {
 fn a_logout_response_that_nobody_asked_for_ends_the_session() {
     // RFC 7143 11.15
     let mut peer = Peer::new(PARAMETERS);
-    let tag = peer.submit(Transfer::None);
+    let tag = peer.submit(TaskTransfer::None);
     peer.sent();
     let response = peer.logout_response(tag, LogoutOutcome::CLOSED);
     assert_eq!(
@@ -350,7 +350,7 @@ fn abort_task_names_the_task_and_ends_it_when_performed() {
 fn a_refused_abort_leaves_the_task() {
     // RFC 7143 11.6.1
     let mut peer = Peer::new(PARAMETERS);
-    let task = peer.submit(Transfer::None);
+    let task = peer.submit(TaskTransfer::None);
     peer.sent();
     let abort = peer.session.abort_task(task).unwrap();
     peer.sent();
@@ -364,8 +364,8 @@ fn a_refused_abort_leaves_the_task() {
 #[test]
 fn a_task_that_waits_for_the_window_is_aborted_without_a_word_to_the_target() {
     let mut peer = Peer::with_window(PARAMETERS, 0);
-    let task = peer.submit(Transfer::None);
-    let other = peer.submit(Transfer::None);
+    let task = peer.submit(TaskTransfer::None);
+    let other = peer.submit(TaskTransfer::None);
     peer.session.abort_task(task).unwrap();
     let events = peer.events();
     assert!(matches!(&events[..], [Event::TaskManagement { ended, .. }] if ended == &[task]));
@@ -385,7 +385,7 @@ fn a_task_that_waits_for_the_window_is_aborted_without_a_word_to_the_target() {
 fn a_logical_unit_reset_ends_the_tasks_sent_before_it_to_that_unit() {
     // RFC 7143 11.5.1, 4.2.3.2
     let mut peer = Peer::new(PARAMETERS);
-    let first = peer.submit(Transfer::None);
+    let first = peer.submit(TaskTransfer::None);
     let elsewhere = peer
         .session
         .submit(Task {
@@ -395,7 +395,7 @@ fn a_logical_unit_reset_ends_the_tasks_sent_before_it_to_that_unit() {
         .unwrap();
     peer.sent();
     let reset = peer.session.reset_logical_unit(lun()).unwrap();
-    let later = peer.submit(Transfer::None);
+    let later = peer.submit(TaskTransfer::None);
     assert_eq!(
         peer.sent()[0],
         "Task Management Function Request I itt=0x3 function=LOGICAL UNIT RESET lun=1 \

@@ -7,7 +7,7 @@ use super::*;
 /// A whole conversation as the target's bytes: a read in pieces, a ping, a write that fails, a logout.
 fn conversation() -> (Peer, Vec<u8>) {
     let mut peer = Peer::new(PARAMETERS);
-    let read = peer.submit(Transfer::Read(12));
+    let read = peer.submit(TaskTransfer::Read(12));
     let other = peer.submit(write());
     let first = peer.data_in(read, 0, 0, b"abcdefg");
     let last = peer.data_in(read, 1, 7, b"hijkl");
@@ -72,7 +72,7 @@ proptest! {
         let mut peer = Peer::new(SessionParameters { max_outstanding_r2t: 2, ..PARAMETERS });
         for (kind, [a, b, c], byte) in pdus {
             let _ = peer.session.submit(task(write()));
-            let _ = peer.session.submit(task(Transfer::Read(20)));
+            let _ = peer.session.submit(task(TaskTransfer::Read(20)));
             let _ = peer.session.ping();
             peer.sent();
             let tag = InitiatorTaskTag(a % 12);

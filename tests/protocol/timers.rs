@@ -127,7 +127,7 @@ fn a_task_that_waits_for_a_closed_window_times_out_without_an_abort() {
 #[test]
 fn a_session_without_timers_waits_for_ever() {
     let mut peer = Peer::new(PARAMETERS);
-    peer.submit(Transfer::None);
+    peer.submit(TaskTransfer::None);
     peer.session.ping().unwrap();
     peer.sent();
     assert_eq!(peer.session.poll_timeout(), None);

@@ -30,8 +30,8 @@ pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES
 pub use rmt::RmtOptions;
 pub use sql::SqlOptions;
 pub use tape::{
-    Cartridge, DEFAULT_BLOCK_SIZE, Side, TapeAction, TapeCopy, TapeOptions, TapeRead, TapeTest,
-    TapeWrite,
+    CartridgeArguments, DEFAULT_BLOCK_SIZE, Side, TapeAction, TapeCopy, TapeOptions, TapeRead,
+    TapeTest, TapeWrite,
 };
 pub use vtl::VtlOptions;
 

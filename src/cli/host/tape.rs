@@ -41,11 +41,11 @@ pub enum TapeAction {
     /// `test`: writes a pattern, reads it back and compares.
     Test(TapeTest),
     /// `list`: says what is on a cartridge.
-    List(Cartridge),
+    List(CartridgeArguments),
     /// `initialize`: writes a volume label.
     Initialize {
         /// On which cartridge.
-        cartridge: Cartridge,
+        cartridge: CartridgeArguments,
         /// `--volume-id`, not parsed yet.
         volume_id: String,
         /// `--overwrite`: what is on the cartridge may go.
@@ -54,7 +54,7 @@ pub enum TapeAction {
     /// `erase`: erases a cartridge.
     Erase {
         /// Which cartridge.
-        cartridge: Cartridge,
+        cartridge: CartridgeArguments,
         /// `--overwrite`: what is on the cartridge may go.
         overwrite: bool,
     },
@@ -72,7 +72,7 @@ pub enum TapeAction {
 
 /// A cartridge, and the drive to use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cartridge {
+pub struct CartridgeArguments {
     /// Name of the library.
     pub library: String,
     /// Barcode, its first six characters, or an element address.
@@ -85,7 +85,7 @@ pub struct Cartridge {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapeWrite {
     /// Where to write.
-    pub cartridge: Cartridge,
+    pub cartridge: CartridgeArguments,
     /// What to write; standard input when it is none or `-`.
     pub file: Option<PathBuf>,
     /// `--block-size`, in bytes.
@@ -102,7 +102,7 @@ pub struct TapeWrite {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapeRead {
     /// Where to read.
-    pub cartridge: Cartridge,
+    pub cartridge: CartridgeArguments,
     /// Where to put it; standard output when it is none or `-`.
     pub file: Option<PathBuf>,
     /// `--block-size`: the longest block that is expected, in bytes.
@@ -151,7 +151,7 @@ pub struct TapeCopy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapeTest {
     /// The cartridge to try.
-    pub cartridge: Cartridge,
+    pub cartridge: CartridgeArguments,
     /// `--size`: bytes to write and read.
     pub size: u64,
     /// `--block-size`, in bytes.
@@ -163,7 +163,7 @@ pub struct TapeTest {
 impl TapeOptions {
     pub(super) fn from_matches(matches: &ArgMatches) -> Option<Self> {
         let (name, matches) = matches.subcommand()?;
-        let cartridge = || Cartridge::from_matches(matches);
+        let cartridge = || CartridgeArguments::from_matches(matches);
         let overwrite = || matches.get_flag("overwrite");
         let device = || text(matches, "device");
         let action = match name {
@@ -217,7 +217,7 @@ impl TapeOptions {
     }
 }
 
-impl Cartridge {
+impl CartridgeArguments {
     fn from_matches(matches: &ArgMatches) -> Self {
         Self {
             library: text(matches, "library"),
@@ -525,8 +525,8 @@ mod tests {
         Ok(TapeOptions::from_matches(&matches).unwrap())
     }
 
-    fn cartridge(drive: Option<&str>) -> Cartridge {
-        Cartridge {
+    fn cartridge(drive: Option<&str>) -> CartridgeArguments {
+        CartridgeArguments {
             library: "TAPMLB01".to_owned(),
             volume: "VOL001".to_owned(),
             drive: drive.map(str::to_owned),

@@ -23,7 +23,7 @@ use crate::iop::tape::copy::{Copied, From, To, copy};
 use crate::iop::tape::count::{Counted, count};
 use crate::iop::tape::job::{TapeError, require_no_data};
 use crate::iop::tape::mount::{Loaded, mount, put_back};
-use crate::iop::tape::read::Reader;
+use crate::iop::tape::read::TapeReader;
 use crate::iop::tape::tap_file::{self, TapSink, TapSource};
 use crate::iop::tape::write::Writer;
 use crate::render::json::ErrorBody;
@@ -409,7 +409,7 @@ async fn transferred(
     report.copied = Copied::default();
     let from = match &mut sides.0 {
         Taken::Cartridge(loaded) => From::Tape(
-            Reader::of_any_length(&mut loaded.drive)
+            TapeReader::of_any_length(&mut loaded.drive)
                 .await
                 .map_err(TapeError::from)?,
         ),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::meter::Meter;
 use super::{failure, rounded, with_cartridge};
-use crate::cli::host::Cartridge;
+use crate::cli::host::CartridgeArguments;
 use crate::commands::library::Talk;
 use crate::commands::schema::Documents;
 use crate::commands::terminal::Terminal;
@@ -43,7 +43,7 @@ struct ListDocument<'a> {
 }
 
 pub(super) fn list(
-    cartridge: &Cartridge,
+    cartridge: &CartridgeArguments,
     talk: &Talk,
     terminal: &mut Terminal,
 ) -> Result<u8, CommandError> {

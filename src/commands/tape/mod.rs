@@ -19,13 +19,13 @@ use super::library::{Talk, run_job};
 use super::schema::Documents;
 use super::terminal::Terminal;
 use crate::cli::HostOptions;
-use crate::cli::host::{Cartridge, TapeAction, TapeOptions, TapeRead, TapeWrite};
+use crate::cli::host::{CartridgeArguments, TapeAction, TapeOptions, TapeRead, TapeWrite};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::job::{Again, Job};
 use crate::iop::library::LibraryFailure;
 use crate::iop::tape::drive::Drive;
-use crate::iop::tape::job::{self, Place, TapeError, Transferred};
+use crate::iop::tape::job::{self, TapeError, Transferred, WriteStart};
 use crate::iop::tape::mount::{mount, put_back};
 use crate::render::json::ErrorBody;
 use crate::render::words::Code;
@@ -77,7 +77,7 @@ struct Held<T> {
 /// Runs a job with a cartridge in a drive, and puts it back.
 fn with_cartridge<T>(
     talk: &Talk,
-    cartridge: &Cartridge,
+    cartridge: &CartridgeArguments,
     command: &str,
     job: impl AsyncFnOnce(&mut Drive<Again>) -> T,
 ) -> Result<Held<T>, CommandError> {
@@ -96,7 +96,7 @@ fn with_cartridge<T>(
 
 async fn used<T>(
     held: &mut Job<'_>,
-    cartridge: &Cartridge,
+    cartridge: &CartridgeArguments,
     job: impl AsyncFnOnce(&mut Drive<Again>) -> T,
 ) -> Result<Held<T>, LibraryFailure> {
     let drive = cartridge.drive.as_deref();
@@ -256,9 +256,9 @@ fn write(options: &TapeWrite, talk: &Talk, terminal: &mut Terminal) -> Result<u8
         None => (None, None),
     };
     let place = match (options.number, options.append) {
-        (Some(number), _) => Place::File(number),
-        (None, true) => Place::End,
-        (None, false) => Place::Beginning,
+        (Some(number), _) => WriteStart::File(number),
+        (None, true) => WriteStart::End,
+        (None, false) => WriteStart::Beginning,
     };
     let mut transferred = Transferred::default();
     let mut meter = Meter::new(terminal, total);
@@ -315,7 +315,7 @@ fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, 
 }
 
 fn initialize(
-    cartridge: &Cartridge,
+    cartridge: &CartridgeArguments,
     volume_id: &str,
     overwrite: bool,
     talk: &Talk,
@@ -331,7 +331,7 @@ fn initialize(
 }
 
 fn erase(
-    cartridge: &Cartridge,
+    cartridge: &CartridgeArguments,
     overwrite: bool,
     talk: &Talk,
     terminal: &mut Terminal,

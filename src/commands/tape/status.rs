@@ -29,13 +29,13 @@ struct StatusDocument {
     #[schemars(extend("const" = 1))]
     schema: u32,
     /// The drives that were asked for; of a library, those that are loaded.
-    drives: Vec<DriveStatus>,
+    drives: Vec<DriveStatusDocument>,
 }
 
 /// A drive, and where its tape stands.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "DriveStatus")]
-struct DriveStatus {
+struct DriveStatusDocument {
     /// Device name.
     drive: String,
     /// Whether a tape is loaded.
@@ -81,7 +81,7 @@ pub(super) fn status(
     Ok(0)
 }
 
-fn page(drives: &[DriveStatus]) -> String {
+fn page(drives: &[DriveStatusDocument]) -> String {
     let mut page = Page::default();
     if drives.is_empty() {
         page.title("No drive is loaded.");
@@ -114,7 +114,7 @@ async fn statuses(
     job: &mut Job<'_>,
     named: &str,
     rewind: bool,
-) -> Result<Vec<DriveStatus>, LibraryFailure> {
+) -> Result<Vec<DriveStatusDocument>, LibraryFailure> {
     let device = job.device(named)?.clone();
     let is_library = device.kind == DeviceKind::Library;
     let volumes: Vec<(String, Option<String>)> = match (is_library, &device.place) {
@@ -161,8 +161,8 @@ async fn status_of(
     name: &str,
     volume: Option<String>,
     rewind: bool,
-) -> Result<DriveStatus, UnitError> {
-    let mut status = DriveStatus {
+) -> Result<DriveStatusDocument, UnitError> {
+    let mut status = DriveStatusDocument {
         drive: name.to_owned(),
         loaded: drive.is_loaded().await?,
         volume: None,

@@ -43,10 +43,10 @@ use crate::scsi::data::mode::ElementAddressAssignment;
 use crate::scsi::data::vpd::{self, Designator, MachineTypeModel, VpdPage};
 use crate::scsi::{Cdb, DecodeError, Lun, Status};
 use query::{
-    DriveFact, DriveStatus, LONGEST_PAUSE, Page, Query, Task, VPD_ALLOCATION, VPD_LIMIT, Verdict,
-    is_no_logical_unit, judge, refuses_the_form,
+    DeviceQuery, DriveFact, ElementStatusForm, InquiredPage, LONGEST_PAUSE, QueryTask,
+    VPD_ALLOCATION, VPD_LIMIT, Verdict, is_no_logical_unit, judge, refuses_the_form,
 };
-use unit::{PageList, ReportedDrive, Unit};
+use unit::{EnumeratedUnit, PageList, ReportedDrive};
 
 /// The most logical units of a target that are asked.
 pub const MAX_LOGICAL_UNITS: usize = 1024;
@@ -61,13 +61,13 @@ const MAX_OUTSTANDING: u32 = STATUS_LIMIT;
 
 /// Names a command among those of one enumeration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommandId(pub u32);
+pub struct EnumerationCommandId(pub u32);
 
 /// A command to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Command {
+pub struct EnumerationCommand {
     /// The name under which its reply is handed back.
-    pub id: CommandId,
+    pub id: EnumerationCommandId,
     /// Where to.
     pub lun: Lun,
     /// What.
@@ -78,7 +78,7 @@ pub struct Command {
 
 /// What came back for a command that the target completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct EnumerationReply {
     /// SCSI status.
     pub status: Status,
     /// Sense data, empty without any.
@@ -90,9 +90,9 @@ pub struct Reply {
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Step {
+pub enum EnumerationStep {
     /// Send these in this order, then poll again.
-    Send(Vec<Command>),
+    Send(Vec<EnumerationCommand>),
     /// Poll again at this time, or after a reply that comes earlier has been handled.
     WaitUntil(Duration),
     /// Poll again after a reply has been handled.
@@ -122,7 +122,7 @@ pub enum EnumerationError {
     /// The list makes no sense.
     #[error("the parameter data of REPORT LUNS is malformed: {0}")]
     ReportLunsMalformed(DecodeError),
-    /// [`Enumeration::finish`] came before [`Step::Done`].
+    /// [`Enumeration::finish`] came before [`EnumerationStep::Done`].
     #[error("{unanswered} commands are unanswered")]
     Unfinished {
         /// Commands that were sent, or were still to be sent.
@@ -132,16 +132,16 @@ pub enum EnumerationError {
 
 /// The state of asking one target what it has.
 ///
-/// `poll` until it says to wait, wait, `handle` the replies, and so on until [`Step::Done`]. Time is a duration
+/// `poll` until it says to wait, wait, `handle` the replies, and so on until [`EnumerationStep::Done`]. Time is a duration
 /// since any fixed moment and never goes back.
 #[derive(Debug)]
 pub struct Enumeration {
     give_up_at: Duration,
     last_id: u32,
-    ready: VecDeque<Task>,
-    paused: Vec<(Duration, Task)>,
-    outstanding: BTreeMap<CommandId, Task>,
-    units: Vec<Unit>,
+    ready: VecDeque<QueryTask>,
+    paused: Vec<(Duration, QueryTask)>,
+    outstanding: BTreeMap<EnumerationCommandId, QueryTask>,
+    units: Vec<EnumeratedUnit>,
     /// How many more descriptors are kept, of reports with volume tags and of reports with identifiers.
     volumes_left: usize,
     identifiers_left: usize,
@@ -160,7 +160,7 @@ impl Enumeration {
         Self {
             give_up_at: now.saturating_add(busy_timeout),
             last_id: 0,
-            ready: VecDeque::from([Task::new(Query::ReportLuns, 0, Lun::ZERO)]),
+            ready: VecDeque::from([QueryTask::new(DeviceQuery::ReportLuns, 0, Lun::ZERO)]),
             paused: Vec::new(),
             outstanding: BTreeMap::new(),
             units: Vec::new(),
@@ -175,7 +175,7 @@ impl Enumeration {
     }
 
     /// Returns what to do at the time `now`.
-    pub fn poll(&mut self, now: Duration) -> Step {
+    pub fn poll(&mut self, now: Duration) -> EnumerationStep {
         let units = &self.units;
         self.paused
             .retain(|(_, task)| units.get(task.unit).is_none_or(|unit| !unit.ignored));
@@ -185,29 +185,29 @@ impl Enumeration {
         if self.ready.is_empty() && self.outstanding.is_empty() {
             for (index, unit) in self.units.iter_mut().enumerate() {
                 for query in unit.next_queries() {
-                    self.ready.push_back(Task::new(query, index, unit.lun));
+                    self.ready.push_back(QueryTask::new(query, index, unit.lun));
                 }
             }
         }
         let commands = self.next_commands();
         if !commands.is_empty() {
-            return Step::Send(commands);
+            return EnumerationStep::Send(commands);
         }
         match self.paused.iter().map(|(due, _)| *due).min() {
-            Some(due) => Step::WaitUntil(due),
-            None if self.outstanding.is_empty() => Step::Done,
-            None => Step::WaitForReplies,
+            Some(due) => EnumerationStep::WaitUntil(due),
+            None if self.outstanding.is_empty() => EnumerationStep::Done,
+            None => EnumerationStep::WaitForReplies,
         }
     }
 
     /// Takes the reply to a command. One to a command that is not on its way is ignored, and so is what `data` has
     /// beyond the command's allocation length.
-    pub fn handle(&mut self, id: CommandId, reply: &Reply, now: Duration) {
+    pub fn handle(&mut self, id: EnumerationCommandId, reply: &EnumerationReply, now: Duration) {
         let Some(mut task) = self.outstanding.remove(&id) else {
             return;
         };
         self.answered_flight = self.answered_flight.max(task.flight);
-        if task.query == Query::TestUnitReady {
+        if task.query == DeviceQuery::TestUnitReady {
             // It is there to take the unit attention off the others; what else it says does not matter.
             return;
         }
@@ -234,7 +234,7 @@ impl Enumeration {
     }
 
     /// Returns the commands that have no reply yet.
-    pub fn outstanding(&self) -> Vec<CommandId> {
+    pub fn outstanding(&self) -> Vec<EnumerationCommandId> {
         self.outstanding.keys().copied().collect()
     }
 
@@ -242,7 +242,7 @@ impl Enumeration {
     /// described without it. False for REPORT LUNS and INQUIRY, and for a target that has answered nothing of a whole
     /// flight in time: it is gone.
     #[must_use]
-    pub fn unanswered(&mut self, id: CommandId, reason: NoReply) -> bool {
+    pub fn unanswered(&mut self, id: EnumerationCommandId, reason: NoReply) -> bool {
         let Some(task) = self.outstanding.get(&id) else {
             // Its reply was there first.
             return true;
@@ -269,7 +269,7 @@ impl Enumeration {
     /// outstanding, and the second time.
     #[must_use]
     pub fn reconnect(&mut self) -> bool {
-        let is_optional = |task: &Task| task.query.is_optional();
+        let is_optional = |task: &QueryTask| task.query.is_optional();
         if self.reconnected || !self.outstanding.values().next().is_some_and(is_optional) {
             return false;
         }
@@ -280,7 +280,7 @@ impl Enumeration {
             self.refused(left_out, CommandFailure::NoReply(NoReply::ConnectionLost));
         }
         // The unit attentions of the next session do not count against them.
-        again.extend(tasks.map(|task| Task { resends: 0, ..task }));
+        again.extend(tasks.map(|task| QueryTask { resends: 0, ..task }));
         again.append(&mut self.ready);
         self.ready = again;
         true
@@ -289,7 +289,7 @@ impl Enumeration {
     /// Returns what the target has.
     ///
     /// # Errors
-    /// When REPORT LUNS brought nothing usable, or `poll` has not yet said [`Step::Done`].
+    /// When REPORT LUNS brought nothing usable, or `poll` has not yet said [`EnumerationStep::Done`].
     pub fn finish(self) -> Result<TargetInventory, EnumerationError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -303,7 +303,7 @@ impl Enumeration {
         let mut logical_units: Vec<_> = self
             .units
             .into_iter()
-            .filter_map(Unit::into_logical_unit)
+            .filter_map(EnumeratedUnit::into_logical_unit)
             .collect();
         logical_units.sort_by_key(|unit| (unit.lun.number(), unit.lun));
         Ok(TargetInventory {
@@ -312,7 +312,7 @@ impl Enumeration {
         })
     }
 
-    fn next_commands(&mut self) -> Vec<Command> {
+    fn next_commands(&mut self) -> Vec<EnumerationCommand> {
         let mut room = self
             .outstanding
             .values()
@@ -330,9 +330,9 @@ impl Enumeration {
             task.flight = flight;
             self.flight = flight;
             self.last_id = self.last_id.wrapping_add(1);
-            let id = CommandId(self.last_id);
+            let id = EnumerationCommandId(self.last_id);
             let command = task.command();
-            commands.push(Command {
+            commands.push(EnumerationCommand {
                 id,
                 lun: task.lun,
                 cdb: command.cdb(),
@@ -344,33 +344,33 @@ impl Enumeration {
     }
 
     /// Takes the data of a command that was done.
-    fn take(&mut self, task: Task, data: &[u8]) {
+    fn take(&mut self, task: QueryTask, data: &[u8]) {
         let taken = match task.query {
-            Query::ReportLuns => {
+            DeviceQuery::ReportLuns => {
                 match LunList::decode(data) {
                     Ok(list) => self.take_luns(&list),
                     Err(error) => self.error = Some(EnumerationError::ReportLunsMalformed(error)),
                 }
                 return;
             }
-            Query::TestUnitReady => return,
-            Query::Inquiry => {
+            DeviceQuery::TestUnitReady => return,
+            DeviceQuery::Inquiry => {
                 InquiryData::decode(data).map(|inquiry| self.take_inquiry(task, inquiry))
             }
-            Query::SupportedPages => vpd::supported_pages(data).map(|codes| {
+            DeviceQuery::SupportedPages => vpd::supported_pages(data).map(|codes| {
                 if let Some(unit) = self.units.get_mut(task.unit) {
                     unit.pages = PageList::Listed(codes);
                 }
             }),
-            Query::Vpd(page) => VpdPage::decode(page.code(), data)
+            DeviceQuery::Vpd(page) => VpdPage::decode(page.code(), data)
                 .map(|contents| self.take_page(task, page, contents)),
-            Query::AddressAssignment => {
+            DeviceQuery::AddressAssignment => {
                 ElementAddressAssignment::decode(data).map(|page| self.take_assignment(task, page))
             }
-            Query::Drives(form) => {
+            DeviceQuery::Drives(form) => {
                 ElementStatus::decode(data).map(|status| self.take_drives(task, form, &status))
             }
-            Query::Count(element_type) => ElementStatus::decode(data)
+            DeviceQuery::Count(element_type) => ElementStatus::decode(data)
                 .map(|status| self.take_count(task, element_type, status.number_of_elements)),
         };
         if let Err(error) = taken {
@@ -385,7 +385,7 @@ impl Enumeration {
             .iter()
             .take(MAX_LOGICAL_UNITS)
             .filter(|lun| seen.insert(**lun))
-            .map(|lun| Unit::new(*lun))
+            .map(|lun| EnumeratedUnit::new(*lun))
             .collect();
         let looked_at = list.luns.len().min(MAX_LOGICAL_UNITS);
         if looked_at < list.announced() {
@@ -396,7 +396,7 @@ impl Enumeration {
         }
     }
 
-    fn take_inquiry(&mut self, task: Task, inquiry: InquiryData) {
+    fn take_inquiry(&mut self, task: QueryTask, inquiry: InquiryData) {
         if let Some(unit) = self.units.get_mut(task.unit) {
             let is_tape_device = matches!(
                 inquiry.device_type,
@@ -407,11 +407,11 @@ impl Enumeration {
         }
     }
 
-    fn take_page(&mut self, task: Task, page: Page, contents: VpdPage<'_>) {
+    fn take_page(&mut self, task: QueryTask, page: InquiredPage, contents: VpdPage<'_>) {
         let limit = match page {
             // It is a name, and stands in every report: what is longer is cut.
-            Page::SerialNumber => VPD_ALLOCATION,
-            Page::DeviceIdentification | Page::TypeModel => VPD_LIMIT,
+            InquiredPage::SerialNumber => VPD_ALLOCATION,
+            InquiredPage::DeviceIdentification | InquiredPage::TypeModel => VPD_LIMIT,
         };
         // What came is good until more comes, if it does.
         self.asked_with_more_room(task, contents.needed_length(), limit);
@@ -419,8 +419,8 @@ impl Enumeration {
             return;
         };
         match page {
-            Page::SerialNumber => unit.serial = trimmed(contents.contents).to_vec(),
-            Page::DeviceIdentification => {
+            InquiredPage::SerialNumber => unit.serial = trimmed(contents.contents).to_vec(),
+            InquiredPage::DeviceIdentification => {
                 unit.designators = vpd::designators(&contents)
                     .into_iter()
                     .filter(|designator| {
@@ -430,11 +430,13 @@ impl Enumeration {
                     .take(MAX_DESIGNATORS)
                     .collect();
             }
-            Page::TypeModel => unit.changer.type_model = MachineTypeModel::decode(&contents),
+            InquiredPage::TypeModel => {
+                unit.changer.type_model = MachineTypeModel::decode(&contents)
+            }
         }
     }
 
-    fn take_assignment(&mut self, task: Task, page: ElementAddressAssignment) {
+    fn take_assignment(&mut self, task: QueryTask, page: ElementAddressAssignment) {
         if let Some(unit) = self.units.get_mut(task.unit) {
             unit.changer.storage_elements = page.storage.count;
             unit.changer.import_export_elements = page.import_export.count;
@@ -443,7 +445,12 @@ impl Enumeration {
         }
     }
 
-    fn take_drives(&mut self, task: Task, form: DriveStatus, status: &ElementStatus<'_>) {
+    fn take_drives(
+        &mut self,
+        task: QueryTask,
+        form: ElementStatusForm,
+        status: &ElementStatus<'_>,
+    ) {
         if !form.in_pieces && self.asked_with_more_room(task, status.needed_length(), STATUS_LIMIT)
         {
             return;
@@ -474,14 +481,14 @@ impl Enumeration {
             .next(descriptors.len(), last, status.cut_short)
             .filter(|_| has_room)
         {
-            self.ready.push_back(Task {
-                query: Query::Drives(next),
+            self.ready.push_back(QueryTask {
+                query: DeviceQuery::Drives(next),
                 ..task
             });
         }
     }
 
-    fn take_count(&mut self, task: Task, element_type: ElementType, count: u16) {
+    fn take_count(&mut self, task: QueryTask, element_type: ElementType, count: u16) {
         if let Some(unit) = self.units.get_mut(task.unit) {
             match element_type {
                 ElementType::MediumTransport => unit.changer.transport_elements = count,
@@ -493,7 +500,7 @@ impl Enumeration {
     }
 
     /// Sends the command again with the room that its reply needs, once.
-    fn asked_with_more_room(&mut self, mut task: Task, needed: u32, limit: u32) -> bool {
+    fn asked_with_more_room(&mut self, mut task: QueryTask, needed: u32, limit: u32) -> bool {
         let wanted = needed.min(limit);
         if task.enlarged || wanted <= task.allocation_length {
             return false;
@@ -505,8 +512,8 @@ impl Enumeration {
     }
 
     /// Takes note that a command brought nothing and will not, at least not in this form.
-    fn refused(&mut self, task: Task, failure: CommandFailure) {
-        if task.query == Query::ReportLuns {
+    fn refused(&mut self, task: QueryTask, failure: CommandFailure) {
+        if task.query == DeviceQuery::ReportLuns {
             return self.luns_refused(task, failure);
         }
         // GOOD without the data is how some devices refuse.
@@ -523,21 +530,21 @@ impl Enumeration {
         let not_there = failure.is_illegal_request();
         let has_no_reply = matches!(failure, CommandFailure::NoReply(_));
         let is_told = match task.query {
-            Query::Inquiry => {
+            DeviceQuery::Inquiry => {
                 unit.ignored = true;
                 if !not_there {
                     self.problems.push(Problem::Unidentified { lun, failure });
                 }
                 return;
             }
-            Query::SupportedPages => {
+            DeviceQuery::SupportedPages => {
                 unit.pages = match has_no_reply {
                     true => PageList::Lost,
                     false => PageList::Refused,
                 };
                 !not_there
             }
-            Query::Drives(form) => {
+            DeviceQuery::Drives(form) => {
                 let report = unit.report(form.asks);
                 // The end of what can be asked for piece by piece is no failure.
                 if report.elements.is_empty() {
@@ -545,12 +552,12 @@ impl Enumeration {
                 }
                 return;
             }
-            Query::AddressAssignment => {
+            DeviceQuery::AddressAssignment => {
                 unit.must_count = !has_no_reply;
                 has_no_reply
             }
-            Query::Vpd(_) | Query::Count(_) => !not_there,
-            Query::ReportLuns | Query::TestUnitReady => false,
+            DeviceQuery::Vpd(_) | DeviceQuery::Count(_) => !not_there,
+            DeviceQuery::ReportLuns | DeviceQuery::TestUnitReady => false,
         };
         if is_told {
             unit.problems.push(Problem::Unread {
@@ -562,9 +569,9 @@ impl Enumeration {
     }
 
     /// A target without LUN 0 has its list of logical units at the REPORT LUNS well-known logical unit.
-    fn luns_refused(&mut self, task: Task, failure: CommandFailure) {
+    fn luns_refused(&mut self, task: QueryTask, failure: CommandFailure) {
         if task.lun == Lun::ZERO && is_no_logical_unit(&failure) {
-            let task = Task::new(Query::ReportLuns, task.unit, Lun::REPORT_LUNS);
+            let task = QueryTask::new(DeviceQuery::ReportLuns, task.unit, Lun::REPORT_LUNS);
             self.ready.push_back(task);
         } else {
             self.error = Some(EnumerationError::ReportLunsRefused(failure));

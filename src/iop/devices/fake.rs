@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::enumerate::{Command, Enumeration, EnumerationError, Reply, Step};
+use super::enumerate::{
+    Enumeration, EnumerationCommand, EnumerationError, EnumerationReply, EnumerationStep,
+};
 use super::inventory::TargetInventory;
 use crate::scsi::Lun;
 use crate::scsi::Status;
@@ -13,7 +15,7 @@ pub(super) const CHANGER: u8 = 0x08;
 pub(super) const TAPE: u8 = 0x01;
 
 /// What a device answers to a CDB instead of what it would; none where it has no quirk.
-pub(super) type Quirk = fn(&[u8]) -> Option<Reply>;
+pub(super) type Quirk = fn(&[u8]) -> Option<EnumerationReply>;
 
 /// A logical unit.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +40,7 @@ pub(super) struct Device {
     /// CDBs that the device does not answer as it does otherwise.
     pub(super) quirk: Option<Quirk>,
     /// Replies that come before the device answers at all; INQUIRY and REPORT LUNS go past unit attentions.
-    pub(super) first: Vec<Reply>,
+    pub(super) first: Vec<EnumerationReply>,
 }
 
 /// Some logical units, and what was sent to them.
@@ -146,10 +148,10 @@ impl FakeTarget {
         let mut on_their_way = Vec::new();
         loop {
             match enumeration.poll(self.now) {
-                Step::Send(commands) => on_their_way.extend(commands),
+                EnumerationStep::Send(commands) => on_their_way.extend(commands),
                 step if !on_their_way.is_empty() => {
                     assert!(
-                        !matches!(step, Step::Done),
+                        !matches!(step, EnumerationStep::Done),
                         "nothing is done while replies are missing"
                     );
                     self.flights += 1;
@@ -158,18 +160,18 @@ impl FakeTarget {
                         enumeration.handle(command.id, &reply, self.now);
                     }
                 }
-                Step::WaitUntil(time) => {
+                EnumerationStep::WaitUntil(time) => {
                     assert!(time > self.now, "a pause is in the future");
                     self.now = time;
                 }
-                Step::WaitForReplies => panic!("no reply is missing"),
-                Step::Done => return enumeration.finish(),
+                EnumerationStep::WaitForReplies => panic!("no reply is missing"),
+                EnumerationStep::Done => return enumeration.finish(),
             }
         }
     }
 
     /// Answers as the device would.
-    pub(super) fn answer(&mut self, command: &Command) -> Reply {
+    pub(super) fn answer(&mut self, command: &EnumerationCommand) -> EnumerationReply {
         let cdb = command.cdb.as_bytes().to_vec();
         self.sent.push((command.lun.number(), cdb.clone()));
         if self.without_lun_0 && cdb[0] == 0xa0 && command.lun == Lun::ZERO {
@@ -215,7 +217,7 @@ impl FakeTarget {
 }
 
 impl Device {
-    fn data(&self, cdb: &[u8]) -> Result<Vec<u8>, Reply> {
+    fn data(&self, cdb: &[u8]) -> Result<Vec<u8>, EnumerationReply> {
         match cdb {
             [0x00, ..] if self.peripheral == TAPE => Err(check(2, 0x3a, 0)),
             [0x00, ..] => Ok(Vec::new()),
@@ -332,8 +334,8 @@ impl Device {
     }
 }
 
-pub(super) fn good(data: Vec<u8>) -> Reply {
-    Reply {
+pub(super) fn good(data: Vec<u8>) -> EnumerationReply {
+    EnumerationReply {
         status: Status::GOOD,
         sense: Bytes::new(),
         data: data.into(),
@@ -341,25 +343,25 @@ pub(super) fn good(data: Vec<u8>) -> Reply {
 }
 
 /// CHECK CONDITION with fixed format sense data.
-pub(super) fn check(key: u8, asc: u8, ascq: u8) -> Reply {
+pub(super) fn check(key: u8, asc: u8, ascq: u8) -> EnumerationReply {
     let sense = [
         0x70, 0, key, 0, 0, 0, 0, 10, 0, 0, 0, 0, asc, ascq, 0, 0, 0, 0,
     ];
-    Reply {
+    EnumerationReply {
         status: Status::CHECK_CONDITION,
         sense: sense.to_vec().into(),
         data: Bytes::new(),
     }
 }
 
-pub(super) fn status(status: Status) -> Reply {
-    Reply {
+pub(super) fn status(status: Status) -> EnumerationReply {
+    EnumerationReply {
         status,
         sense: Bytes::new(),
         data: Bytes::new(),
     }
 }
 
-pub(super) fn power_on() -> Reply {
+pub(super) fn power_on() -> EnumerationReply {
     check(6, 0x29, 0)
 }

@@ -54,12 +54,12 @@ pub(super) fn not_tried(cause: Cause) -> Failure {
     }
 }
 
-fn phase(phase: transport::Phase) -> Phase {
+fn phase(phase: transport::AttachPhase) -> Phase {
     match phase {
-        transport::Phase::Resolve => Phase::Resolve,
-        transport::Phase::Connect => Phase::Connect,
-        transport::Phase::Login => Phase::Login,
-        transport::Phase::Ask => Phase::Enumerate,
+        transport::AttachPhase::Resolve => Phase::Resolve,
+        transport::AttachPhase::Connect => Phase::Connect,
+        transport::AttachPhase::Login => Phase::Login,
+        transport::AttachPhase::Ask => Phase::Enumerate,
     }
 }
 

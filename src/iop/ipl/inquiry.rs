@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::iop::devices::enumerate::{
-    self, CommandId, Enumeration, EnumerationError, NoReply, Reply,
+    self, Enumeration, EnumerationCommandId, EnumerationError, EnumerationReply, NoReply,
 };
 use crate::iop::devices::inventory::TargetInventory;
 use crate::scsi::Status;
@@ -89,30 +89,32 @@ impl TargetInquiry for EnumerationInquiry {
             .enumeration
             .get_or_insert_with(|| Enumeration::new(now, self.busy_timeout));
         match enumeration.poll(now) {
-            enumerate::Step::Send(commands) => {
+            enumerate::EnumerationStep::Send(commands) => {
                 Next::Send(commands.into_iter().map(command).collect())
             }
-            enumerate::Step::WaitUntil(time) => Next::WaitUntil(time.saturating_sub(self.earlier)),
-            enumerate::Step::WaitForReplies => Next::WaitForAnswers,
-            enumerate::Step::Done => Next::Done,
+            enumerate::EnumerationStep::WaitUntil(time) => {
+                Next::WaitUntil(time.saturating_sub(self.earlier))
+            }
+            enumerate::EnumerationStep::WaitForReplies => Next::WaitForAnswers,
+            enumerate::EnumerationStep::Done => Next::Done,
         }
     }
 
     fn take(&mut self, id: u32, answer: InquiryAnswer, now: Duration) {
         self.last = now;
         let now = self.earlier.saturating_add(now);
-        let reply = Reply {
+        let reply = EnumerationReply {
             status: Status(answer.status),
             sense: answer.sense,
             data: answer.data,
         };
         if let Some(enumeration) = &mut self.enumeration {
-            enumeration.handle(CommandId(id), &reply, now);
+            enumeration.handle(EnumerationCommandId(id), &reply, now);
         }
     }
 }
 
-fn command(command: enumerate::Command) -> InquiryCommand {
+fn command(command: enumerate::EnumerationCommand) -> InquiryCommand {
     InquiryCommand {
         id: command.id.0,
         lun: command.lun,

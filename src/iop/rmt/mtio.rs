@@ -52,7 +52,7 @@ const SCSI_TAPE: isize = 0x72;
 
 /// What MTIOCGET tells of a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct DriveStatus {
+pub(super) struct MtStatus {
     /// Filemarks before the position, where they are known.
     pub file: Option<u64>,
     /// Blocks behind the last of them, where they are known.
@@ -69,7 +69,7 @@ pub(super) struct DriveStatus {
     pub is_behind_data: bool,
 }
 
-impl DriveStatus {
+impl MtStatus {
     /// Returns the `struct mtget` as this machine lays it out: mt_type, mt_resid, mt_dsreg (density and block length, 0 for a
     /// variable one), mt_gstat and mt_erreg as long, mt_fileno and mt_blkno as int.
     #[must_use]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::error::RmtError;
-use super::mtio::{DriveStatus, open_flags};
+use super::mtio::{MtStatus, open_flags};
 use super::{Client, Incoming};
 use crate::iop::job::unit::UnitError;
 use crate::iop::tape::drive::{Drive, Reopen};
@@ -476,7 +476,7 @@ impl<R: Reopen> OpenTape<R> {
         if let Some(error) = self.untold.take() {
             return Err(error);
         }
-        let status = DriveStatus {
+        let status = MtStatus {
             file: self.file,
             block: self.block,
             density: self.density,

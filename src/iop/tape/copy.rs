@@ -8,14 +8,14 @@ use std::io;
 use super::count::Counted;
 use super::drive::Reopen;
 use super::job::TapeError;
-use super::read::{Object, Reader};
+use super::read::{Object, TapeReader};
 use super::tap_file::{TapSink, TapSource};
 use super::write::{Proof, WriteError, Writer};
 
 /// What is copied from.
 pub enum From<'a, R> {
     /// A tape, from its beginning.
-    Tape(Reader<'a, R>),
+    Tape(TapeReader<'a, R>),
     /// A .tap file.
     File(TapSource),
 }

@@ -2,7 +2,7 @@
 
 use super::drive::{Drive, Reopen};
 use super::job::TapeError;
-use super::read::{Object, Reader};
+use super::read::{Object, TapeReader};
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub async fn count<R: Reopen>(
             bytes: None,
         });
     }
-    let mut reader = Reader::of_any_length(drive).await?;
+    let mut reader = TapeReader::of_any_length(drive).await?;
     let mut counted = Counted::default();
     let mut bytes = 0_u64;
     loop {

@@ -8,7 +8,7 @@ use super::drive::{Drive, Reopen};
 use super::job::{TapeError, Transferred, finish, to_beginning};
 use super::latency::Latencies;
 use super::pattern::Pattern;
-use super::read::{Object, Reader};
+use super::read::{Object, TapeReader};
 use super::write::Writer;
 use crate::iop::job::unit::{Unit, UnitError};
 use crate::scsi::Command;
@@ -170,7 +170,7 @@ async fn read<R: Reopen>(
     let (pattern, expected) = (Pattern::new(trial.seed), blocks(trial));
     let sink = Sink::start(capacity, move |found| Ok(compare(pattern, expected, found)));
     let sink = sink.map_err(TapeError::Output)?;
-    let mut reader = Reader::behind(drive, u64::from(is_labelled), trial.block_length);
+    let mut reader = TapeReader::behind(drive, u64::from(is_labelled), trial.block_length);
     let started = now();
     let outcome = loop {
         match reader.next().await {

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::count::Counted;
 use super::drive::{Drive, Reopen};
 use super::label::{LABEL_LENGTH, Label, VolumeIdError, volume_label};
-use super::read::{Object, ReadError, Reader};
+use super::read::{Object, ReadError, TapeReader};
 use super::write::{Proof, WriteError, Writer};
 use crate::iop::job::unit::UnitError;
 use crate::scsi::command::Erase;
@@ -24,7 +24,7 @@ const LABELS_OF_A_FILE: u64 = 16;
 
 /// Where to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum WriteStart {
     /// From the beginning: behind the volume label where there is one.
     Beginning,
     /// As this tape file, the first one being 1.
@@ -146,7 +146,7 @@ struct Contents {
 
 async fn contents<R: Reopen>(drive: &mut Drive<R>) -> Result<Contents, TapeError> {
     let label = u32::try_from(LABEL_LENGTH).unwrap_or(u32::MAX);
-    let mut reader = Reader::at_file(drive, 1, label).await?;
+    let mut reader = TapeReader::at_file(drive, 1, label).await?;
     let mut contents = Contents {
         is_labelled: false,
         has_data: false,
@@ -170,7 +170,7 @@ async fn contents<R: Reopen>(drive: &mut Drive<R>) -> Result<Contents, TapeError
 }
 
 /// Returns the next object; none for a block that is longer than was expected.
-async fn next<R: Reopen>(reader: &mut Reader<'_, R>) -> Result<Option<Object>, ReadError> {
+async fn next<R: Reopen>(reader: &mut TapeReader<'_, R>) -> Result<Option<Object>, ReadError> {
     match reader.next().await {
         Ok(object) => Ok(Some(object)),
         Err(ReadError::TooLong { .. }) => Ok(None),
@@ -212,24 +212,26 @@ pub(super) async fn to_beginning<R: Reopen>(
 /// Finds where to write, and goes there; returns the number of the tape file.
 async fn go_to<R: Reopen>(
     drive: &mut Drive<R>,
-    place: Place,
+    place: WriteStart,
     overwrite: bool,
 ) -> Result<u64, TapeError> {
     let contents = contents(drive).await?;
     match place {
-        Place::Beginning if contents.has_data && !overwrite => return Err(TapeError::HoldsData),
-        Place::File(1) if contents.has_data && !overwrite => {
+        WriteStart::Beginning if contents.has_data && !overwrite => {
+            return Err(TapeError::HoldsData);
+        }
+        WriteStart::File(1) if contents.has_data && !overwrite => {
             return Err(TapeError::FileExists { file: 1 });
         }
-        Place::Beginning | Place::File(0 | 1) => {}
-        Place::File(file) => {
+        WriteStart::Beginning | WriteStart::File(0 | 1) => {}
+        WriteStart::File(file) => {
             if !ends_at(drive, file).await? && !overwrite {
                 return Err(TapeError::FileExists { file });
             }
             drive.count_to(file, 0).await?;
             return Ok(file);
         }
-        Place::End if contents.has_data => {
+        WriteStart::End if contents.has_data => {
             drive.rewind().await?;
             let mut file = 1_u64;
             while drive.next_file().await? {
@@ -241,7 +243,7 @@ async fn go_to<R: Reopen>(
             drive.count_to(file, 0).await?;
             return Ok(file);
         }
-        Place::End => {}
+        WriteStart::End => {}
     }
     drive.count_to(1, u64::from(contents.is_labelled)).await?;
     Ok(1)
@@ -250,7 +252,7 @@ async fn go_to<R: Reopen>(
 /// Returns whether the data ends where this tape file would begin.
 async fn ends_at<R: Reopen>(drive: &mut Drive<R>, file: u64) -> Result<bool, TapeError> {
     let label = u32::try_from(LABEL_LENGTH).unwrap_or(u32::MAX);
-    let mut reader = Reader::at_file(drive, file, label).await?;
+    let mut reader = TapeReader::at_file(drive, file, label).await?;
     let ends = next(&mut reader).await? == Some(Object::EndOfData);
     reader.stop().await?;
     Ok(ends)
@@ -263,7 +265,7 @@ async fn ends_at<R: Reopen>(drive: &mut Drive<R>, file: u64) -> Result<bool, Tap
 /// [`TapeError`]. At the end of the medium the filemark is written all the same.
 pub async fn write<R: Reopen>(
     drive: &mut Drive<R>,
-    place: Place,
+    place: WriteStart,
     overwrite: bool,
     source: &mut BlockSource,
     transferred: &mut Transferred,
@@ -354,7 +356,7 @@ pub async fn read<R: Reopen>(
 ) -> Result<(), TapeError> {
     let is_labelled = file == 1 && contents(drive).await?.is_labelled;
     transferred.file = file;
-    let mut reader = Reader::at_file(drive, file, limit.max(80)).await?;
+    let mut reader = TapeReader::at_file(drive, file, limit.max(80)).await?;
     if is_labelled {
         reader.next().await?;
     }
@@ -429,7 +431,7 @@ pub async fn list<R: Reopen>(
     files: &mut Vec<TapeFile>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), TapeError> {
-    let mut reader = Reader::of_any_length(drive).await?;
+    let mut reader = TapeReader::of_any_length(drive).await?;
     let mut listed = 0_u64;
     loop {
         let mut file = TapeFile {

@@ -44,7 +44,7 @@ pub enum Object {
 
 /// Where a tape is read: its files count from 1, the blocks of each from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ReadPosition {
     /// Number of the tape file.
     pub file: u64,
     /// Blocks of that file before the place.
@@ -91,12 +91,12 @@ pub enum ReadError {
 }
 
 /// Reads the objects of a tape in order.
-pub struct Reader<'a, R> {
+pub struct TapeReader<'a, R> {
     drive: &'a mut Drive<R>,
     /// The longest block that is expected.
     limit: u32,
     /// The place of the first object that was not delivered.
-    place: Place,
+    place: ReadPosition,
     ahead: VecDeque<Ahead>,
     /// How many READs to send ahead: it grows from 1 with every block, so that a short file costs few that run past its end.
     depth: usize,
@@ -129,7 +129,7 @@ const FIRST_LIMIT: u32 = 1 << 20;
 /// for each of them, and as many are asked for ahead as may be.
 const SETTLED: u32 = 4;
 
-impl<'a, R: Reopen> Reader<'a, R> {
+impl<'a, R: Reopen> TapeReader<'a, R> {
     /// Begins to read at a tape file, the first one being 1.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl<'a, R: Reopen> Reader<'a, R> {
             0 | 1 => Some(0),
             _ => drive.object().await.map_err(failed)?,
         };
-        let place = Place {
+        let place = ReadPosition {
             file: file.max(1),
             block: 0,
             object,
@@ -176,7 +176,7 @@ impl<'a, R: Reopen> Reader<'a, R> {
 
     /// Begins to read in the first tape file, where the tape stands behind so many blocks of it.
     pub fn behind(drive: &'a mut Drive<R>, block: u64, limit: u32) -> Self {
-        let place = Place {
+        let place = ReadPosition {
             file: 1,
             block,
             object: Some(block),
@@ -184,7 +184,7 @@ impl<'a, R: Reopen> Reader<'a, R> {
         Self::new(drive, place, limit)
     }
 
-    fn new(drive: &'a mut Drive<R>, place: Place, limit: u32) -> Self {
+    fn new(drive: &'a mut Drive<R>, place: ReadPosition, limit: u32) -> Self {
         Self {
             drive,
             limit: limit.clamp(1, Read::MAX_LENGTH),
@@ -209,7 +209,7 @@ impl<'a, R: Reopen> Reader<'a, R> {
     }
 
     /// Returns the place of the next object.
-    pub const fn place(&self) -> Place {
+    pub const fn place(&self) -> ReadPosition {
         self.place
     }
 
@@ -277,7 +277,7 @@ impl<'a, R: Reopen> Reader<'a, R> {
     ///
     /// # Errors
     /// When the tape cannot be brought back.
-    pub async fn stop(mut self) -> Result<Place, ReadError> {
+    pub async fn stop(mut self) -> Result<ReadPosition, ReadError> {
         if !self.ahead.is_empty() {
             self.drain().await;
             self.go_back().await.map_err(|cause| self.failed(cause))?;

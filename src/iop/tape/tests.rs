@@ -1,5 +1,9 @@
 //! Writer and reader against a tape that is a list, with a fault at any command.
 
+mod reading;
+mod whole;
+mod writing;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,7 +17,7 @@ use super::count::{Counted, count};
 use super::drive::{Drive, Reopen};
 use super::exercise::{Trial, Tried, exercise};
 use super::job::TapeError;
-use super::read::{Object, ReadError, Reader};
+use super::read::{Object, ReadError, TapeReader};
 use super::write::{Proof, WriteError, Writer};
 use crate::iop::job::unit::{AnswerDeadlines, Unit, UnitError};
 use crate::iscsi::pdu::Residual;
@@ -385,214 +389,10 @@ fn on_tape(blocks: &[Bytes]) -> Vec<Option<Bytes>> {
     blocks.iter().cloned().map(Some).chain([None]).collect()
 }
 
-#[test]
-fn blocks_are_written_in_order_whatever_passing_fault_comes_between() {
-    for fault in PASSING {
-        for at in 0..20 {
-            let shared = Rc::new(RefCell::new(Tape::default()));
-            shared.borrow_mut().faults.insert(at, fault);
-            let blocks = blocks(17, 100);
-            let (written, proof) = run(write(&shared, &blocks));
-            assert_eq!(proof.unwrap(), Proof::Position(18), "{fault:?} at {at}");
-            assert_eq!(written, 17);
-            assert_eq!(
-                shared.borrow().objects,
-                on_tape(&blocks),
-                "{fault:?} at {at}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_drive_that_does_not_count_is_never_sent_a_block_twice() {
-    for fault in PASSING {
-        for at in 0..8 {
-            let shared = Rc::new(RefCell::new(Tape::default()));
-            shared.borrow_mut().counts_nothing = true;
-            shared.borrow_mut().faults.insert(at, fault);
-            let blocks = blocks(6, 100);
-            let (written, proof) = run(write(&shared, &blocks));
-            let tape = shared.borrow();
-            match proof {
-                // In flight alone, BUSY means that nothing was done.
-                Ok(proof) => {
-                    assert_eq!(proof, Proof::Acknowledged);
-                    assert!(tape.objects == on_tape(&blocks), "{fault:?} at {at}");
-                }
-                Err(WriteError::Failed { proof, .. }) => {
-                    assert_eq!(proof, Proof::Acknowledged);
-                    let written = usize::try_from(written).unwrap();
-                    let kept = &tape.objects[..written.min(tape.objects.len())];
-                    assert!(kept == &on_tape(&blocks)[..written], "{fault:?} at {at}");
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-}
-
-#[test]
-fn a_shorter_block_waits_until_all_before_it_are_answered() {
-    let shared = Rc::new(RefCell::new(Tape::default()));
-    run(async {
-        let mut drive = drive(&shared);
-        drive.rewind().await.unwrap();
-        let mut writer = Writer::begin(&mut drive).await.unwrap();
-        for block in blocks(9, 100) {
-            writer.push(block).await.unwrap();
-        }
-        assert_eq!(writer.held(), 9);
-        writer.push(Bytes::from_static(b"short")).await.unwrap();
-        assert_eq!(writer.held(), 1);
-    });
-    assert_eq!(shared.borrow().commands, 9);
-}
-
-#[test]
-fn bytes_in_flight_are_bounded() {
-    let shared = Rc::new(RefCell::new(Tape::default()));
-    run(async {
-        let mut drive = drive(&shared);
-        drive.rewind().await.unwrap();
-        let mut writer = Writer::begin(&mut drive).await.unwrap();
-        let block = Bytes::from(vec![1; 1 << 20]);
-        for _ in 0..64 {
-            writer.push(block.clone()).await.unwrap();
-            assert!(writer.held() <= 16);
-        }
-        writer.flush().await.unwrap();
-        assert_eq!(writer.written().blocks, 64);
-    });
-}
-
-#[test]
-fn early_warning_ends_the_tape_with_every_whole_block_and_a_filemark() {
-    for warning in 0..7 {
-        let shared = Rc::new(RefCell::new(Tape::default()));
-        shared.borrow_mut().early_warning = Some(warning);
-        run(async {
-            let blocks = blocks(200_000, 100);
-            let mut drive = drive(&shared);
-            drive.rewind().await.unwrap();
-            let mut writer = Writer::begin(&mut drive).await.unwrap();
-            let mut pushed = 0;
-            let error = loop {
-                match writer.push(blocks[pushed].clone()).await {
-                    Ok(()) => pushed += 1,
-                    Err(error) => break error,
-                }
-            };
-            assert!(matches!(error, WriteError::EndOfMedium), "{error:?}");
-            writer.filemark().await.unwrap();
-            let written = writer.written();
-            assert!(written.end_of_medium);
-            assert_eq!(written.blocks, pushed as u64);
-            writer.prove().await.unwrap();
-            assert_eq!(shared.borrow().objects, on_tape(&blocks[..pushed]));
-        });
-    }
-}
-
-#[test]
-fn a_full_tape_holds_what_was_acknowledged() {
-    let shared = Rc::new(RefCell::new(Tape::default()));
-    shared.borrow_mut().full = Some(5);
-    let blocks = blocks(9, 100);
-    let (written, result) = run(write(&shared, &blocks));
-    assert!(matches!(result, Err(WriteError::EndOfMedium)));
-    assert_eq!(written, 5);
-    assert_eq!(shared.borrow().objects.len(), 5);
-}
-
-#[test]
-fn what_cannot_be_mended_is_told_with_what_is_proven() {
-    let failed = |fault, at| {
-        let shared = Rc::new(RefCell::new(Tape::default()));
-        shared.borrow_mut().faults.insert(at, fault);
-        run(write(&shared, &blocks(9, 100))).1.unwrap_err()
-    };
-    let error = failed(Fault::Medium, 4);
-    assert!(
-        matches!(
-            &error,
-            WriteError::Failed {
-                proof: Proof::Position(4),
-                ..
-            }
-        ),
-        "{error:?}"
-    );
-    // The drive had acknowledged four blocks and lost the last one.
-    let error = failed(Fault::Deferred, 4);
-    assert!(
-        matches!(
-            &error,
-            WriteError::Deferred {
-                proof: Proof::Position(3),
-                ..
-            }
-        ),
-        "{error:?}"
-    );
-    assert!(matches!(
-        failed(Fault::MediumChanged, 4),
-        WriteError::MediumChanged
-    ));
-    // The blocks behind the reset landed at the beginning of the tape.
-    let error = failed(Fault::PowerCycleBehindGateway, 4);
-    assert!(matches!(error, WriteError::Overwritten), "{error:?}");
-    let shared = Rc::new(RefCell::new(Tape::default()));
-    shared.borrow_mut().write_protected = true;
-    let error = run(write(&shared, &blocks(3, 10))).1.unwrap_err();
-    assert!(matches!(error, WriteError::WriteProtected));
-}
-
-#[test]
-fn good_for_a_block_that_was_not_transferred_whole_ends_the_job() {
-    for fault in [Fault::Half, Fault::Contradicted, Fault::HalfAsSaid] {
-        let shared = Rc::new(RefCell::new(Tape::default()));
-        shared.borrow_mut().faults.insert(4, fault);
-        let (written, result) = run(write(&shared, &blocks(9, 100)));
-        assert!(
-            matches!(
-                result,
-                Err(WriteError::Failed {
-                    cause: UnitError::Transfer { expected: 100, .. },
-                    ..
-                })
-            ),
-            "{fault:?}: {result:?}"
-        );
-        assert_eq!(written, 4, "{fault:?}");
-
-        let shared = Rc::new(RefCell::new(tape(&[Some(b"abcd"), Some(b"efgh")])));
-        shared.borrow_mut().faults.insert(1, fault);
-        let result = run(objects(&shared, 4));
-        if fault == Fault::HalfAsSaid {
-            // A drive that cuts nothing and reports what came is believed.
-            let short = Some(Bytes::from_static(b"ef"));
-            assert_eq!(result.unwrap()[1], short);
-            continue;
-        }
-        assert!(
-            matches!(
-                result,
-                Err(ReadError::Failed {
-                    block: 1,
-                    cause: UnitError::Transfer { expected: 4, .. },
-                    ..
-                })
-            ),
-            "{fault:?}: {result:?}"
-        );
-    }
-}
-
 /// Reads a tape to its end.
 async fn objects(tape: &Shared, limit: u32) -> Result<Vec<Option<Bytes>>, ReadError> {
     let mut drive = drive(tape);
-    let mut reader = Reader::at_file(&mut drive, 1, limit).await?;
+    let mut reader = TapeReader::at_file(&mut drive, 1, limit).await?;
     let mut objects = Vec::new();
     loop {
         match reader.next().await? {
@@ -603,91 +403,17 @@ async fn objects(tape: &Shared, limit: u32) -> Result<Vec<Option<Bytes>>, ReadEr
     }
 }
 
-#[test]
-fn reading_ahead_stops_behind_the_filemark() {
-    let shared = Rc::new(RefCell::new(tape(&[
-        Some(b"one"),
-        Some(b"two"),
-        None,
-        Some(b"3"),
-        None,
-    ])));
-    run(async {
-        let mut drive = drive(&shared);
-        let mut reader = Reader::at_file(&mut drive, 1, 3).await.unwrap();
-        while reader.next().await.unwrap() != Object::Filemark {}
-        assert!(reader.outstanding() > 0);
-        let place = reader.stop().await.unwrap();
-        assert_eq!((place.file, place.block, place.object), (2, 0, Some(3)));
-        assert_eq!(shared.borrow().position, 3);
-        assert!(matches!(
-            Reader::at_file(&mut drive, 4, 3).await,
-            Err(ReadError::NoSuchFile { file: 4 })
-        ));
-    });
-}
-
-#[test]
-fn a_block_that_is_longer_than_expected_is_named_by_its_length() {
-    let shared = Rc::new(RefCell::new(tape(&[Some(b"abc"), Some(b"abcdefgh")])));
-    let error = run(objects(&shared, 3)).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ReadError::TooLong {
-                file: 1,
-                block: 1,
-                length: 8,
-                limit: 3
-            }
-        ),
-        "{error:?}"
-    );
-}
-
-/// tgt takes SPACE for a command that writes, and says that the data ends with another sense key.
-#[test]
-fn the_files_of_a_write_protected_tape_are_found_without_space() {
-    let objects = [Some(&b"one"[..]), Some(b"x"), None, Some(b"two"), None];
-    for write_protected in [false, true] {
-        let shared = Rc::new(RefCell::new(Tape {
-            write_protected,
-            counts_nothing: true,
-            ..tape(&objects)
-        }));
-        run(async {
-            let mut drive = drive(&shared);
-            let mut reader = Reader::at_file(&mut drive, 2, 100).await.unwrap();
-            let two = Object::Block(Bytes::from_static(b"two"));
-            assert_eq!(reader.next().await.unwrap(), two);
-            let Err(error) = Reader::at_file(&mut drive, 4, 100).await else {
-                panic!("there are two files");
-            };
-            assert!(
-                matches!(error, ReadError::NoSuchFile { file: 4 }),
-                "{error:?}"
-            );
-            drive.count_to(1, 2).await.unwrap();
-            assert!(drive.next_file().await.unwrap());
-            assert!(drive.next_file().await.unwrap());
-            assert!(!drive.next_file().await.unwrap());
-        });
+/// Reads a whole tape, blocks of any length.
+async fn read_any(tape: &Shared) -> Vec<Object> {
+    let mut drive = drive(tape);
+    let mut reader = TapeReader::of_any_length(&mut drive).await.unwrap();
+    let mut objects = Vec::new();
+    loop {
+        match reader.next().await.unwrap() {
+            Object::EndOfData => return objects,
+            object => objects.push(object),
+        }
     }
-}
-
-#[test]
-fn a_medium_error_ends_the_reading_at_its_block() {
-    let shared = Rc::new(RefCell::new(tape(&[Some(b"abc"), Some(b"def")])));
-    shared.borrow_mut().faults.insert(1, Fault::Medium);
-    let error = run(objects(&shared, 3)).unwrap_err();
-    assert!(
-        matches!(error, ReadError::Failed { block: 1, .. }),
-        "{error:?}"
-    );
-    let shared = Rc::new(RefCell::new(tape(&[Some(b"abc")])));
-    shared.borrow_mut().faults.insert(0, Fault::MediumChanged);
-    let error = run(objects(&shared, 3)).unwrap_err();
-    assert!(matches!(error, ReadError::MediumChanged), "{error:?}");
 }
 
 proptest! {
@@ -740,147 +466,5 @@ proptest! {
         prop_assert_eq!(proof.unwrap(), Proof::Position(blocks.len() as u64 + 1));
         prop_assert_eq!(written, blocks.len() as u64);
         prop_assert_eq!(&shared.borrow().objects, &on_tape(&blocks));
-    }
-}
-
-/// Reads a whole tape, blocks of any length.
-async fn read_any(tape: &Shared) -> Vec<Object> {
-    let mut drive = drive(tape);
-    let mut reader = Reader::of_any_length(&mut drive).await.unwrap();
-    let mut objects = Vec::new();
-    loop {
-        match reader.next().await.unwrap() {
-            Object::EndOfData => return objects,
-            object => objects.push(object),
-        }
-    }
-}
-
-#[test]
-fn blocks_of_any_length_come_whole_and_in_order() {
-    let long = vec![9; 3 << 20];
-    let mut objects: Vec<Option<&[u8]>> = vec![Some(b"label"), Some(&long), None];
-    objects.extend([Some(&b"same length"[..]); 50]);
-    objects.extend([
-        Some(&b"short"[..]),
-        None,
-        Some(&long),
-        Some(b"x"),
-        None,
-        None,
-    ]);
-    let expected: Vec<Object> = objects
-        .iter()
-        .map(|object| match object {
-            Some(block) => Object::Block(Bytes::copy_from_slice(block)),
-            None => Object::Filemark,
-        })
-        .collect();
-    for is_tgt in [false, true] {
-        let tape = Rc::new(RefCell::new(Tape {
-            counts_nothing: is_tgt,
-            delivers_a_wrong_part: is_tgt,
-            ..tape(&objects)
-        }));
-        assert!(run(read_any(&tape)) == expected, "{is_tgt}");
-        if is_tgt {
-            // Once a length has settled, a block of it is asked for once.
-            let reads = tape.borrow().reads;
-            assert!(reads < 2 * objects.len(), "{reads}");
-        }
-    }
-}
-
-#[test]
-fn a_tape_is_counted_by_its_position_or_by_reading_it() {
-    let objects = [
-        Some(&b"one"[..]),
-        None,
-        None,
-        Some(b"four"),
-        Some(b"five"),
-        None,
-    ];
-    for (counts_nothing, bytes) in [(false, None), (true, Some(11))] {
-        let tape = Rc::new(RefCell::new(Tape {
-            counts_nothing,
-            ..tape(&objects)
-        }));
-        let counted = run(async { count(&mut drive(&tape), &mut |_| {}).await }).unwrap();
-        let expected = Counted {
-            blocks: 3,
-            filemarks: 3,
-            bytes,
-        };
-        assert_eq!(counted, expected);
-        assert_eq!(tape.borrow().reads == 0, bytes.is_none());
-    }
-}
-
-#[test]
-fn a_trial_finds_a_block_that_was_changed() {
-    let trial = Trial {
-        size: 10_500,
-        block_length: 1000,
-        seed: 5,
-        overwrite: false,
-    };
-    for (changes, found) in [(None, None), (Some(7), Some((1, 7)))] {
-        let tape = Rc::new(RefCell::new(Tape {
-            changes,
-            ..tape(&[])
-        }));
-        let mut tried = Tried::default();
-        let outcome =
-            run(async { exercise(&mut drive(&tape), &trial, &mut tried, &mut |_| {}).await });
-        assert_eq!(tried.differing, found);
-        assert_eq!(
-            matches!(
-                outcome,
-                Err(TapeError::Differs {
-                    blocks: 1,
-                    first: 7
-                })
-            ),
-            changes.is_some(),
-            "{outcome:?}"
-        );
-        assert_eq!((tried.transferred.blocks, tried.read.bytes), (11, 10_500));
-    }
-}
-
-/// A fault at any command of either side leaves a copy whole.
-#[test]
-fn a_copy_is_whole_whatever_passes_on_either_side() {
-    let objects: Vec<Option<&[u8]>> = vec![
-        Some(b"label"),
-        Some(b"block one"),
-        Some(b"block two"),
-        None,
-        Some(b"another block"),
-        None,
-    ];
-    for at in 0..8 {
-        for fault in PASSING {
-            for is_source in [true, false] {
-                let (from, to) = (tape(&objects), tape(&[]));
-                let (from, to) = (Rc::new(RefCell::new(from)), Rc::new(RefCell::new(to)));
-                let faulty = if is_source { &from } else { &to };
-                faulty.borrow_mut().faults.insert(at, fault);
-                let mut copied = Copied::default();
-                let outcome = run(async {
-                    let (mut source, mut target) = (drive(&from), drive(&to));
-                    target.rewind().await.unwrap();
-                    let reader = Reader::of_any_length(&mut source).await.unwrap();
-                    let writer = Writer::begin(&mut target).await.unwrap();
-                    let (reader, writer) = (From::Tape(reader), To::Tape(writer));
-                    copy(reader, writer, &mut copied, &mut |_| {}).await
-                });
-                let case = (at, fault, is_source);
-                assert!(outcome.is_ok(), "{case:?}: {outcome:?}");
-                assert_eq!((copied.blocks, copied.filemarks, copied.proven), (4, 2, 4));
-                assert!(from.borrow().objects == to.borrow().objects, "{case:?}");
-            }
-        }
     }
 }

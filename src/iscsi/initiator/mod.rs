@@ -27,7 +27,7 @@ pub use self::error::{SessionError, SubmitError};
 pub use self::event::{Completion, Event};
 use self::sequence::{CommandWindow, StatusSequence};
 use self::task::{ActiveTask, Burst};
-pub use self::task::{Task, Transfer};
+pub use self::task::{Task, TaskTransfer};
 use self::text::TextExchange;
 pub use self::timers::TimerSettings;
 use self::timers::Timers;
@@ -169,7 +169,7 @@ impl Session {
     /// 32 bits cannot count.
     pub fn submit(&mut self, task: Task) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        if let Transfer::Write(data) = &task.transfer
+        if let TaskTransfer::Write(data) = &task.transfer
             && u32::try_from(data.len()).is_err()
         {
             return Err(SubmitError::TransferTooLong { length: data.len() });

@@ -18,7 +18,7 @@ pub struct Task {
     /// Its CDB, padded with zeros.
     pub cdb: [u8; 16],
     /// The data that goes with it.
-    pub transfer: Transfer,
+    pub transfer: TaskTransfer,
     /// Its place in the task set of the logical unit.
     pub attribute: TaskAttribute,
     /// How long the target may be silent about it once it is sent, and how long the command window may be closed before that;
@@ -32,7 +32,7 @@ pub struct Task {
 impl Task {
     /// Returns a simple task without a timeout.
     #[must_use]
-    pub const fn new(lun: Lun, cdb: [u8; 16], transfer: Transfer) -> Self {
+    pub const fn new(lun: Lun, cdb: [u8; 16], transfer: TaskTransfer) -> Self {
         Self {
             lun,
             cdb,
@@ -46,7 +46,7 @@ impl Task {
 
 /// The data of a SCSI command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transfer {
+pub enum TaskTransfer {
     /// None.
     None,
     /// At most so many bytes from the target.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::task::{ActiveTask, ActiveTransfer, ReadTransfer, Task, Transfer, WriteTransfer};
+use super::task::{ActiveTask, ActiveTransfer, ReadTransfer, Task, TaskTransfer, WriteTransfer};
 use super::{Immediate, Request, Scope, Session, State};
 use crate::iscsi::ids::{Cid, CmdSn, DataSn, InitiatorTaskTag, Lun, TargetTransferTag};
 use crate::iscsi::pdu::{
@@ -178,13 +178,13 @@ impl Session {
             data: Bytes::new(),
         };
         let transfer = match task.transfer {
-            Transfer::None => ActiveTransfer::None,
-            Transfer::Read(expected) => {
+            TaskTransfer::None => ActiveTransfer::None,
+            TaskTransfer::Read(expected) => {
                 command.read = true;
                 command.expected_data_transfer_length = expected;
                 ActiveTransfer::Read(ReadTransfer::new(expected))
             }
-            Transfer::Write(data) => {
+            TaskTransfer::Write(data) => {
                 let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
                 let start = WriteTransfer::start(tag, length, data, &self.parameters);
                 command.write = true;

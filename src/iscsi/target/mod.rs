@@ -28,6 +28,6 @@ pub use login::{
 };
 pub use policy::{Decision, ForcedOutcome, LiveSession, LoginPolicy, TargetRecord};
 pub use session::{
-    Command, Event, ManagementId, PingSettings, ScsiReply, TargetSession, TargetSessionError,
-    TargetSettings, TaskId, TaskManagement,
+    Event, ManagementId, PingSettings, ReceivedCommand, ScsiReply, TargetSession,
+    TargetSessionError, TargetSettings, TaskId, TaskManagement,
 };

@@ -1,8 +1,8 @@
 //! The findings of `d-mode` in words.
 
 use crate::iop::d_mode::{
-    CHAP_NAME_LIMIT, CHAP_SECRET_LIMIT, CHAP_SECRET_MINIMUM, Finding, Media, NAME_LIMIT,
-    SecretLength, Support, System, TargetAddress,
+    CHAP_NAME_LIMIT, CHAP_SECRET_LIMIT, CHAP_SECRET_MINIMUM, Finding, HmcTargetAddress,
+    MountedMedia, NAME_LIMIT, SecretLength, Support, System,
 };
 
 /// A finding in words.
@@ -167,16 +167,16 @@ pub fn levels(system: &System) -> String {
     text
 }
 
-fn target_address(host_name: &str, address: &TargetAddress) -> FindingWords {
+fn target_address(host_name: &str, address: &HmcTargetAddress) -> FindingWords {
     FindingWords {
         id: "d-mode.target-address",
         area: "network",
         seen: match address {
-            TargetAddress::Literal(address) => format!("The target is at {address}."),
-            TargetAddress::Resolved(address) => format!("{host_name} resolves to {address}."),
-            TargetAddress::Ipv6 => format!("The target is at {host_name}, an IPv6 address."),
-            TargetAddress::NoIpv4 => format!("{host_name} resolves to IPv6 addresses only."),
-            TargetAddress::NotResolved { detail } => {
+            HmcTargetAddress::Literal(address) => format!("The target is at {address}."),
+            HmcTargetAddress::Resolved(address) => format!("{host_name} resolves to {address}."),
+            HmcTargetAddress::Ipv6 => format!("The target is at {host_name}, an IPv6 address."),
+            HmcTargetAddress::NoIpv4 => format!("{host_name} resolves to IPv6 addresses only."),
+            HmcTargetAddress::NotResolved { detail } => {
                 format!("{host_name} could not be resolved: {detail}.")
             }
         },
@@ -186,15 +186,15 @@ fn target_address(host_name: &str, address: &TargetAddress) -> FindingWords {
     }
 }
 
-fn media(media: &Media) -> FindingWords {
+fn media(media: &MountedMedia) -> FindingWords {
     FindingWords {
         id: "d-mode.media",
         area: "drives",
         seen: match media {
-            Media::Mounted(volumes) if volumes.is_empty() => {
+            MountedMedia::Mounted(volumes) if volumes.is_empty() => {
                 "No cartridge is in a drive of the target's libraries.".to_owned()
             }
-            Media::Mounted(volumes) => {
+            MountedMedia::Mounted(volumes) => {
                 let volumes: Vec<String> = volumes
                     .iter()
                     .map(|mounted| {
@@ -206,15 +206,21 @@ fn media(media: &Media) -> FindingWords {
                     .collect();
                 format!("Mounted: {}.", volumes.join(", "))
             }
-            Media::NoLibrary => "The last re-IPL found no library of this target.".to_owned(),
-            Media::NotRead { message, .. } => format!("The library was not asked: {message}."),
+            MountedMedia::NoLibrary => {
+                "The last re-IPL found no library of this target.".to_owned()
+            }
+            MountedMedia::NotRead { message, .. } => {
+                format!("The library was not asked: {message}.")
+            }
         },
         why: "The D-mode media has to be mounted on one of the VTL's tape drives; what is on it is not looked at here.",
         source: DOCUMENT,
         next_step: Some(match media {
-            Media::Mounted(_) => "Mount it: library mount TAPMLBnn VOLUME, or --mount.".to_owned(),
-            Media::NoLibrary => "Re-IPL: iscsiswiconfig -reipliscsiop.".to_owned(),
-            Media::NotRead { next_step, .. } => next_step
+            MountedMedia::Mounted(_) => {
+                "Mount it: library mount TAPMLBnn VOLUME, or --mount.".to_owned()
+            }
+            MountedMedia::NoLibrary => "Re-IPL: iscsiswiconfig -reipliscsiop.".to_owned(),
+            MountedMedia::NotRead { next_step, .. } => next_step
                 .clone()
                 .unwrap_or_else(|| "Look at the state of the VTL.".to_owned()),
         }),
@@ -264,10 +270,10 @@ mod tests {
             findings.push(Finding::ChapSecret { secret });
         }
         for address in [
-            TargetAddress::Ipv6,
-            TargetAddress::NoIpv4,
-            TargetAddress::Literal([10, 1, 1, 5].into()),
-            TargetAddress::NotResolved {
+            HmcTargetAddress::Ipv6,
+            HmcTargetAddress::NoIpv4,
+            HmcTargetAddress::Literal([10, 1, 1, 5].into()),
+            HmcTargetAddress::NotResolved {
                 detail: "no such name".to_owned(),
             },
         ] {
@@ -277,9 +283,9 @@ mod tests {
             });
         }
         for media in [
-            Media::NoLibrary,
-            Media::Mounted(Vec::new()),
-            Media::NotRead {
+            MountedMedia::NoLibrary,
+            MountedMedia::Mounted(Vec::new()),
+            MountedMedia::NotRead {
                 message: "gone".to_owned(),
                 next_step: None,
             },

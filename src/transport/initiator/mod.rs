@@ -53,7 +53,7 @@ use tokio::time::Instant;
 use super::{ConnectionError, ReconnectTime};
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::Lun;
-use crate::iscsi::initiator::{SessionError, SubmitError, Task, Transfer};
+use crate::iscsi::initiator::{SessionError, SubmitError, Task, TaskTransfer};
 use crate::iscsi::login::TargetAddress;
 use crate::iscsi::name::{IscsiName, IscsiNameError};
 use crate::iscsi::pdu::{
@@ -121,9 +121,9 @@ impl Execute {
 
     fn into_task(self) -> Task {
         let transfer = match self.data {
-            DataDirection::None => Transfer::None,
-            DataDirection::Out(data) => Transfer::Write(data),
-            DataDirection::In(length) => Transfer::Read(length),
+            DataDirection::None => TaskTransfer::None,
+            DataDirection::Out(data) => TaskTransfer::Write(data),
+            DataDirection::In(length) => TaskTransfer::Read(length),
         };
         Task {
             timeout: self.deadline,
@@ -497,9 +497,9 @@ impl Initiator {
             while let Some(request) = receiver.recv().await {
                 if let Request::Execute { task, answer, .. } = request {
                     let data = match task.transfer {
-                        Transfer::None => DataDirection::None,
-                        Transfer::Read(length) => DataDirection::In(length),
-                        Transfer::Write(data) => DataDirection::Out(data),
+                        TaskTransfer::None => DataDirection::None,
+                        TaskTransfer::Read(length) => DataDirection::In(length),
+                        TaskTransfer::Write(data) => DataDirection::Out(data),
                     };
                     let _ = answer.send(serve(Execute::new(task.lun, &task.cdb, data)));
                 }

@@ -14,8 +14,8 @@ use crate::iscsi::login::{self, LoginParameters, LoginResult, LoginStep, TargetA
 use crate::iscsi::pdu::Pdu;
 use crate::transport::connection::Connection;
 use crate::transport::{
-    AttachError, CompletedLogin, ConnectionError, Deadlines, Endpoints, LoginTimes, PduOnWire,
-    Phase, ReconnectTime, Step,
+    AttachError, AttachPhase, CompletedLogin, ConnectionError, Deadlines, Endpoints, LoginTimes,
+    PduOnWire, ReconnectTime, Step,
 };
 
 /// How often a target may redirect a login before it is given up.
@@ -253,7 +253,7 @@ impl Clock {
 
     fn given_up(&self) -> AttachError {
         AttachError::GivenUp {
-            during: Phase::Connect,
+            during: AttachPhase::Connect,
             after: self.deadlines.whole,
         }
     }
@@ -368,7 +368,7 @@ async fn connect(
         );
     }
     Err(last.unwrap_or(AttachError::GivenUp {
-        during: Phase::Connect,
+        during: AttachPhase::Connect,
         after: clock.deadlines.whole,
     }))
 }

@@ -20,7 +20,7 @@ use crate::iscsi::pdu::{
     ScsiCommand, ScsiResponse, Stage, TaskManagementResponse, TextResponse,
 };
 use crate::transport::connection::Connection;
-use crate::transport::{AttachError, Deadlines, Phase, Step};
+use crate::transport::{AttachError, AttachPhase, Deadlines, Step};
 
 const PHASE: Duration = Duration::from_secs(10);
 
@@ -763,7 +763,7 @@ fn a_session_that_may_not_be_opened_again_in_time_is_given_up_at_once() {
         assert!(matches!(
             outcome.err().unwrap(),
             AttachError::GivenUp {
-                during: Phase::Connect,
+                during: AttachPhase::Connect,
                 ..
             }
         ));

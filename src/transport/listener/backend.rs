@@ -6,7 +6,7 @@ use std::pin::Pin;
 use crate::iscsi::ids::Lun;
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
-use crate::iscsi::target::{Command, ScsiReply};
+use crate::iscsi::target::{ReceivedCommand, ScsiReply};
 
 /// An answer that may come later. Dropping it cancels it: a command that has not begun is not
 /// done then.
@@ -29,7 +29,7 @@ pub trait Backend: 'static {
     /// Executes a command. Those of one nexus come in the order of their CmdSN for each logical unit, and the backend keeps
     /// it; a command for a logical unit that is not there is answered too. The session cuts what the initiator does not
     /// take of the answer, and tells how much that is.
-    fn execute(&self, nexus: NexusId, command: Command) -> Answer<ScsiReply>;
+    fn execute(&self, nexus: NexusId, command: ReceivedCommand) -> Answer<ScsiReply>;
 
     /// Performs a task management function (SAM-5 clause 7). The listener has dropped the answers of the commands that it
     /// ends, in all sessions, and asks for a logical unit that is there only; the answer comes when none of the commands

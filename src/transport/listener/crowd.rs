@@ -34,7 +34,7 @@ struct Members<H> {
 }
 
 /// A connection's place among the others, given up when it is dropped.
-pub(super) struct Place<H> {
+pub(super) struct CrowdPlace<H> {
     crowd: Rc<Crowd<H>>,
     number: u64,
 }
@@ -42,9 +42,9 @@ pub(super) struct Place<H> {
 /// What a new connection meets.
 pub(super) enum Admittance<H> {
     /// There is a place.
-    Free(Place<H>),
+    Free(CrowdPlace<H>),
     /// There is one when another connection has been ended by this.
-    Instead(Place<H>, H),
+    Instead(CrowdPlace<H>, H),
     /// All connections have sessions.
     Full,
 }
@@ -81,7 +81,7 @@ impl<H> Crowd<H> {
         let number = members.next;
         members.next = number.saturating_add(1);
         members.of.insert(number, (ConnectionStage::Silent, None));
-        let place = Place {
+        let place = CrowdPlace {
             crowd: Rc::clone(self),
             number,
         };
@@ -99,7 +99,7 @@ impl<H> Crowd<H> {
     }
 }
 
-impl<H> Place<H> {
+impl<H> CrowdPlace<H> {
     /// Returns the number of the place.
     pub(super) const fn number(&self) -> u64 {
         self.number
@@ -113,7 +113,7 @@ impl<H> Place<H> {
     }
 }
 
-impl<H> Drop for Place<H> {
+impl<H> Drop for CrowdPlace<H> {
     fn drop(&mut self) {
         self.crowd.members.borrow_mut().of.remove(&self.number);
     }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     /// Enters a crowd, and returns the place and the number of the connection that goes.
-    fn enter(crowd: &Rc<Crowd<u64>>) -> Option<(Place<u64>, Option<u64>)> {
+    fn enter(crowd: &Rc<Crowd<u64>>) -> Option<(CrowdPlace<u64>, Option<u64>)> {
         let (place, goes) = match crowd.enter() {
             Admittance::Free(place) => (place, None),
             Admittance::Instead(place, handle) => (place, Some(handle)),

@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, ConnectionError};
-use super::crowd::{ConnectionStage, Place};
+use super::crowd::{ConnectionStage, CrowdPlace};
 use super::guesses::Telling;
 use super::registry::{COMMAND_WINDOW, Membership, OUT_OF_RESOURCES, SessionRegistry};
 use super::{LoginAttempt, LoginOutcome, Notice};
@@ -26,7 +26,7 @@ const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
 pub(super) async fn log_in(
     mut connection: Connection,
     registry: &Rc<SessionRegistry>,
-    place: &Place<AbortHandle>,
+    place: &CrowdPlace<AbortHandle>,
 ) -> Option<(Connection, Membership)> {
     let mut candidate = None;
     let talk = talk(&mut connection, registry, place, &mut candidate);
@@ -114,7 +114,7 @@ enum Abandonment {
 async fn talk(
     connection: &mut Connection,
     registry: &Rc<SessionRegistry>,
-    place: &Place<AbortHandle>,
+    place: &CrowdPlace<AbortHandle>,
     asked: &mut Option<Candidate>,
 ) -> Ended {
     let mut acceptor = TargetLogin::new(COMMAND_WINDOW);

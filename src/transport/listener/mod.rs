@@ -42,7 +42,7 @@ use tokio::task::{AbortHandle, JoinSet, LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
 use self::connection::Connection;
-use self::crowd::{Admittance, ConnectionStage, Crowd, Place};
+use self::crowd::{Admittance, ConnectionStage, Crowd, CrowdPlace};
 use self::fault::TransportFaults;
 use self::registry::SessionRegistry;
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials, ChapOutcome};
@@ -460,7 +460,7 @@ async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     registry: Rc<SessionRegistry>,
-    place: Place<AbortHandle>,
+    place: CrowdPlace<AbortHandle>,
 ) {
     // A socket for both families shows an IPv4 peer in its IPv6 form.
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());

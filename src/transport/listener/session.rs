@@ -10,17 +10,17 @@ use tokio::time::{sleep, timeout_at};
 
 use super::backend::Answer;
 use super::connection::{Connection, ConnectionError};
-use super::crowd::{ConnectionStage, Place};
+use super::crowd::{ConnectionStage, CrowdPlace};
 use super::registry::{Membership, Reserved};
 use super::{Notice, SessionEnd};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
-use crate::iscsi::target::{Command, Event, ScsiReply, TaskId, TaskManagement};
+use crate::iscsi::target::{Event, ReceivedCommand, ScsiReply, TaskId, TaskManagement};
 
 /// Serves a session until it ends, and reports its end.
 pub(super) async fn serve(
     mut connection: Connection,
     membership: Membership,
-    place: &Place<AbortHandle>,
+    place: &CrowdPlace<AbortHandle>,
 ) {
     let end = talk(&mut connection, &membership).await;
     membership.registry().observe(Notice::Ended {
@@ -193,7 +193,7 @@ impl Outstanding {
     }
 
     /// Has a command executed; most are answered at once.
-    fn execute(&mut self, membership: &Membership, command: Command) {
+    fn execute(&mut self, membership: &Membership, command: ReceivedCommand) {
         let id = command.id;
         let expected_data_in = command.expected_data_in_length.into();
         let length = u64::try_from(command.data_out.len()).unwrap_or(u64::MAX);

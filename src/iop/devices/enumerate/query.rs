@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::problem::CommandFailure;
-use super::Reply;
+use super::EnumerationReply;
 use crate::scsi::command::{Inquiry, ModeSense, ReadElementStatus, ReportLuns};
 use crate::scsi::data::element_status::ElementType;
 use crate::scsi::data::mode::ElementAddressAssignment;
@@ -29,8 +29,8 @@ pub(crate) const ELEMENTS_AT_A_TIME: u16 = 1000;
 
 /// A command, before or after it was sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Task {
-    pub(super) query: Query,
+pub(super) struct QueryTask {
+    pub(super) query: DeviceQuery,
     /// Index of the logical unit; of no meaning for REPORT LUNS.
     pub(super) unit: usize,
     pub(super) lun: Lun,
@@ -43,8 +43,8 @@ pub(super) struct Task {
     pub(super) flight: u32,
 }
 
-impl Task {
-    pub(super) fn new(query: Query, unit: usize, lun: Lun) -> Self {
+impl QueryTask {
+    pub(super) fn new(query: DeviceQuery, unit: usize, lun: Lun) -> Self {
         Self {
             query,
             unit,
@@ -61,59 +61,60 @@ impl Task {
         let short = u16::try_from(self.allocation_length).unwrap_or(u16::MAX);
         let short_vpd = |code| Command::Inquiry(Inquiry::vpd(code, short));
         match self.query {
-            Query::ReportLuns => {
+            DeviceQuery::ReportLuns => {
                 Command::ReportLuns(ReportLuns::logical_units(self.allocation_length))
             }
-            Query::TestUnitReady => Command::TestUnitReady,
-            Query::Inquiry => Command::Inquiry(Inquiry::standard(short)),
-            Query::SupportedPages => short_vpd(vpd::SUPPORTED_PAGES),
-            Query::Vpd(page) => short_vpd(page.code()),
-            Query::AddressAssignment => Command::ModeSense(ModeSense::page6(
+            DeviceQuery::TestUnitReady => Command::TestUnitReady,
+            DeviceQuery::Inquiry => Command::Inquiry(Inquiry::standard(short)),
+            DeviceQuery::SupportedPages => short_vpd(vpd::SUPPORTED_PAGES),
+            DeviceQuery::Vpd(page) => short_vpd(page.code()),
+            DeviceQuery::AddressAssignment => Command::ModeSense(ModeSense::page6(
                 ElementAddressAssignment::PAGE_CODE,
                 u8::MAX,
             )),
-            Query::Drives(form) => Command::ReadElementStatus(form.command(self.allocation_length)),
-            Query::Count(element_type) => Command::ReadElementStatus(ReadElementStatus::all_of(
-                element_type,
-                self.allocation_length,
-            )),
+            DeviceQuery::Drives(form) => {
+                Command::ReadElementStatus(form.command(self.allocation_length))
+            }
+            DeviceQuery::Count(element_type) => Command::ReadElementStatus(
+                ReadElementStatus::all_of(element_type, self.allocation_length),
+            ),
         }
     }
 
     /// Returns the same question in the form that a library may take which refused this one with 24/00.
     pub(super) fn fallback(mut self) -> Option<Self> {
-        let Query::Drives(form) = self.query else {
+        let DeviceQuery::Drives(form) = self.query else {
             return None;
         };
         if self.enlarged {
             // More than 65,535 bytes at a time are not for every library. What is left is asked for piece by piece.
             self.enlarged = false;
             self.allocation_length = STATUS_ALLOCATION;
-            self.query = Query::Drives(DriveStatus {
+            self.query = DeviceQuery::Drives(ElementStatusForm {
                 in_pieces: true,
                 ..form
             });
             return Some(self);
         }
-        self.query = Query::Drives(form.fallback()?);
+        self.query = DeviceQuery::Drives(form.fallback()?);
         Some(self)
     }
 }
 
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Query {
+pub(super) enum DeviceQuery {
     ReportLuns,
     TestUnitReady,
     Inquiry,
     SupportedPages,
-    Vpd(Page),
+    Vpd(InquiredPage),
     AddressAssignment,
-    Drives(DriveStatus),
+    Drives(ElementStatusForm),
     Count(ElementType),
 }
 
-impl Query {
+impl DeviceQuery {
     fn allocation_length(self) -> u32 {
         match self {
             Self::ReportLuns => LUNS_ALLOCATION,
@@ -139,15 +140,15 @@ impl Query {
             Self::TestUnitReady => "readiness",
             Self::Inquiry => "standard INQUIRY data",
             Self::SupportedPages => "list of VPD pages (VPD page 00h)",
-            Self::Vpd(Page::SerialNumber) => "serial number (VPD page 80h)",
-            Self::Vpd(Page::DeviceIdentification) => "identification (VPD page 83h)",
-            Self::Vpd(Page::TypeModel) => "type and model (VPD page D0h)",
+            Self::Vpd(InquiredPage::SerialNumber) => "serial number (VPD page 80h)",
+            Self::Vpd(InquiredPage::DeviceIdentification) => "identification (VPD page 83h)",
+            Self::Vpd(InquiredPage::TypeModel) => "type and model (VPD page D0h)",
             Self::AddressAssignment => "element addresses (mode page 1Dh)",
-            Self::Drives(DriveStatus {
+            Self::Drives(ElementStatusForm {
                 asks: DriveFact::Volume | DriveFact::Nothing,
                 ..
             }) => "element status",
-            Self::Drives(DriveStatus {
+            Self::Drives(ElementStatusForm {
                 asks: DriveFact::Identifier,
                 ..
             }) => "element status with drive identifiers",
@@ -164,7 +165,7 @@ impl Query {
 /// Volume tags and identifiers are asked for apart: IBM's 3584 takes DVCID = 1 with VOLTAG = 0 only, and FULL and the
 /// volume tag are not valid in that answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DriveStatus {
+pub(super) struct ElementStatusForm {
     pub(super) asks: DriveFact,
     /// STARTING ELEMENT ADDRESS.
     pub(super) from: u16,
@@ -185,7 +186,7 @@ pub(super) enum DriveFact {
     Nothing,
 }
 
-impl DriveStatus {
+impl ElementStatusForm {
     pub(super) const fn new(asks: DriveFact) -> Self {
         Self {
             asks,
@@ -237,13 +238,13 @@ impl DriveStatus {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Page {
+pub(super) enum InquiredPage {
     SerialNumber,
     DeviceIdentification,
     TypeModel,
 }
 
-impl Page {
+impl InquiredPage {
     pub(super) fn code(self) -> u8 {
         match self {
             Self::SerialNumber => vpd::UNIT_SERIAL_NUMBER,
@@ -263,7 +264,7 @@ pub(super) enum Verdict {
     Refused(CommandFailure),
 }
 
-pub(super) fn judge(reply: &Reply) -> Verdict {
+pub(super) fn judge(reply: &EnumerationReply) -> Verdict {
     match reply.status {
         Status::GOOD => return Verdict::Data,
         Status::CHECK_CONDITION => {}

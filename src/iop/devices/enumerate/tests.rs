@@ -145,10 +145,12 @@ fn a_vpd_page_is_asked_only_where_page_00_lists_it() {
 fn a_device_without_page_00_is_asked_for_its_serial_number_and_for_no_vendors_page() {
     for refusal in [check(5, 0x24, 0), good(Vec::new())] {
         let mut target = FakeTarget::ibm_3584();
-        let inventory = run(&mut |command: &Command| match command.cdb.as_bytes() {
-            [0x12, 1, 0x00, ..] => refusal.clone(),
-            _ => target.answer(command),
-        })
+        let inventory = run(
+            &mut |command: &EnumerationCommand| match command.cdb.as_bytes() {
+                [0x12, 1, 0x00, ..] => refusal.clone(),
+                _ => target.answer(command),
+            },
+        )
         .unwrap();
         assert_eq!(pages_asked(&target, 0), [0x83, 0x80]);
         let library = &inventory.logical_units[0];
@@ -202,7 +204,7 @@ fn more_luns_than_are_looked_at_are_a_problem() {
         list.extend([0; 6]);
     }
     let mut commands = 0;
-    let inventory = run(&mut |command: &Command| {
+    let inventory = run(&mut |command: &EnumerationCommand| {
         commands += 1;
         match command.cdb.as_bytes()[0] {
             0xa0 => good(list.clone()),
@@ -234,7 +236,7 @@ fn replies_on_their_way_never_exceed_the_bound() {
     let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     loop {
         match enumeration.poll(Duration::ZERO) {
-            Step::Send(commands) => {
+            EnumerationStep::Send(commands) => {
                 let room: u32 = commands
                     .iter()
                     .map(|command| command.allocation_length)
@@ -245,7 +247,7 @@ fn replies_on_their_way_never_exceed_the_bound() {
                     enumeration.handle(command.id, &reply, Duration::ZERO);
                 }
             }
-            Step::Done => break,
+            EnumerationStep::Done => break,
             step => panic!("{step:?}"),
         }
     }
@@ -255,10 +257,13 @@ fn replies_on_their_way_never_exceed_the_bound() {
 #[test]
 fn an_enumeration_that_is_ended_early_says_what_was_missing() {
     let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
-    let Step::Send(commands) = enumeration.poll(Duration::ZERO) else {
+    let EnumerationStep::Send(commands) = enumeration.poll(Duration::ZERO) else {
         panic!("REPORT LUNS is the first command");
     };
-    assert_eq!(enumeration.poll(Duration::ZERO), Step::WaitForReplies);
+    assert_eq!(
+        enumeration.poll(Duration::ZERO),
+        EnumerationStep::WaitForReplies
+    );
     assert_eq!(commands.len(), 1);
     assert_eq!(commands[0].lun, Lun::ZERO);
     assert_eq!(
@@ -271,32 +276,37 @@ fn an_enumeration_that_is_ended_early_says_what_was_missing() {
 fn a_reply_to_an_unknown_command_is_ignored() {
     let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     let _ = enumeration.poll(Duration::ZERO);
-    enumeration.handle(CommandId(77), &good(Vec::new()), Duration::ZERO);
-    assert_eq!(enumeration.poll(Duration::ZERO), Step::WaitForReplies);
+    enumeration.handle(EnumerationCommandId(77), &good(Vec::new()), Duration::ZERO);
+    assert_eq!(
+        enumeration.poll(Duration::ZERO),
+        EnumerationStep::WaitForReplies
+    );
 }
 
 /// Runs an enumeration with replies one by one, in virtual time.
-fn run(answer: &mut dyn FnMut(&Command) -> Reply) -> Result<TargetInventory, EnumerationError> {
+fn run(
+    answer: &mut dyn FnMut(&EnumerationCommand) -> EnumerationReply,
+) -> Result<TargetInventory, EnumerationError> {
     let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     let mut now = Duration::ZERO;
     loop {
         match enumeration.poll(now) {
-            Step::Send(commands) => {
+            EnumerationStep::Send(commands) => {
                 for command in commands {
                     enumeration.handle(command.id, &answer(&command), now);
                 }
             }
-            Step::WaitUntil(time) => {
+            EnumerationStep::WaitUntil(time) => {
                 assert!(time > now);
                 now = time;
             }
-            Step::WaitForReplies => panic!("no reply is missing"),
-            Step::Done => return enumeration.finish(),
+            EnumerationStep::WaitForReplies => panic!("no reply is missing"),
+            EnumerationStep::Done => return enumeration.finish(),
         }
     }
 }
 
-fn any_reply() -> impl Strategy<Value = Reply> {
+fn any_reply() -> impl Strategy<Value = EnumerationReply> {
     let data = proptest::collection::vec(any::<u8>(), 0..120);
     prop_oneof![
         Just(power_on()),
@@ -306,7 +316,7 @@ fn any_reply() -> impl Strategy<Value = Reply> {
         // A changer, a tape drive, or anything: INQUIRY data that leads to the later flights.
         (prop_oneof![Just(8u8), Just(1u8), any::<u8>()], data.clone())
             .prop_map(|(kind, data)| { good([&[kind, 0x80, 3, 2, 31][..], &data].concat()) }),
-        (any::<u8>(), data.clone(), data).prop_map(|(code, sense, data)| Reply {
+        (any::<u8>(), data.clone(), data).prop_map(|(code, sense, data)| EnumerationReply {
             status: Status(code),
             sense: sense.into(),
             data: data.into(),
@@ -326,7 +336,7 @@ proptest! {
         }
         let mut replies = replies.into_iter().cycle();
         let mut sent = 0usize;
-        let _ = run(&mut |command: &Command| {
+        let _ = run(&mut |command: &EnumerationCommand| {
             sent += 1;
             match command.cdb.as_bytes()[0] {
                 0xa0 => good(list.clone()),
@@ -344,7 +354,7 @@ proptest! {
         cut in 0usize..400,
     ) {
         let mut target = FakeTarget::tgt();
-        let _ = run(&mut |command: &Command| {
+        let _ = run(&mut |command: &EnumerationCommand| {
             let reply = target.answer(command);
             let mut data = reply.data.to_vec();
             for (position, byte) in &damage {
@@ -355,7 +365,7 @@ proptest! {
             if command.cdb.as_bytes()[0] != 0xa0 {
                 data.truncate(cut);
             }
-            Reply { data: data.into(), ..reply }
+            EnumerationReply { data: data.into(), ..reply }
         });
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::inventory::{Changer, DriveElement, DriveIdentifier, LogicalUnit};
 use super::super::problem::{CommandFailure, Problem};
 use super::super::text::trimmed;
-use super::query::{DriveFact, DriveStatus, Page, Query};
+use super::query::{DeviceQuery, DriveFact, ElementStatusForm, InquiredPage};
 use crate::scsi::data::element_status::{ElementDescriptor, ElementType};
 use crate::scsi::data::inquiry::{InquiryData, PeripheralDeviceType};
 use crate::scsi::data::vpd::Designator;
@@ -13,7 +13,7 @@ use crate::scsi::{AdditionalSenseCode, Lun};
 
 /// What is known of a logical unit so far.
 #[derive(Debug)]
-pub(super) struct Unit {
+pub(super) struct EnumeratedUnit {
     pub(super) lun: Lun,
     stage: Stage,
     /// Not there, or no tape device.
@@ -28,9 +28,9 @@ pub(super) struct Unit {
     /// The device refused mode page 1Dh.
     pub(super) must_count: bool,
     /// READ ELEMENT STATUS with volume tags, or with nothing more than the flags.
-    pub(super) volumes: DriveReport,
+    pub(super) volumes: DriveElements,
     /// READ ELEMENT STATUS with identifiers.
-    pub(super) identifiers: DriveReport,
+    pub(super) identifiers: DriveElements,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -49,10 +49,10 @@ pub(super) enum PageList {
 }
 
 impl PageList {
-    fn has(&self, page: Page) -> bool {
+    fn has(&self, page: InquiredPage) -> bool {
         match self {
             Self::Listed(codes) => codes.contains(&page.code()),
-            Self::Refused => page != Page::TypeModel,
+            Self::Refused => page != InquiredPage::TypeModel,
             Self::Awaited | Self::Lost => false,
         }
     }
@@ -60,7 +60,7 @@ impl PageList {
 
 /// What READ ELEMENT STATUS of the drives said in one form.
 #[derive(Debug, Default)]
-pub(super) struct DriveReport {
+pub(super) struct DriveElements {
     /// In the order of the report, as many as are kept.
     pub(super) elements: Vec<ReportedDrive>,
     /// How many there are, as far as the library has said.
@@ -118,7 +118,7 @@ enum Stage {
     Finished,
 }
 
-impl Unit {
+impl EnumeratedUnit {
     pub(super) fn new(lun: Lun) -> Self {
         Self {
             lun,
@@ -131,8 +131,8 @@ impl Unit {
             changer: Changer::default(),
             has_no_drives: false,
             must_count: false,
-            volumes: DriveReport::default(),
-            identifiers: DriveReport::default(),
+            volumes: DriveElements::default(),
+            identifiers: DriveElements::default(),
             problems: Vec::new(),
         }
     }
@@ -147,35 +147,39 @@ impl Unit {
     ///
     /// What a device is least likely to take comes first: where a session ends at a question and the target answers
     /// out of order, the oldest one is suspected, and losing one of the others would cost more.
-    pub(super) fn next_queries(&mut self) -> Vec<Query> {
+    pub(super) fn next_queries(&mut self) -> Vec<DeviceQuery> {
         match self.stage {
             Stage::Identify => {
                 self.stage = Stage::Describe;
-                vec![Query::TestUnitReady, Query::Inquiry, Query::SupportedPages]
+                vec![
+                    DeviceQuery::TestUnitReady,
+                    DeviceQuery::Inquiry,
+                    DeviceQuery::SupportedPages,
+                ]
             }
             Stage::Describe if self.is_identified() => {
                 self.stage = Stage::Count;
                 let is_changer = self.is_changer();
                 let elements = [
-                    Query::Drives(DriveStatus::new(DriveFact::Identifier)),
-                    Query::AddressAssignment,
-                    Query::Drives(DriveStatus::new(DriveFact::Volume)),
+                    DeviceQuery::Drives(ElementStatusForm::new(DriveFact::Identifier)),
+                    DeviceQuery::AddressAssignment,
+                    DeviceQuery::Drives(ElementStatusForm::new(DriveFact::Volume)),
                 ];
-                let has = |page| self.pages.has(page).then_some(Query::Vpd(page));
-                has(Page::TypeModel)
+                let has = |page| self.pages.has(page).then_some(DeviceQuery::Vpd(page));
+                has(InquiredPage::TypeModel)
                     .into_iter()
                     .chain(elements)
                     .filter(|_| is_changer)
-                    .chain(has(Page::DeviceIdentification))
-                    .chain(has(Page::SerialNumber))
+                    .chain(has(InquiredPage::DeviceIdentification))
+                    .chain(has(InquiredPage::SerialNumber))
                     .collect()
             }
             Stage::Count if self.must_count => {
                 self.stage = Stage::Finished;
                 vec![
-                    Query::Count(ElementType::Storage),
-                    Query::Count(ElementType::ImportExport),
-                    Query::Count(ElementType::MediumTransport),
+                    DeviceQuery::Count(ElementType::Storage),
+                    DeviceQuery::Count(ElementType::ImportExport),
+                    DeviceQuery::Count(ElementType::MediumTransport),
                 ]
             }
             Stage::Describe | Stage::Count | Stage::Finished => Vec::new(),
@@ -187,7 +191,7 @@ impl Unit {
         !self.ignored && self.inquiry.is_some() && self.pages != PageList::Awaited
     }
 
-    pub(super) fn report(&mut self, asks: DriveFact) -> &mut DriveReport {
+    pub(super) fn report(&mut self, asks: DriveFact) -> &mut DriveElements {
         match asks {
             DriveFact::Volume | DriveFact::Nothing => &mut self.volumes,
             DriveFact::Identifier => &mut self.identifiers,
@@ -216,7 +220,9 @@ impl Unit {
         let lun = self.lun.number();
         let refused = |failure: CommandFailure, asks| Problem::Unread {
             lun,
-            what: Query::Drives(DriveStatus::new(asks)).subject().to_owned(),
+            what: DeviceQuery::Drives(ElementStatusForm::new(asks))
+                .subject()
+                .to_owned(),
             failure,
         };
         match (self.volumes.failure.take(), self.identifiers.failure.take()) {
@@ -244,7 +250,7 @@ impl Unit {
 }
 
 /// Puts together what the two reports say of each element. FULL and the volume tag are valid in the first only.
-fn drive_elements(volumes: DriveReport, identifiers: DriveReport) -> Vec<DriveElement> {
+fn drive_elements(volumes: DriveElements, identifiers: DriveElements) -> Vec<DriveElement> {
     let mut order = Vec::new();
     let mut elements = BTreeMap::new();
     for reported in volumes.elements {

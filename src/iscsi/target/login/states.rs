@@ -107,10 +107,10 @@ impl State {
         stage: Stage,
         request: &LoginRequest,
         pairs: &TextPairs,
-    ) -> Result<Reply, LoginFailure> {
+    ) -> Result<LoginReply, LoginFailure> {
         match self {
             // The first request is answered by a question and never comes here.
-            Self::First => Ok(Reply::stay(Self::First, TextPairs::new())),
+            Self::First => Ok(LoginReply::stay(Self::First, TextPairs::new())),
             Self::AuthMethod { mut terms, chap } => {
                 let mut answers = terms.negotiate(stage, pairs, &[AUTH_METHOD])?;
                 let Some(offered) = pairs.value(AUTH_METHOD) else {
@@ -118,12 +118,12 @@ impl State {
                         Some(_) if request.transit => Err(LoginFailure::AuthenticationRequired),
                         Some(chap) => {
                             let chap = Some(chap);
-                            Ok(Reply::stay(Self::AuthMethod { terms, chap }, answers))
+                            Ok(LoginReply::stay(Self::AuthMethod { terms, chap }, answers))
                         }
                         None if request.transit => {
-                            Ok(Reply::security_done(terms, None, answers, request))
+                            Ok(LoginReply::security_done(terms, None, answers, request))
                         }
-                        None => Ok(Reply::stay(Self::AuthMethod { terms, chap }, answers)),
+                        None => Ok(LoginReply::stay(Self::AuthMethod { terms, chap }, answers)),
                     };
                 };
                 let offers = |method| text::list(offered).any(|offer| offer == method);
@@ -135,12 +135,12 @@ impl State {
                             chap,
                             challenge,
                         };
-                        Ok(Reply::stay(state, answers))
+                        Ok(LoginReply::stay(state, answers))
                     }
                     Some(_) => Err(LoginFailure::AuthenticationRequired),
                     None if offers("None") => {
                         answers.push(AUTH_METHOD, "None");
-                        Ok(Reply::security_done(terms, None, answers, request))
+                        Ok(LoginReply::security_done(terms, None, answers, request))
                     }
                     None => Err(LoginFailure::NoCommonAuthMethod {
                         offered: ReceivedText(offered.to_owned()),
@@ -159,29 +159,34 @@ impl State {
                         chap,
                         challenge,
                     };
-                    return Ok(Reply::stay(state, answers));
+                    return Ok(LoginReply::stay(state, answers));
                 }
                 let (chap, sent) = chap.challenge(pairs, challenge)?;
                 answers.extend(sent);
-                Ok(Reply::stay(Self::Challenged { terms, chap }, answers))
+                Ok(LoginReply::stay(Self::Challenged { terms, chap }, answers))
             }
             Self::Challenged { mut terms, chap } => {
                 let mut answers = terms.negotiate(stage, pairs, &CHAP_KEYS)?;
                 if !has_chap_keys(pairs) {
-                    return Ok(Reply::stay(Self::Challenged { terms, chap }, answers));
+                    return Ok(LoginReply::stay(Self::Challenged { terms, chap }, answers));
                 }
                 let (outcome, sent) = chap.verify(pairs)?;
                 answers.extend(sent);
-                Ok(Reply::security_done(terms, Some(outcome), answers, request))
+                Ok(LoginReply::security_done(
+                    terms,
+                    Some(outcome),
+                    answers,
+                    request,
+                ))
             }
             Self::SecurityDone { mut terms, outcome } => {
                 let answers = terms.negotiate(stage, pairs, &[])?;
-                Ok(Reply::security_done(terms, outcome, answers, request))
+                Ok(LoginReply::security_done(terms, outcome, answers, request))
             }
             Self::Operational { mut terms, outcome } => {
                 let mut answers = terms.negotiate(stage, pairs, &[])?;
                 answers.extend(terms.negotiation.proposals());
-                Ok(Reply {
+                Ok(LoginReply {
                     pairs: answers,
                     state: Self::Operational { terms, outcome },
                     leave: request.transit,
@@ -216,14 +221,14 @@ impl Terms {
 }
 
 /// The answer to a request, and where it leads.
-struct Reply {
+struct LoginReply {
     pairs: TextPairs,
     /// The state in this stage; when `leave` can be granted, the state that ends it.
     state: State,
     leave: bool,
 }
 
-impl Reply {
+impl LoginReply {
     const fn stay(state: State, pairs: TextPairs) -> Self {
         Self {
             pairs,

@@ -17,7 +17,7 @@ pub struct ManagementId(pub(super) u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Execute a command, and answer it with [`TargetSession::respond`](super::TargetSession::respond).
-    Command(Command),
+    Command(ReceivedCommand),
     /// Perform a task management function, and answer it with
     /// [`TargetSession::respond_to_management`](super::TargetSession::respond_to_management).
     TaskManagement(TaskManagement),
@@ -34,7 +34,7 @@ pub enum Event {
 ///
 /// Commands of one logical unit come in the order of their CmdSN; those of different ones may overtake each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
+pub struct ReceivedCommand {
     /// What to answer it by.
     pub id: TaskId,
     /// Initiator Task Tag, for a log.

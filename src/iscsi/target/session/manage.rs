@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::error::Failure;
 use super::event::{Event, ManagementId, TaskId, TaskManagement};
 use super::outgoing::Outgoing;
-use super::task::{Phase, Task, same_unit};
+use super::task::{Task, TaskPhase, same_unit};
 use super::{Held, TargetSession};
 use crate::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome, TaskManagementRequest};
@@ -16,11 +16,11 @@ pub(super) struct Management {
     pub(super) initiator_task_tag: InitiatorTaskTag,
     function: TaskManagementFunction,
     lun: Lun,
-    step: Step,
+    step: ManagementStep,
 }
 
 #[derive(Debug)]
-enum Step {
+enum ManagementStep {
     /// Commands that it covers have not come yet (4.2.3.3, b).
     Postponed { cmd_sn: CmdSn },
     /// Data that was asked for is on its way (4.2.3.3, a), but is not waited for longer than that.
@@ -37,8 +37,8 @@ impl Management {
     /// Returns when waiting ends in any case.
     pub(super) const fn deadline(&self) -> Option<Instant> {
         match self.step {
-            Step::Draining { deadline, .. } => Some(deadline),
-            Step::Postponed { .. } | Step::Delivered => None,
+            ManagementStep::Draining { deadline, .. } => Some(deadline),
+            ManagementStep::Postponed { .. } | ManagementStep::Delivered => None,
         }
     }
 }
@@ -53,7 +53,7 @@ impl TargetSession {
         let Some(management) = self.managements.get(&id) else {
             return false;
         };
-        let Step::Delivered = management.step else {
+        let ManagementStep::Delivered = management.step else {
             return false;
         };
         self.answer(management.initiator_task_tag, outcome);
@@ -84,7 +84,7 @@ impl TargetSession {
                         initiator_task_tag: tag,
                         function: request.function,
                         lun: request.lun,
-                        step: Step::Postponed {
+                        step: ManagementStep::Postponed {
                             cmd_sn: request.cmd_sn,
                         },
                     },
@@ -116,7 +116,7 @@ impl TargetSession {
             && self
                 .tasks
                 .get(&id)
-                .is_some_and(|task| task.phase != Phase::Draining)
+                .is_some_and(|task| task.phase != TaskPhase::Draining)
         {
             self.remove_task(id);
             self.hand_over(tag, request.function, request.lun, vec![id]);
@@ -147,7 +147,7 @@ impl TargetSession {
         let Some(management) = self.managements.get(&id) else {
             return;
         };
-        let Step::Postponed { cmd_sn } = management.step else {
+        let ManagementStep::Postponed { cmd_sn } = management.step else {
             return;
         };
         let (function, lun) = (management.function, management.lun);
@@ -170,13 +170,13 @@ impl TargetSession {
         let ended: Vec<TaskId> = self
             .tasks
             .iter()
-            .filter(|(_, task)| task.phase != Phase::Draining && covers(task))
+            .filter(|(_, task)| task.phase != TaskPhase::Draining && covers(task))
             .map(|(id, _)| *id)
             .collect();
         let outstanding: Vec<TaskId> = ended.iter().copied().filter(|id| self.abort(*id)).collect();
         let deadline = now.checked_add(self.settings.drain_timeout).unwrap_or(now);
         if let Some(management) = self.managements.get_mut(&id) {
-            management.step = Step::Draining {
+            management.step = ManagementStep::Draining {
                 deadline,
                 outstanding,
                 ended,
@@ -189,10 +189,10 @@ impl TargetSession {
         self.withdraw(id);
         match self.tasks.get_mut(&id) {
             Some(task) if task.collector.is_open() => {
-                if task.phase == Phase::Held {
+                if task.phase == TaskPhase::Held {
                     self.held.insert(task.cmd_sn, Held::Plugged);
                 }
-                task.phase = Phase::Draining;
+                task.phase = TaskPhase::Draining;
                 task.collector.fail(Failure::IncorrectAmountOfData);
                 self.buffered = self.buffered.saturating_sub(task.reserved);
                 task.reserved = 0;
@@ -211,7 +211,7 @@ impl TargetSession {
             function,
             lun,
             step:
-                Step::Draining {
+                ManagementStep::Draining {
                     deadline,
                     outstanding,
                     ended,
@@ -236,7 +236,7 @@ impl TargetSession {
             self.remove_task(task);
         }
         if let Some(management) = self.managements.get_mut(&id) {
-            management.step = Step::Delivered;
+            management.step = ManagementStep::Delivered;
         }
         self.events.push_back(Event::TaskManagement(event));
     }
@@ -255,7 +255,7 @@ impl TargetSession {
                 initiator_task_tag,
                 function,
                 lun,
-                step: Step::Delivered,
+                step: ManagementStep::Delivered,
             },
         );
         self.events.push_back(Event::TaskManagement(TaskManagement {

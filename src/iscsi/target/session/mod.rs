@@ -26,12 +26,12 @@ use std::time::Instant;
 use bytes::Bytes;
 
 pub use self::error::TargetSessionError;
-pub use self::event::{Command, Event, ManagementId, ScsiReply, TaskId, TaskManagement};
+pub use self::event::{Event, ManagementId, ReceivedCommand, ScsiReply, TaskId, TaskManagement};
 use self::manage::Management;
 use self::numbers::Numbers;
 use self::outgoing::Outgoing;
 pub use self::settings::{PingSettings, TargetSettings};
-use self::task::{Phase, Task};
+use self::task::{Task, TaskPhase};
 use self::text_exchange::TextExchange;
 use crate::iscsi::codec::{CodecError, Encoder};
 use crate::iscsi::ids::{CmdSn, DataSn, InitiatorTaskTag, StatSn, TargetTransferTag};
@@ -198,7 +198,7 @@ impl TargetSession {
         let Some(task) = self.tasks.get_mut(&id) else {
             return false;
         };
-        if task.phase != Phase::Delivered {
+        if task.phase != TaskPhase::Delivered {
             return false;
         }
         // The backend has used the data: its room is free for the R2Ts of other tasks.
@@ -215,7 +215,7 @@ impl TargetSession {
     pub fn awaits_reply(&self, id: TaskId) -> bool {
         self.tasks
             .get(&id)
-            .is_some_and(|task| task.phase == Phase::Delivered)
+            .is_some_and(|task| task.phase == TaskPhase::Delivered)
     }
 
     /// Asks the initiator to log out within so many seconds (11.9.1, event 1). The caller drops the connection
@@ -513,7 +513,7 @@ impl TargetSession {
     /// Puts a task whose CmdSN is due, or that is immediate, in line.
     fn accept(&mut self, id: TaskId) {
         if let Some(task) = self.tasks.get_mut(&id) {
-            task.phase = Phase::Collecting;
+            task.phase = TaskPhase::Collecting;
             if !task.immediate {
                 task.counted = true;
                 self.numbers.begin();
@@ -647,7 +647,7 @@ impl TargetSession {
     /// Ends what has no answer yet, as the session ends (7.6), and returns the tasks.
     fn give_up_tasks(&mut self) -> Vec<TaskId> {
         self.managements.clear();
-        let ended = self.remove_tasks(|task| task.phase != Phase::Responding);
+        let ended = self.remove_tasks(|task| task.phase != TaskPhase::Responding);
         self.held.clear();
         ended
     }
@@ -674,7 +674,7 @@ impl TargetSession {
         self.tags.remove(&task.initiator_task_tag);
         self.buffered = self.buffered.saturating_sub(task.reserved);
         // The CmdSN of a held task is still to come: it must not hold up the commands behind it.
-        if task.phase == Phase::Held {
+        if task.phase == TaskPhase::Held {
             self.held.insert(task.cmd_sn, Held::Plugged);
         } else if task.counted {
             self.numbers.finish();

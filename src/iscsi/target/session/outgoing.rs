@@ -18,7 +18,7 @@ const GOOD: u8 = 0;
 /// A PDU to be sent, or, for an answer to a command, several.
 #[derive(Debug)]
 pub(super) enum Outgoing {
-    Reply(Reply),
+    Reply(OutgoingReply),
     R2t {
         task: TaskId,
         lun: Lun,
@@ -65,7 +65,7 @@ impl Outgoing {
     /// Returns the task that the PDU is about, when it goes with that task.
     pub(super) const fn task(&self) -> Option<TaskId> {
         match self {
-            Self::Reply(Reply { task, .. }) | Self::R2t { task, .. } => Some(*task),
+            Self::Reply(OutgoingReply { task, .. }) | Self::R2t { task, .. } => Some(*task),
             _ => None,
         }
     }
@@ -208,7 +208,7 @@ impl Outgoing {
 
 /// The answer to a command under way: Data-In, then the status, in the last Data-In where that is allowed (11.7.3).
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct OutgoingReply {
     pub(super) task: TaskId,
     pub(super) initiator_task_tag: InitiatorTaskTag,
     pub(super) status: u8,
@@ -228,7 +228,7 @@ pub(super) struct Reply {
     pub(super) burst: u32,
 }
 
-impl Reply {
+impl OutgoingReply {
     /// Returns whether the next PDU is the last one: the task ends with it.
     pub(super) fn is_last(&self, parameters: &OperationalParameters) -> bool {
         self.data.is_empty() || self.collapses() && self.data.len() <= self.next_length(parameters)

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::data_out::Collector;
-use super::event::{Command, ScsiReply, TaskId};
-use super::outgoing::Reply;
+use super::event::{ReceivedCommand, ScsiReply, TaskId};
+use super::outgoing::OutgoingReply;
 use crate::iscsi::ids::{CmdSn, DataSn, InitiatorTaskTag, Lun, R2tSn};
 use crate::iscsi::operational::OperationalParameters;
 use crate::iscsi::pdu::{RejectReason, Residual, ScsiCommand};
@@ -17,7 +17,7 @@ use crate::iscsi::pdu::{RejectReason, Residual, ScsiCommand};
 ///                                                                                   data on its way has come
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum TaskPhase {
     /// A command with a lower CmdSN is missing.
     Held,
     /// Waits for its data, or for earlier commands of the same logical unit.
@@ -32,7 +32,7 @@ pub(super) enum Phase {
 
 #[derive(Debug)]
 pub(super) struct Task {
-    pub(super) phase: Phase,
+    pub(super) phase: TaskPhase,
     pub(super) collector: Collector,
     /// Bytes reserved for its data.
     pub(super) reserved: u64,
@@ -70,7 +70,7 @@ impl Task {
         let collector = Collector::new(&command, parameters, max_data_out_length);
         command.data = Bytes::new();
         Ok(Self {
-            phase: Phase::Held,
+            phase: TaskPhase::Held,
             collector,
             reserved: 0,
             next_r2t_sn: R2tSn(0),
@@ -91,9 +91,9 @@ impl Task {
     }
 
     /// Returns what the owner is to execute, its data included.
-    pub(super) fn deliver(&mut self, id: TaskId) -> Command {
-        self.phase = Phase::Delivered;
-        Command {
+    pub(super) fn deliver(&mut self, id: TaskId) -> ReceivedCommand {
+        self.phase = TaskPhase::Delivered;
+        ReceivedCommand {
             id,
             initiator_task_tag: self.initiator_task_tag,
             lun: self.lun,
@@ -108,8 +108,8 @@ impl Task {
     }
 
     /// Returns the answer to be sent, cut to what the initiator takes, with residual counts (11.4.5).
-    pub(super) fn reply(&mut self, id: TaskId, reply: ScsiReply) -> Reply {
-        self.phase = Phase::Responding;
+    pub(super) fn reply(&mut self, id: TaskId, reply: ScsiReply) -> OutgoingReply {
+        self.phase = TaskPhase::Responding;
         let ScsiReply {
             status,
             sense,
@@ -131,7 +131,7 @@ impl Task {
         } else {
             (read, Residual::None)
         };
-        Reply {
+        OutgoingReply {
             task: id,
             initiator_task_tag: self.initiator_task_tag,
             status,
@@ -149,7 +149,7 @@ impl Task {
 
     /// Returns whether its data may still come.
     pub(super) fn is_collecting(&self) -> bool {
-        matches!(self.phase, Phase::Held | Phase::Collecting)
+        matches!(self.phase, TaskPhase::Held | TaskPhase::Collecting)
     }
 
     /// Returns whether the command addresses a logical unit, in whatever form its number is written.

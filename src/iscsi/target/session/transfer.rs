@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::error::Failure;
 use super::event::{Event, ScsiReply};
 use super::outgoing::Outgoing;
-use super::task::{Phase, Task};
+use super::task::{Task, TaskPhase};
 use super::{TargetSession, next_transfer_tag};
 use crate::iscsi::ids::{Lun, TargetTransferTag};
 use crate::iscsi::pdu::{DataOut, Pdu, RejectReason};
@@ -38,7 +38,7 @@ impl TargetSession {
     /// The oldest may go beyond it when the owner has no data to give back: all there is waits for that command then.
     pub(super) fn request_data(&mut self) {
         let parameters = &self.settings.parameters;
-        let is_held = |task: &Task| task.phase == Phase::Delivered && task.reserved > 0;
+        let is_held = |task: &Task| task.phase == TaskPhase::Delivered && task.reserved > 0;
         let mut exempt = !self.tasks.values().any(is_held);
         for id in &self.undelivered {
             let Some(task) = self.tasks.get_mut(id) else {
@@ -86,7 +86,7 @@ impl TargetSession {
                 waiting.push(task.lun);
                 kept.push_back(id);
             } else if let Some(failure) = failure {
-                task.phase = Phase::Delivered;
+                task.phase = TaskPhase::Delivered;
                 self.respond(
                     id,
                     ScsiReply {

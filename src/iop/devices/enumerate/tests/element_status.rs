@@ -199,7 +199,7 @@ fn drive_elements_that_never_came_are_a_problem() {
 #[test]
 fn a_changer_that_refuses_element_status_has_a_problem_and_the_target_does_not_fail() {
     let mut target = FakeTarget::ibm_3584();
-    let mut refusing = |command: &Command| match command.cdb.as_bytes()[0] {
+    let mut refusing = |command: &EnumerationCommand| match command.cdb.as_bytes()[0] {
         0xb8 => check(4, 0x44, 0),
         _ => target.answer(command),
     };
@@ -218,7 +218,7 @@ fn a_changer_that_refuses_element_status_has_a_problem_and_the_target_does_not_f
 fn a_changer_without_drives_may_refuse_their_status() {
     let mut target = FakeTarget::ibm_3584();
     target.devices[0].counts = Some([1, 40, 4, 0]);
-    let mut refusing = |command: &Command| match command.cdb.as_bytes()[0] {
+    let mut refusing = |command: &EnumerationCommand| match command.cdb.as_bytes()[0] {
         0xb8 => check(5, 0x21, 1),
         _ => target.answer(command),
     };

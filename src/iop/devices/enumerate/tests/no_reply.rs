@@ -6,13 +6,13 @@ use super::*;
 /// what is behind the question has none either. Returns the result and the number of sessions.
 fn interrupted(
     target: &mut FakeTarget,
-    no_reply: impl Fn(&Command) -> Option<NoReply>,
+    no_reply: impl Fn(&EnumerationCommand) -> Option<NoReply>,
 ) -> (Option<TargetInventory>, usize) {
     let mut enumeration = Enumeration::new(Duration::ZERO, TIMEOUT);
     let mut sessions = 1;
     loop {
         match enumeration.poll(Duration::ZERO) {
-            Step::Send(commands) => {
+            EnumerationStep::Send(commands) => {
                 let mut lost = Vec::new();
                 let mut is_dropped = false;
                 for command in commands {
@@ -45,7 +45,7 @@ fn interrupted(
                     }
                 }
             }
-            Step::Done => return (Some(enumeration.finish().unwrap()), sessions),
+            EnumerationStep::Done => return (Some(enumeration.finish().unwrap()), sessions),
             step => panic!("{step:?}"),
         }
     }

@@ -93,7 +93,7 @@ fn a_device_of_no_interest_is_not_waited_for() {
     let mut waits = 0;
     loop {
         match run.poll(Duration::ZERO) {
-            Step::Send(commands) => {
+            EnumerationStep::Send(commands) => {
                 for command in commands {
                     let is_page = command.cdb.as_bytes()[..2] == [0x12, 1];
                     let reply = match (command.lun.number(), is_page) {
@@ -103,8 +103,8 @@ fn a_device_of_no_interest_is_not_waited_for() {
                     run.handle(command.id, &reply, Duration::ZERO);
                 }
             }
-            Step::Done => break,
-            Step::WaitUntil(_) | Step::WaitForReplies => waits += 1,
+            EnumerationStep::Done => break,
+            EnumerationStep::WaitUntil(_) | EnumerationStep::WaitForReplies => waits += 1,
         }
         assert!(waits == 0, "the controller's serial number is waited for");
     }
@@ -120,7 +120,7 @@ fn every_not_ready_that_passes_is_waited_for() {
         let mut now = Duration::ZERO;
         loop {
             match enumeration.poll(now) {
-                Step::Send(commands) => {
+                EnumerationStep::Send(commands) => {
                     for command in commands {
                         let is_page = command.cdb.as_bytes()[0] == 0x1a;
                         let reply = if is_page && refusals > 0 {
@@ -132,9 +132,9 @@ fn every_not_ready_that_passes_is_waited_for() {
                         enumeration.handle(command.id, &reply, now);
                     }
                 }
-                Step::WaitUntil(time) => now = time,
-                Step::Done => break,
-                Step::WaitForReplies => panic!("no reply is missing"),
+                EnumerationStep::WaitUntil(time) => now = time,
+                EnumerationStep::Done => break,
+                EnumerationStep::WaitForReplies => panic!("no reply is missing"),
             }
         }
         let inventory = enumeration.finish().unwrap();

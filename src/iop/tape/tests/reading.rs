@@ -1,0 +1,90 @@
+//! Reading: where it stops, and what it says of blocks that do not come.
+
+use super::*;
+
+#[test]
+fn reading_ahead_stops_behind_the_filemark() {
+    let shared = Rc::new(RefCell::new(tape(&[
+        Some(b"one"),
+        Some(b"two"),
+        None,
+        Some(b"3"),
+        None,
+    ])));
+    run(async {
+        let mut drive = drive(&shared);
+        let mut reader = TapeReader::at_file(&mut drive, 1, 3).await.unwrap();
+        while reader.next().await.unwrap() != Object::Filemark {}
+        assert!(reader.outstanding() > 0);
+        let place = reader.stop().await.unwrap();
+        assert_eq!((place.file, place.block, place.object), (2, 0, Some(3)));
+        assert_eq!(shared.borrow().position, 3);
+        assert!(matches!(
+            TapeReader::at_file(&mut drive, 4, 3).await,
+            Err(ReadError::NoSuchFile { file: 4 })
+        ));
+    });
+}
+
+#[test]
+fn a_block_that_is_longer_than_expected_is_named_by_its_length() {
+    let shared = Rc::new(RefCell::new(tape(&[Some(b"abc"), Some(b"abcdefgh")])));
+    let error = run(objects(&shared, 3)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ReadError::TooLong {
+                file: 1,
+                block: 1,
+                length: 8,
+                limit: 3
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+/// tgt takes SPACE for a command that writes, and says that the data ends with another sense key.
+#[test]
+fn the_files_of_a_write_protected_tape_are_found_without_space() {
+    let objects = [Some(&b"one"[..]), Some(b"x"), None, Some(b"two"), None];
+    for write_protected in [false, true] {
+        let shared = Rc::new(RefCell::new(Tape {
+            write_protected,
+            counts_nothing: true,
+            ..tape(&objects)
+        }));
+        run(async {
+            let mut drive = drive(&shared);
+            let mut reader = TapeReader::at_file(&mut drive, 2, 100).await.unwrap();
+            let two = Object::Block(Bytes::from_static(b"two"));
+            assert_eq!(reader.next().await.unwrap(), two);
+            let Err(error) = TapeReader::at_file(&mut drive, 4, 100).await else {
+                panic!("there are two files");
+            };
+            assert!(
+                matches!(error, ReadError::NoSuchFile { file: 4 }),
+                "{error:?}"
+            );
+            drive.count_to(1, 2).await.unwrap();
+            assert!(drive.next_file().await.unwrap());
+            assert!(drive.next_file().await.unwrap());
+            assert!(!drive.next_file().await.unwrap());
+        });
+    }
+}
+
+#[test]
+fn a_medium_error_ends_the_reading_at_its_block() {
+    let shared = Rc::new(RefCell::new(tape(&[Some(b"abc"), Some(b"def")])));
+    shared.borrow_mut().faults.insert(1, Fault::Medium);
+    let error = run(objects(&shared, 3)).unwrap_err();
+    assert!(
+        matches!(error, ReadError::Failed { block: 1, .. }),
+        "{error:?}"
+    );
+    let shared = Rc::new(RefCell::new(tape(&[Some(b"abc")])));
+    shared.borrow_mut().faults.insert(0, Fault::MediumChanged);
+    let error = run(objects(&shared, 3)).unwrap_err();
+    assert!(matches!(error, ReadError::MediumChanged), "{error:?}");
+}
