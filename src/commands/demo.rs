@@ -41,7 +41,7 @@ pub(super) fn run(
         .tempdir()
         .context("cannot make a temporary directory")
         .map_err(of_this_machine)?;
-    let script = Script {
+    let script = DemoScript {
         host,
         terminal,
         run_line,
@@ -66,14 +66,14 @@ type RunLine = fn(Vec<OsString>, Terminal) -> u8;
 type Value<'a> = Option<(Parameter, &'a str)>;
 
 /// What is shown.
-struct Script<'a> {
+struct DemoScript<'a> {
     host: &'a HostOptions,
     terminal: &'a mut Terminal,
     run_line: RunLine,
     state: &'a Path,
 }
 
-impl Script<'_> {
+impl DemoScript<'_> {
     /// Plays the lines until one fails or a signal comes, and returns the last one's status.
     fn play(mut self, vtl: &Vtl) -> Result<u8, CommandError> {
         use MacroOption::{Commit, DumpTargets, NewName, ReIplIscsiIop, SetPort};

@@ -6,7 +6,7 @@ use crate::scsi::data::vpd::CodeSet;
 
 /// What a data transfer element's identifier leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum DriveMatch {
     /// The drive with this index.
     Drive(usize),
     /// The drive with this index, by an identifier that was cut short.
@@ -29,26 +29,29 @@ pub(super) enum Found {
 pub(super) fn find_drives(
     libraries: &[&[DriveElement]],
     drives: &[&LogicalUnit],
-) -> Vec<Vec<Found>> {
-    let identities: Vec<Identity> = drives.iter().map(|drive| Identity::new(drive)).collect();
+) -> Vec<Vec<DriveMatch>> {
+    let identities: Vec<DriveIdentity> = drives
+        .iter()
+        .map(|drive| DriveIdentity::new(drive))
+        .collect();
     let mut taken_by: Vec<Option<u16>> = vec![None; drives.len()];
-    let mut found: Vec<Vec<Found>> = Vec::with_capacity(libraries.len());
+    let mut found: Vec<Vec<DriveMatch>> = Vec::with_capacity(libraries.len());
     for elements in libraries {
         let in_full = elements.iter().map(|element| {
             let Some(identifier) = &element.identifier else {
-                return Found::Unnamed;
+                return DriveMatch::Unnamed;
             };
-            let fits = |identity: &Identity| identity.is_named_by(identifier);
+            let fits = |identity: &DriveIdentity| identity.is_named_by(identifier);
             let Some(index) = identities.iter().position(fits) else {
-                return Found::Nothing;
+                return DriveMatch::Nothing;
             };
             match taken_by.get_mut(index) {
-                Some(Some(other)) => Found::Twice(index, *other),
+                Some(Some(other)) => DriveMatch::Twice(index, *other),
                 Some(free) => {
                     *free = Some(element.address);
-                    Found::Drive(index)
+                    DriveMatch::Drive(index)
                 }
-                None => Found::Nothing,
+                None => DriveMatch::Nothing,
             }
         });
         found.push(in_full.collect());
@@ -56,17 +59,17 @@ pub(super) fn find_drives(
     let ways: [(Fits, Taken); 2] = [
         (
             |drive, identifier| drive.is_like(identifier),
-            Found::ByLikeness,
+            DriveMatch::ByLikeness,
         ),
         (
             |drive, identifier| drive.begins_with(identifier),
-            Found::ByPrefix,
+            DriveMatch::ByPrefix,
         ),
     ];
     for (fits, by) in ways {
         for (elements, found) in libraries.iter().zip(&mut found) {
             for (element, found) in elements.iter().zip(found) {
-                let (Found::Nothing, Some(identifier)) = (&*found, &element.identifier) else {
+                let (DriveMatch::Nothing, Some(identifier)) = (&*found, &element.identifier) else {
                     continue;
                 };
                 let mut candidates =
@@ -84,9 +87,9 @@ pub(super) fn find_drives(
 }
 
 /// Whether an identifier leads to a drive.
-type Fits = fn(&Identity<'_>, &DriveIdentifier) -> bool;
+type Fits = fn(&DriveIdentity<'_>, &DriveIdentifier) -> bool;
 /// What is found of the drive with this index.
-type Taken = fn(usize) -> Found;
+type Taken = fn(usize) -> DriveMatch;
 
 /// Returns an identifier for people: text where it is text, else hex digits; the first [`IDENTIFIER_SHOWN`] bytes.
 pub(super) fn identifier_text(identifier: &DriveIdentifier) -> String {
@@ -112,7 +115,7 @@ pub(super) fn identifier_text(identifier: &DriveIdentifier) -> String {
 const IDENTIFIER_SHOWN: usize = 80;
 
 /// The forms in which libraries name a drive.
-struct Identity<'a> {
+struct DriveIdentity<'a> {
     drive: &'a LogicalUnit,
     /// The serial number alone: a 3584.
     serial: &'a [u8],
@@ -120,7 +123,7 @@ struct Identity<'a> {
     vendor_product_serial: Vec<u8>,
 }
 
-impl<'a> Identity<'a> {
+impl<'a> DriveIdentity<'a> {
     fn new(drive: &'a LogicalUnit) -> Self {
         let serial = trimmed(&drive.serial);
         Self {
@@ -215,7 +218,7 @@ mod tests {
         )
     }
 
-    fn find(elements: &[DriveElement], drives: &[LogicalUnit]) -> Vec<Found> {
+    fn find(elements: &[DriveElement], drives: &[LogicalUnit]) -> Vec<DriveMatch> {
         let drives: Vec<&LogicalUnit> = drives.iter().collect();
         find_drives(&[elements], &drives).remove(0)
     }
@@ -234,15 +237,15 @@ mod tests {
         let by = |identifier_type, bytes| {
             find(&[element(CodeSet::BINARY, identifier_type, bytes)], &drives)
         };
-        assert_eq!(by(DesignatorType::NAA, &naa), [Found::Drive(1)]);
-        assert_eq!(by(DesignatorType::NAA, &naa[..7]), [Found::Nothing]);
-        assert_eq!(by(DesignatorType::EUI_64, &naa), [Found::Nothing]);
+        assert_eq!(by(DesignatorType::NAA, &naa), [DriveMatch::Drive(1)]);
+        assert_eq!(by(DesignatorType::NAA, &naa[..7]), [DriveMatch::Nothing]);
+        assert_eq!(by(DesignatorType::EUI_64, &naa), [DriveMatch::Nothing]);
     }
 
     #[test]
     fn a_blank_identifier_names_nothing() {
         let drives = [drive("A"), drive("")];
-        assert_eq!(find(&[ascii("   ")], &drives), [Found::Nothing]);
+        assert_eq!(find(&[ascii("   ")], &drives), [DriveMatch::Nothing]);
     }
 
     #[test]
@@ -250,13 +253,16 @@ mod tests {
         let drives = [drive("1068000001")];
         assert_eq!(
             find(&[ascii("  1068000001\0\0")], &drives),
-            [Found::Drive(0)]
+            [DriveMatch::Drive(0)]
         );
         assert_eq!(
             find(&[ascii("IBM     ULT3580-TD5     1068000001  ")], &drives),
-            [Found::Drive(0)]
+            [DriveMatch::Drive(0)]
         );
-        assert_eq!(find(&[ascii("1068000001X")], &drives), [Found::Nothing]);
+        assert_eq!(
+            find(&[ascii("1068000001X")], &drives),
+            [DriveMatch::Nothing]
+        );
     }
 
     #[test]
@@ -264,26 +270,32 @@ mod tests {
         let drives = [drive("1068000001"), drive("0000078002")];
         for (identifier, found) in [
             // Ends in it.
-            ("IBM-1068000001", Found::ByLikeness(0)),
-            ("HP      Ultrium 5-SCSI  0000078002", Found::ByLikeness(1)),
+            ("IBM-1068000001", DriveMatch::ByLikeness(0)),
+            (
+                "HP      Ultrium 5-SCSI  0000078002",
+                DriveMatch::ByLikeness(1),
+            ),
             // Leading zeros, on either side.
-            ("0001068000001", Found::ByLikeness(0)),
-            ("78002", Found::ByLikeness(1)),
-            ("1068000002", Found::Nothing),
-            ("X78002", Found::Nothing),
+            ("0001068000001", DriveMatch::ByLikeness(0)),
+            ("78002", DriveMatch::ByLikeness(1)),
+            ("1068000002", DriveMatch::Nothing),
+            ("X78002", DriveMatch::Nothing),
         ] {
             assert_eq!(find(&[ascii(identifier)], &drives), [found], "{identifier}");
         }
         // Ends in both.
         let drives = [drive("8002"), drive("78002")];
-        assert_eq!(find(&[ascii("X78002")], &drives), [Found::Nothing]);
+        assert_eq!(find(&[ascii("X78002")], &drives), [DriveMatch::Nothing]);
         // A drive that is named in full is not there for another element.
         assert_eq!(
             find(&[ascii("8002"), ascii("X78002")], &drives),
-            [Found::Drive(0), Found::ByLikeness(1)]
+            [DriveMatch::Drive(0), DriveMatch::ByLikeness(1)]
         );
         // Zeros alone are no likeness.
-        assert_eq!(find(&[ascii("0")], &[drive("000")]), [Found::ByPrefix(0)]);
+        assert_eq!(
+            find(&[ascii("0")], &[drive("000")]),
+            [DriveMatch::ByPrefix(0)]
+        );
     }
 
     #[test]
@@ -294,7 +306,7 @@ mod tests {
         let second = [ascii("10")];
         assert_eq!(
             find_drives(&[&first, &second], &drives),
-            [[Found::ByPrefix(1)], [Found::Drive(0)]]
+            [[DriveMatch::ByPrefix(1)], [DriveMatch::Drive(0)]]
         );
     }
 
@@ -332,7 +344,7 @@ mod tests {
             let mut taken: Vec<usize> = found
                 .iter()
                 .filter_map(|found| match found {
-                    Found::Drive(index) | Found::ByPrefix(index) | Found::ByLikeness(index) => {
+                    DriveMatch::Drive(index) | DriveMatch::ByPrefix(index) | DriveMatch::ByLikeness(index) => {
                         Some(*index)
                     }
                     _ => None,

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use crate::iop::active::{DriveReport, LibraryReport};
 use crate::scsi::Lun;
 use inventory::{Changer, DriveElement, LogicalUnit, TargetInventory};
-use matching::Found;
+use matching::DriveMatch;
 use names::{DeviceKey, DeviceKind, DeviceNames};
 use problem::{Problem, SharedIdentity};
 use text::{hex, printable};
@@ -124,7 +124,9 @@ fn describe_target(
     for (((library, own), elements), found) in libraries.iter_mut().zip(&elements).zip(&found) {
         for (element, found) in elements.iter().zip(found) {
             own.extend(element_problem(element, found, &device_names));
-            let (Found::Drive(index) | Found::ByPrefix(index) | Found::ByLikeness(index)) = found
+            let (DriveMatch::Drive(index)
+            | DriveMatch::ByPrefix(index)
+            | DriveMatch::ByLikeness(index)) = found
             else {
                 continue;
             };
@@ -283,7 +285,11 @@ fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, SharedIdentity) {
     (place, SharedIdentity::Place)
 }
 
-fn element_problem(element: &DriveElement, found: &Found, devices: &[String]) -> Option<Problem> {
+fn element_problem(
+    element: &DriveElement,
+    found: &DriveMatch,
+    devices: &[String],
+) -> Option<Problem> {
     let address = element.address;
     let identifier = element
         .identifier
@@ -292,27 +298,27 @@ fn element_problem(element: &DriveElement, found: &Found, devices: &[String]) ->
         .unwrap_or_default();
     let device = |index: &usize| devices.get(*index).cloned().unwrap_or_default();
     match found {
-        Found::Drive(_) => None,
-        Found::ByPrefix(index) => Some(Problem::DriveByPrefix {
+        DriveMatch::Drive(_) => None,
+        DriveMatch::ByPrefix(index) => Some(Problem::DriveByPrefix {
             address,
             identifier,
             device: device(index),
         }),
-        Found::ByLikeness(index) => Some(Problem::DriveByLikeness {
+        DriveMatch::ByLikeness(index) => Some(Problem::DriveByLikeness {
             address,
             identifier,
             device: device(index),
         }),
-        Found::Twice(index, other) => Some(Problem::DriveNamedTwice {
+        DriveMatch::Twice(index, other) => Some(Problem::DriveNamedTwice {
             address,
             device: device(index),
             other: *other,
         }),
-        Found::Nothing => Some(Problem::DriveIsNoLun {
+        DriveMatch::Nothing => Some(Problem::DriveIsNoLun {
             address,
             identifier,
         }),
-        Found::Unnamed => Some(Problem::DriveUnnamed { address }),
+        DriveMatch::Unnamed => Some(Problem::DriveUnnamed { address }),
     }
 }
 

@@ -93,7 +93,7 @@ pub(in crate::transport) async fn open_by<O: Fn(Step<'_>)>(
     let mut redirections = 0_usize;
     loop {
         match outcome {
-            Outcome::LoggedIn(connection, portal, result) => {
+            ConnectOutcome::LoggedIn(connection, portal, result) => {
                 let session = session(&result, clock.deadlines);
                 let (initiator, driver) = Driver::new(*connection, session, observe);
                 let result = *result;
@@ -108,10 +108,10 @@ pub(in crate::transport) async fn open_by<O: Fn(Step<'_>)>(
                     login,
                 });
             }
-            Outcome::Redirect(_) if redirections == MAX_REDIRECTIONS => {
+            ConnectOutcome::Redirect(_) if redirections == MAX_REDIRECTIONS => {
                 return Err(AttachError::TooManyRedirections(MAX_REDIRECTIONS));
             }
-            Outcome::Redirect(addresses) => {
+            ConnectOutcome::Redirect(addresses) => {
                 redirections = redirections.saturating_add(1);
                 outcome = follow(addresses, login, clock, &mut times, &observe).await?;
             }
@@ -126,7 +126,7 @@ async fn follow(
     clock: &Clock,
     times: &mut LoginTimes,
     observe: &impl Fn(Step<'_>),
-) -> Result<Outcome, AttachError> {
+) -> Result<ConnectOutcome, AttachError> {
     let mut addresses = VecDeque::from(addresses);
     while let Some(to) = addresses.pop_front() {
         observe(Step::Redirected {
@@ -161,12 +161,12 @@ where
 {
     let clock = Clock::start(deadlines);
     match exchange_login(stream, None, parameters, &clock, &observe).await? {
-        LoginOutcome::LoggedIn(connection, result) => {
+        LoginExchangeOutcome::LoggedIn(connection, result) => {
             let session = session(&result, deadlines);
             let (initiator, driver) = Driver::new(*connection, session, observe);
             Ok((initiator, driver, *result))
         }
-        LoginOutcome::Redirect(_) => Err(AttachError::TooManyRedirections(0)),
+        LoginExchangeOutcome::Redirect(_) => Err(AttachError::TooManyRedirections(0)),
     }
 }
 
@@ -275,7 +275,7 @@ impl Clock {
 }
 
 /// What connecting and logging in at one address comes to.
-enum Outcome {
+enum ConnectOutcome {
     LoggedIn(Box<Connection<TcpStream>>, SocketAddr, Box<LoginResult>),
     Redirect(Vec<TargetAddress>),
 }
@@ -287,7 +287,7 @@ async fn connect_and_log_in(
     clock: &Clock,
     times: &mut LoginTimes,
     observe: &impl Fn(Step<'_>),
-) -> Result<Outcome, AttachError> {
+) -> Result<ConnectOutcome, AttachError> {
     let since = |began: Duration| clock.elapsed().saturating_sub(began);
     let addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
@@ -313,8 +313,10 @@ async fn connect_and_log_in(
     let exchanged = exchange_login(stream, endpoints, parameters, clock, observe).await;
     times.login = times.login.saturating_add(since(began));
     Ok(match exchanged? {
-        LoginOutcome::LoggedIn(connection, result) => Outcome::LoggedIn(connection, portal, result),
-        LoginOutcome::Redirect(addresses) => Outcome::Redirect(addresses),
+        LoginExchangeOutcome::LoggedIn(connection, result) => {
+            ConnectOutcome::LoggedIn(connection, portal, result)
+        }
+        LoginExchangeOutcome::Redirect(addresses) => ConnectOutcome::Redirect(addresses),
     })
 }
 
@@ -374,7 +376,7 @@ async fn connect(
 }
 
 /// What a login over one connection comes to.
-enum LoginOutcome<S> {
+enum LoginExchangeOutcome<S> {
     LoggedIn(Box<Connection<S>>, Box<LoginResult>),
     Redirect(Vec<TargetAddress>),
 }
@@ -385,7 +387,7 @@ async fn exchange_login<S: AsyncRead + AsyncWrite + Unpin>(
     parameters: &LoginParameters,
     clock: &Clock,
     observe: &impl Fn(Step<'_>),
-) -> Result<LoginOutcome<S>, AttachError> {
+) -> Result<LoginExchangeOutcome<S>, AttachError> {
     let limit = parameters.offer.max_recv_data_segment_length;
     let mut connection = Connection::to_target(stream, limit).between(endpoints);
     let exchanged = timeout_at(
@@ -397,9 +399,9 @@ async fn exchange_login<S: AsyncRead + AsyncWrite + Unpin>(
     match exchanged {
         Ok(Ok(LoginEnd::LoggedIn(result))) => {
             connection.begin_full_feature_phase(&result.parameters);
-            Ok(LoginOutcome::LoggedIn(Box::new(connection), result))
+            Ok(LoginExchangeOutcome::LoggedIn(Box::new(connection), result))
         }
-        Ok(Ok(LoginEnd::Redirect(addresses))) => Ok(LoginOutcome::Redirect(addresses)),
+        Ok(Ok(LoginEnd::Redirect(addresses))) => Ok(LoginExchangeOutcome::Redirect(addresses)),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(clock.expired(|after| AttachError::LoginTimeout {
             after,
