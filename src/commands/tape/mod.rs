@@ -25,7 +25,7 @@ use crate::iop::devices::names::DeviceKind;
 use crate::iop::job::{Again, Job};
 use crate::iop::library::LibraryFailure;
 use crate::iop::tape::drive::Drive;
-use crate::iop::tape::job::{self, TapeError, Transferred, WriteStart};
+use crate::iop::tape::job::{self, TapeError, Transferred, WritePlacement};
 use crate::iop::tape::mount::{mount, put_back};
 use crate::render::json::ErrorBody;
 use crate::render::words::Code;
@@ -256,9 +256,9 @@ fn write(options: &TapeWrite, talk: &Talk, terminal: &mut Terminal) -> Result<u8
         None => (None, None),
     };
     let place = match (options.number, options.append) {
-        (Some(number), _) => WriteStart::File(number),
-        (None, true) => WriteStart::End,
-        (None, false) => WriteStart::Beginning,
+        (Some(number), _) => WritePlacement::File(number),
+        (None, true) => WritePlacement::End,
+        (None, false) => WritePlacement::Beginning,
     };
     let mut transferred = Transferred::default();
     let mut meter = Meter::new(terminal, total);

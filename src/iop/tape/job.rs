@@ -24,7 +24,7 @@ const LABELS_OF_A_FILE: u64 = 16;
 
 /// Where to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteStart {
+pub enum WritePlacement {
     /// From the beginning: behind the volume label where there is one.
     Beginning,
     /// As this tape file, the first one being 1.
@@ -212,26 +212,26 @@ pub(super) async fn to_beginning<R: Reopen>(
 /// Finds where to write, and goes there; returns the number of the tape file.
 async fn go_to<R: Reopen>(
     drive: &mut Drive<R>,
-    place: WriteStart,
+    place: WritePlacement,
     overwrite: bool,
 ) -> Result<u64, TapeError> {
     let contents = contents(drive).await?;
     match place {
-        WriteStart::Beginning if contents.has_data && !overwrite => {
+        WritePlacement::Beginning if contents.has_data && !overwrite => {
             return Err(TapeError::HoldsData);
         }
-        WriteStart::File(1) if contents.has_data && !overwrite => {
+        WritePlacement::File(1) if contents.has_data && !overwrite => {
             return Err(TapeError::FileExists { file: 1 });
         }
-        WriteStart::Beginning | WriteStart::File(0 | 1) => {}
-        WriteStart::File(file) => {
+        WritePlacement::Beginning | WritePlacement::File(0 | 1) => {}
+        WritePlacement::File(file) => {
             if !ends_at(drive, file).await? && !overwrite {
                 return Err(TapeError::FileExists { file });
             }
             drive.count_to(file, 0).await?;
             return Ok(file);
         }
-        WriteStart::End if contents.has_data => {
+        WritePlacement::End if contents.has_data => {
             drive.rewind().await?;
             let mut file = 1_u64;
             while drive.next_file().await? {
@@ -243,7 +243,7 @@ async fn go_to<R: Reopen>(
             drive.count_to(file, 0).await?;
             return Ok(file);
         }
-        WriteStart::End => {}
+        WritePlacement::End => {}
     }
     drive.count_to(1, u64::from(contents.is_labelled)).await?;
     Ok(1)
@@ -265,7 +265,7 @@ async fn ends_at<R: Reopen>(drive: &mut Drive<R>, file: u64) -> Result<bool, Tap
 /// [`TapeError`]. At the end of the medium the filemark is written all the same.
 pub async fn write<R: Reopen>(
     drive: &mut Drive<R>,
-    place: WriteStart,
+    place: WritePlacement,
     overwrite: bool,
     source: &mut BlockSource,
     transferred: &mut Transferred,

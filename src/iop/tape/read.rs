@@ -44,7 +44,7 @@ pub enum Object {
 
 /// Where a tape is read: its files count from 1, the blocks of each from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadPosition {
+pub struct TapeFilePosition {
     /// Number of the tape file.
     pub file: u64,
     /// Blocks of that file before the place.
@@ -96,7 +96,7 @@ pub struct TapeReader<'a, R> {
     /// The longest block that is expected.
     limit: u32,
     /// The place of the first object that was not delivered.
-    place: ReadPosition,
+    place: TapeFilePosition,
     ahead: VecDeque<Ahead>,
     /// How many READs to send ahead: it grows from 1 with every block, so that a short file costs few that run past its end.
     depth: usize,
@@ -155,7 +155,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
             0 | 1 => Some(0),
             _ => drive.object().await.map_err(failed)?,
         };
-        let place = ReadPosition {
+        let place = TapeFilePosition {
             file: file.max(1),
             block: 0,
             object,
@@ -176,7 +176,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
 
     /// Begins to read in the first tape file, where the tape stands behind so many blocks of it.
     pub fn behind(drive: &'a mut Drive<R>, block: u64, limit: u32) -> Self {
-        let place = ReadPosition {
+        let place = TapeFilePosition {
             file: 1,
             block,
             object: Some(block),
@@ -184,7 +184,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
         Self::new(drive, place, limit)
     }
 
-    fn new(drive: &'a mut Drive<R>, place: ReadPosition, limit: u32) -> Self {
+    fn new(drive: &'a mut Drive<R>, place: TapeFilePosition, limit: u32) -> Self {
         Self {
             drive,
             limit: limit.clamp(1, Read::MAX_LENGTH),
@@ -209,7 +209,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
     }
 
     /// Returns the place of the next object.
-    pub const fn place(&self) -> ReadPosition {
+    pub const fn place(&self) -> TapeFilePosition {
         self.place
     }
 
@@ -277,7 +277,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
     ///
     /// # Errors
     /// When the tape cannot be brought back.
-    pub async fn stop(mut self) -> Result<ReadPosition, ReadError> {
+    pub async fn stop(mut self) -> Result<TapeFilePosition, ReadError> {
         if !self.ahead.is_empty() {
             self.drain().await;
             self.go_back().await.map_err(|cause| self.failed(cause))?;
