@@ -150,16 +150,21 @@ fn words(target: &Value) -> String {
     format!("{} {}", text(&failure["message"]), text(&failure["hint"]))
 }
 
-/// Watches a process to its end and returns the most memory that it held, in KiB.
+/// Watches a process to its end and returns the most memory that it held, in KiB, without the pages of the program itself: of
+/// those a build with debug information has some 20 MiB.
 fn peak_memory(process: u32) -> thread::JoinHandle<u64> {
+    let read = move |status: &str, field: &str| -> Option<u64> {
+        let line = status.lines().find(|line| line.starts_with(field))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
     thread::spawn(move || {
         let mut peak = 0;
         while let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) {
-            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else {
+            let fields = [read(&status, "VmHWM:"), read(&status, "RssFile:")];
+            let [Some(resident), Some(program)] = fields else {
                 break;
             };
-            let words: Vec<_> = line.split_whitespace().collect();
-            peak = words[1].parse().unwrap();
+            peak = peak.max(resident.saturating_sub(program));
             thread::sleep(Duration::from_millis(5));
         }
         peak

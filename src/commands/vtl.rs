@@ -121,6 +121,18 @@ fn settings(options: &VtlOptions, terminal: &Terminal) -> Result<ListenerSetting
         )
         .with_code(Code::SameSecrets));
     }
+    // What the target sends for mutual CHAP is not the macro's, which upper-cases what it sends.
+    if let Some(chap) = &settings.chap {
+        let values = [
+            (Subject::ChapName, chap.name.as_bytes()),
+            (Subject::ChapSecret, chap.secret.reveal().as_slice()),
+        ];
+        for (subject, value) in values {
+            if value.iter().any(u8::is_ascii_lowercase) {
+                terminal.warn(&Warning::LibraryLowerCase { subject });
+            }
+        }
+    }
     Ok(settings)
 }
 

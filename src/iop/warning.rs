@@ -87,6 +87,11 @@ pub enum Warning {
         /// What the system said.
         detail: String,
     },
+    /// A CHAP name or secret of the virtual tape library has a lower-case letter, and the macro sends none.
+    LibraryLowerCase {
+        /// Which of the two.
+        subject: Subject,
+    },
     /// A CHAP secret of the virtual tape library is shorter than 12 characters.
     ShortLibrarySecret {
         /// Whether it is the library's own, for mutual CHAP.

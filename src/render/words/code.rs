@@ -144,6 +144,7 @@ codes! {
         HostNameWithPort = "host-name-with-port", "The staged host name holds a port, which -commit refuses.";
         ChapNameLength = "chap-name-length", "A CHAP name is longer than the HMC takes.";
         ConsoleCharacters = "console-characters", "A name has characters that VTL consoles refuse.";
+        LowerCase = "lower-case", "A CHAP value of the virtual tape library has a lower-case letter.";
         SecretLength = "secret-length", "A CHAP secret is shorter or longer than others take.";
         SecondInitiator = "second-initiator", "Targets log in under different initiator names.";
         CredentialsOnDisk = "credentials-on-disk", "CHAP credentials went to disk in plain text.";

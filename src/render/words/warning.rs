@@ -84,6 +84,10 @@ pub fn warning(warning: &Warning) -> (Code, String) {
             Code::TraceIncomplete,
             format!("{file} lacks what came from here on: {detail}"),
         ),
+        Warning::LibraryLowerCase { subject } => (
+            Code::LowerCase,
+            format!("the {subject} has a lower-case letter; the macro sends it in upper case, which is another one"),
+        ),
         Warning::ShortLibrarySecret { of_target } => (
             Code::SecretLength,
             format!(
@@ -229,6 +233,9 @@ mod tests {
                 target: text("iqn.a"),
             },
             Warning::NoGeneratedName,
+            Warning::LibraryLowerCase {
+                subject: Subject::ChapName,
+            },
             Warning::ShortLibrarySecret { of_target: true },
         ];
         let used: BTreeSet<Code> = warnings.iter().map(|of| warning(of).0).collect();
