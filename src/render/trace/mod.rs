@@ -218,7 +218,7 @@ pub fn line(passing: &PduOnWire<'_>, named: &Named) -> String {
     line
 }
 
-/// Returns bytes in rows of sixteen with their offset, each with a line end before it. Of a longer PDU than [`MAX_DUMP`] the
+/// Returns bytes in rows of sixteen with their offset, each with a line end before it. Of a longer PDU than 4,096 bytes the
 /// beginning is shown, and how much is not: `--trace` has it all.
 pub fn dump(bytes: &[u8]) -> String {
     let shown = bytes.get(..MAX_DUMP).unwrap_or(bytes);
