@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 
 use super::library::motion_timeout_of;
 use super::tape::motion_timeout;
-use super::{RELEASES, with_host_options};
+use super::{DEVICE_OPTIONS, RELEASES, with_host_options};
 
 /// What `d-mode` takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,18 +66,6 @@ impl DModeOptions {
 
 /// Returns clap's definition of `d-mode`.
 pub(super) fn command() -> Command {
-    let honoured = [
-        "state-dir",
-        "keystore-dir",
-        "json",
-        "timeout",
-        "lock-timeout",
-        "chap-algorithms",
-        "quiet",
-        "verbose",
-        "trace",
-        "pcap",
-    ];
     let text = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name)
             .long(name)
@@ -94,7 +82,7 @@ pub(super) fn command() -> Command {
             .value_parser(value_parser!(Ipv4Addr))
             .help(help)
     };
-    with_host_options(Command::new("d-mode"), &honoured)
+    with_host_options(Command::new("d-mode"), DEVICE_OPTIONS)
         .about("Check what a D-mode IPL from the VTL demands, and show what the HMC is to be given")
         .long_about(
             "Says by the table of IBM's document whether a system can IPL in D-mode from the iSCSI VTL and whether the Platform \

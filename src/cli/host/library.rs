@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command, ValueHint};
 
 use super::tape::{DEFAULT_MOTION_TIMEOUT, motion_timeout};
-use super::with_host_options;
+use super::{DEVICE_OPTIONS, with_host_options};
 
 /// A command of `library`, and what all of them take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,24 +172,10 @@ pub(super) fn motion_timeout_of(matches: &ArgMatches) -> Duration {
         .unwrap_or(DEFAULT_MOTION_TIMEOUT)
 }
 
-/// The host options that `library` and its commands honour.
-const HONOURED: &[&str] = &[
-    "state-dir",
-    "keystore-dir",
-    "json",
-    "timeout",
-    "lock-timeout",
-    "chap-algorithms",
-    "quiet",
-    "verbose",
-    "trace",
-    "pcap",
-];
-
 /// Returns clap's definition of `library`.
 pub(super) fn command() -> Command {
     let command = |name: &'static str, about: &'static str| {
-        with_host_options(Command::new(name), HONOURED)
+        with_host_options(Command::new(name), DEVICE_OPTIONS)
             .about(about)
             .arg(motion_timeout())
     };
@@ -280,7 +266,7 @@ pub(super) fn command() -> Command {
 
 /// Returns clap's definition of `mtx`.
 pub(super) fn mtx_command() -> Command {
-    with_host_options(Command::new("mtx"), HONOURED)
+    with_host_options(Command::new("mtx"), DEVICE_OPTIONS)
         .about("Answer as mtx does, for the changer scripts of backup programs")
         .long_about(
             "Takes the words of mtx 1.3.12 and answers with its output: status, inventory, load SLOT [DRIVE], unload [SLOT] [DRIVE], \

@@ -206,6 +206,20 @@ fn options_only() -> Command {
         .args(options())
 }
 
+/// The host options that a command which uses a device honours.
+const DEVICE_OPTIONS: &[&str] = &[
+    "state-dir",
+    "keystore-dir",
+    "json",
+    "timeout",
+    "lock-timeout",
+    "chap-algorithms",
+    "quiet",
+    "verbose",
+    "trace",
+    "pcap",
+];
+
 /// Gives a command the host options, of which its help shows those that it honours.
 ///
 /// The others are accepted as well, so that a wrapper can give them to every command.

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command, ValueHint};
 
 use super::library::motion_timeout_of;
 use super::tape::motion_timeout;
-use super::with_host_options;
+use super::{DEVICE_OPTIONS, with_host_options};
 
 /// What `rmt` takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,17 +25,12 @@ impl RmtOptions {
 
 /// Returns clap's definition of `rmt`.
 pub(super) fn command() -> Command {
-    let honoured = [
-        "state-dir",
-        "keystore-dir",
-        "timeout",
-        "lock-timeout",
-        "chap-algorithms",
-        "quiet",
-        "verbose",
-        "trace",
-        "pcap",
-    ];
+    // Its standard output is the protocol's.
+    let honoured: Vec<_> = DEVICE_OPTIONS
+        .iter()
+        .copied()
+        .filter(|option| *option != "json")
+        .collect();
     with_host_options(Command::new("rmt"), &honoured)
         .about("Serve the remote tape protocol for tar, cpio, mt and dump")
         .long_about(

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
-use super::with_host_options;
+use super::{DEVICE_OPTIONS, with_host_options};
 
 /// What `sql` takes.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -36,19 +36,7 @@ impl SqlOptions {
 
 /// Returns clap's definition of `sql`.
 pub(super) fn command() -> Command {
-    let honoured = [
-        "state-dir",
-        "keystore-dir",
-        "secret-file",
-        "json",
-        "timeout",
-        "lock-timeout",
-        "chap-algorithms",
-        "quiet",
-        "verbose",
-        "trace",
-        "pcap",
-    ];
+    let honoured = [DEVICE_OPTIONS, &["secret-file"]].concat();
     with_host_options(Command::new("sql"), &honoured)
         .about("Run the SQL services of IBM i: CALL configures, SELECT shows")
         .long_about(

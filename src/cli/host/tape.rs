@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
-use super::{timeout, with_host_options};
+use super::{DEVICE_OPTIONS, timeout, with_host_options};
 use crate::values::Size;
 
 /// Length of the blocks that `tape write` writes, and the longest that `tape read` expects, unless told.
@@ -245,23 +245,9 @@ fn block_size_of(matches: &ArgMatches) -> u32 {
         .unwrap_or(DEFAULT_BLOCK_SIZE)
 }
 
-/// The host options that `tape` and its commands honour.
-const HONOURED: &[&str] = &[
-    "state-dir",
-    "keystore-dir",
-    "json",
-    "timeout",
-    "lock-timeout",
-    "chap-algorithms",
-    "quiet",
-    "verbose",
-    "trace",
-    "pcap",
-];
-
 /// Returns clap's definition of `tape`.
 pub(super) fn command() -> Command {
-    let command = |name| with_host_options(Command::new(name), HONOURED);
+    let command = |name| with_host_options(Command::new(name), DEVICE_OPTIONS);
     let overwrite = || {
         Arg::new("overwrite")
             .long("overwrite")
