@@ -99,13 +99,7 @@ async fn to_tape<A: Reopen, B: Reopen>(
     }
     let proof = match &outcome {
         outcome if fits(outcome) => writer.prove().await,
-        Err(TapeError::Write(
-            WriteError::Deferred { proof, .. } | WriteError::Failed { proof, .. },
-        )) => Ok(*proof),
-        Err(TapeError::Write(WriteError::Position { counted, .. })) => {
-            Ok(Proof::Position(*counted))
-        }
-        Err(TapeError::Write(WriteError::WriteProtected)) => Ok(Proof::Acknowledged),
+        Err(TapeError::Write(error)) => Ok(error.proof()),
         _ => Ok(Proof::Nothing),
     };
     let written = writer.written();

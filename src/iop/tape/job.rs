@@ -317,13 +317,7 @@ pub(super) async fn finish<R: Reopen>(
         Ok(()) | Err(TapeError::Input(_) | TapeError::Write(WriteError::EndOfMedium)) => {
             writer.prove().await
         }
-        Err(TapeError::Write(
-            WriteError::Deferred { proof, .. } | WriteError::Failed { proof, .. },
-        )) => Ok(*proof),
-        Err(TapeError::Write(WriteError::Position { counted, .. })) => {
-            Ok(Proof::Position(*counted))
-        }
-        Err(TapeError::Write(WriteError::WriteProtected)) => Ok(Proof::Acknowledged),
+        Err(TapeError::Write(error)) => Ok(error.proof()),
         Err(_) => Ok(Proof::Nothing),
     };
     let written = writer.written();

@@ -115,6 +115,18 @@ pub enum WriteError {
     },
 }
 
+impl WriteError {
+    /// Returns what is certain of what was acknowledged before.
+    pub(super) fn proof(&self) -> Proof {
+        match self {
+            Self::Deferred { proof, .. } | Self::Failed { proof, .. } => *proof,
+            Self::Position { counted, .. } => Proof::Position(*counted),
+            Self::WriteProtected => Proof::Acknowledged,
+            Self::EndOfMedium | Self::MediumChanged | Self::Overwritten => Proof::Nothing,
+        }
+    }
+}
+
 /// A block that was sent, with its data until it is acknowledged.
 struct InFlight {
     data: Bytes,
