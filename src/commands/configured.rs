@@ -10,15 +10,13 @@ use serde::Deserialize;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
-use super::host::{chap_algorithms, open_store};
-use super::narrator::Narrator;
+use super::host::{self, open_store};
 use super::secret_file::{self, failed};
 use super::terminal::Terminal;
 use crate::cli::{ApplyOptions, HostOptions};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::{ChapParameters, TargetIdentity, WantedTarget};
-use crate::iop::ipl::Settings;
-use crate::iop::operation::{self, Operation, Outcome};
+use crate::iop::operation::{Operation, Outcome};
 use crate::render::configured::{self, AppliedDocument, ConfiguredDocument};
 use crate::render::words::{Code, error as words};
 use crate::storage::quoted;
@@ -99,14 +97,7 @@ fn perform(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let settings = Settings {
-        timeout: host.timeout,
-        chap_algorithms: chap_algorithms(host)?,
-    };
-    let narrator = Narrator::new(host, terminal);
-    let performed = operation::perform(operation, &open_store(host)?, &settings, |targets| {
-        narrator.observe(targets)
-    })?;
+    let performed = host::perform(operation, &open_store(host)?, host, terminal)??;
     for warning in &performed.warnings {
         terminal.warn(warning);
     }

@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use directories::ProjectDirs;
 
+use super::narrator::Narrator;
+use super::terminal::Terminal;
 use crate::cli::HostOptions;
 use crate::cli::host::{DEFAULT_CHAP_ALGORITHMS, KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
 use crate::error::{CommandError, ErrorKind};
+use crate::iop::ipl::Settings;
+use crate::iop::operation::{self, Operation, OperationError, Performed};
 use crate::iop::store::Store;
 use crate::iscsi::chap::ChapAlgorithm;
 use crate::render::words::Code;
@@ -58,6 +62,23 @@ pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
         None => store,
     };
     Ok(store.from_home(from_home.0, from_home.1))
+}
+
+/// Performs an operation as the host options say, and tells its steps on the way. What is wrong with an option is the outer error.
+pub(super) fn perform(
+    operation: Operation,
+    store: &Store,
+    host: &HostOptions,
+    terminal: &Terminal,
+) -> Result<Result<Performed, OperationError>, CommandError> {
+    let settings = Settings {
+        timeout: host.timeout,
+        chap_algorithms: chap_algorithms(host)?,
+    };
+    let narrator = Narrator::new(host, terminal);
+    Ok(operation::perform(operation, store, &settings, |targets| {
+        narrator.observe(targets)
+    }))
 }
 
 /// Returns the directory that the command line names, else the environment.

@@ -1,13 +1,11 @@
 //! From a line of the macro to an operation, and from its outcome to what is printed.
 
 use super::descriptors;
-use super::host::{chap_algorithms, open_store};
-use super::narrator::Narrator;
+use super::host::{self, open_store};
 use super::terminal::Terminal;
 use crate::cli::{HostOptions, Invocation, MacroOption, Parameter};
 use crate::error::CommandError;
 use crate::iop::config::{ChapParameters, StagedParameter, TargetIdentity};
-use crate::iop::ipl::Settings;
 use crate::iop::operation::{self, Active, Operation, Outcome, Piece};
 use crate::render::json::{ActiveDocument, EditDocument};
 use crate::render::text;
@@ -31,14 +29,7 @@ pub(super) fn run(
         // Connections have deadlines, and locks are held meanwhile: neither depends on who reads stderr.
         let _ = terminal.notes().start();
     }
-    let settings = Settings {
-        timeout: host.timeout,
-        chap_algorithms: chap_algorithms(host)?,
-    };
-    let narrator = Narrator::new(host, terminal);
-    let performed = operation::perform(operation, &open_store(host)?, &settings, |targets| {
-        narrator.observe(targets)
-    })?;
+    let performed = host::perform(operation, &open_store(host)?, host, terminal)??;
     // Staged pieces are folded as they are joined, so those warnings come with the outcome.
     if let MacroOption::AddTarget | MacroOption::ChangeTarget = invocation.option {
         let name = invocation.value(Parameter::InitiatorChapName);

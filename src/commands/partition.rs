@@ -5,17 +5,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::host::{chap_algorithms, open_store};
-use super::narrator::Narrator;
+use super::host::{self, open_store};
 use super::terminal::Terminal;
 use super::{prompt, secret_file};
 use crate::cli::{HostOptions, PartitionCommand, PartitionFile, PartitionSettings};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::{PartitionChange, Release, UuidChoice};
-use crate::iop::ipl::Settings;
-use crate::iop::operation::{
-    self, Operation, OperationError, Outcome, PartitionDone, PartitionOutcome,
-};
+use crate::iop::operation::{Operation, OperationError, Outcome, PartitionDone, PartitionOutcome};
 use crate::iop::store::StateError;
 use crate::iscsi::secret::Secret;
 use crate::render::partition::{PartitionDocument, text};
@@ -91,15 +87,8 @@ impl Partition<'_> {
         file: Option<&Path>,
     ) -> Result<PartitionOutcome, CommandError> {
         let store = open_store(self.host)?;
-        let settings = Settings {
-            timeout: self.host.timeout,
-            chap_algorithms: chap_algorithms(self.host)?,
-        };
-        let narrator = Narrator::new(self.host, self.terminal);
-        let performed = operation::perform(operation, &store, &settings, |targets| {
-            narrator.observe(targets)
-        })
-        .map_err(|error| {
+        let performed = host::perform(operation, &store, self.host, self.terminal)?;
+        let performed = performed.map_err(|error| {
             let is_of_file = matches!(error, OperationError::Export(_));
             let error = CommandError::from(error);
             match file.filter(|_| is_of_file) {

@@ -9,8 +9,7 @@ use std::time::Instant;
 use anyhow::Context;
 use zeroize::Zeroizing;
 
-use super::host::{chap_algorithms, open_store};
-use super::narrator::Narrator;
+use super::host::{self, open_store};
 use super::terminal::Terminal;
 use super::{descriptors, prompt, secret_file};
 use crate::cli::{HostOptions, SqlOptions};
@@ -228,15 +227,8 @@ impl Run<'_> {
         at: ScriptPosition,
         terminal: &Terminal,
     ) -> Result<Performed, CommandError> {
-        let settings = Settings {
-            timeout: self.host.timeout,
-            chap_algorithms: chap_algorithms(self.host)?,
-        };
-        let narrator = Narrator::new(self.host, terminal);
-        operation::perform(operation, &self.store, &settings, |targets| {
-            narrator.observe(targets)
-        })
-        .map_err(|error| CommandError::of_statement(error, at))
+        host::perform(operation, &self.store, self.host, terminal)?
+            .map_err(|error| CommandError::of_statement(error, at))
     }
 
     /// Asks the views, whose rows are those of now: a call before may have changed them.

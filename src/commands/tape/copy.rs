@@ -367,13 +367,7 @@ async fn give_back(job: &mut Job<'_>, taken: Taken) -> Result<(), CommandError> 
     let place = format!("{} is still in {}", loaded.volume, loaded.device);
     put_back(job, *loaded)
         .await
-        .map_err(|left: LibraryFailure| {
-            let error = CommandError::from(left);
-            CommandError {
-                error: error.error.context(place),
-                ..error
-            }
-        })
+        .map_err(|left: LibraryFailure| CommandError::from(left).with_context(place))
 }
 
 /// Copies between two sides, and counts them.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::meter::Meter;
-use super::{failure, rounded, with_cartridge};
+use super::{rounded, with_cartridge};
 use crate::cli::host::CartridgeArguments;
 use crate::commands::library::Talk;
 use crate::commands::schema::Documents;
@@ -49,11 +49,11 @@ pub(super) fn list(
 ) -> Result<u8, CommandError> {
     let mut files = Vec::new();
     let mut meter = Meter::new(terminal, None);
-    let held = with_cartridge(talk, cartridge, "list", async |drive| {
+    let mut held = with_cartridge(talk, cartridge, "list", async |drive| {
         job::list(drive, &mut files, &mut |bytes| meter.tell(bytes)).await
     })?;
     meter.end();
-    let error = failure(&held.volume, &held.drive, held.outcome.err(), held.left);
+    let error = held.failure();
     if let Some(error) = &error {
         terminal.error(error);
     }

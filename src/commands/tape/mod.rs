@@ -8,6 +8,7 @@ mod trial;
 
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::time::Instant;
 
@@ -64,23 +65,38 @@ pub(super) fn run(
 }
 
 /// The cartridge of a job, and what became of it.
-struct Held<T> {
+struct Held {
     device: String,
     drive: String,
     volume: String,
     seconds: f64,
-    outcome: T,
+    outcome: Result<(), TapeError>,
     /// Why the cartridge is still in the drive.
     left: Option<LibraryFailure>,
 }
 
+impl Held {
+    /// Takes why the job failed, or why its cartridge is still in the drive.
+    fn failure(&mut self) -> Option<CommandError> {
+        let outcome = mem::replace(&mut self.outcome, Ok(()));
+        match (outcome, self.left.take()) {
+            (Err(error), _) => Some(error.into()),
+            (Ok(()), Some(left)) => {
+                let place = format!("{} is still in {}", self.volume, self.drive);
+                Some(CommandError::from(left).with_context(place))
+            }
+            (Ok(()), None) => None,
+        }
+    }
+}
+
 /// Runs a job with a cartridge in a drive, and puts it back.
-fn with_cartridge<T>(
+fn with_cartridge(
     talk: &Talk,
     cartridge: &CartridgeArguments,
     command: &str,
-    job: impl AsyncFnOnce(&mut Drive<Again>) -> T,
-) -> Result<Held<T>, CommandError> {
+    job: impl AsyncFnOnce(&mut Drive<Again>) -> Result<(), TapeError>,
+) -> Result<Held, CommandError> {
     let purpose = format!("tape {command} {} {}", cartridge.library, cartridge.volume);
     let drive = cartridge.drive.as_deref();
     let names: Vec<_> = std::iter::once((cartridge.library.as_str(), Some(DeviceKind::Library)))
@@ -94,11 +110,11 @@ fn with_cartridge<T>(
     })
 }
 
-async fn used<T>(
+async fn used(
     held: &mut Job<'_>,
     cartridge: &CartridgeArguments,
-    job: impl AsyncFnOnce(&mut Drive<Again>) -> T,
-) -> Result<Held<T>, LibraryFailure> {
+    job: impl AsyncFnOnce(&mut Drive<Again>) -> Result<(), TapeError>,
+) -> Result<Held, LibraryFailure> {
     let drive = cartridge.drive.as_deref();
     let mut loaded = mount(held, &cartridge.library, &cartridge.volume, drive).await?;
     let started = Instant::now();
@@ -122,7 +138,7 @@ pub(super) fn describe(documents: &mut Documents) {
     trial::describe(documents);
 }
 
-/// What `tape write`, `read`, `initialize` and `erase` print with `--json`.
+/// What `tape write`, `read`, `initialize` and `erase` print with `--json`, and `test` with more behind it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "TapeJob")]
 struct JobDocument<'a> {
@@ -152,28 +168,34 @@ struct JobDocument<'a> {
     error: Option<ErrorBody<'a>>,
 }
 
+impl<'a> JobDocument<'a> {
+    fn new(held: &'a Held, transferred: Transferred, error: Option<&'a CommandError>) -> Self {
+        Self {
+            schema: 1,
+            device: &held.device,
+            drive: &held.drive,
+            volume: &held.volume,
+            file: transferred.file,
+            blocks: transferred.blocks,
+            bytes: transferred.bytes,
+            seconds: rounded(held.seconds),
+            end_of_medium: transferred.end_of_medium,
+            proven: transferred.proven,
+            error: error.map(ErrorBody::new),
+        }
+    }
+}
+
 /// Prints what became of a job, to stderr where the data went to stdout, and returns the exit status. `words` are what is said
 /// of the cartridge and its drive when all went well; a job that transfers blocks says how many, also when it did not.
 fn tell(
-    held: Held<Result<(), TapeError>>,
+    mut held: Held,
     transferred: Transferred,
     words: Words<'_>,
     terminal: &mut Terminal,
 ) -> Result<u8, CommandError> {
-    let error = failure(&held.volume, &held.drive, held.outcome.err(), held.left);
-    let document = JobDocument {
-        schema: 1,
-        device: &held.device,
-        drive: &held.drive,
-        volume: &held.volume,
-        file: transferred.file,
-        blocks: transferred.blocks,
-        bytes: transferred.bytes,
-        seconds: rounded(held.seconds),
-        end_of_medium: transferred.end_of_medium,
-        proven: transferred.proven,
-        error: error.as_ref().map(ErrorBody::new),
-    };
+    let error = held.failure();
+    let document = JobDocument::new(&held, transferred, error.as_ref());
     if let Some(error) = &error {
         terminal.error(error);
     }
@@ -210,25 +232,6 @@ enum Words<'a> {
     Read { to_stdout: bool },
     Labelled(&'a str),
     Erased,
-}
-
-fn failure(
-    volume: &str,
-    drive: &str,
-    error: Option<TapeError>,
-    left: Option<LibraryFailure>,
-) -> Option<CommandError> {
-    match (error, left) {
-        (Some(error), _) => Some(error.into()),
-        (None, Some(left)) => {
-            let error = CommandError::from(left);
-            Some(CommandError {
-                error: error.error.context(format!("{volume} is still in {drive}")),
-                ..error
-            })
-        }
-        (None, None) => None,
-    }
 }
 
 fn rounded(seconds: f64) -> f64 {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::meter::Meter;
-use super::{failure, rounded, with_cartridge};
+use super::{JobDocument, rounded, with_cartridge};
 use crate::cli::host::TapeTest;
 use crate::commands::library::Talk;
 use crate::commands::schema::Documents;
@@ -14,7 +14,6 @@ use crate::commands::terminal::Terminal;
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::tape::exercise::{Limit, Pass, Trial, Tried, exercise};
 use crate::iop::tape::job::TapeError;
-use crate::render::json::ErrorBody;
 use crate::render::text::Page;
 use crate::render::words::Code;
 
@@ -27,27 +26,8 @@ pub(super) fn describe(documents: &mut Documents) {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "TapeTest")]
 struct TestDocument<'a> {
-    /// Number of the schema.
-    #[schemars(extend("const" = 1))]
-    schema: u32,
-    /// Device name of the library.
-    device: &'a str,
-    /// Device name of the drive.
-    drive: &'a str,
-    /// Barcode of the cartridge, or its element address.
-    volume: &'a str,
-    /// Number of the tape file, from 1.
-    file: u64,
-    /// Number of blocks that were transferred.
-    blocks: u64,
-    /// Number of bytes in them.
-    bytes: u64,
-    /// How long the job took in the drive, in seconds.
-    seconds: f64,
-    /// Whether the end of the tape was reached.
-    end_of_medium: bool,
-    /// Number of blocks that are proven to be on the tape.
-    proven: u64,
+    #[serde(flatten)]
+    job: JobDocument<'a>,
     /// `passed`, `failed` or `not-tested`.
     verdict: &'static str,
     /// Length of a block, in bytes.
@@ -62,9 +42,6 @@ struct TestDocument<'a> {
     read: Option<PassDocument>,
     /// Blocks that were not read back as they were written.
     differing_blocks: u64,
-    /// Why the job failed; absent when it did not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorBody<'a>>,
 }
 
 /// A direction: bytes per second, latencies in seconds.
@@ -151,7 +128,7 @@ pub(super) fn run(
     };
     let mut tried = Tried::default();
     let mut meter = Meter::new(terminal, Some(options.size.saturating_mul(2)));
-    let held = with_cartridge(talk, &options.cartridge, "test", async |drive| {
+    let mut held = with_cartridge(talk, &options.cartridge, "test", async |drive| {
         exercise(drive, &trial, &mut tried, &mut |bytes| meter.tell(bytes)).await
     })?;
     meter.end();
@@ -161,7 +138,7 @@ pub(super) fn run(
         held.outcome,
         Err(TapeError::HoldsData | TapeError::Input(_) | TapeError::Output(_))
     );
-    let error = failure(&held.volume, &held.drive, held.outcome.err(), held.left);
+    let error = held.failure();
     if let Some(error) = &error {
         terminal.error(error);
     }
@@ -173,16 +150,7 @@ pub(super) fn run(
     let transferred = tried.transferred;
     if terminal.json {
         terminal.print_document(&TestDocument {
-            schema: 1,
-            device: &held.device,
-            drive: &held.drive,
-            volume: &held.volume,
-            file: transferred.file,
-            blocks: transferred.blocks,
-            bytes: transferred.bytes,
-            seconds: rounded(held.seconds),
-            end_of_medium: transferred.end_of_medium,
-            proven: transferred.proven,
+            job: JobDocument::new(&held, transferred, error.as_ref()),
             verdict,
             block_size: trial.block_length,
             seed: format!("{:016x}", trial.seed),
@@ -190,7 +158,6 @@ pub(super) fn run(
             write: PassDocument::new(&tried.write, tried.round_trip.unwrap_or_default()),
             read: PassDocument::new(&tried.read, tried.round_trip.unwrap_or_default()),
             differing_blocks: tried.differing.map_or(0, |(blocks, _)| blocks),
-            error: error.as_ref().map(ErrorBody::new),
         })?;
     } else {
         terminal.print(&page(&held.volume, &held.drive, &trial, &tried, verdict))?;
