@@ -66,23 +66,13 @@ fn attached(target: &Target) -> TestEnvironment {
 /// Returns an environment in which the target is configured, with CHAP.
 fn attached_with_chap(target: &Target) -> TestEnvironment {
     let environment = TestEnvironment::new();
-    let port = target.port.to_string();
-    let words = [
-        "-addtarget",
-        "-initiatorname",
-        "*GENERATE",
-        "-targethostname",
-        "127.0.0.1",
-        "-targetname",
-        target::NAME,
-        "-targetport",
-        &port,
+    let chap = [
         "-initiatorchapname",
         "SOMECHAPNAME",
         "-initiatorchapsecret",
         SECRET,
     ];
-    environment.run(&words).assert_status(0);
+    environment.add_with(target::NAME, "127.0.0.1", target.port, &chap);
     environment
 }
 

@@ -29,23 +29,8 @@ fn small(name: &str) -> Target {
 
 /// Adds a target with CHAP.
 fn add_with_chap(environment: &TestEnvironment, name: &str, port: u16, user: &str, secret: &str) {
-    environment
-        .run(&[
-            "-addtarget",
-            "-initiatorname",
-            "*GENERATE",
-            "-targethostname",
-            "127.0.0.1",
-            "-targetname",
-            name,
-            "-targetport",
-            &port.to_string(),
-            "-initiatorchapname",
-            user,
-            "-initiatorchapsecret",
-            secret,
-        ])
-        .assert_status(0);
+    let chap = ["-initiatorchapname", user, "-initiatorchapsecret", secret];
+    environment.add_with(name, "127.0.0.1", port, &chap);
 }
 
 /// Re-IPLs with the default timeout, expects the status and returns the only target of the report.

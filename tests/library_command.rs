@@ -9,19 +9,7 @@ use crate::peers::vtl::{NAME, Vtl};
 fn attached() -> (TestEnvironment, Vtl) {
     let environment = TestEnvironment::new();
     let vtl = Vtl::start(&environment, &["--cartridges", "3", "--slots", "4"]);
-    let port = vtl.port().to_string();
-    let add = [
-        "-addtarget",
-        "-initiatorname",
-        "*GENERATE",
-        "-targethostname",
-        "127.0.0.1",
-        "-targetname",
-        NAME,
-        "-targetport",
-        &port,
-    ];
-    environment.run(&add).assert_status(0);
+    environment.add(NAME, "127.0.0.1", vtl.port());
     environment.run(&["-reipliscsiop"]).assert_status(0);
     (environment, vtl)
 }

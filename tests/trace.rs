@@ -54,28 +54,14 @@ impl Files {
 /// Configures a library that is served, with CHAP when it wants that.
 fn configured(vtl: &Vtl, chap: bool) -> TestEnvironment {
     let environment = TestEnvironment::new();
-    let port = vtl.portal().port();
-    if !chap {
-        environment.add(NAME, "127.0.0.1", port);
-        return environment;
-    }
-    let port = port.to_string();
-    let words = [
-        "-addtarget",
-        "-initiatorname",
-        "*GENERATE",
-        "-targethostname",
-        "127.0.0.1",
-        "-targetname",
-        NAME,
-        "-targetport",
-        &port,
+    let credentials = [
         "-initiatorchapname",
         CHAP_NAME,
         "-initiatorchapsecret",
         SECRET,
     ];
-    environment.run(&words).assert_status(0);
+    let more: &[&str] = if chap { &credentials } else { &[] };
+    environment.add_with(NAME, "127.0.0.1", vtl.portal().port(), more);
     environment
 }
 

@@ -163,7 +163,13 @@ impl TestEnvironment {
 
     /// Adds a target without CHAP and expects that to work.
     pub fn add(&self, target_name: &str, host: &str, port: u16) {
-        self.run(&[
+        self.add_with(target_name, host, port, &[]);
+    }
+
+    /// As [`TestEnvironment::add`], with more parameters.
+    pub fn add_with(&self, target_name: &str, host: &str, port: u16, more: &[&str]) {
+        let port = port.to_string();
+        let words = [
             "-addtarget",
             "-initiatorname",
             "*GENERATE",
@@ -172,9 +178,20 @@ impl TestEnvironment {
             "-targetname",
             target_name,
             "-targetport",
-            &port.to_string(),
-        ])
-        .assert_status(0);
+            &port,
+        ];
+        self.run(&[&words, more].concat()).assert_status(0);
+    }
+
+    /// Copies the binary to where another user can reach it, wherever it was built.
+    #[must_use]
+    pub fn copy_of_binary(&self) -> PathBuf {
+        let copy = self.home().join("iscsiswiconfig");
+        // Another process copies, for a file that this one had open for writing could not be run while a child of another test
+        // still has it open.
+        let copied = Command::new("cp").arg(binary()).arg(&copy).status();
+        assert!(copied.unwrap().success());
+        copy
     }
 
     /// Returns the document of `-dumptargets --json`.

@@ -4,13 +4,13 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
 
-use crate::common::{TestEnvironment, binary};
+use crate::common::TestEnvironment;
 
 const NOBODY: u32 = 65534;
 
@@ -75,14 +75,7 @@ fn a_process_that_waits_for_a_secret_makes_no_core_dump() {
     let identity = "-initiatorname x -targethostname 127.0.0.1 -targetname y";
     let chap = "-initiatorchapname N -initiatorchapsecret";
     let environment = TestEnvironment::new();
-    // Another user must be able to reach the binary, wherever it was built.
-    let copy = environment.home().join("iscsiswiconfig");
-    let copied = Command::new("cp")
-        .arg(binary())
-        .arg(&copy)
-        .status()
-        .unwrap();
-    assert!(copied.success());
+    let copy = environment.copy_of_binary();
     put(&environment, "there.age", "no export");
     if geteuid().is_root() {
         for path in [environment.home(), &environment.home().join("there.age")] {

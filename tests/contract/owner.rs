@@ -3,11 +3,10 @@
 use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use super::add;
 use super::state::{set_mode, used_environment};
-use crate::common::{TestEnvironment, binary};
+use crate::common::TestEnvironment;
 
 #[test]
 fn a_directory_of_another_user_is_refused() {
@@ -27,16 +26,7 @@ fn a_user_who_is_not_root_uses_his_own_state_and_roots_but_no_third_ones() {
     const NOBODY: u32 = 65534;
     for (owner, status) in [(NOBODY, 0), (65533, 3)] {
         let environment = TestEnvironment::new();
-        // The user must be able to reach the binary, wherever it was built.
-        let copy = environment.home().join("iscsiswiconfig");
-        // Another process copies, for a file that this one had open for writing could not be run while a child of
-        // another test still has it open.
-        let copied = Command::new("cp")
-            .arg(binary())
-            .arg(&copy)
-            .status()
-            .unwrap();
-        assert!(copied.success());
+        let copy = environment.copy_of_binary();
         fs::create_dir(environment.state()).unwrap();
         set_mode(&environment.state(), 0o755);
         chown(environment.home(), Some(NOBODY), Some(NOBODY))

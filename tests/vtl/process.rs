@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Write};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use rustix::io::ioctl_fionbio;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::{INITIATOR, configured};
-use crate::common::{TestEnvironment, binary};
+use crate::common::TestEnvironment;
 use crate::peers::vtl::Vtl;
 
 const NOBODY: u32 = 65534;
@@ -135,14 +135,7 @@ fn no_core_dump_is_made_of_the_process() {
 #[test]
 fn the_process_is_not_dumpable() {
     let environment = TestEnvironment::new();
-    // Another user must be able to reach the binary, wherever it was built.
-    let copy = environment.home().join("iscsiswiconfig");
-    let copied = Command::new("cp")
-        .arg(binary())
-        .arg(&copy)
-        .status()
-        .unwrap();
-    assert!(copied.success());
+    let copy = environment.copy_of_binary();
     let mut command = environment.command_of(&copy);
     if geteuid().is_root() {
         chown(environment.home(), Some(NOBODY), Some(NOBODY)).unwrap();
