@@ -27,7 +27,7 @@ pub fn fish() -> String {
 }
 
 /// A word that a script offers, and what it says about it.
-struct Candidate {
+struct Suggestion {
     word: String,
     description: String,
 }
@@ -37,11 +37,11 @@ trait Shell {
     /// A pattern that matches each of the words.
     fn pattern(&self, words: &[String]) -> String;
     /// The words of the first position, as lines or as words.
-    fn first_words(&self, candidates: &[Candidate]) -> String;
+    fn first_words(&self, candidates: &[Suggestion]) -> String;
     /// The case for a command, which takes these words, and in its places files or names that the program prints.
-    fn command_case(&self, command: &str, candidates: &[Candidate], places: &[&str]) -> String;
+    fn command_case(&self, command: &str, candidates: &[Suggestion], places: &[&str]) -> String;
     /// The case for an option, which takes these parameters.
-    fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String;
+    fn option_case(&self, spec: &OptionSpec, candidates: &[Suggestion]) -> String;
     /// The case for the value of a parameter: fixed words, then the names that the program prints.
     fn value_case(&self, word: &str, fixed: &[&str], names: Option<&str>) -> String;
 }
@@ -141,7 +141,7 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
 }
 
 /// Returns what may stand first: an option, a request for help, a command, a host option.
-fn first_words(definition: &Command) -> Vec<Candidate> {
+fn first_words(definition: &Command) -> Vec<Suggestion> {
     let options = OPTIONS
         .iter()
         .map(|spec| candidate(spec.word(), spec.summary));
@@ -188,7 +188,7 @@ fn long_word(option: &Arg) -> Option<String> {
 
 /// Returns what may follow a command: its own commands, the values of its argument, its options, and the host options that
 /// it honours.
-fn command_words(command: &Command) -> Vec<Candidate> {
+fn command_words(command: &Command) -> Vec<Suggestion> {
     let nested = help::commands(command).into_iter().map(|nested| {
         let about = nested.get_about().map(ToString::to_string);
         candidate(nested.get_name(), &about.unwrap_or_default())
@@ -226,7 +226,7 @@ fn places(command: &Command) -> Vec<&'static str> {
     places
 }
 
-fn host_option(option: &Arg) -> Option<Candidate> {
+fn host_option(option: &Arg) -> Option<Suggestion> {
     let about = option
         .get_help()
         .map(ToString::to_string)
@@ -234,13 +234,13 @@ fn host_option(option: &Arg) -> Option<Candidate> {
     long_word(option).map(|word| candidate(&word, &about))
 }
 
-fn parameter(parameter: Parameter) -> Candidate {
+fn parameter(parameter: Parameter) -> Suggestion {
     let spec = parameter.spec();
     candidate(spec.word, spec.summary)
 }
 
-fn candidate(word: &str, description: &str) -> Candidate {
-    Candidate {
+fn candidate(word: &str, description: &str) -> Suggestion {
+    Suggestion {
         word: word.to_owned(),
         description: description.to_owned(),
     }
@@ -283,11 +283,11 @@ impl Shell for Bash {
         words.join(" | ")
     }
 
-    fn first_words(&self, candidates: &[Candidate]) -> String {
+    fn first_words(&self, candidates: &[Suggestion]) -> String {
         plain_words(candidates)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate], places: &[&str]) -> String {
+    fn command_case(&self, command: &str, candidates: &[Suggestion], places: &[&str]) -> String {
         let places = match places {
             [] => String::new(),
             places => format!(" places=({})", places.join(" ")),
@@ -298,7 +298,7 @@ impl Shell for Bash {
         )
     }
 
-    fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String {
+    fn option_case(&self, spec: &OptionSpec, candidates: &[Suggestion]) -> String {
         let pattern = spec.spellings.join(" | ");
         let words = plain_words(candidates);
         let indent = " ".repeat(16);
@@ -332,11 +332,11 @@ impl Shell for Zsh {
         words.join(" | ")
     }
 
-    fn first_words(&self, candidates: &[Candidate]) -> String {
+    fn first_words(&self, candidates: &[Suggestion]) -> String {
         described(candidates, 20)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate], places: &[&str]) -> String {
+    fn command_case(&self, command: &str, candidates: &[Suggestion], places: &[&str]) -> String {
         let list = zsh_list(&format!("'{command}'"), "described", candidates);
         match places {
             [] => list,
@@ -351,7 +351,7 @@ impl Shell for Zsh {
         }
     }
 
-    fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String {
+    fn option_case(&self, spec: &OptionSpec, candidates: &[Suggestion]) -> String {
         let list = zsh_list(&spec.spellings.join(" | "), "parameters", candidates);
         match takes_only_one(spec) {
             true => list.replacen("parameters=(", "(($#given)) || parameters=(", 1),
@@ -375,11 +375,11 @@ impl Shell for Fish {
         words.join(" ")
     }
 
-    fn first_words(&self, candidates: &[Candidate]) -> String {
+    fn first_words(&self, candidates: &[Suggestion]) -> String {
         fish_print(candidates, 20)
     }
 
-    fn command_case(&self, command: &str, candidates: &[Candidate], places: &[&str]) -> String {
+    fn command_case(&self, command: &str, candidates: &[Suggestion], places: &[&str]) -> String {
         let places = match places {
             [] => String::new(),
             places => format!("                    set places {}\n", places.join(" ")),
@@ -390,7 +390,7 @@ impl Shell for Fish {
         )
     }
 
-    fn option_case(&self, spec: &OptionSpec, candidates: &[Candidate]) -> String {
+    fn option_case(&self, spec: &OptionSpec, candidates: &[Suggestion]) -> String {
         let words: Vec<_> = candidates.iter().map(fish_word).collect();
         let condition = if takes_only_one(spec) {
             "test -z \"$given\"; and "
@@ -420,7 +420,7 @@ impl Shell for Fish {
     }
 }
 
-fn plain_words(candidates: &[Candidate]) -> String {
+fn plain_words(candidates: &[Suggestion]) -> String {
     let words: Vec<_> = candidates
         .iter()
         .map(|candidate| candidate.word.as_str())
@@ -428,7 +428,7 @@ fn plain_words(candidates: &[Candidate]) -> String {
     words.join(" ")
 }
 
-fn zsh_list(pattern: &str, array: &str, candidates: &[Candidate]) -> String {
+fn zsh_list(pattern: &str, array: &str, candidates: &[Suggestion]) -> String {
     let indent = " ".repeat(12);
     match candidates.is_empty() {
         true => format!("{indent}{pattern}) ;;"),
@@ -440,9 +440,9 @@ fn zsh_list(pattern: &str, array: &str, candidates: &[Candidate]) -> String {
 }
 
 /// Returns `'word:description'` lines for `_describe`.
-fn described(candidates: &[Candidate], indent: usize) -> String {
-    let line = |candidate: &Candidate| {
-        let Candidate { word, description } = candidate;
+fn described(candidates: &[Suggestion], indent: usize) -> String {
+    let line = |candidate: &Suggestion| {
+        let Suggestion { word, description } = candidate;
         let text = if description.is_empty() {
             word.clone()
         } else {
@@ -453,14 +453,14 @@ fn described(candidates: &[Candidate], indent: usize) -> String {
     candidates.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn fish_print(candidates: &[Candidate], indent: usize) -> String {
-    let line = |candidate: &Candidate| format!("{:indent$}echo {}", "", fish_word(candidate));
+fn fish_print(candidates: &[Suggestion], indent: usize) -> String {
+    let line = |candidate: &Suggestion| format!("{:indent$}echo {}", "", fish_word(candidate));
     candidates.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns `word\t'description'`, one word to fish.
-fn fish_word(candidate: &Candidate) -> String {
-    let Candidate { word, description } = candidate;
+fn fish_word(candidate: &Suggestion) -> String {
+    let Suggestion { word, description } = candidate;
     match description.is_empty() {
         true => word.clone(),
         false => format!(

@@ -92,7 +92,7 @@ impl Help {
     /// Returns the text, with a newline at its end, in lines of at most so many columns; not wrapped where there are none,
     /// since what reads it then does so itself.
     pub fn text(&self, columns: Option<usize>) -> String {
-        let mut page = Page::new(columns);
+        let mut page = HelpPage::new(columns);
         match self {
             Self::Overview => page.overview(),
             Self::Option(option) => page.option(option.spec()),
@@ -104,7 +104,7 @@ impl Help {
 
 /// Returns what to print when no argument is given at all, wrapped as [`Help::text`] is.
 pub fn usage(columns: Option<usize>) -> String {
-    let mut page = Page::new(columns);
+    let mut page = HelpPage::new(columns);
     page.usage();
     page.text.push_str("\nOptions: ");
     let words: Vec<_> = OPTIONS.iter().map(|spec| spec.word()).collect();
@@ -238,13 +238,13 @@ pub(super) fn sentence(text: Option<&clap::builder::StyledStr>) -> String {
 }
 
 /// A help text as it grows.
-struct Page {
+struct HelpPage {
     text: String,
     /// The longest line, in columns.
     width: usize,
 }
 
-impl Page {
+impl HelpPage {
     fn new(columns: Option<usize>) -> Self {
         Self {
             text: String::new(),

@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
-    ApplyOptions, Artifact, DModeOptions, Fault, FaultArgument, FaultOption, HostCommand,
+    ApplyOptions, Artifact, DModeOptions, RequestedFault, FaultArgument, FaultOption, HostCommand,
     HostOptions, LibraryAction, LibraryOptions, MtxOptions, NameKind, PartitionCommand,
     PartitionFile, PartitionSettings, RmtOptions, SqlOptions, Unmounted, VtlOptions,
 };

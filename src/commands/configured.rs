@@ -32,7 +32,7 @@ const SCHEMA: u64 = 1;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct WantedDocument {
     schema: u64,
     targets: Vec<DocumentTarget>,
 }
@@ -129,8 +129,8 @@ fn read(path: &Path, is_stdin: bool) -> io::Result<Zeroizing<Vec<u8>>> {
     }
 }
 
-fn parse(text: &[u8], shown: &str) -> Result<Document, CommandError> {
-    let document: Document =
+fn parse(text: &[u8], shown: &str) -> Result<WantedDocument, CommandError> {
+    let document: WantedDocument =
         serde_json::from_slice(text).map_err(|error| malformed(shown, &describe(&error)))?;
     match document.schema {
         SCHEMA => Ok(document),

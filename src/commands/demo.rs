@@ -63,7 +63,7 @@ pub(super) fn run(
 type RunLine = fn(Vec<OsString>, Terminal) -> u8;
 
 /// The parameter of a line, where it has one, with its value.
-type Value<'a> = Option<(Parameter, &'a str)>;
+type ParameterValue<'a> = Option<(Parameter, &'a str)>;
 
 /// What is shown.
 struct DemoScript<'a> {
@@ -81,7 +81,7 @@ impl DemoScript<'_> {
         let portal = vtl.portal;
         let host_name = portal.ip().to_string();
         let port = portal.port().to_string();
-        let steps: [(&str, MacroOption, Value<'_>); 9] = [
+        let steps: [(&str, MacroOption, ParameterValue<'_>); 9] = [
             (
                 "A virtual tape library with CHAP is served on this machine for as long as this takes.\n\
                  # The lines below are typed as on IBM i. First, the target is put together piece by piece.",
@@ -126,7 +126,7 @@ impl DemoScript<'_> {
     }
 
     /// Prints a line as the user would type it, and runs it on the state of the demonstration.
-    fn call(&mut self, option: MacroOption, parameter: Value<'_>) -> Result<u8, CommandError> {
+    fn call(&mut self, option: MacroOption, parameter: ParameterValue<'_>) -> Result<u8, CommandError> {
         let mut words = vec![option.spec().word().to_owned()];
         if let Some((parameter, value)) = parameter {
             words.extend([parameter.word().to_owned(), value.to_owned()]);

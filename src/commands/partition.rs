@@ -28,7 +28,7 @@ pub(super) fn run(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let partition = Partition { host, terminal };
+    let partition = PartitionRun { host, terminal };
     let (outcome, file) = match command {
         PartitionCommand::Show => (partition.perform(Operation::ShowPartition, None)?, None),
         PartitionCommand::Set(settings) => (partition.perform(set(settings)?, None)?, None),
@@ -74,12 +74,12 @@ fn set(options: &PartitionSettings) -> Result<Operation, CommandError> {
     })
 }
 
-struct Partition<'a> {
+struct PartitionRun<'a> {
     host: &'a HostOptions,
     terminal: &'a Terminal,
 }
 
-impl Partition<'_> {
+impl PartitionRun<'_> {
     /// Performs an operation on the partition and tells its warnings; `file` is what an export or import is about.
     fn perform(
         &self,

@@ -51,7 +51,7 @@ pub(super) fn run(
             .map(|text| Zeroizing::new(text.clone()))
             .collect(),
     };
-    let mut run = Run {
+    let mut run = ScriptRun {
         options,
         host,
         store: open_store(host)?,
@@ -125,7 +125,7 @@ fn script(host: &HostOptions) -> Result<Zeroizing<String>, CommandError> {
         })
 }
 
-struct Run<'a> {
+struct ScriptRun<'a> {
     options: &'a SqlOptions,
     host: &'a HostOptions,
     store: Store,
@@ -136,7 +136,7 @@ struct Run<'a> {
     statements: usize,
 }
 
-impl Run<'_> {
+impl ScriptRun<'_> {
     fn script(
         &mut self,
         text: &str,

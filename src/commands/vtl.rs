@@ -8,7 +8,7 @@ use super::terminal::{Lines, Terminal};
 use super::trace::Tracer;
 use super::vtl_event::VtlEvent;
 use super::{descriptors, host, secret_file};
-use crate::cli::{Fault, FaultArgument, FaultOption, HostOptions, VtlOptions};
+use crate::cli::{RequestedFault, FaultArgument, FaultOption, HostOptions, VtlOptions};
 use crate::error::CommandError;
 use crate::iop::ipl::rfc_3339;
 use crate::iop::warning::Warning;
@@ -247,23 +247,23 @@ fn faults(options: &[FaultOption]) -> Result<(TransportFaults, LibraryFaults), C
             transport.wrong_digests.push(wrong);
         };
         match fault {
-            Fault::CorruptHeaderDigest(number) => wrong_digest(number, DigestKind::Header),
-            Fault::CorruptDataDigest(number) => wrong_digest(number, DigestKind::Data),
-            Fault::LoginStatus { class, detail } => {
+            RequestedFault::CorruptHeaderDigest(number) => wrong_digest(number, DigestKind::Header),
+            RequestedFault::CorruptDataDigest(number) => wrong_digest(number, DigestKind::Data),
+            RequestedFault::LoginStatus { class, detail } => {
                 let refusal = LoginRefusal { class, detail };
                 once(&mut transport.refuse_login, repeated(refusal, times))?;
             }
-            Fault::Delay(delay) => once(&mut transport.delay, repeated(delay, times))?,
-            Fault::DropAfter(pdus) => once(&mut transport.drop_after, repeated(pdus, times))?,
-            Fault::PowerCycle(period) => {
+            RequestedFault::Delay(delay) => once(&mut transport.delay, repeated(delay, times))?,
+            RequestedFault::DropAfter(pdus) => once(&mut transport.drop_after, repeated(pdus, times))?,
+            RequestedFault::PowerCycle(period) => {
                 once(&mut transport.power_cycle_every, repeated(period, times))?;
             }
-            Fault::Busy(commands) => once(&mut library.busy_at_first, repeated(commands, times))?,
-            Fault::EarlyWarning(used) => {
+            RequestedFault::Busy(commands) => once(&mut library.busy_at_first, repeated(commands, times))?,
+            RequestedFault::EarlyWarning(used) => {
                 once(&mut library.early_warning_after, used)?;
                 library.early_warning_times = times;
             }
-            Fault::DeferredError(blocks) => {
+            RequestedFault::DeferredError(blocks) => {
                 once(&mut library.deferred_error_after, repeated(blocks, times))?;
             }
         }

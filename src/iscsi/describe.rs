@@ -37,7 +37,7 @@ const SENSE_LIMIT: usize = 64;
 /// Returns the PDU as one line of printable ASCII, without a line end.
 #[must_use]
 pub fn describe(pdu: &Pdu) -> impl Display + '_ {
-    Description(pdu)
+    PduDescription(pdu)
 }
 
 /// Returns the data segment of a PDU with every byte overwritten by an asterisk that [`describe`] masks; `None` where there is
@@ -95,9 +95,9 @@ impl Secrecy {
     }
 }
 
-struct Description<'a>(&'a Pdu);
+struct PduDescription<'a>(&'a Pdu);
 
-impl Display for Description<'_> {
+impl Display for PduDescription<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.opcode())?;
         match self.0 {

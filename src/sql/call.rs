@@ -150,7 +150,7 @@ struct Arguments {
 /// # Errors
 /// [`SqlError`]; nothing has been carried out.
 pub fn parse(tokens: &[Token], secret: Option<&Zeroizing<String>>) -> Result<Call, SqlError> {
-    let mut words = Words { tokens, next: 0 };
+    let mut words = CallWords { tokens, next: 0 };
     let arguments = arguments(&mut words, secret)?;
     let at = arguments.at;
     let (operation, warnings) = match arguments.procedure {
@@ -167,12 +167,12 @@ pub fn parse(tokens: &[Token], secret: Option<&Zeroizing<String>>) -> Result<Cal
 }
 
 /// The words of a call.
-struct Words<'a> {
+struct CallWords<'a> {
     tokens: &'a [Token],
     next: usize,
 }
 
-impl<'a> Words<'a> {
+impl<'a> CallWords<'a> {
     fn peek(&self) -> Option<&'a TokenKind> {
         self.tokens.get(self.next).map(|token| &token.kind)
     }
@@ -221,7 +221,7 @@ impl<'a> Words<'a> {
 }
 
 fn arguments(
-    words: &mut Words<'_>,
+    words: &mut CallWords<'_>,
     secret: Option<&Zeroizing<String>>,
 ) -> Result<Arguments, SqlError> {
     let at = words.at();
@@ -262,7 +262,7 @@ fn arguments(
 }
 
 fn argument(
-    words: &mut Words<'_>,
+    words: &mut CallWords<'_>,
     arguments: &mut Arguments,
     seen: &mut Vec<ProcedureParameter>,
     is_named: &mut bool,
@@ -323,7 +323,7 @@ fn argument(
 
 /// Returns the value of an argument; none for DEFAULT.
 fn value(
-    words: &mut Words<'_>,
+    words: &mut CallWords<'_>,
     parameter: ProcedureParameter,
     secret: Option<&Zeroizing<String>>,
 ) -> Result<Option<Given>, SqlError> {

@@ -109,7 +109,7 @@ impl Word {
 
 /// Finds the objects of a file in order.
 pub struct Scanner<'a> {
-    words: Words<'a>,
+    words: WordReader<'a>,
     offset: u64,
     ended: bool,
 }
@@ -121,7 +121,7 @@ impl<'a> Scanner<'a> {
     /// The system's.
     pub fn new(file: &'a File) -> io::Result<Self> {
         Ok(Self {
-            words: Words::new(file)?,
+            words: WordReader::new(file)?,
             offset: 0,
             ended: false,
         })
@@ -245,14 +245,14 @@ fn framed_length(length: u32) -> u64 {
 }
 
 /// The words of a file, read a window at a time.
-struct Words<'a> {
+struct WordReader<'a> {
     file: &'a File,
     size: u64,
     window: Vec<u8>,
     begin: u64,
 }
 
-impl<'a> Words<'a> {
+impl<'a> WordReader<'a> {
     fn new(file: &'a File) -> io::Result<Self> {
         Ok(Self {
             file,

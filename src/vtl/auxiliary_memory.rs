@@ -32,8 +32,8 @@ pub(super) struct AuxiliaryMemory {
     /// How often it was loaded.
     pub(super) loads: u64,
     /// Bytes over its whole life, and since it was loaded last.
-    pub(super) written: Transferred,
-    pub(super) read: Transferred,
+    pub(super) written: MediumUsage,
+    pub(super) read: MediumUsage,
     /// Vendor and serial number of the drives that loaded it, the last one first, at most four.
     drives: Vec<String>,
     host: BTreeMap<u16, Attribute>,
@@ -41,14 +41,14 @@ pub(super) struct AuxiliaryMemory {
 
 /// Bytes and errors of one direction.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Transferred {
+pub(super) struct MediumUsage {
     pub(super) bytes: u64,
     pub(super) errors: u64,
     pub(super) bytes_this_load: u64,
     pub(super) errors_this_load: u64,
 }
 
-impl Transferred {
+impl MediumUsage {
     pub(super) fn add(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
         self.bytes_this_load = self.bytes_this_load.saturating_add(bytes);
@@ -66,7 +66,7 @@ impl Transferred {
 }
 
 /// What the drive knows of the cartridge that is loaded.
-pub(super) struct Loaded<'a> {
+pub(super) struct LoadedMedium<'a> {
     pub(super) volume: &'a Barcode,
     /// Bytes that are left, and all.
     pub(super) remaining: u64,
@@ -86,7 +86,7 @@ impl AuxiliaryMemory {
     }
 
     /// Returns all attributes, in the order of their identifiers.
-    pub(super) fn attributes(&self, loaded: &Loaded<'_>) -> Vec<Attribute> {
+    pub(super) fn attributes(&self, loaded: &LoadedMedium<'_>) -> Vec<Attribute> {
         let number = |identifier, value: u64| Attribute::number(identifier, value.to_be_bytes());
         let mut attributes = vec![
             number(0x0000, loaded.remaining >> 20),
@@ -120,7 +120,7 @@ impl AuxiliaryMemory {
     }
 
     /// Returns the identifiers of all attributes that can be there.
-    pub(super) fn supported(&self, loaded: &Loaded<'_>) -> Vec<u16> {
+    pub(super) fn supported(&self, loaded: &LoadedMedium<'_>) -> Vec<u16> {
         let own = self.attributes(loaded);
         let own = own.iter().filter(|attribute| attribute.read_only);
         own.map(|attribute| attribute.identifier)

@@ -24,9 +24,9 @@ use crate::transport::listener::{
 type Worker = dyn Fn(Work) -> Answer<Option<WorkDone>>;
 
 /// A library that a listener serves.
-pub struct LibraryBackend(Rc<Shared>);
+pub struct LibraryBackend(Rc<SharedLibrary>);
 
-struct Shared {
+struct SharedLibrary {
     library: RefCell<Library>,
     /// A turn for each logical unit, the changer's first.
     turns: Vec<Turns>,
@@ -62,7 +62,7 @@ impl LibraryBackend {
         worker: impl Fn(Work) -> Answer<Option<WorkDone>> + 'static,
     ) -> Self {
         let units = library.logical_units().len();
-        Self(Rc::new(Shared {
+        Self(Rc::new(SharedLibrary {
             library: RefCell::new(library),
             turns: std::iter::repeat_with(Turns::default).take(units).collect(),
             under_way: RefCell::default(),
@@ -71,7 +71,7 @@ impl LibraryBackend {
     }
 }
 
-impl Shared {
+impl SharedLibrary {
     fn library(&self) -> RefMut<'_, Library> {
         self.library.borrow_mut()
     }
@@ -116,12 +116,12 @@ impl Shared {
 
 /// A command that has a turn or waits for it, in the eyes of those behind it at its logical unit.
 struct UnderWay {
-    shared: Rc<Shared>,
+    shared: Rc<SharedLibrary>,
     at: (NexusId, usize),
 }
 
 impl UnderWay {
-    fn new(shared: &Rc<Shared>, nexus: NexusId, unit: usize) -> Self {
+    fn new(shared: &Rc<SharedLibrary>, nexus: NexusId, unit: usize) -> Self {
         let at = (nexus, unit);
         let mut under_way = shared.under_way.borrow_mut();
         let count: &mut usize = under_way.entry(at).or_default();

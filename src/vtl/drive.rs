@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::auxiliary_memory::Transferred;
+use super::auxiliary_memory::MediumUsage;
 use super::configuration::{DriveType, LibraryError};
 use super::density;
 use super::logical_unit::{CommandContext, Identity, LogicalUnit};
@@ -35,8 +35,8 @@ pub(super) struct Drive {
     /// Capacity of every cartridge.
     pub(super) capacity: u64,
     /// Data that passed since the drive was made.
-    pub(super) written: Transferred,
-    pub(super) read: Transferred,
+    pub(super) written: MediumUsage,
+    pub(super) read: MediumUsage,
     /// TapeAlert flags that are raised.
     pub(super) alerts: BTreeSet<u8>,
     /// Early warning comes when so many bytes are used, whatever the capacity is; a fault.
@@ -72,8 +72,8 @@ impl Drive {
             loaded: false,
             position: 0,
             capacity,
-            written: Transferred::default(),
-            read: Transferred::default(),
+            written: MediumUsage::default(),
+            read: MediumUsage::default(),
             alerts: BTreeSet::new(),
             early_warning_after: None,
             early_warning_times: None,

@@ -1,6 +1,6 @@
 //! What a tape drive counts and reports of its use: log pages, TapeAlert and the cartridge's memory.
 
-use super::auxiliary_memory::Loaded;
+use super::auxiliary_memory::LoadedMedium;
 use super::density;
 use super::drive::Drive;
 use super::log;
@@ -107,7 +107,7 @@ impl Drive {
         let cartridge = self.cartridge.as_ref();
         let (remaining, capacity) = self.capacity_left().unwrap_or_default();
         let cartridge = cartridge.ok_or_else(|| CommandRefusal::field(1, 4))?;
-        let loaded = Loaded {
+        let loaded = LoadedMedium {
             volume: &cartridge.volume,
             remaining,
             capacity,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::auxiliary_memory::{Transferred, serial_number};
+use super::auxiliary_memory::{MediumUsage, serial_number};
 use super::media::Cartridge;
 use super::reply::{CommandRefusal, Outcome, up_to};
 use crate::scsi::command::LogSense;
@@ -20,7 +20,7 @@ pub(super) fn tape_alert(raised: &BTreeSet<u8>) -> LogPage {
 
 /// Write or read error counters (SPC-4 7.3.7): bytes processed and errors that were not corrected; nothing is ever corrected
 /// here.
-pub(super) fn error_counters(code: u8, counted: Transferred) -> LogPage {
+pub(super) fn error_counters(code: u8, counted: MediumUsage) -> LogPage {
     let mut parameters: Vec<LogParameter> = (0..=4)
         .map(|code| LogParameter::binary(code, [0; 4]))
         .collect();

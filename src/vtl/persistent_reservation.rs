@@ -29,14 +29,14 @@ pub(super) struct PersistentReservations {
 struct Reservation {
     /// The holder; for the types of all registrants, who made it.
     holder: InitiatorPort,
-    kind: Kind,
+    kind: ReservationType,
 }
 
 /// TYPE of a reservation (SPC-4 table 60).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Kind(u8);
+struct ReservationType(u8);
 
-impl Kind {
+impl ReservationType {
     fn from_code(code: u8) -> Option<Self> {
         matches!(code, 1 | 3 | 5 | 6 | 7 | 8).then_some(Self(code))
     }
@@ -158,7 +158,7 @@ impl PersistentReservations {
             (_, Some(key)) if key == list.key => {}
             _ => return Err(conflict()),
         }
-        let kind = || match (command.scope, Kind::from_code(command.reservation_type)) {
+        let kind = || match (command.scope, ReservationType::from_code(command.reservation_type)) {
             (0, Some(kind)) => Ok(kind),
             (0, None) => Err(CommandRefusal::field(2, 3)),
             _ => Err(CommandRefusal::field(2, 7)),
@@ -210,7 +210,7 @@ impl PersistentReservations {
         }
     }
 
-    fn reserve(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, CommandRefusal> {
+    fn reserve(&mut self, port: &InitiatorPort, kind: ReservationType) -> Result<Told, CommandRefusal> {
         match &self.reservation {
             None => {
                 self.reservation = Some(Reservation {
@@ -224,7 +224,7 @@ impl PersistentReservations {
         }
     }
 
-    fn release(&mut self, port: &InitiatorPort, kind: Kind) -> Result<Told, CommandRefusal> {
+    fn release(&mut self, port: &InitiatorPort, kind: ReservationType) -> Result<Told, CommandRefusal> {
         match &self.reservation {
             Some(held) if self.holds(port, held) => {
                 if held.kind != kind {
@@ -255,7 +255,7 @@ impl PersistentReservations {
         &mut self,
         port: &InitiatorPort,
         key: u64,
-        kind: impl Fn() -> Result<Kind, CommandRefusal>,
+        kind: impl Fn() -> Result<ReservationType, CommandRefusal>,
     ) -> Result<Told, CommandRefusal> {
         let by_all = self
             .reservation

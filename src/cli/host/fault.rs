@@ -21,14 +21,14 @@ pub enum FaultArgument {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultOption {
     /// What goes wrong.
-    pub fault: Fault,
+    pub fault: RequestedFault,
     /// How many times; `None` for ever.
     pub times: Option<u32>,
 }
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum RequestedFault {
     /// `login-status=0x0302`: a login is refused with this Status-Class and Status-Detail.
     LoginStatus {
         /// Status-Class, not that of a success.
@@ -170,14 +170,14 @@ impl FromStr for FaultArgument {
         let (name, value) = fault.split_once('=').ok_or(FaultError::Malformed)?;
         let fault = match name {
             "login-status" => status(value)?,
-            "delay" => Fault::Delay(time(value)?),
-            "drop-after" => Fault::DropAfter(number(value, 0)?.into()),
-            "corrupt-header-digest" => Fault::CorruptHeaderDigest(number(value, 1)?.into()),
-            "corrupt-data-digest" => Fault::CorruptDataDigest(number(value, 1)?.into()),
-            "busy" => Fault::Busy(number(value, 1)?),
-            "power-cycle" => Fault::PowerCycle(seconds(value)?),
-            "early-warning" => Fault::EarlyWarning(value.parse::<Size>()?.bytes()),
-            "deferred-error" => Fault::DeferredError(number(value, 1)?),
+            "delay" => RequestedFault::Delay(time(value)?),
+            "drop-after" => RequestedFault::DropAfter(number(value, 0)?.into()),
+            "corrupt-header-digest" => RequestedFault::CorruptHeaderDigest(number(value, 1)?.into()),
+            "corrupt-data-digest" => RequestedFault::CorruptDataDigest(number(value, 1)?.into()),
+            "busy" => RequestedFault::Busy(number(value, 1)?),
+            "power-cycle" => RequestedFault::PowerCycle(seconds(value)?),
+            "early-warning" => RequestedFault::EarlyWarning(value.parse::<Size>()?.bytes()),
+            "deferred-error" => RequestedFault::DeferredError(number(value, 1)?),
             _ => return Err(FaultError::UnknownName),
         };
         Ok(Self::Fault(FaultOption { fault, times }))
@@ -200,14 +200,14 @@ fn times(typed: &str) -> Result<u32, FaultError> {
     number(count, 1).map_err(|_| FaultError::Times)
 }
 
-fn status(typed: &str) -> Result<Fault, FaultError> {
+fn status(typed: &str) -> Result<RequestedFault, FaultError> {
     let digits = typed
         .strip_prefix("0x")
         .filter(|digits| digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let code = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
     match code.ok_or(FaultError::Status)?.to_be_bytes() {
         [0, _] => Err(FaultError::Success),
-        [class, detail] => Ok(Fault::LoginStatus { class, detail }),
+        [class, detail] => Ok(RequestedFault::LoginStatus { class, detail }),
     }
 }
 
@@ -245,20 +245,20 @@ mod tests {
         let expected = [
             (
                 "login-status=0x03fF",
-                Fault::LoginStatus {
+                RequestedFault::LoginStatus {
                     class: 3,
                     detail: 255,
                 },
             ),
-            ("delay=500ms", Fault::Delay(Duration::from_millis(500))),
-            ("delay=2s", Fault::Delay(Duration::from_secs(2))),
-            ("drop-after=0", Fault::DropAfter(0)),
-            ("corrupt-header-digest=1", Fault::CorruptHeaderDigest(1)),
-            ("corrupt-data-digest=7", Fault::CorruptDataDigest(7)),
-            ("busy=3", Fault::Busy(3)),
-            ("power-cycle=60", Fault::PowerCycle(Duration::from_secs(60))),
-            ("early-warning=1MiB", Fault::EarlyWarning(1 << 20)),
-            ("deferred-error=4", Fault::DeferredError(4)),
+            ("delay=500ms", RequestedFault::Delay(Duration::from_millis(500))),
+            ("delay=2s", RequestedFault::Delay(Duration::from_secs(2))),
+            ("drop-after=0", RequestedFault::DropAfter(0)),
+            ("corrupt-header-digest=1", RequestedFault::CorruptHeaderDigest(1)),
+            ("corrupt-data-digest=7", RequestedFault::CorruptDataDigest(7)),
+            ("busy=3", RequestedFault::Busy(3)),
+            ("power-cycle=60", RequestedFault::PowerCycle(Duration::from_secs(60))),
+            ("early-warning=1MiB", RequestedFault::EarlyWarning(1 << 20)),
+            ("deferred-error=4", RequestedFault::DeferredError(4)),
         ];
         for (typed, expected) in expected {
             let times = None;

@@ -300,15 +300,15 @@ fn arguments() -> Vec<Arg> {
 /// Why a text is no address to serve on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not an address and a port such as 127.0.0.1:3260 or [::1]:3260")]
-struct ListenError;
+struct ListenAddressError;
 
-fn listen(typed: &str) -> Result<SocketAddr, ListenError> {
-    typed.parse().map_err(|_| ListenError)
+fn listen(typed: &str) -> Result<SocketAddr, ListenAddressError> {
+    typed.parse().map_err(|_| ListenAddressError)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fault::Fault;
+    use super::super::fault::RequestedFault;
     use super::*;
 
     fn options(words: &[&str]) -> Result<VtlOptions, clap::Error> {
@@ -387,11 +387,11 @@ mod tests {
             max_sessions: 1,
             faults: vec![
                 FaultOption {
-                    fault: Fault::Busy(2),
+                    fault: RequestedFault::Busy(2),
                     times: Some(1),
                 },
                 FaultOption {
-                    fault: Fault::DropAfter(9),
+                    fault: RequestedFault::DropAfter(9),
                     times: None,
                 },
             ],

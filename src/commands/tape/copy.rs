@@ -294,8 +294,8 @@ async fn copy_between(
     match &options.via {
         Some(via) => copy_via(options, via, job, report, meter).await,
         None => {
-            let from = taken(job, &options.from, report, Ends::from).await?;
-            let to = match taken(job, &options.to, report, Ends::to).await {
+            let from = taken(job, &options.from, report, Reported::from).await?;
+            let to = match taken(job, &options.to, report, Reported::to).await {
                 Ok(to) => to,
                 Err(error) => {
                     // The first failure is the one to report.
@@ -322,9 +322,9 @@ fn with_via(mut error: CommandError) -> CommandError {
 }
 
 /// Which side of the report a side is told in.
-struct Ends;
+struct Reported;
 
-impl Ends {
+impl Reported {
     fn from(report: &mut Report) -> &mut End {
         &mut report.from
     }
@@ -335,7 +335,7 @@ impl Ends {
 }
 
 /// A side that is ready.
-enum Taken {
+enum ReadySide {
     Cartridge(Box<Loaded>),
     /// A file by its path, and the file itself where it was made for this copy.
     File(PathBuf, Option<File>),
@@ -346,22 +346,22 @@ async fn taken(
     side: &Side,
     report: &mut Report,
     end: fn(&mut Report) -> &mut End,
-) -> Result<Taken, CommandError> {
+) -> Result<ReadySide, CommandError> {
     Ok(match side {
         Side::Cartridge { library, volume } => {
             let loaded = mount(job, library, volume, None).await?;
             *end(report) = End::of_cartridge(&loaded);
-            Taken::Cartridge(Box::new(loaded))
+            ReadySide::Cartridge(Box::new(loaded))
         }
         Side::File(path) => {
             *end(report) = End::of_file(path);
-            Taken::File(path.clone(), None)
+            ReadySide::File(path.clone(), None)
         }
     })
 }
 
-async fn give_back(job: &mut Job<'_>, taken: Taken) -> Result<(), CommandError> {
-    let Taken::Cartridge(loaded) = taken else {
+async fn give_back(job: &mut Job<'_>, taken: ReadySide) -> Result<(), CommandError> {
+    let ReadySide::Cartridge(loaded) = taken else {
         return Ok(());
     };
     let place = format!("{} is still in {}", loaded.volume, loaded.device);
@@ -373,12 +373,12 @@ async fn give_back(job: &mut Job<'_>, taken: Taken) -> Result<(), CommandError> 
 /// Copies between two sides, and counts them.
 async fn copy_taken(
     options: &TapeCopy,
-    sides: &mut (Taken, Taken),
+    sides: &mut (ReadySide, ReadySide),
     report: &mut Report,
     meter: &mut Meter,
 ) -> Result<(), CommandError> {
     report.has_begun = true;
-    if let (_, Taken::Cartridge(loaded)) = sides
+    if let (_, ReadySide::Cartridge(loaded)) = sides
         && !options.overwrite
     {
         require_no_data(&mut loaded.drive).await?;
@@ -395,30 +395,30 @@ async fn copy_taken(
 }
 
 async fn transferred(
-    sides: &mut (Taken, Taken),
+    sides: &mut (ReadySide, ReadySide),
     overwrite: bool,
     report: &mut Report,
     meter: &mut Meter,
 ) -> Result<(), CommandError> {
     report.copied = Copied::default();
     let from = match &mut sides.0 {
-        Taken::Cartridge(loaded) => From::Tape(
+        ReadySide::Cartridge(loaded) => From::Tape(
             TapeReader::of_any_length(&mut loaded.drive)
                 .await
                 .map_err(TapeError::from)?,
         ),
-        Taken::File(path, _) => {
+        ReadySide::File(path, _) => {
             let file = File::open(&*path).map_err(|error| file_failure(error, "read", path))?;
             From::File(TapSource::start(file).map_err(TapeError::Input)?)
         }
     };
     let to = match &mut sides.1 {
-        Taken::Cartridge(loaded) => {
+        ReadySide::Cartridge(loaded) => {
             loaded.drive.rewind().await.map_err(TapeError::Unit)?;
             let writer = Writer::begin(&mut loaded.drive).await;
             To::Tape(writer.map_err(TapeError::Unit)?)
         }
-        Taken::File(path, made) => {
+        ReadySide::File(path, made) => {
             let file = match made.take() {
                 Some(file) => file,
                 None => create(path, overwrite)?,
@@ -433,16 +433,16 @@ async fn transferred(
 
 /// Counts a side, and compares it with what was copied.
 async fn counted(
-    side: &mut Taken,
+    side: &mut ReadySide,
     name: String,
     copied: Copied,
     meter: &mut Meter,
 ) -> Result<Counted, CommandError> {
     let counted = match side {
-        Taken::Cartridge(loaded) => {
+        ReadySide::Cartridge(loaded) => {
             count(&mut loaded.drive, &mut |bytes| meter.tell(bytes)).await?
         }
-        Taken::File(path, _) => {
+        ReadySide::File(path, _) => {
             let file = File::open(&*path).map_err(|error| file_failure(error, "read", path))?;
             tap_file::count(file).await.map_err(TapeError::TapFile)?
         }
@@ -469,10 +469,10 @@ async fn copy_via(
 ) -> Result<(), CommandError> {
     if !options.overwrite {
         // What would be refused at the end is refused before the long way there.
-        let mut to = taken(job, &options.to, report, Ends::to).await?;
+        let mut to = taken(job, &options.to, report, Reported::to).await?;
         let blank = match &mut to {
-            Taken::Cartridge(loaded) => require_no_data(&mut loaded.drive).await,
-            Taken::File(..) => Ok(()),
+            ReadySide::Cartridge(loaded) => require_no_data(&mut loaded.drive).await,
+            ReadySide::File(..) => Ok(()),
         };
         let given_back = give_back(job, to).await;
         blank?;
@@ -487,17 +487,17 @@ async fn copy_via(
         error
     };
     let made = create(via, false)?;
-    let from = taken(job, &options.from, report, Ends::from).await;
+    let from = taken(job, &options.from, report, Reported::from).await;
     let from = from.map_err(|error| unused(via, error))?;
-    let mut sides = (from, Taken::File(via.to_owned(), Some(made)));
+    let mut sides = (from, ReadySide::File(via.to_owned(), Some(made)));
     report.to = End::of_file(via);
     let outcome = through(options, &mut sides, report, meter, Half::First).await;
     let given_back = give_back(job, sides.0).await;
     outcome.and(given_back).map_err(kept)?;
-    let to = taken(job, &options.to, report, Ends::to)
+    let to = taken(job, &options.to, report, Reported::to)
         .await
         .map_err(kept)?;
-    let mut sides = (Taken::File(via.to_owned(), None), to);
+    let mut sides = (ReadySide::File(via.to_owned(), None), to);
     let outcome = through(options, &mut sides, report, meter, Half::Second).await;
     let given_back = give_back(job, sides.1).await;
     outcome.and(given_back).map_err(kept)?;
@@ -520,7 +520,7 @@ enum Half {
 
 async fn through(
     options: &TapeCopy,
-    sides: &mut (Taken, Taken),
+    sides: &mut (ReadySide, ReadySide),
     report: &mut Report,
     meter: &mut Meter,
     half: Half,
@@ -532,7 +532,7 @@ async fn through(
     });
     if half == Half::Second
         && !options.overwrite
-        && let Taken::Cartridge(loaded) = &mut sides.1
+        && let ReadySide::Cartridge(loaded) = &mut sides.1
     {
         require_no_data(&mut loaded.drive).await?;
     }

@@ -65,7 +65,7 @@ pub(super) fn run(
 }
 
 /// The cartridge of a job, and what became of it.
-struct Held {
+struct CartridgeJob {
     device: String,
     drive: String,
     volume: String,
@@ -75,7 +75,7 @@ struct Held {
     left: Option<LibraryFailure>,
 }
 
-impl Held {
+impl CartridgeJob {
     /// Takes why the job failed, or why its cartridge is still in the drive.
     fn failure(&mut self) -> Option<CommandError> {
         let outcome = mem::replace(&mut self.outcome, Ok(()));
@@ -96,7 +96,7 @@ fn with_cartridge(
     cartridge: &CartridgeArguments,
     command: &str,
     job: impl AsyncFnOnce(&mut Drive<Again>) -> Result<(), TapeError>,
-) -> Result<Held, CommandError> {
+) -> Result<CartridgeJob, CommandError> {
     let purpose = format!("tape {command} {} {}", cartridge.library, cartridge.volume);
     let drive = cartridge.drive.as_deref();
     let names: Vec<_> = std::iter::once((cartridge.library.as_str(), Some(DeviceKind::Library)))
@@ -114,12 +114,12 @@ async fn used(
     held: &mut Job<'_>,
     cartridge: &CartridgeArguments,
     job: impl AsyncFnOnce(&mut Drive<Again>) -> Result<(), TapeError>,
-) -> Result<Held, LibraryFailure> {
+) -> Result<CartridgeJob, LibraryFailure> {
     let drive = cartridge.drive.as_deref();
     let mut loaded = mount(held, &cartridge.library, &cartridge.volume, drive).await?;
     let started = Instant::now();
     let outcome = job(&mut loaded.drive).await;
-    Ok(Held {
+    Ok(CartridgeJob {
         device: loaded.library.clone(),
         drive: loaded.device.clone(),
         volume: loaded.volume.clone(),
@@ -169,7 +169,7 @@ struct JobDocument<'a> {
 }
 
 impl<'a> JobDocument<'a> {
-    fn new(held: &'a Held, transferred: Transferred, error: Option<&'a CommandError>) -> Self {
+    fn new(held: &'a CartridgeJob, transferred: Transferred, error: Option<&'a CommandError>) -> Self {
         Self {
             schema: 1,
             device: &held.device,
@@ -189,9 +189,9 @@ impl<'a> JobDocument<'a> {
 /// Prints what became of a job, to stderr where the data went to stdout, and returns the exit status. `words` are what is said
 /// of the cartridge and its drive when all went well; a job that transfers blocks says how many, also when it did not.
 fn tell(
-    mut held: Held,
+    mut held: CartridgeJob,
     transferred: Transferred,
-    words: Words<'_>,
+    words: JobWords<'_>,
     terminal: &mut Terminal,
 ) -> Result<u8, CommandError> {
     let error = held.failure();
@@ -199,15 +199,15 @@ fn tell(
     if let Some(error) = &error {
         terminal.error(error);
     }
-    let data_on_stdout = matches!(words, Words::Read { to_stdout: true });
+    let data_on_stdout = matches!(words, JobWords::Read { to_stdout: true });
     let place = format!("{} in {}", held.volume, held.drive);
     let blocks = format!("{} blocks, {} bytes", transferred.blocks, transferred.bytes);
     let file = transferred.file;
     let mut text = match words {
-        Words::Written => format!("Wrote {blocks} to file {file} of {place}"),
-        Words::Read { .. } => format!("Read {blocks} from file {file} of {place}"),
-        Words::Labelled(volume) => format!("Volume {place} is labelled {volume}"),
-        Words::Erased => format!("Volume {place} is erased"),
+        JobWords::Written => format!("Wrote {blocks} to file {file} of {place}"),
+        JobWords::Read { .. } => format!("Read {blocks} from file {file} of {place}"),
+        JobWords::Labelled(volume) => format!("Volume {place} is labelled {volume}"),
+        JobWords::Erased => format!("Volume {place} is erased"),
     };
     if error.is_some() {
         text.push_str(&format!("; {} blocks are proven", transferred.proven));
@@ -227,7 +227,7 @@ fn tell(
 
 /// What is said of a job.
 #[derive(Clone, Copy)]
-enum Words<'a> {
+enum JobWords<'a> {
     Written,
     Read { to_stdout: bool },
     Labelled(&'a str),
@@ -282,7 +282,7 @@ fn write(options: &TapeWrite, talk: &Talk, terminal: &mut Terminal) -> Result<u8
         .await
     })?;
     meter.end();
-    tell(held, transferred, Words::Written, terminal)
+    tell(held, transferred, JobWords::Written, terminal)
 }
 
 fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, CommandError> {
@@ -314,7 +314,7 @@ fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, 
         .await
     })?;
     meter.end();
-    tell(held, transferred, Words::Read { to_stdout }, terminal)
+    tell(held, transferred, JobWords::Read { to_stdout }, terminal)
 }
 
 fn initialize(
@@ -330,7 +330,7 @@ fn initialize(
     let held = with_cartridge(talk, cartridge, "initialize", async |drive| {
         job::initialize(drive, volume_id, overwrite, &mut transferred).await
     })?;
-    tell(held, transferred, Words::Labelled(volume_id), terminal)
+    tell(held, transferred, JobWords::Labelled(volume_id), terminal)
 }
 
 fn erase(
@@ -342,5 +342,5 @@ fn erase(
     let held = with_cartridge(talk, cartridge, "erase", async |drive| {
         job::erase(drive, overwrite).await
     })?;
-    tell(held, Transferred::default(), Words::Erased, terminal)
+    tell(held, Transferred::default(), JobWords::Erased, terminal)
 }

@@ -56,7 +56,7 @@ pub(super) fn find_drives(
         });
         found.push(in_full.collect());
     }
-    let ways: [(Fits, Taken); 2] = [
+    let ways: [(Fits, DriveMatcher); 2] = [
         (
             |drive, identifier| drive.is_like(identifier),
             DriveMatch::ByLikeness,
@@ -89,7 +89,7 @@ pub(super) fn find_drives(
 /// Whether an identifier leads to a drive.
 type Fits = fn(&DriveIdentity<'_>, &DriveIdentifier) -> bool;
 /// What is found of the drive with this index.
-type Taken = fn(usize) -> DriveMatch;
+type DriveMatcher = fn(usize) -> DriveMatch;
 
 /// Returns an identifier for people: text where it is text, else hex digits; the first [`IDENTIFIER_SHOWN`] bytes.
 pub(super) fn identifier_text(identifier: &DriveIdentifier) -> String {

@@ -164,7 +164,7 @@ pub enum SharedIdentity {
 
 /// Why a command gave no data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "RecordedFailure", try_from = "RecordedFailure")]
+#[serde(into = "RecordedCommandFailure", try_from = "RecordedCommandFailure")]
 pub enum CommandFailure {
     /// CHECK CONDITION with sense data.
     Sense(SenseData),
@@ -199,7 +199,7 @@ impl From<DecodeError> for CommandFailure {
 /// A [`CommandFailure`] as a record has it.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "failure", rename_all = "kebab-case")]
-enum RecordedFailure {
+enum RecordedCommandFailure {
     Sense {
         #[serde(default)]
         deferred: bool,
@@ -219,7 +219,7 @@ enum RecordedFailure {
     },
 }
 
-impl From<CommandFailure> for RecordedFailure {
+impl From<CommandFailure> for RecordedCommandFailure {
     fn from(failure: CommandFailure) -> Self {
         match failure {
             CommandFailure::Sense(sense) => Self::Sense {
@@ -236,12 +236,12 @@ impl From<CommandFailure> for RecordedFailure {
     }
 }
 
-impl TryFrom<RecordedFailure> for CommandFailure {
+impl TryFrom<RecordedCommandFailure> for CommandFailure {
     type Error = DecodeError;
 
-    fn try_from(failure: RecordedFailure) -> Result<Self, DecodeError> {
+    fn try_from(failure: RecordedCommandFailure) -> Result<Self, DecodeError> {
         Ok(match failure {
-            RecordedFailure::Sense {
+            RecordedCommandFailure::Sense {
                 deferred,
                 sense_key,
                 asc,
@@ -271,10 +271,10 @@ impl TryFrom<RecordedFailure> for CommandFailure {
                 ];
                 Self::Sense(SenseData::decode(&fixed)?)
             }
-            RecordedFailure::NoSense => Self::NoSense,
-            RecordedFailure::Status { status } => Self::Status(Status(status)),
-            RecordedFailure::Malformed { detail } => Self::Malformed { detail },
-            RecordedFailure::NoReply { reason } => Self::NoReply(reason),
+            RecordedCommandFailure::NoSense => Self::NoSense,
+            RecordedCommandFailure::Status { status } => Self::Status(Status(status)),
+            RecordedCommandFailure::Malformed { detail } => Self::Malformed { detail },
+            RecordedCommandFailure::NoReply { reason } => Self::NoReply(reason),
         })
     }
 }

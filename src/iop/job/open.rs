@@ -18,11 +18,11 @@ pub struct Job<'a> {
     observer: Rc<JobObserver>,
     purpose: String,
     names: Vec<(String, Option<DeviceKind>)>,
-    held: Option<Held>,
+    held: Option<JobHolds>,
 }
 
 /// What is held while a job goes on. The sessions end before the locks are released.
-struct Held {
+struct JobHolds {
     located: Located,
     /// One for each target of `located`.
     sessions: Vec<Session>,
@@ -82,7 +82,7 @@ impl<'a> Job<'a> {
             sessions
                 .push(Session::begin(&located, target, self.store, self.settings, observer).await?);
         }
-        self.held = Some(Held {
+        self.held = Some(JobHolds {
             located,
             sessions,
             _locks: locks,

@@ -20,7 +20,7 @@ use crate::transport::initiator::{Initiator, open, reopen};
 use crate::transport::{Deadlines, Step};
 
 /// What it takes to log in to a target, again too.
-struct Login {
+struct TargetLogin {
     host: String,
     port: u16,
     name: String,
@@ -30,7 +30,7 @@ struct Login {
     report: Box<TargetReport>,
 }
 
-impl Login {
+impl TargetLogin {
     /// Logs in; after an earlier session when that is over and Time2Wait has passed.
     async fn connect(&self, last: Option<&Initiator>) -> Result<Initiator, JobError> {
         let observer = Rc::clone(&self.observer);
@@ -63,7 +63,7 @@ struct Current {
 /// A session of a job with a target, shared by the devices of the job that are on that target.
 #[derive(Clone)]
 pub struct Session {
-    login: Rc<Login>,
+    login: Rc<TargetLogin>,
     current: Rc<RefCell<Current>>,
 }
 
@@ -71,7 +71,7 @@ impl Session {
     /// Logs in to a target. The session goes on in the background of the runtime that the job runs on.
     ///
     /// # Errors
-    /// [`JobError::Login`], [`JobError::Attach`].
+    /// [`JobError::TargetLogin`], [`JobError::Attach`].
     pub async fn begin(
         located: &Located,
         target: usize,
@@ -99,7 +99,7 @@ impl Session {
                 ..report.clone()
             }))
         })?;
-        let login = Login {
+        let login = TargetLogin {
             host: configured.identity.target_host_name.as_str().to_owned(),
             port: configured.identity.target_port.number(),
             name: configured.identity.target_name.as_str().to_owned(),

@@ -223,15 +223,15 @@ impl Unit {
         };
         let cdb = command.cdb();
         let mut execute = Execute::new(self.lun, cdb.as_bytes(), data);
-        let kind = Kind::of(command);
+        let kind = AttentionKind::of(command);
         execute.deadline = Some(match kind {
-            Kind::Motion => self.deadlines.motion,
-            Kind::Tape | Kind::Other => self.deadlines.answer,
+            AttentionKind::Motion => self.deadlines.motion,
+            AttentionKind::Tape | AttentionKind::Other => self.deadlines.answer,
         });
-        execute.suppresses_pings = kind != Kind::Other;
+        execute.suppresses_pings = kind != AttentionKind::Other;
         Ok(Pending {
             outstanding: self.initiator.submit(execute).await?,
-            block: (kind == Kind::Tape).then_some(transfer),
+            block: (kind == AttentionKind::Tape).then_some(transfer),
         })
     }
 
@@ -269,7 +269,7 @@ impl Unit {
 
 /// What a command does to a tape or a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum AttentionKind {
     /// Moves a medium or winds a tape.
     Motion,
     /// Reads or writes where the tape stands.
@@ -277,7 +277,7 @@ enum Kind {
     Other,
 }
 
-impl Kind {
+impl AttentionKind {
     const fn of(command: &Command) -> Self {
         match command {
             Command::InitializeElementStatus

@@ -109,7 +109,7 @@ pub struct Keystore {
 
 /// The form of the entries as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum StoredForm {
     /// Id, length of the secret in two bytes, secret: before 0.2.0.
     Unbound,
     /// Id, binding (zeros for none), length of the secret in two bytes, secret.
@@ -173,7 +173,7 @@ impl Keystore {
             .fold(0, u64::saturating_add)
     }
 
-    /// Returns the entries as bytes in the form [`Form::Bound`], with room for a tag behind them.
+    /// Returns the entries as bytes in the form [`StoredForm::Bound`], with room for a tag behind them.
     fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let lengths = self.entries.values().map(|entry| 34 + entry.secret.len());
         let length: usize = lengths.sum();
@@ -191,12 +191,12 @@ impl Keystore {
         bytes
     }
 
-    fn from_bytes(mut bytes: &[u8], form: Form) -> Result<Self, MalformedEntries> {
+    fn from_bytes(mut bytes: &[u8], form: StoredForm) -> Result<Self, MalformedEntries> {
         let mut keystore = Self::default();
         while !bytes.is_empty() {
             let (id, mut rest) = bytes.split_first_chunk().ok_or(MalformedEntries)?;
             let mut belongs_to = None;
-            if form == Form::Bound {
+            if form == StoredForm::Bound {
                 let (binding, behind) = rest.split_first_chunk().ok_or(MalformedEntries)?;
                 belongs_to = (*binding != [0; 16]).then_some(Binding(EntryId(*binding)));
                 rest = behind;
@@ -270,16 +270,16 @@ mod tests {
                 keystore.insert(EntryId([index; 16]), secret, binding);
             }
             let bytes = keystore.to_bytes();
-            prop_assert_eq!(Keystore::from_bytes(&bytes, Form::Bound), Ok(keystore));
+            prop_assert_eq!(Keystore::from_bytes(&bytes, StoredForm::Bound), Ok(keystore));
             if let Some((_, short)) = bytes.split_last() {
-                prop_assert!(Keystore::from_bytes(short, Form::Bound).is_err());
+                prop_assert!(Keystore::from_bytes(short, StoredForm::Bound).is_err());
             }
         }
 
         #[test]
         fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = Keystore::from_bytes(&bytes, Form::Bound);
-            let _ = Keystore::from_bytes(&bytes, Form::Unbound);
+            let _ = Keystore::from_bytes(&bytes, StoredForm::Bound);
+            let _ = Keystore::from_bytes(&bytes, StoredForm::Unbound);
         }
     }
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{EntryId, Form, Keystore};
+use super::{EntryId, Keystore, StoredForm};
 use crate::iscsi::secret::Secret;
 
 /// The length of a Poly1305 tag in bytes.
@@ -211,10 +211,10 @@ impl Sealing {
         let nonce = <[u8; NONCE_LENGTH]>::try_from(nonce.as_slice()).ok()?;
         let mut bytes = Zeroizing::new(STANDARD.decode(&sealed.sealed).ok()?);
         let (form, associated_data) = match (&sealed.machine, &sealed.owner) {
-            (None, None) => (Form::Unbound, self.keystore.0.to_vec()),
+            (None, None) => (StoredForm::Unbound, self.keystore.0.to_vec()),
             (_, owner) => {
                 let owner = owner.as_deref().unwrap_or_default();
-                (Form::Bound, self.associated_data(owner))
+                (StoredForm::Bound, self.associated_data(owner))
             }
         };
         self.cipher()

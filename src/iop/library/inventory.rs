@@ -322,7 +322,7 @@ fn range_of(page: &ElementAddressAssignment, element_type: ElementType) -> Eleme
 }
 
 /// The elements of a type by address, each with the identifier of its drive.
-type Found = BTreeMap<u16, (Element, Option<String>)>;
+type ElementsByAddress = BTreeMap<u16, (Element, Option<String>)>;
 
 /// Reads the elements of a type piece by piece, to the end of `range`; without one, until no more come.
 async fn read_type(
@@ -330,12 +330,12 @@ async fn read_type(
     element_type: ElementType,
     range: Option<ElementRange>,
     mut facts: Facts,
-) -> Result<Found, UnitError> {
+) -> Result<ElementsByAddress, UnitError> {
     let mut first = range.map_or(0, |range| range.first);
     let end = range.map(|range| u32::from(range.first) + u32::from(range.count));
     let mut allocation_length = STATUS_ALLOCATION;
     let mut limit = STATUS_LIMIT;
-    let mut found = Found::new();
+    let mut found = ElementsByAddress::new();
     loop {
         let left = end.map_or(u32::MAX, |end| end.saturating_sub(first.into()));
         let count = u16::try_from(left)

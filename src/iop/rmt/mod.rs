@@ -34,14 +34,14 @@ use crate::iop::tape::drive::Drive;
 use crate::scsi::command::Read;
 use crate::transport::stream::{BlockSink, ItemSource};
 use error::RmtError;
-use protocol::{Decoder, Malformed, Request, done, failed};
+use protocol::{RequestDecoder, Malformed, RmtRequest, done, failed};
 use tape::OpenTape;
 
 /// What comes from a client.
 #[derive(Debug)]
 pub enum Incoming {
     /// A request without data.
-    Request(Request),
+    Request(RmtRequest),
     /// A block to write.
     Block(Bytes),
     /// A block that is longer than a drive takes; its data is gone.
@@ -55,7 +55,7 @@ pub enum Incoming {
 /// Reads requests from an input, with the data of the blocks to write.
 pub struct Requests<R> {
     input: R,
-    decoder: Decoder,
+    decoder: RequestDecoder,
 }
 
 impl<R: BufRead> Requests<R> {
@@ -63,7 +63,7 @@ impl<R: BufRead> Requests<R> {
     pub fn new(input: R) -> Self {
         Self {
             input,
-            decoder: Decoder::default(),
+            decoder: RequestDecoder::default(),
         }
     }
 
@@ -90,7 +90,7 @@ impl<R: BufRead> Requests<R> {
                 Some(Err(malformed)) => return Ok(Incoming::Malformed(malformed)),
             }
         };
-        let Request::Write { count } = request else {
+        let RmtRequest::Write { count } = request else {
             return Ok(Incoming::Request(request));
         };
         let mut data = self.input.by_ref().take(count);
@@ -175,13 +175,13 @@ pub struct Server<'a> {
 }
 
 /// A device that a client has opened. Its target's lock is held until this is dropped.
-struct Opened {
+struct OpenedDevice {
     tape: OpenTape<Again>,
     session: Session,
     _locks: Vec<TargetLock>,
 }
 
-impl Opened {
+impl OpenedDevice {
     /// Ends what was written with a filemark, and logs out.
     async fn close(mut self) -> Result<(), RmtError> {
         let closed = self.tape.close().await;
@@ -190,7 +190,7 @@ impl Opened {
     }
 }
 
-async fn close(opened: &mut Option<Opened>) -> Result<(), RmtError> {
+async fn close(opened: &mut Option<OpenedDevice>) -> Result<(), RmtError> {
     match opened.take() {
         Some(opened) => opened.close().await,
         None => Err(RmtError::NotOpen),
@@ -214,7 +214,7 @@ impl<'a> Server<'a> {
     /// [`RmtError`] that the client could not be told: the end of the input, and what was written cannot be ended. Or the input is
     /// not of the protocol.
     pub async fn serve(&self, client: &mut Client<'_>) -> Result<(), RmtError> {
-        let mut opened: Option<Opened> = None;
+        let mut opened: Option<OpenedDevice> = None;
         let mut next = None;
         loop {
             let incoming = match next.take() {
@@ -251,7 +251,7 @@ impl<'a> Server<'a> {
                 (Incoming::End, Some(_)) => return close(&mut opened).await,
             };
             match (request, opened.as_mut()) {
-                (Request::Open { device, flags }, _) => {
+                (RmtRequest::Open { device, flags }, _) => {
                     let closed = match opened.is_some() {
                         true => close(&mut opened).await,
                         false => Ok(()),
@@ -263,39 +263,39 @@ impl<'a> Server<'a> {
                     let outcome = outcome.map(|device| opened = Some(device));
                     client.answer(outcome).await;
                 }
-                (Request::Close, _) => {
+                (RmtRequest::Close, _) => {
                     let outcome = close(&mut opened).await;
                     client.answer(outcome).await;
                 }
-                (Request::Extension { letter }, _) => {
+                (RmtRequest::Extension { letter }, _) => {
                     client.fail(RmtError::Extension(letter)).await;
                 }
                 (_, None) => client.fail(RmtError::NotOpen).await,
-                (Request::Read { count }, Some(open)) => {
+                (RmtRequest::Read { count }, Some(open)) => {
                     let outcome = open.tape.read(count).await;
                     client.answer_with(outcome).await;
                 }
-                (Request::Status, Some(open)) => {
+                (RmtRequest::Status, Some(open)) => {
                     let outcome = open.tape.status();
                     client.answer_with(outcome).await;
                 }
-                (Request::Seek { offset, whence }, Some(open)) => {
+                (RmtRequest::Seek { offset, whence }, Some(open)) => {
                     let outcome = open.tape.seek(offset, whence);
                     client.answer(outcome).await;
                 }
-                (Request::Operate { operation, count }, Some(open)) => {
+                (RmtRequest::Operate { operation, count }, Some(open)) => {
                     let outcome = open.tape.operate(operation, count).await;
                     client.answer(outcome).await;
                 }
                 // The input makes a block of it.
-                (Request::Write { count }, Some(_)) => {
+                (RmtRequest::Write { count }, Some(_)) => {
                     client.fail(RmtError::BlockTooLong(count)).await;
                 }
             }
         }
     }
 
-    async fn open(&self, device: &str, flags: u64) -> Result<Opened, RmtError> {
+    async fn open(&self, device: &str, flags: u64) -> Result<OpenedDevice, RmtError> {
         let located = locate(self.store, &[device])?;
         let device = located.devices.first().cloned();
         let Some(device) = device.filter(|device| device.kind == DeviceKind::Drive) else {
@@ -321,7 +321,7 @@ impl<'a> Server<'a> {
             Err(error) => Err(error.into()),
         };
         match opened {
-            Ok(tape) => Ok(Opened {
+            Ok(tape) => Ok(OpenedDevice {
                 tape,
                 session,
                 _locks: locks,
@@ -357,9 +357,9 @@ mod tests {
                 &incoming[..],
                 [
                     Incoming::Block(first),
-                    Incoming::Request(Request::Read { count: 1 }),
+                    Incoming::Request(RmtRequest::Read { count: 1 }),
                     Incoming::Block(empty),
-                    Incoming::Request(Request::Status),
+                    Incoming::Request(RmtRequest::Status),
                 ] if first == "ab\ncd" && empty.is_empty()
             ),
             "{incoming:?}"
@@ -379,7 +379,7 @@ mod tests {
                 &incoming[..],
                 [
                     Incoming::LongBlock(16_777_216),
-                    Incoming::Request(Request::Status)
+                    Incoming::Request(RmtRequest::Status)
                 ]
             ),
             "{incoming:?}"

@@ -21,7 +21,7 @@ pub const MAX_ARGUMENT: usize = 1024;
 
 /// A request. Of a write, the data follows in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum RmtRequest {
     /// `O`: open a device; one that is open is closed before.
     Open {
         /// The device as typed.
@@ -92,19 +92,19 @@ fn shown(byte: u8) -> String {
 
 /// Makes requests of the bytes of an input, whatever pieces they come in.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub struct RequestDecoder {
     letter: Option<u8>,
     arguments: Vec<String>,
     /// The argument that has begun.
     argument: Vec<u8>,
 }
 
-impl Decoder {
+impl RequestDecoder {
     /// Takes bytes up to the end of a request: returns how many, and the request where there is a whole one.
     ///
     /// # Errors
     /// [`Malformed`] instead of the request. Nothing behind it can be made sense of.
-    pub fn take(&mut self, bytes: &[u8]) -> (usize, Option<Result<Request, Malformed>>) {
+    pub fn take(&mut self, bytes: &[u8]) -> (usize, Option<Result<RmtRequest, Malformed>>) {
         for (taken, byte) in (1..).zip(bytes) {
             if let Some(decoded) = self.byte(*byte) {
                 *self = Self::default();
@@ -114,14 +114,14 @@ impl Decoder {
         (bytes.len(), None)
     }
 
-    fn byte(&mut self, byte: u8) -> Option<Result<Request, Malformed>> {
+    fn byte(&mut self, byte: u8) -> Option<Result<RmtRequest, Malformed>> {
         let Some(letter) = self.letter else {
             // A client may end `S` with a line feed, too.
             if byte == b'\n' {
                 return None;
             }
             if byte == b'S' {
-                return Some(Ok(Request::Status));
+                return Some(Ok(RmtRequest::Status));
             }
             if arguments_of(byte).is_none() {
                 return Some(Err(Malformed::UnknownLetter(byte)));
@@ -130,7 +130,7 @@ impl Decoder {
             return None;
         };
         if letter == b's' {
-            return Some(Ok(Request::Extension { letter: 's' }));
+            return Some(Ok(RmtRequest::Extension { letter: 's' }));
         }
         if byte != b'\n' {
             if self.argument.len() >= MAX_ARGUMENT {
@@ -145,7 +145,7 @@ impl Decoder {
         (Some(self.arguments.len()) == arguments_of(letter)).then(|| self.request(letter))
     }
 
-    fn request(&self, letter: u8) -> Result<Request, Malformed> {
+    fn request(&self, letter: u8) -> Result<RmtRequest, Malformed> {
         let argument = |index: usize| self.arguments.get(index).map_or("", String::as_str);
         let malformed = |index| Malformed::NotANumber {
             letter: char::from(letter),
@@ -160,7 +160,7 @@ impl Decoder {
             number.map_err(|_| malformed(index))
         };
         Ok(match letter {
-            b'O' => Request::Open {
+            b'O' => RmtRequest::Open {
                 device: argument(0).to_owned(),
                 // GNU's clients give the flags by name behind the number.
                 flags: argument(1)
@@ -169,22 +169,22 @@ impl Decoder {
                     .and_then(|number| number.parse().ok())
                     .ok_or_else(|| malformed(1))?,
             },
-            b'C' => Request::Close,
-            b'R' => Request::Read {
+            b'C' => RmtRequest::Close,
+            b'R' => RmtRequest::Read {
                 count: unsigned(0)?,
             },
-            b'W' => Request::Write {
+            b'W' => RmtRequest::Write {
                 count: unsigned(0)?,
             },
-            b'L' => Request::Seek {
+            b'L' => RmtRequest::Seek {
                 offset: signed(0)?,
                 whence: signed(1)?,
             },
-            b'I' => Request::Operate {
+            b'I' => RmtRequest::Operate {
                 operation: signed(0)?,
                 count: signed(1)?,
             },
-            letter => Request::Extension {
+            letter => RmtRequest::Extension {
                 letter: char::from(letter),
             },
         })
@@ -221,8 +221,8 @@ mod tests {
     use super::*;
 
     /// Decodes pieces until something malformed ends it. What follows a write in a piece is taken as the next request.
-    fn decode(pieces: &[&[u8]]) -> Vec<Result<Request, Malformed>> {
-        let mut decoder = Decoder::default();
+    fn decode(pieces: &[&[u8]]) -> Vec<Result<RmtRequest, Malformed>> {
+        let mut decoder = RequestDecoder::default();
         let mut decoded = Vec::new();
         for piece in pieces {
             let mut rest = *piece;
@@ -247,27 +247,27 @@ mod tests {
             b"OTAP01\n577 O_WRONLY|O_CREAT|O_TRUNC\nR10240\nL-5\n1\nI6\n1\nI-1\n0\nSS\nC\nCTAP01\nW3\n",
             b"i4\n1\nsTOx\n0\n",
         ]);
-        let operate = |operation, count| Request::Operate { operation, count };
+        let operate = |operation, count| RmtRequest::Operate { operation, count };
         let expected = [
-            Request::Open {
+            RmtRequest::Open {
                 device: "TAP01".to_owned(),
                 flags: 0o1101,
             },
-            Request::Read { count: 10_240 },
-            Request::Seek {
+            RmtRequest::Read { count: 10_240 },
+            RmtRequest::Seek {
                 offset: -5,
                 whence: 1,
             },
             operate(6, 1),
             operate(-1, 0),
-            Request::Status,
-            Request::Status,
-            Request::Close,
-            Request::Close,
-            Request::Write { count: 3 },
-            Request::Extension { letter: 'i' },
-            Request::Extension { letter: 's' },
-            Request::Open {
+            RmtRequest::Status,
+            RmtRequest::Status,
+            RmtRequest::Close,
+            RmtRequest::Close,
+            RmtRequest::Write { count: 3 },
+            RmtRequest::Extension { letter: 'i' },
+            RmtRequest::Extension { letter: 's' },
+            RmtRequest::Open {
                 device: "x".to_owned(),
                 flags: 0,
             },
@@ -342,14 +342,14 @@ mod tests {
             let encoded: Vec<u8> = decoded
                 .into_iter()
                 .map(|request| match request.unwrap() {
-                    Request::Open { device, flags } => format!("O{device}\n{flags}\n"),
-                    Request::Close => "C\n".to_owned(),
-                    Request::Read { count } => format!("R{count}\n"),
-                    Request::Write { count } => format!("W{count}\n"),
-                    Request::Seek { offset, whence } => format!("L{offset}\n{whence}\n"),
-                    Request::Operate { operation, count } => format!("I{operation}\n{count}\n"),
-                    Request::Status => "S".to_owned(),
-                    Request::Extension { letter } => letter.to_string(),
+                    RmtRequest::Open { device, flags } => format!("O{device}\n{flags}\n"),
+                    RmtRequest::Close => "C\n".to_owned(),
+                    RmtRequest::Read { count } => format!("R{count}\n"),
+                    RmtRequest::Write { count } => format!("W{count}\n"),
+                    RmtRequest::Seek { offset, whence } => format!("L{offset}\n{whence}\n"),
+                    RmtRequest::Operate { operation, count } => format!("I{operation}\n{count}\n"),
+                    RmtRequest::Status => "S".to_owned(),
+                    RmtRequest::Extension { letter } => letter.to_string(),
                 })
                 .collect::<String>()
                 .into_bytes();

@@ -24,7 +24,7 @@ const SYSTEM: &str = "system.json";
 /// A UUID that was made once, for a machine without a machine id: `system.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct System {
+struct SystemRecord {
     uuid: String,
 }
 
@@ -145,7 +145,7 @@ impl Store {
                 path: self.directory().join(SYSTEM),
                 source: error.into(),
             })?;
-            Ok(System {
+            Ok(SystemRecord {
                 uuid: uuid_version_4(random),
             })
         })?;

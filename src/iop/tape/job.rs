@@ -137,17 +137,17 @@ const LABEL_FILEMARKS: u32 = 2;
 
 /// What is at the beginning of a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Contents {
+struct TapeContents {
     /// The first block is a volume label.
     is_labelled: bool,
     /// There is more than a volume label and the filemarks behind it.
     has_data: bool,
 }
 
-async fn contents<R: Reopen>(drive: &mut Drive<R>) -> Result<Contents, TapeError> {
+async fn contents<R: Reopen>(drive: &mut Drive<R>) -> Result<TapeContents, TapeError> {
     let label = u32::try_from(LABEL_LENGTH).unwrap_or(u32::MAX);
     let mut reader = TapeReader::at_file(drive, 1, label).await?;
-    let mut contents = Contents {
+    let mut contents = TapeContents {
         is_labelled: false,
         has_data: false,
     };

@@ -102,7 +102,7 @@ pub struct TapeReader<'a, R> {
     depth: usize,
     attempts: u32,
     /// How blocks of any length are expected; none when a longer one than `limit` is an error.
-    any_length: Option<Run>,
+    any_length: Option<SequentialRun>,
     latencies: Latencies,
     most_outstanding: usize,
 }
@@ -117,7 +117,7 @@ struct Ahead {
 
 /// Blocks of one length in a row.
 #[derive(Clone, Copy, Debug, Default)]
-struct Run {
+struct SequentialRun {
     length: usize,
     blocks: u32,
 }
@@ -170,7 +170,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
     /// When the tape cannot be rewound.
     pub async fn of_any_length(drive: &'a mut Drive<R>) -> Result<Self, ReadError> {
         let mut reader = Self::at_file(drive, 1, FIRST_LIMIT).await?;
-        reader.any_length = Some(Run::default());
+        reader.any_length = Some(SequentialRun::default());
         Ok(reader)
     }
 
@@ -319,7 +319,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
             return;
         };
         if run.length != length {
-            *run = Run { length, blocks: 0 };
+            *run = SequentialRun { length, blocks: 0 };
         }
         run.blocks = run.blocks.saturating_add(1);
         if run.blocks >= SETTLED {

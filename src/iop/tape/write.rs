@@ -241,12 +241,12 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 Ok(()) => break,
                 Err(error) => error,
             };
-            match Fault::of(error) {
-                Fault::EarlyWarning => {
+            match FaultKind::of(error) {
+                FaultKind::EarlyWarning => {
                     self.written.end_of_medium = true;
                     break;
                 }
-                Fault::Full => {
+                FaultKind::Full => {
                     self.written.end_of_medium = true;
                     if !self.give_up_last_block().await {
                         return Err(WriteError::EndOfMedium);
@@ -273,7 +273,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
             Ok(None) => return Ok(Proof::Acknowledged),
             // A drive that was reset stands at the beginning, with what it had not written lost: LOCATE finds out.
             Err(cause) => {
-                self.recover(Fault::of(cause), 0).await?;
+                self.recover(FaultKind::of(cause), 0).await?;
                 return Ok(Proof::Position(acknowledged));
             }
         };
@@ -330,7 +330,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 }
                 // The block was not sent, so it is behind whatever is in flight, which fails for the same reason.
                 Err(_) if !self.in_flight.is_empty() => self.flush().await?,
-                Err(error) => self.recover(Fault::of(error), 0).await?,
+                Err(error) => self.recover(FaultKind::of(error), 0).await?,
             }
         }
     }
@@ -343,12 +343,12 @@ impl<'a, R: Reopen> Writer<'a, R> {
         let length = first.data.len();
         let answer = first.pending.answer().await;
         self.latencies.record(first.sent.elapsed());
-        match Fault::of_answer(answer) {
+        match FaultKind::of_answer(answer) {
             None => {
                 self.acknowledge(length);
                 Ok(())
             }
-            Some(Fault::EarlyWarning) => {
+            Some(FaultKind::EarlyWarning) => {
                 self.acknowledge(length);
                 self.written.end_of_medium = true;
                 Ok(())
@@ -372,19 +372,19 @@ impl<'a, R: Reopen> Writer<'a, R> {
     }
 
     /// A block was not acknowledged: drains what is behind it, brings the tape back, and sends all of it again.
-    async fn mend(&mut self, data: Bytes, fault: Fault) -> Result<(), WriteError> {
+    async fn mend(&mut self, data: Bytes, fault: FaultKind) -> Result<(), WriteError> {
         let mut again = vec![data];
         let mut behind = 0_u64;
         while let Some(next) = self.take_first() {
             // Whatever became of it, it is written again: where it landed is not where it belongs.
-            let answer = Fault::of_answer(next.pending.answer().await);
-            if matches!(answer, None | Some(Fault::EarlyWarning)) {
+            let answer = FaultKind::of_answer(next.pending.answer().await);
+            if matches!(answer, None | Some(FaultKind::EarlyWarning)) {
                 behind = behind.saturating_add(1);
             }
             again.push(next.data);
         }
         match fault {
-            Fault::Full => {
+            FaultKind::Full => {
                 self.written.end_of_medium = true;
                 if behind > 0 {
                     self.check_overwritten(behind).await?;
@@ -392,7 +392,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 }
                 return Err(WriteError::EndOfMedium);
             }
-            Fault::Busy { queue_full, .. } if queue_full => {
+            FaultKind::Busy { queue_full, .. } if queue_full => {
                 let depth = again.len().min(self.depth);
                 self.depth = (depth / 2).max(1);
             }
@@ -418,17 +418,17 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 Ok(pending) => pending.answer().await,
                 Err(error) => Err(error),
             };
-            match Fault::of_answer(answer) {
+            match FaultKind::of_answer(answer) {
                 None => {
                     self.acknowledge(data.len());
                     return Ok(());
                 }
-                Some(Fault::EarlyWarning) => {
+                Some(FaultKind::EarlyWarning) => {
                     self.acknowledge(data.len());
                     self.written.end_of_medium = true;
                     return Ok(());
                 }
-                Some(Fault::Full) => {
+                Some(FaultKind::Full) => {
                     self.written.end_of_medium = true;
                     return Err(WriteError::EndOfMedium);
                 }
@@ -439,9 +439,9 @@ impl<'a, R: Reopen> Writer<'a, R> {
 
     /// As [`Writer::recover`] for a command that was in flight alone: BUSY and TASK SET FULL mean that nothing was done, so it
     /// may be sent again by a drive that does not know its position, too.
-    async fn recover_alone(&mut self, fault: Fault) -> Result<(), WriteError> {
+    async fn recover_alone(&mut self, fault: FaultKind) -> Result<(), WriteError> {
         match fault {
-            Fault::Busy { .. } if self.attempts < MAX_ATTEMPTS => {
+            FaultKind::Busy { .. } if self.attempts < MAX_ATTEMPTS => {
                 self.attempts = self.attempts.saturating_add(1);
                 self.pause().await;
                 Ok(())
@@ -458,21 +458,21 @@ impl<'a, R: Reopen> Writer<'a, R> {
 
     /// Makes the drive stand behind what was acknowledged, with nothing in flight, or ends the job. `behind` blocks were written
     /// after the one that failed, where they do not belong.
-    async fn recover(&mut self, fault: Fault, behind: u64) -> Result<(), WriteError> {
+    async fn recover(&mut self, fault: FaultKind, behind: u64) -> Result<(), WriteError> {
         self.attempts = self.attempts.saturating_add(1);
         let cause = match fault {
-            Fault::WriteProtected => return Err(WriteError::WriteProtected),
-            Fault::MediumChanged => return Err(WriteError::MediumChanged),
-            Fault::Deferred(sense) => {
+            FaultKind::WriteProtected => return Err(WriteError::WriteProtected),
+            FaultKind::MediumChanged => return Err(WriteError::MediumChanged),
+            FaultKind::Deferred(sense) => {
                 let proof = self.proof_of_loss(behind).await;
                 return Err(WriteError::Deferred { sense, proof });
             }
-            Fault::Fatal(cause) => {
+            FaultKind::Fatal(cause) => {
                 let proof = self.proof(behind).await;
                 return Err(WriteError::Failed { cause, proof });
             }
-            Fault::Busy { cause, .. } | Fault::Interrupted(cause) | Fault::Lost(cause) => cause,
-            Fault::EarlyWarning | Fault::Full => UnitError::NoSense,
+            FaultKind::Busy { cause, .. } | FaultKind::Interrupted(cause) | FaultKind::Lost(cause) => cause,
+            FaultKind::EarlyWarning | FaultKind::Full => UnitError::NoSense,
         };
         if self.attempts > MAX_ATTEMPTS {
             let proof = self.proof(behind).await;
@@ -573,7 +573,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
 }
 
 /// A fault by what it asks for.
-enum Fault {
+enum FaultKind {
     /// The block is written, and the end of the medium is near.
     EarlyWarning,
     /// There is no room for it.
@@ -592,7 +592,7 @@ enum Fault {
     Fatal(UnitError),
 }
 
-impl Fault {
+impl FaultKind {
     fn of_answer(answer: Result<Bytes, UnitError>) -> Option<Self> {
         match answer {
             Ok(_) => None,

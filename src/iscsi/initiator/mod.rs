@@ -62,7 +62,7 @@ pub struct Session {
     status: StatusSequence,
     next_tag: InitiatorTaskTag,
     /// Every request that has a tag, from its submission to its end.
-    requests: BTreeMap<InitiatorTaskTag, Request>,
+    requests: BTreeMap<InitiatorTaskTag, PendingRequest>,
     /// Tasks that wait for the window; a tag without a request was aborted.
     waiting: VecDeque<InitiatorTaskTag>,
     /// Immediate requests to be sent: they need no window.
@@ -84,11 +84,11 @@ enum State {
 }
 
 #[derive(Debug)]
-enum Request {
+enum PendingRequest {
     Waiting(Task),
     Active(ActiveTask),
     TaskManagement {
-        scope: Scope,
+        scope: TaskScope,
         /// CmdSN that the request carried: it covers only commands before it. `None` until it is sent.
         cmd_sn: Option<CmdSn>,
         /// When it was sent; `None` until then. So for the requests below.
@@ -108,7 +108,7 @@ enum Request {
 
 /// Which tasks a task management function ends.
 #[derive(Clone, Copy, Debug)]
-enum Scope {
+enum TaskScope {
     Task(InitiatorTaskTag),
     LogicalUnit(Lun),
 }
@@ -174,7 +174,7 @@ impl Session {
         {
             return Err(SubmitError::TransferTooLong { length: data.len() });
         }
-        let tag = self.add(Request::Waiting(task));
+        let tag = self.add(PendingRequest::Waiting(task));
         self.waiting.push_back(tag);
         Ok(tag)
     }
@@ -188,8 +188,8 @@ impl Session {
     pub fn abort_task(&mut self, task: InitiatorTaskTag) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
         match self.requests.get(&task) {
-            Some(Request::Active(_)) => Ok(self.manage(Scope::Task(task))),
-            Some(Request::Waiting(_)) => {
+            Some(PendingRequest::Active(_)) => Ok(self.manage(TaskScope::Task(task))),
+            Some(PendingRequest::Waiting(_)) => {
                 self.requests.remove(&task);
                 let tag = self.unused_tag();
                 self.events.push_back(Event::TaskManagement {
@@ -209,7 +209,7 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn reset_logical_unit(&mut self, lun: Lun) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        Ok(self.manage(Scope::LogicalUnit(lun)))
+        Ok(self.manage(TaskScope::LogicalUnit(lun)))
     }
 
     /// Asks the target for a sign of life; returns the tag of the ping (RFC 7143 11.18).
@@ -218,7 +218,7 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn ping(&mut self) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        let tag = self.add(Request::Ping { sent: None });
+        let tag = self.add(PendingRequest::Ping { sent: None });
         self.immediate.push_back(Immediate::Ping(tag));
         Ok(tag)
     }
@@ -229,7 +229,7 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn text(&mut self, text: Bytes) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        let tag = self.add(Request::Text {
+        let tag = self.add(PendingRequest::Text {
             exchange: TextExchange::new(text),
             sent: None,
         });
@@ -243,7 +243,7 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn logout(&mut self) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        let tag = self.add(Request::Logout { sent: None });
+        let tag = self.add(PendingRequest::Logout { sent: None });
         self.immediate.push_back(Immediate::Logout(tag));
         self.state = State::LoggingOut;
         Ok(tag)
@@ -312,8 +312,8 @@ impl Session {
         self.events.pop_front()
     }
 
-    fn manage(&mut self, scope: Scope) -> InitiatorTaskTag {
-        let tag = self.add(Request::TaskManagement {
+    fn manage(&mut self, scope: TaskScope) -> InitiatorTaskTag {
+        let tag = self.add(PendingRequest::TaskManagement {
             scope,
             cmd_sn: None,
             sent: None,
@@ -328,7 +328,7 @@ impl Session {
         tag: InitiatorTaskTag,
     ) -> Result<&mut ActiveTask, SessionError> {
         match self.requests.get_mut(&tag) {
-            Some(Request::Active(task)) => Ok(task),
+            Some(PendingRequest::Active(task)) => Ok(task),
             _ => Err(unknown(opcode, tag)),
         }
     }
@@ -347,13 +347,13 @@ impl Session {
         tag: InitiatorTaskTag,
     ) -> Result<ActiveTask, SessionError> {
         match self.forget_task(tag) {
-            Some(Request::Active(task)) => Ok(task),
+            Some(PendingRequest::Active(task)) => Ok(task),
             _ => Err(unknown(opcode, tag)),
         }
     }
 
     /// Forgets a task and the data that it still had to send.
-    fn forget_task(&mut self, tag: InitiatorTaskTag) -> Option<Request> {
+    fn forget_task(&mut self, tag: InitiatorTaskTag) -> Option<PendingRequest> {
         self.bursts.retain(|burst| burst.initiator_task_tag != tag);
         self.requests.remove(&tag)
     }
@@ -373,7 +373,7 @@ impl Session {
         }
     }
 
-    fn add(&mut self, request: Request) -> InitiatorTaskTag {
+    fn add(&mut self, request: PendingRequest) -> InitiatorTaskTag {
         let tag = self.unused_tag();
         self.requests.insert(tag, request);
         tag
@@ -390,7 +390,7 @@ impl Session {
     }
 }
 
-impl Request {
+impl PendingRequest {
     /// Returns the opcode of its PDU.
     const fn opcode(&self) -> Opcode {
         match self {

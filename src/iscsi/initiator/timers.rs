@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Event, Immediate, Request, Scope, Session, SessionError, State};
+use super::{Event, Immediate, PendingRequest, TaskScope, Session, SessionError, State};
 use crate::iscsi::ids::InitiatorTaskTag;
 use crate::iscsi::pdu::Opcode;
 
@@ -99,7 +99,7 @@ impl Session {
         for (tag, after) in overdue {
             match self.requests.get_mut(&tag) {
                 // It was never sent, so there is nothing to abort.
-                Some(Request::Waiting(_)) => {
+                Some(PendingRequest::Waiting(_)) => {
                     self.requests.remove(&tag);
                     self.events.push_back(Event::TimedOut {
                         initiator_task_tag: tag,
@@ -107,7 +107,7 @@ impl Session {
                         last_received,
                     });
                 }
-                Some(Request::Active(task)) => {
+                Some(PendingRequest::Active(task)) => {
                     task.timeout = None;
                     self.events.push_back(Event::TimedOut {
                         initiator_task_tag: tag,
@@ -115,7 +115,7 @@ impl Session {
                         last_received,
                     });
                     if self.state == State::Open {
-                        self.manage(Scope::Task(tag));
+                        self.manage(TaskScope::Task(tag));
                     }
                 }
                 Some(request) => {
@@ -131,7 +131,7 @@ impl Session {
             }
         }
         if self.may_ping() && self.timers.ping_due().is_some_and(|due| due <= now) {
-            let tag = self.add(Request::Ping { sent: None });
+            let tag = self.add(PendingRequest::Ping { sent: None });
             self.immediate.push_back(Immediate::Ping(tag));
         }
         Ok(())
@@ -145,14 +145,14 @@ impl Session {
     }
 
     /// Returns when a request was sent, or last made progress, and how long its answer may take from then on.
-    fn timer_of(&self, request: &Request) -> Option<(Instant, Duration)> {
+    fn timer_of(&self, request: &PendingRequest) -> Option<(Instant, Duration)> {
         match request {
-            Request::Waiting(task) => Some((self.timers.stalled?, task.timeout?)),
-            Request::Active(task) => Some((task.progress, task.timeout?)),
-            Request::TaskManagement { sent, .. }
-            | Request::Ping { sent }
-            | Request::Text { sent, .. }
-            | Request::Logout { sent } => Some(((*sent)?, self.timers.answer()?)),
+            PendingRequest::Waiting(task) => Some((self.timers.stalled?, task.timeout?)),
+            PendingRequest::Active(task) => Some((task.progress, task.timeout?)),
+            PendingRequest::TaskManagement { sent, .. }
+            | PendingRequest::Ping { sent }
+            | PendingRequest::Text { sent, .. }
+            | PendingRequest::Logout { sent } => Some(((*sent)?, self.timers.answer()?)),
         }
     }
 
@@ -160,8 +160,8 @@ impl Session {
     fn may_ping(&self) -> bool {
         self.state == State::Open
             && !self.requests.values().any(|request| match request {
-                Request::Ping { .. } => true,
-                Request::Active(task) => task.suppresses_pings,
+                PendingRequest::Ping { .. } => true,
+                PendingRequest::Active(task) => task.suppresses_pings,
                 _ => false,
             })
     }

@@ -38,7 +38,7 @@ mod states;
 pub use address::{DEFAULT_PORT, ParseTargetAddressError, TargetAddress};
 pub use error::{ChapProgress, LoginError, ProtocolFault};
 
-use states::{AUTH_METHOD, AuthMethodOffered, Operational, State};
+use states::{AUTH_METHOD, AuthMethodOffered, Operational, LoginState};
 
 /// The most Login Requests that one login sends; the standard asks for six at least (6.2).
 pub const MAX_EXCHANGES: u32 = 32;
@@ -184,7 +184,7 @@ impl std::fmt::Display for AuthMethod {
 #[must_use]
 pub struct Login {
     exchange: Exchange,
-    state: State,
+    state: LoginState,
 }
 
 impl Login {
@@ -228,14 +228,14 @@ impl Login {
                 };
                 pairs.push(AUTH_METHOD, offered.methods());
                 exchange.offer(&pairs);
-                State::AuthMethodOffered(offered)
+                LoginState::AuthMethodOffered(offered)
             }
             None => {
                 exchange.stage = Stage::LoginOperationalNegotiation;
                 exchange.transit_to = Some(Stage::FullFeaturePhase);
                 pairs.extend(exchange.negotiation.proposals());
                 exchange.offer(&pairs);
-                State::Operational(Operational::unauthenticated())
+                LoginState::Operational(Operational::unauthenticated())
             }
         };
         let request = exchange.request(pairs.encode());
@@ -298,7 +298,7 @@ struct Exchange {
 
 impl Exchange {
     /// Goes on in a state with the given pairs.
-    fn send(mut self, state: State, pairs: TextPairs) -> Result<LoginStep, LoginError> {
+    fn send(mut self, state: LoginState, pairs: TextPairs) -> Result<LoginStep, LoginError> {
         if self.requests >= MAX_EXCHANGES {
             return Err(LoginError::TooManyExchanges {
                 limit: MAX_EXCHANGES,

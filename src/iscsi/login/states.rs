@@ -9,7 +9,7 @@ pub(super) const AUTH_METHOD: &str = "AuthMethod";
 const CHAP_KEYS: [&str; 5] = ["CHAP_A", "CHAP_I", "CHAP_C", "CHAP_N", "CHAP_R"];
 
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum LoginState {
     AuthMethodOffered(AuthMethodOffered),
     AlgorithmsOffered(AlgorithmsOffered),
     Responded(Responded),
@@ -17,7 +17,7 @@ pub(super) enum State {
     Operational(Operational),
 }
 
-impl State {
+impl LoginState {
     /// Returns how far CHAP has come with the requests sent.
     pub(super) fn chap_progress(&self) -> ChapProgress {
         match self {
@@ -74,18 +74,18 @@ impl AuthMethodOffered {
         let mut answers = exchange.negotiate(response, pairs, &[AUTH_METHOD])?;
         exchange.auth_method = pairs.value(AUTH_METHOD).map(str::to_owned);
         match pairs.value(AUTH_METHOD) {
-            None => exchange.send(State::AuthMethodOffered(self), answers),
+            None => exchange.send(LoginState::AuthMethodOffered(self), answers),
             Some("CHAP") => {
                 let algorithms = self.chap.offer();
                 exchange.offer(&algorithms);
                 answers.extend(algorithms);
                 let state = AlgorithmsOffered { chap: self.chap };
-                exchange.send(State::AlgorithmsOffered(state), answers)
+                exchange.send(LoginState::AlgorithmsOffered(state), answers)
             }
             Some("None") if !self.mutual => {
                 exchange.transit_to = Some(Stage::LoginOperationalNegotiation);
                 let state = SecurityDone { outcome: None };
-                exchange.send(State::SecurityDone(state), answers)
+                exchange.send(LoginState::SecurityDone(state), answers)
             }
             Some("Reject") => Err(LoginError::NoCommonAuthMethod {
                 offered: self.methods(),
@@ -113,12 +113,12 @@ impl AlgorithmsOffered {
     ) -> Result<LoginStep, LoginError> {
         let mut answers = exchange.negotiate(response, pairs, &CHAP_KEYS)?;
         if !has_chap_keys(pairs) {
-            return exchange.send(State::AlgorithmsOffered(self), answers);
+            return exchange.send(LoginState::AlgorithmsOffered(self), answers);
         }
         let (chap, sent) = self.chap.answer(pairs)?;
         answers.extend(sent);
         exchange.transit_to = Some(Stage::LoginOperationalNegotiation);
-        exchange.send(State::Responded(Responded { chap }), answers)
+        exchange.send(LoginState::Responded(Responded { chap }), answers)
     }
 }
 
@@ -137,13 +137,13 @@ impl Responded {
     ) -> Result<LoginStep, LoginError> {
         let answers = exchange.negotiate(response, pairs, &CHAP_KEYS)?;
         if !response.transit && !has_chap_keys(pairs) {
-            return exchange.send(State::Responded(self), answers);
+            return exchange.send(LoginState::Responded(self), answers);
         }
         let outcome = Some(self.chap.finish(pairs)?);
         if response.transit {
             return Operational { outcome }.enter(exchange);
         }
-        exchange.send(State::SecurityDone(SecurityDone { outcome }), answers)
+        exchange.send(LoginState::SecurityDone(SecurityDone { outcome }), answers)
     }
 }
 
@@ -162,7 +162,7 @@ impl SecurityDone {
     ) -> Result<LoginStep, LoginError> {
         let answers = exchange.negotiate(response, pairs, &[])?;
         if !response.transit {
-            return exchange.send(State::SecurityDone(self), answers);
+            return exchange.send(LoginState::SecurityDone(self), answers);
         }
         Operational {
             outcome: self.outcome,
@@ -187,7 +187,7 @@ impl Operational {
         exchange.transit_to = Some(Stage::FullFeaturePhase);
         let proposals = exchange.negotiation.proposals();
         exchange.offer(&proposals);
-        exchange.send(State::Operational(self), proposals)
+        exchange.send(LoginState::Operational(self), proposals)
     }
 
     fn handle(
@@ -198,7 +198,7 @@ impl Operational {
     ) -> Result<LoginStep, LoginError> {
         let answers = exchange.negotiate(response, pairs, &[])?;
         if !response.transit {
-            return exchange.send(State::Operational(self), answers);
+            return exchange.send(LoginState::Operational(self), answers);
         }
         let negotiated = exchange.negotiation.finish()?;
         exchange.departures.extend(negotiated.departures);

@@ -38,17 +38,17 @@ const ROW: usize = 16;
 /// their status.
 #[derive(Debug, Default)]
 pub struct Dissector {
-    connections: HashMap<Option<Endpoints>, Known>,
+    connections: HashMap<Option<Endpoints>, KnownUnits>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownUnits {
     types: HashMap<Lun, PeripheralDeviceType>,
-    commands: HashMap<InitiatorTaskTag, Outstanding>,
+    commands: HashMap<InitiatorTaskTag, TracedCommand>,
 }
 
 #[derive(Debug)]
-struct Outstanding {
+struct TracedCommand {
     lun: Lun,
     name: String,
     /// INQUIRY: its data begins with the device type, that of a VPD page too.
@@ -98,7 +98,7 @@ impl Dissector {
             Pdu::Reject(reject) => (None, Some(reject.reason.to_string())),
             // The tags and logical units of an earlier connection between the same ports mean nothing any more.
             Pdu::LoginRequest(_) => {
-                *known = Known::default();
+                *known = KnownUnits::default();
                 (None, None)
             }
             _ => (None, None),
@@ -111,7 +111,7 @@ impl Dissector {
     }
 }
 
-impl Known {
+impl KnownUnits {
     fn begin(&mut self, command: &ScsiCommand) -> String {
         let device_type = self.types.get(&command.lun).copied();
         let device_type = device_type.unwrap_or(PeripheralDeviceType::UNKNOWN);
@@ -119,7 +119,7 @@ impl Known {
         if self.commands.len() >= MAX_COMMANDS {
             self.commands.clear();
         }
-        let outstanding = Outstanding {
+        let outstanding = TracedCommand {
             lun: command.lun,
             name: name.clone(),
             tells_type: command.cdb.first() == Some(&0x12),

@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    Answer, CommandId, Completed, ExecuteError, Failure, Initiator, Request, SessionLost, Shared,
+    AnswerSender, CommandId, Completed, ExecuteError, RequestFailure, Initiator, InitiatorRequest, SessionLost, InitiatorState,
 };
 use crate::iscsi::ids::InitiatorTaskTag;
 use crate::iscsi::initiator::{Completion, Event, Session};
@@ -31,13 +31,13 @@ pub struct Driver<S, O> {
     connection: Connection<S>,
     session: Session,
     observe: O,
-    requests: mpsc::UnboundedReceiver<Request>,
+    requests: mpsc::UnboundedReceiver<InitiatorRequest>,
     /// Whether there are handles that may still ask for something.
     has_handles: bool,
     commands: HashMap<InitiatorTaskTag, PendingCommand>,
     tags: HashMap<CommandId, InitiatorTaskTag>,
     others: HashMap<InitiatorTaskTag, PendingRequest>,
-    shared: Arc<Shared>,
+    shared: Arc<InitiatorState>,
     /// How the session ends once the logout that is under way is answered.
     leaving: Option<SessionLost>,
 }
@@ -52,14 +52,14 @@ struct PendingCommand {
 
 /// Any other request that waits for its answer.
 enum PendingRequest {
-    TaskManagement(Answer<TaskManagementOutcome>),
-    Ping(Answer<()>),
-    Text(Answer<Bytes>),
-    Logout(Answer<LogoutOutcome>),
+    TaskManagement(AnswerSender<TaskManagementOutcome>),
+    Ping(AnswerSender<()>),
+    Text(AnswerSender<Bytes>),
+    Logout(AnswerSender<LogoutOutcome>),
 }
 
 impl PendingRequest {
-    fn fail(self, failure: Failure) {
+    fn fail(self, failure: RequestFailure) {
         // The caller may have dropped its future.
         match self {
             Self::TaskManagement(answer) => drop(answer.send(Err(failure))),
@@ -82,7 +82,7 @@ where
         observe: O,
     ) -> (Initiator, Self) {
         let (sender, requests) = mpsc::unbounded_channel();
-        let shared = Shared::new();
+        let shared = InitiatorState::new();
         let initiator = Initiator {
             requests: sender,
             shared: Arc::clone(&shared),
@@ -189,9 +189,9 @@ where
         }
     }
 
-    fn take(&mut self, request: Request) {
+    fn take(&mut self, request: InitiatorRequest) {
         match request {
-            Request::Execute {
+            InitiatorRequest::Execute {
                 id,
                 task,
                 answer,
@@ -218,7 +218,7 @@ where
                     let _ = answer.send(Err(error));
                 }
             },
-            Request::Abort(id, answer) => {
+            InitiatorRequest::Abort(id, answer) => {
                 let tag = self.tags.get(&id).copied();
                 let aborted = tag.and_then(|tag| self.session.abort_task(tag).ok());
                 match aborted {
@@ -228,19 +228,19 @@ where
                     }
                 }
             }
-            Request::ResetLogicalUnit(lun, answer) => {
+            InitiatorRequest::ResetLogicalUnit(lun, answer) => {
                 let tag = self.session.reset_logical_unit(lun).ok();
                 self.ask(tag, PendingRequest::TaskManagement(answer));
             }
-            Request::Ping(answer) => {
+            InitiatorRequest::Ping(answer) => {
                 let tag = self.session.ping().ok();
                 self.ask(tag, PendingRequest::Ping(answer));
             }
-            Request::Text(text, answer) => {
+            InitiatorRequest::Text(text, answer) => {
                 let tag = self.session.text(text).ok();
                 self.ask(tag, PendingRequest::Text(answer));
             }
-            Request::Logout(answer) => {
+            InitiatorRequest::Logout(answer) => {
                 let tag = self.session.logout().ok();
                 self.leaving.get_or_insert(SessionLost::LoggedOut);
                 self.ask(tag, PendingRequest::Logout(answer));
@@ -254,7 +254,7 @@ where
             Some(tag) => self.await_answer(tag, pending),
             None => {
                 let cause = self.leaving.clone().unwrap_or(SessionLost::LoggedOut);
-                pending.fail(Failure::Lost(cause));
+                pending.fail(RequestFailure::Lost(cause));
             }
         }
     }
@@ -355,7 +355,7 @@ where
                     for (_, pending) in self.others.drain() {
                         match pending {
                             PendingRequest::Logout(answer) => drop(answer.send(Ok(outcome))),
-                            pending => pending.fail(Failure::Lost(SessionLost::LoggedOut)),
+                            pending => pending.fail(RequestFailure::Lost(SessionLost::LoggedOut)),
                         }
                     }
                     return Err(self.leaving.take().unwrap_or(SessionLost::LoggedOut));
@@ -381,7 +381,7 @@ where
             }
             Some(tag) if self.others.contains_key(&tag) => {
                 if let Some(pending) = self.others.remove(&tag) {
-                    pending.fail(Failure::Rejected(reason));
+                    pending.fail(RequestFailure::Rejected(reason));
                 }
             }
             _ => {
@@ -421,11 +421,11 @@ impl<S, O> Drop for Driver<S, O> {
             }));
         }
         for (_, pending) in self.others.drain() {
-            pending.fail(Failure::Lost(lost.clone()));
+            pending.fail(RequestFailure::Lost(lost.clone()));
         }
         // Requests that were never taken are dropped with their channel, and their answers with them.
         while let Ok(request) = self.requests.try_recv() {
-            if let Request::Execute { answer, .. } = request {
+            if let InitiatorRequest::Execute { answer, .. } = request {
                 let _ = answer.send(Err(ExecuteError::Lost {
                     sent: false,
                     cause: lost.clone(),

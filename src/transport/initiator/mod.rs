@@ -218,7 +218,7 @@ pub struct CommandId(u64);
 pub struct Outstanding {
     id: CommandId,
     answer: oneshot::Receiver<Result<Completed, ExecuteError>>,
-    shared: Arc<Shared>,
+    shared: Arc<InitiatorState>,
 }
 
 impl Outstanding {
@@ -276,32 +276,32 @@ pub enum DiscoveryError {
 }
 
 /// Why a request other than a command came to nothing.
-type Answer<T> = oneshot::Sender<Result<T, Failure>>;
+type AnswerSender<T> = oneshot::Sender<Result<T, RequestFailure>>;
 
 /// What a request that is not a command fails by.
 #[derive(Clone, Debug)]
-enum Failure {
+enum RequestFailure {
     Lost(SessionLost),
     Rejected(RejectReason),
 }
 
-enum Request {
+enum InitiatorRequest {
     Execute {
         id: CommandId,
         task: Task,
         answer: oneshot::Sender<Result<Completed, ExecuteError>>,
         place: OwnedSemaphorePermit,
     },
-    Abort(CommandId, Answer<TaskManagementOutcome>),
-    ResetLogicalUnit(Lun, Answer<TaskManagementOutcome>),
-    Ping(Answer<()>),
-    Text(Bytes, Answer<Bytes>),
-    Logout(Answer<LogoutOutcome>),
+    Abort(CommandId, AnswerSender<TaskManagementOutcome>),
+    ResetLogicalUnit(Lun, AnswerSender<TaskManagementOutcome>),
+    Ping(AnswerSender<()>),
+    Text(Bytes, AnswerSender<Bytes>),
+    Logout(AnswerSender<LogoutOutcome>),
 }
 
 /// What handles and driver share.
 #[derive(Debug)]
-struct Shared {
+struct InitiatorState {
     next_id: AtomicU64,
     places: Arc<Semaphore>,
     lost: OnceLock<SessionLost>,
@@ -309,7 +309,7 @@ struct Shared {
     ended: OnceLock<(Instant, Duration)>,
 }
 
-impl Shared {
+impl InitiatorState {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             next_id: AtomicU64::new(0),
@@ -327,8 +327,8 @@ impl Shared {
 /// A handle to a session. Clones are handles to the same session, and can be used from several tasks and threads at once.
 #[derive(Clone, Debug)]
 pub struct Initiator {
-    requests: mpsc::UnboundedSender<Request>,
-    shared: Arc<Shared>,
+    requests: mpsc::UnboundedSender<InitiatorRequest>,
+    shared: Arc<InitiatorState>,
 }
 
 impl Initiator {
@@ -346,7 +346,7 @@ impl Initiator {
         let place = places.acquire_owned().await.map_err(|_| lost())?;
         let id = CommandId(self.shared.next_id.fetch_add(1, Ordering::Relaxed));
         let (answer, receiver) = oneshot::channel();
-        let request = Request::Execute {
+        let request = InitiatorRequest::Execute {
             id,
             task: execute.into_task(),
             answer,
@@ -374,7 +374,7 @@ impl Initiator {
     /// # Errors
     /// [`SessionLost`] when the session has ended.
     pub async fn abort(&self, command: CommandId) -> Result<TaskManagementOutcome, SessionLost> {
-        self.ask(|answer| Request::Abort(command, answer)).await
+        self.ask(|answer| InitiatorRequest::Abort(command, answer)).await
     }
 
     /// Resets a logical unit (LOGICAL UNIT RESET, 11.5.1). When the target performs it, every command to that unit that was
@@ -383,7 +383,7 @@ impl Initiator {
     /// # Errors
     /// [`SessionLost`] when the session has ended.
     pub async fn reset_logical_unit(&self, lun: Lun) -> Result<TaskManagementOutcome, SessionLost> {
-        self.ask(|answer| Request::ResetLogicalUnit(lun, answer))
+        self.ask(|answer| InitiatorRequest::ResetLogicalUnit(lun, answer))
             .await
     }
 
@@ -392,7 +392,7 @@ impl Initiator {
     /// # Errors
     /// [`SessionLost`] when the session has ended, as it does when there is no answer.
     pub async fn ping(&self) -> Result<(), SessionLost> {
-        self.ask(Request::Ping).await
+        self.ask(InitiatorRequest::Ping).await
     }
 
     /// Returns the targets that the peer names to this initiator (SendTargets=All, appendix C), with all their addresses.
@@ -403,10 +403,10 @@ impl Initiator {
         let mut pairs = TextPairs::new();
         pairs.push("SendTargets", "All");
         let text = pairs.encode();
-        let answer = self.request(|answer| Request::Text(text, answer)).await;
+        let answer = self.request(|answer| InitiatorRequest::Text(text, answer)).await;
         let text = answer.map_err(|failure| match failure {
-            Failure::Lost(lost) => DiscoveryError::Lost(lost),
-            Failure::Rejected(reason) => DiscoveryError::Rejected(reason),
+            RequestFailure::Lost(lost) => DiscoveryError::Lost(lost),
+            RequestFailure::Rejected(reason) => DiscoveryError::Rejected(reason),
         })?;
         targets(&TextPairs::decode(&text)?)
     }
@@ -416,7 +416,7 @@ impl Initiator {
     /// # Errors
     /// [`SessionLost`] when the session has ended before, or the target does not answer.
     pub async fn logout(&self) -> Result<LogoutOutcome, SessionLost> {
-        self.ask(Request::Logout).await
+        self.ask(InitiatorRequest::Logout).await
     }
 
     /// Returns why the session has ended; `None` while it goes on.
@@ -442,21 +442,21 @@ impl Initiator {
         self.requests.closed().await;
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, SessionLost> {
+    async fn ask<T>(&self, request: impl FnOnce(AnswerSender<T>) -> InitiatorRequest) -> Result<T, SessionLost> {
         self.request(request)
             .await
             .map_err(|failure| match failure {
-                Failure::Lost(lost) => lost,
-                Failure::Rejected(reason) => SessionLost::Rejected(reason),
+                RequestFailure::Lost(lost) => lost,
+                RequestFailure::Rejected(reason) => SessionLost::Rejected(reason),
             })
     }
 
-    async fn request<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Failure> {
-        let lost = |_| Failure::Lost(self.shared.lost());
+    async fn request<T>(&self, request: impl FnOnce(AnswerSender<T>) -> InitiatorRequest) -> Result<T, RequestFailure> {
+        let lost = |_| RequestFailure::Lost(self.shared.lost());
         let (answer, receiver) = oneshot::channel();
         self.requests
             .send(request(answer))
-            .map_err(|_| Failure::Lost(self.shared.lost()))?;
+            .map_err(|_| RequestFailure::Lost(self.shared.lost()))?;
         receiver.await.map_err(lost)?
     }
 }
@@ -495,7 +495,7 @@ impl Initiator {
         let (requests, mut receiver) = mpsc::unbounded_channel();
         tokio::task::spawn_local(async move {
             while let Some(request) = receiver.recv().await {
-                if let Request::Execute { task, answer, .. } = request {
+                if let InitiatorRequest::Execute { task, answer, .. } = request {
                     let data = match task.transfer {
                         TaskTransfer::None => DataDirection::None,
                         TaskTransfer::Read(length) => DataDirection::In(length),
@@ -508,7 +508,7 @@ impl Initiator {
         });
         Self {
             requests,
-            shared: Shared::new(),
+            shared: InitiatorState::new(),
         }
     }
 }

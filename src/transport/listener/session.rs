@@ -43,7 +43,7 @@ pub(super) async fn serve(
 async fn talk(connection: &mut Connection, membership: &Membership) -> SessionEnd {
     let mut logged_out = false;
     let mut is_followed = true;
-    let mut outstanding = Outstanding::default();
+    let mut outstanding = UnansweredCommands::default();
     loop {
         outstanding.forget_ended(membership);
         match work(connection, membership, &mut outstanding, &mut is_followed) {
@@ -88,7 +88,7 @@ async fn talk(connection: &mut Connection, membership: &Membership) -> SessionEn
 fn work(
     connection: &mut Connection,
     membership: &Membership,
-    outstanding: &mut Outstanding,
+    outstanding: &mut UnansweredCommands,
     is_followed: &mut bool,
 ) -> Result<bool, SessionEnd> {
     let mut logged_out = false;
@@ -149,7 +149,7 @@ fn work(
 async fn wait(
     connection: &mut Connection,
     membership: &Membership,
-    outstanding: &mut Outstanding,
+    outstanding: &mut UnansweredCommands,
     listens: bool,
 ) -> Result<(), ConnectionError> {
     let mut woken = pin!(membership.wake().notified());
@@ -167,7 +167,7 @@ async fn wait(
 
 /// Answers of the backend that are outstanding.
 #[derive(Default)]
-struct Outstanding {
+struct UnansweredCommands {
     commands: Vec<OutstandingCommand>,
     managements: Vec<(TaskManagement, Answer<TaskManagementOutcome>)>,
 }
@@ -185,7 +185,7 @@ struct OutstandingCommand {
 /// his answers in does not make this side keep many of them.
 const MAX_DATA_IN: u64 = 2 << 20;
 
-impl Outstanding {
+impl UnansweredCommands {
     /// Returns whether another command has to wait until one is answered.
     fn is_full(&self) -> bool {
         let expected = self.commands.iter().map(|command| command.expected_data_in);

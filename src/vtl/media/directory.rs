@@ -45,7 +45,7 @@ pub(in super::super) struct Placed {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Contents {
+struct CartridgeList {
     schema: u64,
     cartridges: Vec<Placed>,
 }
@@ -204,7 +204,7 @@ impl MediaDirectory {
         {
             return Err(LibraryError::NewerSchema { path, schema });
         }
-        serde_json::from_slice::<Contents>(&text)
+        serde_json::from_slice::<CartridgeList>(&text)
             .map(|contents| contents.cartridges)
             .map_err(|error| LibraryError::Malformed {
                 path,
@@ -215,7 +215,7 @@ impl MediaDirectory {
 
     /// Records where the cartridges are.
     pub(in super::super) fn record(&self, cartridges: Vec<Placed>) -> Result<(), LibraryError> {
-        let contents = Contents {
+        let contents = CartridgeList {
             schema: SCHEMA,
             cartridges,
         };

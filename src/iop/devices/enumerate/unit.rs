@@ -15,7 +15,7 @@ use crate::scsi::{AdditionalSenseCode, Lun};
 #[derive(Debug)]
 pub(super) struct EnumeratedUnit {
     pub(super) lun: Lun,
-    stage: Stage,
+    stage: EnumerationStage,
     /// Not there, or no tape device.
     pub(super) ignored: bool,
     pub(super) inquiry: Option<InquiryData>,
@@ -111,7 +111,7 @@ impl ReportedDrive {
 
 /// The flight that a logical unit takes part in next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum EnumerationStage {
     Identify,
     Describe,
     Count,
@@ -122,7 +122,7 @@ impl EnumeratedUnit {
     pub(super) fn new(lun: Lun) -> Self {
         Self {
             lun,
-            stage: Stage::Identify,
+            stage: EnumerationStage::Identify,
             ignored: false,
             inquiry: None,
             pages: PageList::Awaited,
@@ -149,16 +149,16 @@ impl EnumeratedUnit {
     /// out of order, the oldest one is suspected, and losing one of the others would cost more.
     pub(super) fn next_queries(&mut self) -> Vec<DeviceQuery> {
         match self.stage {
-            Stage::Identify => {
-                self.stage = Stage::Describe;
+            EnumerationStage::Identify => {
+                self.stage = EnumerationStage::Describe;
                 vec![
                     DeviceQuery::TestUnitReady,
                     DeviceQuery::Inquiry,
                     DeviceQuery::SupportedPages,
                 ]
             }
-            Stage::Describe if self.is_identified() => {
-                self.stage = Stage::Count;
+            EnumerationStage::Describe if self.is_identified() => {
+                self.stage = EnumerationStage::Count;
                 let is_changer = self.is_changer();
                 let elements = [
                     DeviceQuery::Drives(ElementStatusForm::new(DriveFact::Identifier)),
@@ -174,15 +174,15 @@ impl EnumeratedUnit {
                     .chain(has(InquiredPage::SerialNumber))
                     .collect()
             }
-            Stage::Count if self.must_count => {
-                self.stage = Stage::Finished;
+            EnumerationStage::Count if self.must_count => {
+                self.stage = EnumerationStage::Finished;
                 vec![
                     DeviceQuery::Count(ElementType::Storage),
                     DeviceQuery::Count(ElementType::ImportExport),
                     DeviceQuery::Count(ElementType::MediumTransport),
                 ]
             }
-            Stage::Describe | Stage::Count | Stage::Finished => Vec::new(),
+            EnumerationStage::Describe | EnumerationStage::Count | EnumerationStage::Finished => Vec::new(),
         }
     }
 

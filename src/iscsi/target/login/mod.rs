@@ -30,7 +30,7 @@ mod failure;
 mod states;
 
 pub use failure::LoginFailure;
-use states::State;
+use states::TargetLoginState;
 
 /// The most Login Requests that one login may take.
 pub const MAX_EXCHANGES: u32 = 64;
@@ -140,7 +140,7 @@ pub struct Refusal {
 #[must_use]
 pub struct TargetLogin {
     exchange: Exchange,
-    state: State,
+    state: TargetLoginState,
 }
 
 impl TargetLogin {
@@ -158,21 +158,21 @@ impl TargetLogin {
                 stat_sn: FIRST_STAT_SN,
                 requests: 0,
             },
-            state: State::First,
+            state: TargetLoginState::First,
         }
     }
 
     /// Returns what CHAP came to, once it has: the initiator has proved itself, and when mutual this side has sent its proof.
     pub const fn chap(&self) -> Option<ChapOutcome> {
         match &self.state {
-            State::SecurityDone { outcome, .. } | State::Operational { outcome, .. } => *outcome,
+            TargetLoginState::SecurityDone { outcome, .. } | TargetLoginState::Operational { outcome, .. } => *outcome,
             _ => None,
         }
     }
 
     /// Returns whether the next request has to bring the initiator's proof.
     pub const fn is_challenged(&self) -> bool {
-        matches!(self.state, State::Challenged { .. })
+        matches!(self.state, TargetLoginState::Challenged { .. })
     }
 
     /// Takes a PDU of the initiator.
@@ -234,8 +234,8 @@ impl Question {
             (target, chap.challenge)
         });
         let state = match (self.request.current_stage, chap) {
-            (Stage::SecurityNegotiation, chap) => State::auth_method(terms, chap),
-            (_, None) => State::operational(terms, None),
+            (Stage::SecurityNegotiation, chap) => TargetLoginState::auth_method(terms, chap),
+            (_, None) => TargetLoginState::operational(terms, None),
             (_, Some(_)) => {
                 return self.exchange.refuse(LoginFailure::AuthenticationRequired);
             }
@@ -387,7 +387,7 @@ impl Exchange {
 
     /// Stays in a stage with the given text; what does not fit one response is sent as the initiator fetches it
     /// (6.2).
-    fn send_text(mut self, state: State, text: Bytes) -> LoginStep {
+    fn send_text(mut self, state: TargetLoginState, text: Bytes) -> LoginStep {
         let mut chunk = if self.unsent.is_empty() {
             text
         } else {

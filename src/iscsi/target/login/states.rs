@@ -20,7 +20,7 @@ pub(super) struct Terms {
 }
 
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum TargetLoginState {
     /// Waits for the names.
     First,
     /// Waits for the offer of authentication methods.
@@ -48,7 +48,7 @@ pub(super) enum State {
     },
 }
 
-impl State {
+impl TargetLoginState {
     pub(super) const fn auth_method(
         terms: Terms,
         chap: Option<(ChapTarget, ChapChallenge)>,
@@ -224,12 +224,12 @@ impl Terms {
 struct LoginReply {
     pairs: TextPairs,
     /// The state in this stage; when `leave` can be granted, the state that ends it.
-    state: State,
+    state: TargetLoginState,
     leave: bool,
 }
 
 impl LoginReply {
-    const fn stay(state: State, pairs: TextPairs) -> Self {
+    const fn stay(state: TargetLoginState, pairs: TextPairs) -> Self {
         Self {
             pairs,
             state,
@@ -245,7 +245,7 @@ impl LoginReply {
     ) -> Self {
         Self {
             pairs,
-            state: State::SecurityDone { terms, outcome },
+            state: TargetLoginState::SecurityDone { terms, outcome },
             leave: request.transit,
         }
     }
@@ -260,18 +260,18 @@ impl LoginReply {
         match self.state {
             // From the security stage the operational one is always next: the selected stage may be lower than the
             // one asked for (6.3), and this target has a MaxRecvDataSegmentLength to declare.
-            State::SecurityDone { terms, outcome } => {
+            TargetLoginState::SecurityDone { terms, outcome } => {
                 let mut response = exchange.response(data);
                 response.transit = true;
                 response.next_stage = Stage::LoginOperationalNegotiation;
                 exchange.stage = Stage::LoginOperationalNegotiation;
                 let acceptor = super::TargetLogin {
                     exchange,
-                    state: State::operational(terms, outcome),
+                    state: TargetLoginState::operational(terms, outcome),
                 };
                 LoginStep::Send(Box::new(acceptor), response)
             }
-            State::Operational { terms, outcome } => {
+            TargetLoginState::Operational { terms, outcome } => {
                 let parameters = match terms.negotiation.finish() {
                     Ok(negotiated) => negotiated.parameters,
                     Err(error) => return exchange.refuse(error.into()),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use super::error::Failure;
+use super::error::CommandFailed;
 use crate::iscsi::ids::{DataSn, TargetTransferTag};
 use crate::iscsi::operational::OperationalParameters;
 use crate::iscsi::pdu::{DataOut, ScsiCommand};
@@ -32,7 +32,7 @@ pub(super) struct Collector {
     /// Sequences that were asked for, in order.
     solicited: VecDeque<Sequence>,
     data: Assembly,
-    failure: Option<Failure>,
+    failure: Option<CommandFailed>,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Collector {
             || immediate > 0 && !parameters.immediate_data
             || follows && parameters.initial_r2t
         {
-            Some(Failure::UnexpectedUnsolicitedData)
+            Some(CommandFailed::UnexpectedUnsolicitedData)
         } else {
             None
         };
@@ -113,12 +113,12 @@ impl Collector {
 
     /// Gives up the data, for that reason unless there is one already; what is on its way is still taken, and
     /// dropped.
-    pub(super) fn fail(&mut self, failure: Failure) {
+    pub(super) fn fail(&mut self, failure: CommandFailed) {
         self.failure.get_or_insert(failure);
         self.data = Assembly::Empty;
     }
 
-    pub(super) const fn failure(&self) -> Option<Failure> {
+    pub(super) const fn failure(&self) -> Option<CommandFailed> {
         self.failure
     }
 
@@ -194,7 +194,7 @@ impl Collector {
         std::mem::replace(&mut self.data, Assembly::Empty).into_bytes()
     }
 
-    fn take(&mut self, pdu: &DataOut) -> Result<(), Failure> {
+    fn take(&mut self, pdu: &DataOut) -> Result<(), CommandFailed> {
         let unsolicited = pdu.target_transfer_tag == TargetTransferTag::RESERVED;
         // Of several R2Ts the first is answered first: DataSequenceInOrder=Yes (13.19).
         let sequence = if unsolicited {
@@ -204,27 +204,27 @@ impl Collector {
         };
         let sequence = sequence
             .filter(|sequence| sequence.target_transfer_tag == pdu.target_transfer_tag)
-            .ok_or(Failure::IncorrectAmountOfData)?;
+            .ok_or(CommandFailed::IncorrectAmountOfData)?;
         if pdu.data_sn != sequence.next_data_sn {
-            return Err(Failure::ProtocolServiceCrcError);
+            return Err(CommandFailed::ProtocolServiceCrcError);
         }
         sequence.next_data_sn = sequence.next_data_sn.next();
         if pdu.buffer_offset != self.received && !pdu.data.is_empty() {
-            return Err(Failure::IncorrectAmountOfData);
+            return Err(CommandFailed::IncorrectAmountOfData);
         }
         let end = self.received.saturating_add(length(&pdu.data));
         if end > sequence.end {
             return Err(if unsolicited {
-                Failure::UnexpectedUnsolicitedData
+                CommandFailed::UnexpectedUnsolicitedData
             } else {
-                Failure::IncorrectAmountOfData
+                CommandFailed::IncorrectAmountOfData
             });
         }
         let short = end < sequence.end;
         if pdu.final_bit && short {
             // Less than all is let pass only where less than FirstBurstLength was expected anyway (11.4.7.2).
             if !unsolicited || self.expected > self.first_burst_length {
-                return Err(Failure::IncorrectAmountOfData);
+                return Err(CommandFailed::IncorrectAmountOfData);
             }
             self.requested = end;
         }

@@ -25,7 +25,7 @@ pub enum TargetSessionError {
 
 /// An iSCSI condition that ends a SCSI task with CHECK CONDITION (RFC 7143 11.4.7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum CommandFailed {
     /// Unsolicited data where none, or less, is allowed.
     UnexpectedUnsolicitedData,
     /// A sequence is shorter, longer or elsewhere than it has to be.
@@ -34,7 +34,7 @@ pub(super) enum Failure {
     ProtocolServiceCrcError,
 }
 
-impl Failure {
+impl CommandFailed {
     /// Returns the sense data in fixed format (SPC-4 4.5.3), sense key ABORTED COMMAND.
     pub(super) const fn sense(self) -> Bytes {
         static UNEXPECTED_UNSOLICITED_DATA: [u8; 18] = sense(0x0c, 0x0c);

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::error::Failure;
+use super::error::CommandFailed;
 use super::event::{Event, ManagementId, TaskId, TaskManagement};
 use super::outgoing::Outgoing;
 use super::task::{Task, TaskPhase, same_unit};
-use super::{Held, TargetSession};
+use super::{HeldRequest, TargetSession};
 use crate::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome, TaskManagementRequest};
 
@@ -139,7 +139,7 @@ impl TargetSession {
     }
 
     fn plug(&mut self, cmd_sn: CmdSn) {
-        self.held.entry(cmd_sn).or_insert(Held::Plugged);
+        self.held.entry(cmd_sn).or_insert(HeldRequest::Plugged);
     }
 
     /// Aborts the tasks of a function as soon as all of them have come.
@@ -190,10 +190,10 @@ impl TargetSession {
         match self.tasks.get_mut(&id) {
             Some(task) if task.collector.is_open() => {
                 if task.phase == TaskPhase::Held {
-                    self.held.insert(task.cmd_sn, Held::Plugged);
+                    self.held.insert(task.cmd_sn, HeldRequest::Plugged);
                 }
                 task.phase = TaskPhase::Draining;
-                task.collector.fail(Failure::IncorrectAmountOfData);
+                task.collector.fail(CommandFailed::IncorrectAmountOfData);
                 self.buffered = self.buffered.saturating_sub(task.reserved);
                 task.reserved = 0;
                 true

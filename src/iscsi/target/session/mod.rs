@@ -48,7 +48,7 @@ const MAX_IMMEDIATE: usize = 16;
 #[derive(Debug)]
 pub struct TargetSession {
     settings: TargetSettings,
-    state: State,
+    state: SessionState,
     numbers: Numbers,
     next_id: u64,
     next_transfer_tag: TargetTransferTag,
@@ -58,7 +58,7 @@ pub struct TargetSession {
     /// Tasks that have not been delivered, in the order of their CmdSN.
     undelivered: VecDeque<TaskId>,
     /// What came before its CmdSN was due.
-    held: HashMap<CmdSn, Held>,
+    held: HashMap<CmdSn, HeldRequest>,
     managements: BTreeMap<ManagementId, Management>,
     text: Option<TextExchange>,
     /// Bytes reserved for Data-Out.
@@ -71,14 +71,14 @@ pub struct TargetSession {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SessionState {
     Open,
     Ending,
     Ended,
 }
 
 #[derive(Debug)]
-enum Held {
+enum HeldRequest {
     Task(TaskId),
     Request(Pdu),
     /// The command was aborted before it came: its number counts as received (11.6.1).
@@ -103,7 +103,7 @@ impl TargetSession {
             .max_data_out_length
             .max(settings.parameters.first_burst_length);
         Self {
-            state: State::Open,
+            state: SessionState::Open,
             numbers: Numbers::new(settings.cmd_sn, settings.stat_sn, settings.command_window),
             next_id: 0,
             next_transfer_tag: TargetTransferTag(1),
@@ -137,9 +137,9 @@ impl TargetSession {
     /// [`TargetSessionError::Ended`] after the end of the session. While it is ending, PDUs are passed over.
     pub fn handle(&mut self, pdu: Pdu, now: Instant) -> Result<(), TargetSessionError> {
         match self.state {
-            State::Open => {}
-            State::Ending => return Ok(()),
-            State::Ended => {
+            SessionState::Open => {}
+            SessionState::Ending => return Ok(()),
+            SessionState::Ended => {
                 return Err(TargetSessionError::Ended {
                     opcode: pdu.opcode(),
                 });
@@ -183,9 +183,9 @@ impl TargetSession {
             | CodecError::ReservedStage { .. }
             | CodecError::ConflictingResidual => RejectReason::PROTOCOL_ERROR,
         };
-        if self.state == State::Open {
+        if self.state == SessionState::Open {
             self.give_up_tasks();
-            self.state = State::Ending;
+            self.state = SessionState::Ending;
             self.outgoing.push_back(Outgoing::Reject {
                 reason,
                 header: Bytes::copy_from_slice(header),
@@ -221,7 +221,7 @@ impl TargetSession {
     /// Asks the initiator to log out within so many seconds (11.9.1, event 1). The caller drops the connection
     /// after that.
     pub fn request_logout(&mut self, seconds: u16) {
-        if self.state == State::Open {
+        if self.state == SessionState::Open {
             self.outgoing.push_back(Outgoing::Async {
                 event: AsyncEvent::LOGOUT_REQUEST,
                 parameters: [0, 0, seconds],
@@ -232,11 +232,11 @@ impl TargetSession {
     /// Announces that the connection, and with it the session, is dropped (11.9.1, event 2), and ends the session.
     /// `time2wait` is the least number of seconds before the initiator may connect anew.
     pub fn drop_connection(&mut self, time2wait: u16) {
-        if self.state != State::Open {
+        if self.state != SessionState::Open {
             return;
         }
         self.give_up_tasks();
-        self.state = State::Ending;
+        self.state = SessionState::Ending;
         // In a discovery session a target just drops the connection (7.4.3).
         if self.settings.session_type == SessionType::Normal {
             self.outgoing.push_back(Outgoing::Async {
@@ -248,7 +248,7 @@ impl TargetSession {
 
     /// Ends the session at once: nothing more is sent.
     pub fn end(&mut self) {
-        self.state = State::Ended;
+        self.state = SessionState::Ended;
         self.outgoing.clear();
         self.forget_tasks();
     }
@@ -256,7 +256,7 @@ impl TargetSession {
     /// Returns whether the session has ended and everything is sent: the connection is to be closed.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.state == State::Ended || self.state == State::Ending && self.outgoing.is_empty()
+        self.state == SessionState::Ended || self.state == SessionState::Ending && self.outgoing.is_empty()
     }
 
     /// Returns when the initiator was heard last.
@@ -281,13 +281,13 @@ impl TargetSession {
     /// and requests whose CmdSN is not due.
     #[must_use]
     pub fn incomplete_data(&self) -> u64 {
-        if self.state != State::Open {
+        if self.state != SessionState::Open {
             return 0;
         }
         let tasks = self.tasks.values().map(Task::received);
         let requests = self.held.values().map(|held| match held {
-            Held::Request(pdu) => pdu.data().map_or(0, Bytes::len),
-            Held::Task(_) | Held::Plugged => 0,
+            HeldRequest::Request(pdu) => pdu.data().map_or(0, Bytes::len),
+            HeldRequest::Task(_) | HeldRequest::Plugged => 0,
         });
         let requests = requests.map(|length| u64::try_from(length).unwrap_or(u64::MAX));
         tasks.chain(requests).fold(0, u64::saturating_add)
@@ -297,12 +297,12 @@ impl TargetSession {
     #[must_use]
     pub fn data_ahead(&self) -> u64 {
         let held = self.held.values().map(|held| match held {
-            Held::Task(id) => self.tasks.get(id).map_or(0, Task::received),
-            Held::Request(pdu) => {
+            HeldRequest::Task(id) => self.tasks.get(id).map_or(0, Task::received),
+            HeldRequest::Request(pdu) => {
                 let length = pdu.data().map_or(0, Bytes::len);
                 u64::try_from(length).unwrap_or(u64::MAX)
             }
-            Held::Plugged => 0,
+            HeldRequest::Plugged => 0,
         });
         held.fold(0, u64::saturating_add)
     }
@@ -316,7 +316,7 @@ impl TargetSession {
     /// Returns the next PDU to be sent.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Pdu> {
-        if self.state == State::Ended {
+        if self.state == SessionState::Ended {
             return None;
         }
         let parameters = &self.settings.parameters;
@@ -341,8 +341,8 @@ impl TargetSession {
                 .and_then(|outgoing| outgoing.into_pdu(&mut self.numbers)),
             None => None,
         };
-        if self.state == State::Ending && self.outgoing.is_empty() {
-            self.state = State::Ended;
+        if self.state == SessionState::Ending && self.outgoing.is_empty() {
+            self.state = SessionState::Ended;
             self.forget_tasks();
         }
         pdu
@@ -357,7 +357,7 @@ impl TargetSession {
     /// Returns when [`Self::handle_timeout`] is due; `None` when nothing is waited for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.state != State::Open {
+        if self.state != SessionState::Open {
             return None;
         }
         let ping = self.settings.ping.and_then(|ping| match self.pinged {
@@ -374,7 +374,7 @@ impl TargetSession {
     /// # Errors
     /// [`TargetSessionError::PingTimeout`] when a ping was not answered; the session has ended then.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), TargetSessionError> {
-        if self.state != State::Open {
+        if self.state != SessionState::Open {
             return Ok(());
         }
         self.proceed(now);
@@ -436,10 +436,10 @@ impl TargetSession {
         // missing CmdSN does. Other requests are held whole.
         let held = match pdu {
             Pdu::ScsiCommand(command) => match self.start(command.clone()) {
-                Ok(id) => Held::Task(id),
+                Ok(id) => HeldRequest::Task(id),
                 Err(reason) => return self.reject(&Pdu::ScsiCommand(command), reason),
             },
-            pdu => Held::Request(pdu),
+            pdu => HeldRequest::Request(pdu),
         };
         self.held.insert(cmd_sn, held);
     }
@@ -454,10 +454,10 @@ impl TargetSession {
     fn catch_up(&mut self, now: Instant) {
         while let Some(held) = self.held.remove(&self.numbers.expected()) {
             match held {
-                Held::Task(id) => self.accept(id),
+                HeldRequest::Task(id) => self.accept(id),
                 // The task was aborted while it was held; its CmdSN counts as received all the same.
-                Held::Plugged => {}
-                Held::Request(pdu) => {
+                HeldRequest::Plugged => {}
+                HeldRequest::Request(pdu) => {
                     if let Err(reason) = self.execute(&pdu, now) {
                         return self.reject(&pdu, reason);
                     }
@@ -570,7 +570,7 @@ impl TargetSession {
         };
         if outcome == LogoutOutcome::CLOSED {
             let ended = self.give_up_tasks();
-            self.state = State::Ending;
+            self.state = SessionState::Ending;
             self.events.push_back(Event::LoggedOut {
                 reason: request.reason,
                 ended,
@@ -601,7 +601,7 @@ impl TargetSession {
     fn proceed(&mut self, now: Instant) {
         self.catch_up(now);
         self.finish_drained(now);
-        if self.state == State::Open {
+        if self.state == SessionState::Open {
             self.deliver();
             self.request_data();
         }
@@ -675,7 +675,7 @@ impl TargetSession {
         self.buffered = self.buffered.saturating_sub(task.reserved);
         // The CmdSN of a held task is still to come: it must not hold up the commands behind it.
         if task.phase == TaskPhase::Held {
-            self.held.insert(task.cmd_sn, Held::Plugged);
+            self.held.insert(task.cmd_sn, HeldRequest::Plugged);
         } else if task.counted {
             self.numbers.finish();
         }
