@@ -13,7 +13,7 @@ use iscsiswiconfig::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use iscsiswiconfig::iscsi::target::{ReceivedCommand, ScsiReply};
 use iscsiswiconfig::transport::initiator::DataDirection;
 use iscsiswiconfig::transport::listener::{
-    Answer, Backend, Listener, ListenerSettings, Stopped, Stopper,
+    Backend, BackendAnswer, Listener, ListenerSettings, Stopped, Stopper,
 };
 use tokio::sync::watch;
 
@@ -39,7 +39,7 @@ impl Backend for Late {
         lun.number() <= LATE.into()
     }
 
-    fn execute(&self, _: NexusId, command: ReceivedCommand) -> Answer<ScsiReply> {
+    fn execute(&self, _: NexusId, command: ReceivedCommand) -> BackendAnswer<ScsiReply> {
         let reply = ScsiReply::data_in(Bytes::from_static(b"who"));
         if command.lun.number() != u64::from(LATE) {
             return Box::pin(ready(reply));
@@ -57,11 +57,11 @@ impl Backend for Late {
         _: NexusId,
         _: TaskManagementFunction,
         _: Lun,
-    ) -> Answer<TaskManagementOutcome> {
+    ) -> BackendAnswer<TaskManagementOutcome> {
         Box::pin(ready(TaskManagementOutcome::FUNCTION_COMPLETE))
     }
 
-    fn settle(&self) -> Answer<()> {
+    fn settle(&self) -> BackendAnswer<()> {
         Box::pin(ready(()))
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use iscsiswiconfig::iop::job::unit::{AnswerDeadlines, Unit, UnitError};
-use iscsiswiconfig::iop::tape::drive::{Drive, Reopen};
+use iscsiswiconfig::iop::tape::drive::{Reopen, TapeDrive};
 use iscsiswiconfig::iop::tape::read::{Object, TapeReader};
 use iscsiswiconfig::iop::tape::write::{MAX_BYTES_IN_FLIGHT, Proof, WriteError, Writer, Written};
 use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid};
@@ -226,11 +226,11 @@ impl Contact {
     }
 
     /// Opens the drive; a fault may come as early as this.
-    async fn drive(&self) -> Drive<Self> {
+    async fn drive(&self) -> TapeDrive<Self> {
         let mut contact = self.clone();
         loop {
             if let Ok(unit) = contact.reopen().await {
-                return Drive::new(unit, contact);
+                return TapeDrive::new(unit, contact);
             }
         }
     }
@@ -287,7 +287,7 @@ fn blocks() -> Vec<Bytes> {
 }
 
 /// Writes the blocks and a filemark, and proves it.
-async fn write(drive: &mut Drive<Contact>) -> (Result<Proof, WriteError>, Written) {
+async fn write(drive: &mut TapeDrive<Contact>) -> (Result<Proof, WriteError>, Written) {
     if let Err(cause) = drive.rewind().await {
         // Before the first block there is nothing to lose: the tape is where it was.
         assert!(cause.is_lost(), "{cause}");
@@ -312,7 +312,7 @@ async fn write(drive: &mut Drive<Contact>) -> (Result<Proof, WriteError>, Writte
     (outcome, writer.written())
 }
 
-async fn again(drive: &mut Drive<Contact>) -> (Result<Proof, WriteError>, Written) {
+async fn again(drive: &mut TapeDrive<Contact>) -> (Result<Proof, WriteError>, Written) {
     drive.reopen().await.unwrap();
     write(drive).await
 }

@@ -35,9 +35,9 @@ use zeroize::Zeroizing;
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
-    ApplyOptions, Artifact, DModeOptions, RequestedFault, FaultArgument, FaultOption, HostCommand,
-    HostOptions, LibraryAction, LibraryOptions, MtxOptions, NameKind, PartitionCommand,
-    PartitionFile, PartitionSettings, RmtOptions, SqlOptions, Unmounted, VtlOptions,
+    ApplyOptions, Artifact, DModeOptions, FaultArgument, FaultOption, HostCommand, HostOptions,
+    LibraryAction, LibraryOptions, MtxOptions, NameKind, PartitionCommand, PartitionFile,
+    PartitionSettings, RequestedFault, RmtOptions, SqlOptions, Unmounted, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use shell::quote;

@@ -126,7 +126,11 @@ impl DemoScript<'_> {
     }
 
     /// Prints a line as the user would type it, and runs it on the state of the demonstration.
-    fn call(&mut self, option: MacroOption, parameter: ParameterValue<'_>) -> Result<u8, CommandError> {
+    fn call(
+        &mut self,
+        option: MacroOption,
+        parameter: ParameterValue<'_>,
+    ) -> Result<u8, CommandError> {
         let mut words = vec![option.spec().word().to_owned()];
         if let Some((parameter, value)) = parameter {
             words.extend([parameter.word().to_owned(), value.to_owned()]);

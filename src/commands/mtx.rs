@@ -269,7 +269,7 @@ async fn perform(
 }
 
 /// Source and destination, and what mtx says before it moves.
-type Transfer<'a> = (&'a Element, &'a Element, String);
+type MtxTransfer<'a> = (&'a Element, &'a Element, String);
 
 /// A move, and what mtx says before it.
 struct Planned {
@@ -298,7 +298,7 @@ impl Numbered {
         })
     }
 
-    fn load(&self, slot: usize, drive: usize) -> Result<Transfer<'_>, CommandError> {
+    fn load(&self, slot: usize, drive: usize) -> Result<MtxTransfer<'_>, CommandError> {
         let (slots, drives) = (self.slots(), self.drives());
         let source = slots.get(slot.saturating_sub(1)).ok_or_else(|| {
             told(format!(
@@ -321,7 +321,7 @@ impl Numbered {
         Ok((source, destination, saying))
     }
 
-    fn unload(&self, slot: Option<usize>, drive: usize) -> Result<Transfer<'_>, CommandError> {
+    fn unload(&self, slot: Option<usize>, drive: usize) -> Result<MtxTransfer<'_>, CommandError> {
         let (slots, drives) = (self.slots(), self.drives());
         let home = || {
             let home = self.homes().get(drive).copied().flatten();
@@ -353,7 +353,7 @@ impl Numbered {
         Ok((source, destination, saying))
     }
 
-    fn transfer(&self, source: usize, destination: usize) -> Result<Transfer<'_>, CommandError> {
+    fn transfer(&self, source: usize, destination: usize) -> Result<MtxTransfer<'_>, CommandError> {
         let slots = self.slots();
         let slot = |number: usize| slots.get(number.saturating_sub(1));
         let source = slot(source).ok_or_else(|| told("Invalid source"))?;

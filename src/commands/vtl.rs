@@ -8,7 +8,7 @@ use super::terminal::{Lines, Terminal};
 use super::trace::Tracer;
 use super::vtl_event::VtlEvent;
 use super::{descriptors, host, secret_file};
-use crate::cli::{RequestedFault, FaultArgument, FaultOption, HostOptions, VtlOptions};
+use crate::cli::{FaultArgument, FaultOption, HostOptions, RequestedFault, VtlOptions};
 use crate::error::CommandError;
 use crate::iop::ipl::rfc_3339;
 use crate::iop::warning::Warning;
@@ -254,11 +254,15 @@ fn faults(options: &[FaultOption]) -> Result<(TransportFaults, LibraryFaults), C
                 once(&mut transport.refuse_login, repeated(refusal, times))?;
             }
             RequestedFault::Delay(delay) => once(&mut transport.delay, repeated(delay, times))?,
-            RequestedFault::DropAfter(pdus) => once(&mut transport.drop_after, repeated(pdus, times))?,
+            RequestedFault::DropAfter(pdus) => {
+                once(&mut transport.drop_after, repeated(pdus, times))?
+            }
             RequestedFault::PowerCycle(period) => {
                 once(&mut transport.power_cycle_every, repeated(period, times))?;
             }
-            RequestedFault::Busy(commands) => once(&mut library.busy_at_first, repeated(commands, times))?,
+            RequestedFault::Busy(commands) => {
+                once(&mut library.busy_at_first, repeated(commands, times))?
+            }
             RequestedFault::EarlyWarning(used) => {
                 once(&mut library.early_warning_after, used)?;
                 library.early_warning_times = times;

@@ -9,7 +9,7 @@ use super::text::{Page, edit_with};
 use crate::error::CommandError;
 use crate::iop::operation::Edited;
 use crate::sql::engine::RESULT_LIMIT;
-use crate::sql::{Table, Value};
+use crate::sql::{SqlValue, Table};
 use crate::values::characters::escape;
 
 /// What a statement came to.
@@ -24,7 +24,7 @@ pub enum ResultDocument {
         /// The rows.
         #[serde(serialize_with = "row_documents")]
         #[schemars(with = "Vec<Vec<ValueDocument<'_>>>")]
-        rows: Vec<Vec<Value>>,
+        rows: Vec<Vec<SqlValue>>,
     },
     /// A call.
     Changed {
@@ -42,7 +42,7 @@ impl From<Table> for ResultDocument {
     }
 }
 
-fn row_documents<S: Serializer>(rows: &[Vec<Value>], serializer: S) -> Result<S::Ok, S::Error> {
+fn row_documents<S: Serializer>(rows: &[Vec<SqlValue>], serializer: S) -> Result<S::Ok, S::Error> {
     let mut sequence = serializer.serialize_seq(Some(rows.len()))?;
     for row in rows {
         let row: Vec<ValueDocument<'_>> = row.iter().map(ValueDocument::from).collect();
@@ -66,13 +66,13 @@ enum ValueDocument<'a> {
     Text(&'a str),
 }
 
-impl<'a> From<&'a Value> for ValueDocument<'a> {
-    fn from(value: &'a Value) -> Self {
+impl<'a> From<&'a SqlValue> for ValueDocument<'a> {
+    fn from(value: &'a SqlValue) -> Self {
         match value {
-            Value::Null => Self::Null,
-            Value::Integer(number) => Self::Integer(*number),
-            Value::Real(number) => Self::Real(*number),
-            Value::Text(text) => Self::Text(text),
+            SqlValue::Null => Self::Null,
+            SqlValue::Integer(number) => Self::Integer(*number),
+            SqlValue::Real(number) => Self::Real(*number),
+            SqlValue::Text(text) => Self::Text(text),
         }
     }
 }
@@ -118,12 +118,12 @@ const NULL: &str = "-";
 /// The most bytes of a table, blanks included.
 const SIDE_BY_SIDE_LIMIT: usize = 4 * RESULT_LIMIT;
 
-fn shown(value: &Value) -> String {
+fn shown(value: &SqlValue) -> String {
     match value {
-        Value::Null => NULL.to_owned(),
-        Value::Integer(number) => number.to_string(),
-        Value::Real(number) => format!("{number:?}"),
-        Value::Text(text) => escape(text),
+        SqlValue::Null => NULL.to_owned(),
+        SqlValue::Integer(number) => number.to_string(),
+        SqlValue::Real(number) => format!("{number:?}"),
+        SqlValue::Text(text) => escape(text),
     }
 }
 
@@ -172,9 +172,9 @@ fn side_by_side(
 ) -> String {
     let is_number = |column: usize| {
         let values = table.rows.iter().filter_map(|row| row.get(column));
-        let mut values = values.filter(|value| **value != Value::Null).peekable();
+        let mut values = values.filter(|value| **value != SqlValue::Null).peekable();
         values.peek().is_some()
-            && values.all(|value| matches!(value, Value::Integer(_) | Value::Real(_)))
+            && values.all(|value| matches!(value, SqlValue::Integer(_) | SqlValue::Real(_)))
     };
     let right: Vec<bool> = (0..names.len()).map(is_number).collect();
     let mut text = String::new();
@@ -234,8 +234,8 @@ pub fn csv(table: &Table) -> String {
         push(
             row.iter()
                 .map(|value| match value {
-                    Value::Null => String::new(),
-                    Value::Text(text) => quoted(text),
+                    SqlValue::Null => String::new(),
+                    SqlValue::Text(text) => quoted(text),
                     number => shown(number),
                 })
                 .collect(),
@@ -249,13 +249,13 @@ mod tests {
     use super::*;
 
     fn some_table() -> Table {
-        let text = |text: &str| Value::Text(text.to_owned());
+        let text = |text: &str| SqlValue::Text(text.to_owned());
         Table {
             columns: vec!["NAME".to_owned(), "PORT".to_owned()],
             rows: vec![
-                vec![text("iqn.a"), Value::Integer(860)],
-                vec![Value::Null, Value::Null],
-                vec![text("a,\"b\u{1b}"), Value::Real(1.0)],
+                vec![text("iqn.a"), SqlValue::Integer(860)],
+                vec![SqlValue::Null, SqlValue::Null],
+                vec![text("a,\"b\u{1b}"), SqlValue::Real(1.0)],
             ],
         }
     }
@@ -293,8 +293,8 @@ a,\"b<U+001B>   1.0
     fn csv_tells_null_from_an_empty_text() {
         let mut of = some_table();
         of.rows.push(vec![
-            Value::Text(String::new()),
-            Value::Text(" x".to_owned()),
+            SqlValue::Text(String::new()),
+            SqlValue::Text(" x".to_owned()),
         ]);
         assert_eq!(
             csv(&of),

@@ -17,7 +17,7 @@ use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Statement, params_from_i
 
 use super::error::{Fault, SqlError};
 use super::query::{LOWER_CASE, Query, decoded, is_available};
-use super::views::{Rows, VIEWS, Value, View};
+use super::views::{Rows, SqlValue, VIEWS, View};
 
 /// The most steps of the engine's virtual machine for one statement.
 pub const STEP_LIMIT: u64 = 20_000_000;
@@ -38,7 +38,7 @@ pub struct Table {
     /// The names of the columns; one without a name has its number in five digits, as Db2 names it.
     pub columns: Vec<String>,
     /// The rows.
-    pub rows: Vec<Vec<Value>>,
+    pub rows: Vec<Vec<SqlValue>>,
 }
 
 /// The engine with the rows of the views.
@@ -172,17 +172,17 @@ impl Engine {
             let mut values = Vec::with_capacity(columns.len());
             for index in 0..columns.len() {
                 let value = value(row.get_ref(index).map_err(failed)?);
-                if matches!(value, Value::Real(number) if !number.is_finite()) {
+                if matches!(value, SqlValue::Real(number) if !number.is_finite()) {
                     let told = "a number is beyond the range of a floating-point number";
                     return Err(Fault::Evaluation(told.to_owned()).at(query.begin()));
                 }
-                size = size.saturating_add(size_of::<Value>());
-                if let Value::Text(text) = &value {
+                size = size.saturating_add(size_of::<SqlValue>());
+                if let SqlValue::Text(text) = &value {
                     size = size.saturating_add(text.len());
                 }
                 values.push(value);
             }
-            size = size.saturating_add(size_of::<Vec<Value>>());
+            size = size.saturating_add(size_of::<Vec<SqlValue>>());
             if size > RESULT_LIMIT {
                 let told = format!("the result is longer than {} MiB", RESULT_LIMIT >> 20);
                 return Err(Fault::Limit(told).at(query.begin()));
@@ -309,7 +309,7 @@ fn below(view: &View) -> String {
 }
 
 /// Makes a view of the rows. A view has no number of its rows, as a table has, that could be asked for.
-fn fill(connection: &Connection, view: &View, rows: &[Vec<Value>]) -> Result<(), Error> {
+fn fill(connection: &Connection, view: &View, rows: &[Vec<SqlValue>]) -> Result<(), Error> {
     let columns: Vec<String> = view
         .columns
         .iter()
@@ -337,7 +337,7 @@ fn fill(connection: &Connection, view: &View, rows: &[Vec<Value>]) -> Result<(),
     Ok(())
 }
 
-impl rusqlite::ToSql for Value {
+impl rusqlite::ToSql for SqlValue {
     fn to_sql(&self) -> Result<rusqlite::types::ToSqlOutput<'_>, Error> {
         Ok(rusqlite::types::ToSqlOutput::Borrowed(match self {
             Self::Null => ValueRef::Null,
@@ -348,13 +348,13 @@ impl rusqlite::ToSql for Value {
     }
 }
 
-fn value(value: ValueRef<'_>) -> Value {
+fn value(value: ValueRef<'_>) -> SqlValue {
     match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => Value::Integer(number),
-        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Null => SqlValue::Null,
+        ValueRef::Integer(number) => SqlValue::Integer(number),
+        ValueRef::Real(number) => SqlValue::Real(number),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            Value::Text(String::from_utf8_lossy(bytes).into_owned())
+            SqlValue::Text(String::from_utf8_lossy(bytes).into_owned())
         }
     }
 }
@@ -384,20 +384,20 @@ fn wrong(text: &str) -> Error {
 /// An argument of a function as text; none for NULL.
 fn text(context: &Context<'_>, index: usize) -> Result<Option<String>, Error> {
     Ok(match value(context.get_raw(index)) {
-        Value::Null => None,
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Real(number) => Some(number.to_string()),
-        Value::Text(text) => Some(text),
+        SqlValue::Null => None,
+        SqlValue::Integer(number) => Some(number.to_string()),
+        SqlValue::Real(number) => Some(number.to_string()),
+        SqlValue::Text(text) => Some(text),
     })
 }
 
 /// An argument of a function as a whole number; none for NULL.
 fn whole(context: &Context<'_>, index: usize) -> Result<Option<i64>, Error> {
     match value(context.get_raw(index)) {
-        Value::Null => Ok(None),
-        Value::Integer(number) => Ok(Some(number)),
-        Value::Real(number) => truncated(number).map(Some),
-        Value::Text(text) => {
+        SqlValue::Null => Ok(None),
+        SqlValue::Integer(number) => Ok(Some(number)),
+        SqlValue::Real(number) => truncated(number).map(Some),
+        SqlValue::Text(text) => {
             let digits = text.trim_matches(' ');
             let number = digits.parse::<i64>().map(Some);
             number.or_else(|_| match digits.parse::<f64>() {
@@ -432,8 +432,8 @@ fn functions(connection: &Connection) -> Result<(), Error> {
     })?;
     connection.create_scalar_function("DB2_LENGTH", 1, flags, |context| {
         match value(context.get_raw(0)) {
-            Value::Null => Ok(None),
-            Value::Text(text) => Ok(i64::try_from(text.chars().count()).ok()),
+            SqlValue::Null => Ok(None),
+            SqlValue::Text(text) => Ok(i64::try_from(text.chars().count()).ok()),
             _ => Err(wrong("the length of a number is not available here")),
         }
     })?;
@@ -550,25 +550,25 @@ struct Sum {
 impl std::panic::UnwindSafe for Sum {}
 impl std::panic::RefUnwindSafe for Sum {}
 
-impl Aggregate<Sum, Value> for Average {
+impl Aggregate<Sum, SqlValue> for Average {
     fn init(&self, _: &mut Context<'_>) -> Result<Sum, Error> {
         Ok(Sum::default())
     }
 
     fn step(&self, context: &mut Context<'_>, sum: &mut Sum) -> Result<(), Error> {
         match value(context.get_raw(0)) {
-            Value::Null => return Ok(()),
-            Value::Integer(number) => {
+            SqlValue::Null => return Ok(()),
+            SqlValue::Integer(number) => {
                 sum.whole = sum
                     .whole
                     .checked_add(number)
                     .ok_or_else(|| wrong("the sum of AVG is beyond the range of BIGINT"))?;
             }
-            Value::Real(number) => {
+            SqlValue::Real(number) => {
                 sum.real += number;
                 sum.is_real = true;
             }
-            Value::Text(_) => return Err(wrong("AVG is of numbers")),
+            SqlValue::Text(_) => return Err(wrong("AVG is of numbers")),
         }
         sum.count += 1;
         Ok(())
@@ -578,13 +578,13 @@ impl Aggregate<Sum, Value> for Average {
         clippy::cast_precision_loss,
         reason = "with a fraction in it, the average is a floating-point number"
     )]
-    fn finalize(&self, _: &mut Context<'_>, sum: Option<Sum>) -> Result<Value, Error> {
+    fn finalize(&self, _: &mut Context<'_>, sum: Option<Sum>) -> Result<SqlValue, Error> {
         Ok(match sum {
             Some(sum) if sum.is_real => {
-                Value::Real((sum.whole as f64 + sum.real) / sum.count as f64)
+                SqlValue::Real((sum.whole as f64 + sum.real) / sum.count as f64)
             }
-            Some(sum) if sum.count > 0 => Value::Integer(sum.whole / sum.count),
-            _ => Value::Null,
+            Some(sum) if sum.count > 0 => SqlValue::Integer(sum.whole / sum.count),
+            _ => SqlValue::Null,
         })
     }
 }

@@ -28,7 +28,7 @@ pub use engine::{Engine, Table};
 pub use error::{Fault, SqlError};
 pub use query::Query;
 pub use token::{Script, ScriptPosition, Token, TokenKind};
-pub use views::Value;
+pub use views::SqlValue;
 
 /// A statement that can be run.
 #[derive(Debug)]

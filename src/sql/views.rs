@@ -10,7 +10,7 @@ use crate::iscsi::name::IscsiName;
 
 /// A value of a column.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum SqlValue {
     /// NULL.
     Null,
     /// A whole number.
@@ -21,13 +21,13 @@ pub enum Value {
     Text(String),
 }
 
-impl From<&str> for Value {
+impl From<&str> for SqlValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl<T: Into<Value>> From<Option<T>> for Value {
+impl<T: Into<SqlValue>> From<Option<T>> for SqlValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }
@@ -97,7 +97,7 @@ pub const VIEWS: [View; 2] = [
 ];
 
 /// The rows of [`VIEWS`], view by view.
-pub type Rows = [Vec<Vec<Value>>; 2];
+pub type Rows = [Vec<Vec<SqlValue>>; 2];
 
 /// Returns the rows of the views: what is configured, and what the last re-IPL came to.
 #[must_use]
@@ -116,13 +116,13 @@ fn iscsi_info(
     configured: &Configured,
     active: &ActiveConfiguration,
     generated_name: Option<&IscsiName>,
-) -> Vec<Vec<Value>> {
+) -> Vec<Vec<SqlValue>> {
     if configured.targets.is_empty() {
         // One row, in which the VTL's administrator finds the name to allow.
         let columns = VIEWS.first().map(|view| view.columns).unwrap_or_default();
         let of = |column: &ViewColumn| match column.name {
             "INITIATOR_NAME" => generated_name.map(IscsiName::as_str).into(),
-            _ => Value::Null,
+            _ => SqlValue::Null,
         };
         return vec![columns.iter().map(of).collect()];
     }
@@ -132,11 +132,11 @@ fn iscsi_info(
         vec![
             target.target_name.as_str().into(),
             target.target_host_name.as_str().into(),
-            Value::Integer(target.target_port.into()),
+            SqlValue::Integer(target.target_port.into()),
             target.initiator_name.as_str().into(),
             chap.map(|chap| chap.name.as_str()).into(),
-            chap.map_or(Value::Null, |chap| {
-                Value::Text(format!("*{}", chap.keystore))
+            chap.map_or(SqlValue::Null, |chap| {
+                SqlValue::Text(format!("*{}", chap.keystore))
             }),
             status(configured, active).into(),
             match configured.change {
@@ -171,7 +171,7 @@ fn status(configured: &ConfiguredTarget, active: &ActiveConfiguration) -> Option
 }
 
 /// A row for each drive of each library, which is its resource; one without a resource for a library without drives.
-fn media_library_info(active: &ActiveConfiguration) -> Vec<Vec<Value>> {
+fn media_library_info(active: &ActiveConfiguration) -> Vec<Vec<SqlValue>> {
     let mut rows = Vec::new();
     for target in &active.targets {
         let name = target.report.target_name.as_str();
@@ -187,7 +187,11 @@ fn media_library_info(active: &ActiveConfiguration) -> Vec<Vec<Value>> {
     rows
 }
 
-fn library_row(library: &LibraryReport, resource: Option<&str>, target_name: &str) -> Vec<Value> {
+fn library_row(
+    library: &LibraryReport,
+    resource: Option<&str>,
+    target_name: &str,
+) -> Vec<SqlValue> {
     let (device_type, model) = library
         .type_model
         .split_once('-')
@@ -200,11 +204,11 @@ fn library_row(library: &LibraryReport, resource: Option<&str>, target_name: &st
         resource.into(),
         resource.map(|_| "OPERATIONAL").into(),
         // What only IBM i has: how a job allocates the resource, and waits for a mount.
-        Value::Null,
-        Value::Null,
-        Value::Null,
-        Value::Null,
-        Value::Text(format!("{} {}", library.vendor, library.product)),
+        SqlValue::Null,
+        SqlValue::Null,
+        SqlValue::Null,
+        SqlValue::Null,
+        SqlValue::Text(format!("{} {}", library.vendor, library.product)),
         target_name.into(),
         library.serial.as_str().into(),
     ]
@@ -274,13 +278,13 @@ mod tests {
             ..ActiveConfiguration::default()
         };
         let [found, _] = rows(&of, &last, None);
-        let text = |text: &str| Value::Text(text.to_owned());
-        let row = |name: &str, chap: [Value; 2], status: Value, changed: &str| {
+        let text = |text: &str| SqlValue::Text(text.to_owned());
+        let row = |name: &str, chap: [SqlValue; 2], status: SqlValue, changed: &str| {
             let [chap_name, keystore] = chap;
             vec![
                 text(name),
                 text("VTL"),
-                Value::Integer(860),
+                SqlValue::Integer(860),
                 text("iqn.i"),
                 chap_name,
                 keystore,
@@ -288,7 +292,7 @@ mod tests {
                 text(changed),
             ]
         };
-        let none = || [Value::Null, Value::Null];
+        let none = || [SqlValue::Null, SqlValue::Null];
         assert_eq!(
             found,
             [
@@ -299,7 +303,7 @@ mod tests {
                     text("FAILED"),
                     "YES"
                 ),
-                row("iqn.c", none(), Value::Null, "YES"),
+                row("iqn.c", none(), SqlValue::Null, "YES"),
             ]
         );
     }
@@ -308,15 +312,15 @@ mod tests {
     fn without_targets_there_is_one_row_with_the_initiator_name() {
         let generated = "iqn.g".parse::<IscsiName>().unwrap();
         for (generated, shown) in [
-            (Some(&generated), Value::Text("iqn.g".to_owned())),
-            (None, Value::Null),
+            (Some(&generated), SqlValue::Text("iqn.g".to_owned())),
+            (None, SqlValue::Null),
         ] {
             let [found, media] = rows(
                 &configured(Vec::new()),
                 &ActiveConfiguration::default(),
                 generated,
             );
-            let mut row = vec![Value::Null; 8];
+            let mut row = vec![SqlValue::Null; 8];
             row[3] = shown;
             assert_eq!(found, [row]);
             assert!(media.is_empty());
@@ -350,11 +354,11 @@ mod tests {
             ..ActiveConfiguration::default()
         };
         let [_, found] = rows(&configured(Vec::new()), &last, None);
-        let shown: Vec<[&Value; 5]> = found
+        let shown: Vec<[&SqlValue; 5]> = found
             .iter()
             .map(|row| [&row[0], &row[2], &row[3], &row[4], &row[5]])
             .collect();
-        let text = |text: &str| Value::Text(text.to_owned());
+        let text = |text: &str| SqlValue::Text(text.to_owned());
         let (first, second) = (text("TAPMLB01"), text("TAPMLB02"));
         let (kind, model) = (text("3584"), text("403"));
         let (one, two, good) = (text("TAP01"), text("TAP02"), text("OPERATIONAL"));
@@ -363,7 +367,7 @@ mod tests {
             [
                 [&first, &kind, &model, &one, &good],
                 [&first, &kind, &model, &two, &good],
-                [&second, &kind, &model, &Value::Null, &Value::Null],
+                [&second, &kind, &model, &SqlValue::Null, &SqlValue::Null],
             ]
         );
     }

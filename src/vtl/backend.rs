@@ -17,11 +17,11 @@ use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::iscsi::target::{ReceivedCommand, ScsiReply};
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey};
 use crate::transport::listener::{
-    Answer, Backend, Listener, Observer, Stopped, Turn, Turns, detached, off_thread,
+    Backend, BackendAnswer, Listener, NoticeObserver, Stopped, Turn, Turns, detached, off_thread,
 };
 
 /// Does what has to be waited for; none when that failed in this program.
-type Worker = dyn Fn(Work) -> Answer<Option<WorkDone>>;
+type Worker = dyn Fn(Work) -> BackendAnswer<Option<WorkDone>>;
 
 /// A library that a listener serves.
 pub struct LibraryBackend(Rc<SharedLibrary>);
@@ -42,7 +42,7 @@ struct SharedLibrary {
 pub fn serve(
     listener: Listener,
     library: Library,
-    observer: Rc<Observer>,
+    observer: Rc<NoticeObserver>,
 ) -> Result<Stopped, LibraryError> {
     let backend = Rc::new(LibraryBackend::new(library));
     let served = Rc::clone(&backend);
@@ -59,7 +59,7 @@ impl LibraryBackend {
 
     fn with_worker(
         library: Library,
-        worker: impl Fn(Work) -> Answer<Option<WorkDone>> + 'static,
+        worker: impl Fn(Work) -> BackendAnswer<Option<WorkDone>> + 'static,
     ) -> Self {
         let units = library.logical_units().len();
         Self(Rc::new(SharedLibrary {
@@ -158,7 +158,7 @@ impl Backend for LibraryBackend {
         self.0.library().unit_number(lun).is_some()
     }
 
-    fn execute(&self, nexus: NexusId, command: ReceivedCommand) -> Answer<ScsiReply> {
+    fn execute(&self, nexus: NexusId, command: ReceivedCommand) -> BackendAnswer<ScsiReply> {
         let shared = Rc::clone(&self.0);
         let units = shared.units_of(nexus, &command);
         let unit = shared.library().unit_number(command.lun);
@@ -192,7 +192,7 @@ impl Backend for LibraryBackend {
         _nexus: NexusId,
         function: TaskManagementFunction,
         lun: Lun,
-    ) -> Answer<TaskManagementOutcome> {
+    ) -> BackendAnswer<TaskManagementOutcome> {
         use TaskManagementFunction as Function;
         let shared = Rc::clone(&self.0);
         let units: Vec<usize> = match function {
@@ -216,7 +216,7 @@ impl Backend for LibraryBackend {
         })
     }
 
-    fn settle(&self) -> Answer<()> {
+    fn settle(&self) -> BackendAnswer<()> {
         let shared = Rc::clone(&self.0);
         Box::pin(async move {
             let all: Vec<usize> = (0..shared.turns.len()).collect();
@@ -325,7 +325,7 @@ mod tests {
     const FILEMARK: &[u8] = &[0x10, 0, 0, 0, 1, 0];
     const POSITION: &[u8] = &[0x34, 0, 0, 0, 0, 0];
 
-    fn poll<T>(answer: &mut Answer<T>) -> Option<T> {
+    fn poll<T>(answer: &mut BackendAnswer<T>) -> Option<T> {
         match answer
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
@@ -351,7 +351,12 @@ mod tests {
         }
     }
 
-    fn begin(backend: &LibraryBackend, nexus: NexusId, lun: u16, cdb: &[u8]) -> Answer<ScsiReply> {
+    fn begin(
+        backend: &LibraryBackend,
+        nexus: NexusId,
+        lun: u16,
+        cdb: &[u8],
+    ) -> BackendAnswer<ScsiReply> {
         let mut answer = backend.execute(nexus, command(lun, cdb, b"data"));
         assert!(poll(&mut answer).is_none(), "it waits");
         answer

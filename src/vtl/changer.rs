@@ -9,7 +9,7 @@ use super::log;
 use super::logical_unit::{Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Placed};
 use super::mode::ModePages;
-use super::reply::{CommandRefusal, Outcome, done, up_to};
+use super::reply::{CommandRefusal, CommandResult, done, up_to};
 use super::work::Work;
 use crate::scsi::command::{
     ExchangeMedium, LogSense, MoveMedium, PositionToElement, ReadElementStatus,
@@ -33,12 +33,12 @@ pub(super) struct Changer {
     import_export: Vec<Option<Cartridge>>,
     storage: Vec<Option<Cartridge>>,
     /// The movement that was done and has to be recorded before its command ends.
-    unrecorded: Option<Movement>,
+    unrecorded: Option<PlannedMovement>,
 }
 
 /// What MOVE MEDIUM or EXCHANGE MEDIUM did.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Movement {
+pub(super) enum PlannedMovement {
     Move {
         source: u16,
         destination: u16,
@@ -137,19 +137,19 @@ enum ElementPlace {
 
 impl Elements<'_> {
     /// LOG SENSE (SPC-4 6.7).
-    pub(super) fn log_sense(&self, command: LogSense) -> Outcome {
+    pub(super) fn log_sense(&self, command: LogSense) -> CommandResult {
         log::sense(command, &[log::tape_alert(&BTreeSet::new())])
     }
 
     /// POSITION TO ELEMENT (SMC-3).
-    pub(super) fn position_to_element(&self, command: PositionToElement) -> Outcome {
+    pub(super) fn position_to_element(&self, command: PositionToElement) -> CommandResult {
         transport(command.transport)?;
         self.place(command.destination)?;
         done()
     }
 
     /// MOVE MEDIUM (SMC-3).
-    pub(super) fn move_medium(&mut self, command: MoveMedium) -> Outcome {
+    pub(super) fn move_medium(&mut self, command: MoveMedium) -> CommandResult {
         let MoveMedium {
             source,
             destination,
@@ -173,7 +173,7 @@ impl Elements<'_> {
             ));
         }
         self.carry(source, destination)?;
-        self.changer.unrecorded = Some(Movement::Move {
+        self.changer.unrecorded = Some(PlannedMovement::Move {
             source,
             destination,
         });
@@ -181,7 +181,7 @@ impl Elements<'_> {
     }
 
     /// EXCHANGE MEDIUM (SMC-3).
-    pub(super) fn exchange(&mut self, command: ExchangeMedium) -> Outcome {
+    pub(super) fn exchange(&mut self, command: ExchangeMedium) -> CommandResult {
         let ExchangeMedium {
             source,
             first_destination: first,
@@ -221,7 +221,7 @@ impl Elements<'_> {
             self.put_back(source, taken);
             return Err(refusal);
         }
-        self.changer.unrecorded = Some(Movement::Exchange {
+        self.changer.unrecorded = Some(PlannedMovement::Exchange {
             source,
             first,
             second,
@@ -259,7 +259,7 @@ impl Elements<'_> {
     }
 
     /// Returns what records the movement that was done, if there was one, and the movement.
-    pub(super) fn work_after(&mut self) -> Option<(Work, Movement)> {
+    pub(super) fn work_after(&mut self) -> Option<(Work, PlannedMovement)> {
         let movement = self.changer.unrecorded.take()?;
         let directory = self.cartridge_store.directory()?;
         let cartridges = self.contents();
@@ -273,9 +273,9 @@ impl Elements<'_> {
     }
 
     /// Takes back a movement that cannot be recorded, and returns how its command ends.
-    pub(super) fn undo(&mut self, movement: Movement) -> CommandRefusal {
+    pub(super) fn undo(&mut self, movement: PlannedMovement) -> CommandRefusal {
         match movement {
-            Movement::Move {
+            PlannedMovement::Move {
                 source,
                 destination,
             } => {
@@ -283,7 +283,7 @@ impl Elements<'_> {
                     self.put_back(source, cartridge);
                 }
             }
-            Movement::Exchange {
+            PlannedMovement::Exchange {
                 source,
                 first,
                 second,
@@ -394,7 +394,7 @@ impl Elements<'_> {
     }
 
     /// READ ELEMENT STATUS (SMC-3).
-    pub(super) fn status(&self, query: ReadElementStatus) -> Outcome {
+    pub(super) fn status(&self, query: ReadElementStatus) -> CommandResult {
         // A 3584 takes DVCID with VOLTAG 0 only.
         if query.volume_tag && query.device_id {
             return Err(CommandRefusal::field(6, 0));

@@ -4,7 +4,7 @@ use super::changer::Elements;
 use super::drive::Drive;
 use super::logical_unit::{CommandContext, LogicalUnit};
 use super::mode::ModeHeader;
-use super::reply::{CommandRefusal, Outcome, done, up_to};
+use super::reply::{CommandRefusal, CommandResult, done, up_to};
 use crate::scsi::command::{ModeSelect, ModeSense, ReportLuns, SelectReport};
 use crate::scsi::data::luns::LunList;
 use crate::scsi::{AdditionalSenseCode, Command, Lun};
@@ -25,7 +25,7 @@ impl<'a> DeviceServer<'a> {
     }
 
     /// Executes a command.
-    pub(super) fn execute(mut self, command: Command, call: &CommandContext<'_>) -> Outcome {
+    pub(super) fn execute(mut self, command: Command, call: &CommandContext<'_>) -> CommandResult {
         if let Self::Drive(drive) = &mut self
             && moves_tape(&command)
         {
@@ -115,7 +115,7 @@ impl<'a> DeviceServer<'a> {
         }
     }
 
-    fn mode_sense(&mut self, command: ModeSense) -> Outcome {
+    fn mode_sense(&mut self, command: ModeSense) -> CommandResult {
         let header = match self {
             Self::Changer(_) => ModeHeader::default(),
             Self::Drive(drive) => drive.mode_header(),
@@ -124,7 +124,7 @@ impl<'a> DeviceServer<'a> {
         Ok(up_to(data, command.allocation_length))
     }
 
-    fn mode_select(&mut self, command: ModeSelect, call: &CommandContext<'_>) -> Outcome {
+    fn mode_select(&mut self, command: ModeSelect, call: &CommandContext<'_>) -> CommandResult {
         let list = call.parameter_list(command.parameter_list_length.into())?;
         let selection = self.unit().mode.check(command, list)?;
         if let Some(descriptor) = selection.block_descriptor {
@@ -154,7 +154,7 @@ fn moves_tape(command: &Command) -> bool {
 }
 
 /// REPORT LUNS (SPC-4 6.33).
-pub(super) fn report_luns(command: ReportLuns, drives: usize) -> Outcome {
+pub(super) fn report_luns(command: ReportLuns, drives: usize) -> CommandResult {
     let luns = match command.select {
         // There are no well-known logical units.
         SelectReport::WellKnown => Vec::new(),

@@ -9,7 +9,7 @@ use super::density;
 use super::logical_unit::{CommandContext, Identity, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Tape};
 use super::mode::{ModeHeader, ModePages};
-use super::reply::{CommandRefusal, Outcome, done, up_to};
+use super::reply::{CommandRefusal, CommandResult, done, up_to};
 use super::work::Work;
 use crate::scsi::command::{LoadUnload, ReportDensitySupport};
 use crate::scsi::data::block_limits::BlockLimits;
@@ -165,7 +165,7 @@ impl Drive {
     }
 
     /// READ BLOCK LIMITS (SSC-4 7.6).
-    pub(super) fn read_block_limits(&self) -> Outcome {
+    pub(super) fn read_block_limits(&self) -> CommandResult {
         let limits = BlockLimits {
             granularity: 0,
             longest: LONGEST_BLOCK,
@@ -287,7 +287,7 @@ impl Drive {
     }
 
     /// REPORT DENSITY SUPPORT (SSC-4 7.8).
-    pub(super) fn report_density(&self, command: ReportDensitySupport) -> Outcome {
+    pub(super) fn report_density(&self, command: ReportDensitySupport) -> CommandResult {
         let medium = if command.media {
             self.ready()?;
             Some(self.generation())
@@ -306,7 +306,7 @@ impl Drive {
         &mut self,
         command: LoadUnload,
         call: &CommandContext<'_>,
-    ) -> Outcome {
+    ) -> CommandResult {
         let LoadUnload { load, at_end, .. } = command;
         if load && at_end {
             return Err(CommandRefusal::field(4, 2));

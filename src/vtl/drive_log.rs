@@ -5,7 +5,7 @@ use super::density;
 use super::drive::Drive;
 use super::log;
 use super::logical_unit::CommandContext;
-use super::reply::{CommandRefusal, Outcome, done, up_to};
+use super::reply::{CommandRefusal, CommandResult, done, up_to};
 use crate::scsi::SenseKey;
 use crate::scsi::command::{LogSense, ReadAttribute, ReadAttributeAction, WriteAttribute};
 use crate::scsi::data::attribute;
@@ -35,7 +35,7 @@ impl Drive {
     }
 
     /// Counts the error, if it is one, that a command which writes ended with.
-    pub(super) fn noted_write(&mut self, outcome: Outcome) -> Outcome {
+    pub(super) fn noted_write(&mut self, outcome: CommandResult) -> CommandResult {
         match failed_with(&outcome) {
             Some(SenseKey::MEDIUM_ERROR) => {
                 self.alerts.extend([HARD_ERROR, WRITE_FAILURE]);
@@ -53,7 +53,7 @@ impl Drive {
     }
 
     /// Counts the error, if it is one, that a command which reads ended with.
-    pub(super) fn noted_read(&mut self, outcome: Outcome) -> Outcome {
+    pub(super) fn noted_read(&mut self, outcome: CommandResult) -> CommandResult {
         if failed_with(&outcome) == Some(SenseKey::MEDIUM_ERROR) {
             self.alerts.extend([HARD_ERROR, READ_FAILURE]);
             self.read.add_error();
@@ -65,7 +65,7 @@ impl Drive {
     }
 
     /// LOG SENSE (SPC-4 6.7). Reporting the TapeAlert page clears its flags (SSC-4 4.2.20).
-    pub(super) fn log_sense(&mut self, command: LogSense) -> Outcome {
+    pub(super) fn log_sense(&mut self, command: LogSense) -> CommandResult {
         let outcome = log::sense(command, &self.log_pages());
         if outcome.is_ok() && command.page_code == TAPE_ALERT {
             self.alerts.clear();
@@ -101,7 +101,7 @@ impl Drive {
     }
 
     /// READ ATTRIBUTE (SPC-4 6.18) of the loaded cartridge.
-    pub(super) fn read_attribute(&self, command: ReadAttribute) -> Outcome {
+    pub(super) fn read_attribute(&self, command: ReadAttribute) -> CommandResult {
         self.ready()?;
         check_place(command.logical_volume, command.partition)?;
         let cartridge = self.cartridge.as_ref();
@@ -147,7 +147,7 @@ impl Drive {
         &mut self,
         command: WriteAttribute,
         call: &CommandContext<'_>,
-    ) -> Outcome {
+    ) -> CommandResult {
         self.ready()?;
         check_place(command.logical_volume, command.partition)?;
         let list = call.parameter_list(command.parameter_list_length)?;
@@ -173,7 +173,7 @@ fn check_place(logical_volume: u8, partition: u8) -> Result<(), CommandRefusal> 
 }
 
 /// Returns the sense key of a command that was not simply done.
-fn failed_with(outcome: &Outcome) -> Option<SenseKey> {
+fn failed_with(outcome: &CommandResult) -> Option<SenseKey> {
     match outcome {
         Err(CommandRefusal::Check { sense, .. }) if !sense.deferred => Some(sense.key),
         _ => None,

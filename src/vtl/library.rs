@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::barcode::Barcode;
-use super::changer::{Changer, Elements, Movement, drives_among};
+use super::changer::{Changer, Elements, PlannedMovement, drives_among};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::dispatch::{DeviceServer, logical_units, report_luns};
 use super::drive::{Drive, write_error};
@@ -14,7 +14,7 @@ use super::logical_unit::{CommandContext, LogicalUnit};
 use super::media::{Cartridge, CartridgeStore, Tape};
 use super::operation::{Access, CommandDescriptor, passes_unit_attention};
 use super::persistent_reservation::PersistentReservations;
-use super::reply::{CommandRefusal, LogicalUnitReply, Outcome, up_to};
+use super::reply::{CommandRefusal, CommandResult, LogicalUnitReply, up_to};
 use super::work::{Work, WorkDone};
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::scsi::command::ParseError;
@@ -280,7 +280,7 @@ impl Library {
         }
     }
 
-    fn end(&mut self, waiting: &Waiting, outcome: Outcome) -> Progress {
+    fn end(&mut self, waiting: &Waiting, outcome: CommandResult) -> Progress {
         self.cartridge_store.forget_offers();
         if let AddressedUnit::Drive(index) = waiting.unit
             && let Some(tape) = self.tape_of(index)
@@ -442,7 +442,7 @@ impl Library {
     }
 
     /// Does a command.
-    fn perform(&mut self, waiting: &Waiting) -> Outcome {
+    fn perform(&mut self, waiting: &Waiting) -> CommandResult {
         let (server, call) = self.server(waiting.unit, waiting.nexus, &waiting.data_out)?;
         server.execute(waiting.command, &call)
     }
@@ -482,7 +482,7 @@ impl Library {
     }
 
     /// A logical unit that is not there answers three commands (SPC-4 6.6, 6.33, 6.39).
-    fn execute_nowhere(&self, parsed: Result<Command, ParseError>) -> Outcome {
+    fn execute_nowhere(&self, parsed: Result<Command, ParseError>) -> CommandResult {
         match parsed {
             Ok(Command::Inquiry(command)) => match command.page_code {
                 // It has no pages.
@@ -619,8 +619,8 @@ pub(super) struct Waiting {
 
 #[derive(Debug)]
 struct Done {
-    outcome: Outcome,
-    movement: Option<Movement>,
+    outcome: CommandResult,
+    movement: Option<PlannedMovement>,
 }
 
 /// Returns the movements that a command asks for: from where to where.

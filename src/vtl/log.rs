@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::auxiliary_memory::{MediumUsage, serial_number};
 use super::media::Cartridge;
-use super::reply::{CommandRefusal, Outcome, up_to};
+use super::reply::{CommandRefusal, CommandResult, up_to};
 use crate::scsi::command::LogSense;
 use crate::scsi::data::log::{self, LogPage, LogParameter};
 
@@ -132,7 +132,7 @@ pub(super) fn tape_capacity(remaining: u64, maximum: u64) -> LogPage {
 }
 
 /// LOG SENSE (SPC-4 6.7). `pages` are in the order of their codes; page 00h, which lists them, is added here.
-pub(super) fn sense(command: LogSense, pages: &[LogPage]) -> Outcome {
+pub(super) fn sense(command: LogSense, pages: &[LogPage]) -> CommandResult {
     if command.subpage_code != 0 {
         return Err(CommandRefusal::field(3, 7));
     }
@@ -161,7 +161,7 @@ pub(super) fn sense(command: LogSense, pages: &[LogPage]) -> Outcome {
 mod tests {
     use super::*;
 
-    fn asked(page: u8, parameter_pointer: u16, pages: &[LogPage]) -> Outcome {
+    fn asked(page: u8, parameter_pointer: u16, pages: &[LogPage]) -> CommandResult {
         let command = LogSense {
             parameter_pointer,
             ..LogSense::page(page, u16::MAX)

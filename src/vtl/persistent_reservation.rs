@@ -158,7 +158,10 @@ impl PersistentReservations {
             (_, Some(key)) if key == list.key => {}
             _ => return Err(conflict()),
         }
-        let kind = || match (command.scope, ReservationType::from_code(command.reservation_type)) {
+        let kind = || match (
+            command.scope,
+            ReservationType::from_code(command.reservation_type),
+        ) {
             (0, Some(kind)) => Ok(kind),
             (0, None) => Err(CommandRefusal::field(2, 3)),
             _ => Err(CommandRefusal::field(2, 7)),
@@ -210,7 +213,11 @@ impl PersistentReservations {
         }
     }
 
-    fn reserve(&mut self, port: &InitiatorPort, kind: ReservationType) -> Result<Told, CommandRefusal> {
+    fn reserve(
+        &mut self,
+        port: &InitiatorPort,
+        kind: ReservationType,
+    ) -> Result<Told, CommandRefusal> {
         match &self.reservation {
             None => {
                 self.reservation = Some(Reservation {
@@ -224,7 +231,11 @@ impl PersistentReservations {
         }
     }
 
-    fn release(&mut self, port: &InitiatorPort, kind: ReservationType) -> Result<Told, CommandRefusal> {
+    fn release(
+        &mut self,
+        port: &InitiatorPort,
+        kind: ReservationType,
+    ) -> Result<Told, CommandRefusal> {
         match &self.reservation {
             Some(held) if self.holds(port, held) => {
                 if held.kind != kind {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::logical_unit::{CommandContext, LogicalUnit};
 use super::operation::CommandDescriptor;
-use super::reply::{CommandRefusal, Outcome, done, up_to};
+use super::reply::{CommandRefusal, CommandResult, done, up_to};
 use crate::iscsi::nexus::NexusId;
 use crate::scsi::command::{
     Inquiry, PersistentReserveIn, PersistentReserveOut, ReportSupportedOperationCodes,
@@ -28,7 +28,7 @@ impl LogicalUnit {
     }
 
     /// INQUIRY (SPC-4 6.6).
-    pub(super) fn inquiry(&self, command: Inquiry) -> Outcome {
+    pub(super) fn inquiry(&self, command: Inquiry) -> CommandResult {
         let data = match command.page_code {
             None => self.identity.inquiry(),
             Some(page_code) => self
@@ -40,7 +40,7 @@ impl LogicalUnit {
     }
 
     /// RESERVE(6) and (10), of the whole logical unit (SPC-2 7.21).
-    pub(super) fn reserve(&mut self, call: &CommandContext<'_>) -> Outcome {
+    pub(super) fn reserve(&mut self, call: &CommandContext<'_>) -> CommandResult {
         if self.persistent.is_in_use() {
             return Err(CommandRefusal::Status(Status::RESERVATION_CONFLICT));
         }
@@ -49,7 +49,7 @@ impl LogicalUnit {
     }
 
     /// RELEASE(6) and (10): of no effect from anyone but the holder (SPC-2 7.16).
-    pub(super) fn release(&mut self, call: &CommandContext<'_>) -> Outcome {
+    pub(super) fn release(&mut self, call: &CommandContext<'_>) -> CommandResult {
         if self.persistent.is_in_use() {
             return Err(CommandRefusal::Status(Status::RESERVATION_CONFLICT));
         }
@@ -72,7 +72,7 @@ impl LogicalUnit {
         &mut self,
         command: PersistentReserveOut,
         call: &CommandContext<'_>,
-    ) -> Outcome {
+    ) -> CommandResult {
         let list = call.parameter_list(command.parameter_list_length)?;
         let parameters = ReserveOutParameters::decode(list)
             .ok()
@@ -102,7 +102,10 @@ impl LogicalUnit {
     }
 
     /// REPORT SUPPORTED OPERATION CODES (SPC-4 6.35).
-    pub(super) fn report_operation_codes(&self, command: ReportSupportedOperationCodes) -> Outcome {
+    pub(super) fn report_operation_codes(
+        &self,
+        command: ReportSupportedOperationCodes,
+    ) -> CommandResult {
         let (code, timeouts) = (command.operation_code, command.timeouts);
         let all = CommandDescriptor::all(self.identity.device_type);
         let of_code = || all.iter().filter(|operation| operation.code == code);

@@ -20,7 +20,7 @@ pub struct LogicalUnitReply {
 
 impl LogicalUnitReply {
     /// Returns the reply for an outcome; data beyond `allocation` bytes is left out.
-    pub(super) fn new(outcome: Outcome, allocation: u32, data_out_length: u32) -> Self {
+    pub(super) fn new(outcome: CommandResult, allocation: u32, data_out_length: u32) -> Self {
         let (status, sense, mut data_in) = match outcome {
             Ok(data) => (Status::GOOD, Bytes::new(), data),
             Err(CommandRefusal::Status(status)) => (status, Bytes::new(), Bytes::new()),
@@ -41,7 +41,7 @@ impl LogicalUnitReply {
 }
 
 /// The data of a command that was done, or why it was not simply done.
-pub(super) type Outcome = Result<Bytes, CommandRefusal>;
+pub(super) type CommandResult = Result<Bytes, CommandRefusal>;
 
 /// Why a command ends with another status than GOOD.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +119,6 @@ pub(super) fn up_to(data: impl Into<Bytes>, length: impl Into<u64>) -> Bytes {
 }
 
 /// Returns the outcome of a command that was done and returns no data.
-pub(super) fn done() -> Outcome {
+pub(super) fn done() -> CommandResult {
     Ok(Bytes::new())
 }

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::drive::{Drive, LONGEST_BLOCK, LONGEST_TRANSFER, write_error};
 use super::fault::{BlockFault, LibraryFaults};
 use super::media::{BlockRead, Kind, Record, TapeError};
-use super::reply::{CommandRefusal, Outcome, done, up_to};
+use super::reply::{CommandRefusal, CommandResult, done, up_to};
 use crate::scsi::command::{
     Destination, Locate, PositionForm, Read, ReadPosition, Space, SpaceCode, Write, WriteFilemarks,
 };
@@ -17,14 +17,14 @@ const LONGEST_WARNING: u64 = 64 << 20;
 
 impl Drive {
     /// REWIND (SSC-4 5.8).
-    pub(super) fn rewind(&mut self) -> Outcome {
+    pub(super) fn rewind(&mut self) -> CommandResult {
         self.ready()?;
         self.position = 0;
         done()
     }
 
     /// READ(6) (SSC-4 5.6).
-    pub(super) fn read(&mut self, transfer: Read, faults: &LibraryFaults) -> Outcome {
+    pub(super) fn read(&mut self, transfer: Read, faults: &LibraryFaults) -> CommandResult {
         if transfer.fixed {
             return self.read_fixed(transfer, faults);
         }
@@ -51,7 +51,7 @@ impl Drive {
         Err(CommandRefusal::Check { sense, data })
     }
 
-    fn read_fixed(&mut self, transfer: Read, faults: &LibraryFaults) -> Outcome {
+    fn read_fixed(&mut self, transfer: Read, faults: &LibraryFaults) -> CommandResult {
         let block_length = self.unit.mode.block_length;
         if block_length == 0 {
             return Err(CommandRefusal::field(1, 0));
@@ -152,7 +152,7 @@ impl Drive {
         transfer: Write,
         data: &Bytes,
         faults: &LibraryFaults,
-    ) -> Outcome {
+    ) -> CommandResult {
         let (blocks, block_length) = match (transfer.fixed, self.unit.mode.block_length) {
             (true, 0) => return Err(CommandRefusal::field(1, 0)),
             (true, block_length) => (transfer.length, block_length),
@@ -199,7 +199,7 @@ impl Drive {
         &mut self,
         command: WriteFilemarks,
         faults: &LibraryFaults,
-    ) -> Outcome {
+    ) -> CommandResult {
         let count = command.count;
         self.writable(faults)?;
         if count > 0 {
@@ -215,7 +215,7 @@ impl Drive {
     }
 
     /// ERASE(6) (SSC-4 5.2): what follows the position is gone; LONG makes no difference.
-    pub(super) fn erase(&mut self, faults: &LibraryFaults) -> Outcome {
+    pub(super) fn erase(&mut self, faults: &LibraryFaults) -> CommandResult {
         self.writable(faults)?;
         self.cut_here()?;
         self.want_sync()?;
@@ -288,7 +288,7 @@ impl Drive {
     }
 
     /// Everything was written; near the end of the medium the sense data reports early warning.
-    fn early_warning(&mut self) -> Outcome {
+    fn early_warning(&mut self) -> CommandResult {
         if !self.is_behind_early_warning() {
             return done();
         }
@@ -318,7 +318,7 @@ impl Drive {
     }
 
     /// SPACE(6) and SPACE(16) (SSC-4 7.11).
-    pub(super) fn space(&mut self, space: Space) -> Outcome {
+    pub(super) fn space(&mut self, space: Space) -> CommandResult {
         let Space { code, count } = space;
         let tape = self.ready()?;
         let end = tape.end();
@@ -391,7 +391,7 @@ impl Drive {
     }
 
     /// LOCATE(10) and LOCATE(16) (SSC-4 7.4): a place behind the end of data ends there.
-    pub(super) fn locate(&mut self, locate: Locate) -> Outcome {
+    pub(super) fn locate(&mut self, locate: Locate) -> CommandResult {
         let tape = self.ready()?;
         if locate.partition.is_some_and(|partition| partition != 0) {
             let byte = match locate.destination {
@@ -425,7 +425,7 @@ impl Drive {
     }
 
     /// READ POSITION (SSC-4 7.7).
-    pub(super) fn read_position(&self, command: ReadPosition) -> Outcome {
+    pub(super) fn read_position(&self, command: ReadPosition) -> CommandResult {
         let file = self.ready()?.filemarks_before(self.position);
         let position = Position {
             beginning: self.position == 0,

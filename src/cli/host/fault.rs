@@ -172,7 +172,9 @@ impl FromStr for FaultArgument {
             "login-status" => status(value)?,
             "delay" => RequestedFault::Delay(time(value)?),
             "drop-after" => RequestedFault::DropAfter(number(value, 0)?.into()),
-            "corrupt-header-digest" => RequestedFault::CorruptHeaderDigest(number(value, 1)?.into()),
+            "corrupt-header-digest" => {
+                RequestedFault::CorruptHeaderDigest(number(value, 1)?.into())
+            }
             "corrupt-data-digest" => RequestedFault::CorruptDataDigest(number(value, 1)?.into()),
             "busy" => RequestedFault::Busy(number(value, 1)?),
             "power-cycle" => RequestedFault::PowerCycle(seconds(value)?),
@@ -250,13 +252,25 @@ mod tests {
                     detail: 255,
                 },
             ),
-            ("delay=500ms", RequestedFault::Delay(Duration::from_millis(500))),
+            (
+                "delay=500ms",
+                RequestedFault::Delay(Duration::from_millis(500)),
+            ),
             ("delay=2s", RequestedFault::Delay(Duration::from_secs(2))),
             ("drop-after=0", RequestedFault::DropAfter(0)),
-            ("corrupt-header-digest=1", RequestedFault::CorruptHeaderDigest(1)),
-            ("corrupt-data-digest=7", RequestedFault::CorruptDataDigest(7)),
+            (
+                "corrupt-header-digest=1",
+                RequestedFault::CorruptHeaderDigest(1),
+            ),
+            (
+                "corrupt-data-digest=7",
+                RequestedFault::CorruptDataDigest(7),
+            ),
             ("busy=3", RequestedFault::Busy(3)),
-            ("power-cycle=60", RequestedFault::PowerCycle(Duration::from_secs(60))),
+            (
+                "power-cycle=60",
+                RequestedFault::PowerCycle(Duration::from_secs(60)),
+            ),
             ("early-warning=1MiB", RequestedFault::EarlyWarning(1 << 20)),
             ("deferred-error=4", RequestedFault::DeferredError(4)),
         ];

@@ -24,7 +24,7 @@ mod vtl;
 
 pub use configured::ApplyOptions;
 pub use d_mode::DModeOptions;
-pub use fault::{RequestedFault, FaultArgument, FaultOption};
+pub use fault::{FaultArgument, FaultOption, RequestedFault};
 pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
 pub use rmt::RmtOptions;

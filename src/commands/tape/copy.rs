@@ -294,8 +294,8 @@ async fn copy_between(
     match &options.via {
         Some(via) => copy_via(options, via, job, report, meter).await,
         None => {
-            let from = taken(job, &options.from, report, Reported::from).await?;
-            let to = match taken(job, &options.to, report, Reported::to).await {
+            let from = taken(job, &options.from, report, ReportedEnd::from).await?;
+            let to = match taken(job, &options.to, report, ReportedEnd::to).await {
                 Ok(to) => to,
                 Err(error) => {
                     // The first failure is the one to report.
@@ -322,9 +322,9 @@ fn with_via(mut error: CommandError) -> CommandError {
 }
 
 /// Which side of the report a side is told in.
-struct Reported;
+struct ReportedEnd;
 
-impl Reported {
+impl ReportedEnd {
     fn from(report: &mut Report) -> &mut End {
         &mut report.from
     }
@@ -469,7 +469,7 @@ async fn copy_via(
 ) -> Result<(), CommandError> {
     if !options.overwrite {
         // What would be refused at the end is refused before the long way there.
-        let mut to = taken(job, &options.to, report, Reported::to).await?;
+        let mut to = taken(job, &options.to, report, ReportedEnd::to).await?;
         let blank = match &mut to {
             ReadySide::Cartridge(loaded) => require_no_data(&mut loaded.drive).await,
             ReadySide::File(..) => Ok(()),
@@ -487,14 +487,14 @@ async fn copy_via(
         error
     };
     let made = create(via, false)?;
-    let from = taken(job, &options.from, report, Reported::from).await;
+    let from = taken(job, &options.from, report, ReportedEnd::from).await;
     let from = from.map_err(|error| unused(via, error))?;
     let mut sides = (from, ReadySide::File(via.to_owned(), Some(made)));
     report.to = End::of_file(via);
     let outcome = through(options, &mut sides, report, meter, Half::First).await;
     let given_back = give_back(job, sides.0).await;
     outcome.and(given_back).map_err(kept)?;
-    let to = taken(job, &options.to, report, Reported::to)
+    let to = taken(job, &options.to, report, ReportedEnd::to)
         .await
         .map_err(kept)?;
     let mut sides = (ReadySide::File(via.to_owned(), None), to);

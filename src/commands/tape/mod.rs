@@ -25,7 +25,7 @@ use crate::error::{CommandError, ErrorKind};
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::job::{Again, Job};
 use crate::iop::library::LibraryFailure;
-use crate::iop::tape::drive::Drive;
+use crate::iop::tape::drive::TapeDrive;
 use crate::iop::tape::job::{self, TapeError, Transferred, WritePlacement};
 use crate::iop::tape::mount::{mount, put_back};
 use crate::render::json::ErrorBody;
@@ -95,7 +95,7 @@ fn with_cartridge(
     talk: &Talk,
     cartridge: &CartridgeArguments,
     command: &str,
-    job: impl AsyncFnOnce(&mut Drive<Again>) -> Result<(), TapeError>,
+    job: impl AsyncFnOnce(&mut TapeDrive<Again>) -> Result<(), TapeError>,
 ) -> Result<CartridgeJob, CommandError> {
     let purpose = format!("tape {command} {} {}", cartridge.library, cartridge.volume);
     let drive = cartridge.drive.as_deref();
@@ -113,7 +113,7 @@ fn with_cartridge(
 async fn used(
     held: &mut Job<'_>,
     cartridge: &CartridgeArguments,
-    job: impl AsyncFnOnce(&mut Drive<Again>) -> Result<(), TapeError>,
+    job: impl AsyncFnOnce(&mut TapeDrive<Again>) -> Result<(), TapeError>,
 ) -> Result<CartridgeJob, LibraryFailure> {
     let drive = cartridge.drive.as_deref();
     let mut loaded = mount(held, &cartridge.library, &cartridge.volume, drive).await?;
@@ -169,7 +169,11 @@ struct JobDocument<'a> {
 }
 
 impl<'a> JobDocument<'a> {
-    fn new(held: &'a CartridgeJob, transferred: Transferred, error: Option<&'a CommandError>) -> Self {
+    fn new(
+        held: &'a CartridgeJob,
+        transferred: Transferred,
+        error: Option<&'a CommandError>,
+    ) -> Self {
         Self {
             schema: 1,
             device: &held.device,

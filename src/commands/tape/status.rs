@@ -12,7 +12,7 @@ use crate::iop::devices::names::DeviceKind;
 use crate::iop::job::unit::UnitError;
 use crate::iop::job::{Again, Job, JobError};
 use crate::iop::library::{ElementType, Inventory, LibraryFailure, OpenLibrary};
-use crate::iop::tape::drive::Drive;
+use crate::iop::tape::drive::TapeDrive;
 use crate::render::text::Page;
 use crate::render::words::Code;
 
@@ -157,7 +157,7 @@ async fn inventory(job: &mut Job<'_>, library: &str) -> Result<Inventory, Librar
 }
 
 async fn status_of(
-    drive: &mut Drive<Again>,
+    drive: &mut TapeDrive<Again>,
     name: &str,
     volume: Option<String>,
     rewind: bool,

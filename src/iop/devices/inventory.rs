@@ -9,14 +9,14 @@ use crate::scsi::data::vpd::{CodeSet, Designator, DesignatorType, MachineTypeMod
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetInventory {
     /// Tape drives and medium changers, by logical unit number. Other devices are left out.
-    pub logical_units: Vec<LogicalUnit>,
+    pub logical_units: Vec<InquiredUnit>,
     /// What could not be learnt about the target as a whole.
     pub problems: Vec<Problem>,
 }
 
 /// A tape drive or a medium changer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogicalUnit {
+pub struct InquiredUnit {
     /// Its number, as REPORT LUNS gave it.
     pub lun: Lun,
     /// Its standard INQUIRY data.
@@ -27,14 +27,14 @@ pub struct LogicalUnit {
     /// Designators of VPD page 83h that name the logical unit, not its port or target, and are not empty; at most 16.
     pub designators: Vec<Designator>,
     /// What a medium changer says of its elements; none for a tape drive.
-    pub changer: Option<Changer>,
+    pub changer: Option<InquiredChanger>,
     /// What could not be learnt about it.
     pub problems: Vec<Problem>,
 }
 
 /// What a medium changer says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changer {
+pub struct InquiredChanger {
     /// Type and model of VPD page D0h, when it has the page.
     pub type_model: Option<MachineTypeModel>,
     /// Number of storage elements.

@@ -1,6 +1,6 @@
 //! Which drive of a target is in which data transfer element of its libraries.
 
-use super::inventory::{DriveElement, DriveIdentifier, LogicalUnit};
+use super::inventory::{DriveElement, DriveIdentifier, InquiredUnit};
 use super::text::{hex, printable, trimmed};
 use crate::scsi::data::vpd::CodeSet;
 
@@ -28,7 +28,7 @@ pub(super) enum DriveMatch {
 /// zeros than it, as some libraries name drives, then those that are cut short: tgt cuts off the end of the last one.
 pub(super) fn find_drives(
     libraries: &[&[DriveElement]],
-    drives: &[&LogicalUnit],
+    drives: &[&InquiredUnit],
 ) -> Vec<Vec<DriveMatch>> {
     let identities: Vec<DriveIdentity> = drives
         .iter()
@@ -116,7 +116,7 @@ const IDENTIFIER_SHOWN: usize = 80;
 
 /// The forms in which libraries name a drive.
 struct DriveIdentity<'a> {
-    drive: &'a LogicalUnit,
+    drive: &'a InquiredUnit,
     /// The serial number alone: a 3584.
     serial: &'a [u8],
     /// VENDOR IDENTIFICATION, PRODUCT IDENTIFICATION, serial number: tgt, and others after SPC-4's T10 form.
@@ -124,7 +124,7 @@ struct DriveIdentity<'a> {
 }
 
 impl<'a> DriveIdentity<'a> {
-    fn new(drive: &'a LogicalUnit) -> Self {
+    fn new(drive: &'a InquiredUnit) -> Self {
         let serial = trimmed(&drive.serial);
         Self {
             drive,
@@ -179,8 +179,8 @@ mod tests {
     use crate::scsi::data::inquiry::{InquiryData, PeripheralDeviceType};
     use crate::scsi::data::vpd::{Designator, DesignatorType};
 
-    fn drive(serial: &str) -> LogicalUnit {
-        LogicalUnit {
+    fn drive(serial: &str) -> InquiredUnit {
+        InquiredUnit {
             lun: Lun::ZERO,
             inquiry: InquiryData {
                 peripheral_qualifier: 0,
@@ -218,8 +218,8 @@ mod tests {
         )
     }
 
-    fn find(elements: &[DriveElement], drives: &[LogicalUnit]) -> Vec<DriveMatch> {
-        let drives: Vec<&LogicalUnit> = drives.iter().collect();
+    fn find(elements: &[DriveElement], drives: &[InquiredUnit]) -> Vec<DriveMatch> {
+        let drives: Vec<&InquiredUnit> = drives.iter().collect();
         find_drives(&[elements], &drives).remove(0)
     }
 
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn full_names_in_any_library_come_before_prefixes() {
         let drives = [drive("10"), drive("1000000002")];
-        let drives: Vec<&LogicalUnit> = drives.iter().collect();
+        let drives: Vec<&InquiredUnit> = drives.iter().collect();
         let first = [ascii("1")];
         let second = [ascii("10")];
         assert_eq!(

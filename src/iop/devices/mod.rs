@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use crate::iop::active::{DriveReport, LibraryReport};
 use crate::scsi::Lun;
-use inventory::{Changer, DriveElement, LogicalUnit, TargetInventory};
+use inventory::{DriveElement, InquiredChanger, InquiredUnit, TargetInventory};
 use matching::DriveMatch;
 use names::{DeviceKey, DeviceKind, DeviceNames};
 use problem::{Problem, SharedIdentity};
@@ -73,14 +73,14 @@ fn describe_target(
     names: &mut DeviceNames,
     seen: &mut Seen,
 ) -> Description {
-    let mut units: Vec<&LogicalUnit> = target.inventory.logical_units.iter().collect();
+    let mut units: Vec<&InquiredUnit> = target.inventory.logical_units.iter().collect();
     units.sort_by_key(|unit| unit.lun.number());
-    let drive_units: Vec<&LogicalUnit> = units
+    let drive_units: Vec<&InquiredUnit> = units
         .iter()
         .copied()
         .filter(|unit| unit.changer.is_none())
         .collect();
-    let changers: Vec<(&LogicalUnit, &Changer)> = units
+    let changers: Vec<(&InquiredUnit, &InquiredChanger)> = units
         .iter()
         .filter_map(|unit| Some((*unit, unit.changer.as_ref()?)))
         .collect();
@@ -171,7 +171,7 @@ fn describe_target(
     }
 }
 
-fn library(unit: &LogicalUnit, changer: &Changer, device: String) -> LibraryReport {
+fn library(unit: &InquiredUnit, changer: &InquiredChanger, device: String) -> LibraryReport {
     let LibraryTypeModel { text, derived } =
         LibraryTypeModel::new(changer.type_model, &unit.inquiry.product);
     let (lun, lun_address) = recorded_lun(unit.lun);
@@ -207,14 +207,14 @@ fn recorded_lun(lun: Lun) -> (u64, Option<String>) {
     }
 }
 
-fn not_3584(unit: &LogicalUnit, changer: &Changer) -> Option<Problem> {
+fn not_3584(unit: &InquiredUnit, changer: &InquiredChanger) -> Option<Problem> {
     let type_model = LibraryTypeModel::new(changer.type_model, &unit.inquiry.product);
     (!type_model.is_3584()).then_some(Problem::Not3584 {
         type_model: type_model.text,
     })
 }
 
-fn drive(unit: &LogicalUnit, device: String) -> DriveReport {
+fn drive(unit: &InquiredUnit, device: String) -> DriveReport {
     let (lun, lun_address) = recorded_lun(unit.lun);
     DriveReport {
         device,
@@ -232,7 +232,7 @@ fn drive(unit: &LogicalUnit, device: String) -> DriveReport {
 
 fn name(
     kind: DeviceKind,
-    unit: &LogicalUnit,
+    unit: &InquiredUnit,
     target: &str,
     names: &mut DeviceNames,
     seen: &mut Seen,
@@ -257,7 +257,7 @@ fn name(
 }
 
 /// Returns what tells the device from others, and what it would share with one that has the same.
-fn key(unit: &LogicalUnit, target: &str) -> (DeviceKey, SharedIdentity) {
+fn key(unit: &InquiredUnit, target: &str) -> (DeviceKey, SharedIdentity) {
     let serial = printable(&unit.serial);
     if !serial.is_empty() {
         let shared = SharedIdentity::SerialNumber {

@@ -34,7 +34,7 @@ use unit::UnitError;
 
 pub use locate::{Device, locate};
 pub use open::Job;
-pub use session::{Again, Session};
+pub use session::{Again, JobSession};
 
 /// Settings of the sessions of a job.
 #[derive(Clone, Debug)]

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use super::locate::{Device, Located, locate};
-use super::session::{Again, Session};
+use super::session::{Again, JobSession};
 use super::unit::Unit;
 use super::{JobError, JobObserver, JobSettings};
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::store::{Store, TargetLock};
-use crate::iop::tape::drive::Drive;
+use crate::iop::tape::drive::TapeDrive;
 
 /// Devices that a job uses.
 pub struct Job<'a> {
@@ -25,7 +25,7 @@ pub struct Job<'a> {
 struct JobHolds {
     located: Located,
     /// One for each target of `located`.
-    sessions: Vec<Session>,
+    sessions: Vec<JobSession>,
     _locks: Vec<TargetLock>,
 }
 
@@ -79,8 +79,9 @@ impl<'a> Job<'a> {
         let mut sessions = Vec::with_capacity(located.targets.len());
         for target in 0..located.targets.len() {
             let observer = Rc::clone(&self.observer);
-            sessions
-                .push(Session::begin(&located, target, self.store, self.settings, observer).await?);
+            sessions.push(
+                JobSession::begin(&located, target, self.store, self.settings, observer).await?,
+            );
         }
         self.held = Some(JobHolds {
             located,
@@ -154,7 +155,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn session(&self, device: &Device) -> Result<&Session, JobError> {
+    fn session(&self, device: &Device) -> Result<&JobSession, JobError> {
         self.held
             .as_ref()
             .and_then(|held| held.sessions.get(device.target))
@@ -174,11 +175,11 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// [`JobError`].
-    pub async fn drive(&self, name: &str) -> Result<Drive<Again>, JobError> {
+    pub async fn drive(&self, name: &str) -> Result<TapeDrive<Again>, JobError> {
         let device = self.device(name)?;
         let session = self.session(device)?;
         let unit = session.unit(device).await?;
-        Ok(Drive::new(unit, session.again(device)))
+        Ok(TapeDrive::new(unit, session.again(device)))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::transport::initiator::{Initiator, open, reopen};
 use crate::transport::{Deadlines, Step};
 
 /// What it takes to log in to a target, again too.
-struct TargetLogin {
+struct LoginDetails {
     host: String,
     port: u16,
     name: String,
@@ -30,7 +30,7 @@ struct TargetLogin {
     report: Box<TargetReport>,
 }
 
-impl TargetLogin {
+impl LoginDetails {
     /// Logs in; after an earlier session when that is over and Time2Wait has passed.
     async fn connect(&self, last: Option<&Initiator>) -> Result<Initiator, JobError> {
         let observer = Rc::clone(&self.observer);
@@ -62,16 +62,16 @@ struct Current {
 
 /// A session of a job with a target, shared by the devices of the job that are on that target.
 #[derive(Clone)]
-pub struct Session {
-    login: Rc<TargetLogin>,
+pub struct JobSession {
+    login: Rc<LoginDetails>,
     current: Rc<RefCell<Current>>,
 }
 
-impl Session {
+impl JobSession {
     /// Logs in to a target. The session goes on in the background of the runtime that the job runs on.
     ///
     /// # Errors
-    /// [`JobError::TargetLogin`], [`JobError::Attach`].
+    /// [`JobError::Login`], [`JobError::Attach`].
     pub async fn begin(
         located: &Located,
         target: usize,
@@ -99,7 +99,7 @@ impl Session {
                 ..report.clone()
             }))
         })?;
-        let login = TargetLogin {
+        let login = LoginDetails {
             host: configured.identity.target_host_name.as_str().to_owned(),
             port: configured.identity.target_port.number(),
             name: configured.identity.target_name.as_str().to_owned(),
@@ -213,7 +213,7 @@ async fn proven(
 /// Has a device again after its session was lost: in the connection that another device of the session was the first to ask
 /// for, else in a new one.
 pub struct Again {
-    session: Session,
+    session: JobSession,
     device: Device,
     /// The connection that the device was last used in.
     generation: u64,

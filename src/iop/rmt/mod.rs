@@ -28,13 +28,13 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::iop::devices::names::DeviceKind;
-use crate::iop::job::{Again, JobError, JobObserver, JobSettings, Session, locate};
+use crate::iop::job::{Again, JobError, JobObserver, JobSession, JobSettings, locate};
 use crate::iop::store::{Store, TargetLock};
-use crate::iop::tape::drive::Drive;
+use crate::iop::tape::drive::TapeDrive;
 use crate::scsi::command::Read;
 use crate::transport::stream::{BlockSink, ItemSource};
 use error::RmtError;
-use protocol::{RequestDecoder, Malformed, RmtRequest, done, failed};
+use protocol::{Malformed, RequestDecoder, RmtRequest, done, failed};
 use tape::OpenTape;
 
 /// What comes from a client.
@@ -177,7 +177,7 @@ pub struct Server<'a> {
 /// A device that a client has opened. Its target's lock is held until this is dropped.
 struct OpenedDevice {
     tape: OpenTape<Again>,
-    session: Session,
+    session: JobSession,
     _locks: Vec<TargetLock>,
 }
 
@@ -308,7 +308,7 @@ impl<'a> Server<'a> {
         };
         let locks = located.lock(self.store, &format!("rmt {}", device.name))?;
         let observer = Rc::clone(&self.observer);
-        let session = Session::begin(
+        let session = JobSession::begin(
             &located,
             device.target,
             self.store,
@@ -317,7 +317,7 @@ impl<'a> Server<'a> {
         )
         .await?;
         let opened = match session.unit(&device).await {
-            Ok(unit) => OpenTape::open(Drive::new(unit, session.again(&device)), flags).await,
+            Ok(unit) => OpenTape::open(TapeDrive::new(unit, session.again(&device)), flags).await,
             Err(error) => Err(error.into()),
         };
         match opened {

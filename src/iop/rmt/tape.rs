@@ -11,7 +11,7 @@ use super::error::RmtError;
 use super::mtio::{MtStatus, open_flags};
 use super::{Client, Incoming};
 use crate::iop::job::unit::UnitError;
-use crate::iop::tape::drive::{Drive, Reopen};
+use crate::iop::tape::drive::{Reopen, TapeDrive};
 use crate::iop::tape::read::{Judged, Object, judge, may_pass};
 use crate::iop::tape::write::{MAX_BYTES_IN_FLIGHT, WriteError, Writer};
 use crate::scsi::command::{
@@ -50,7 +50,7 @@ enum Met {
 
 /// An open drive.
 pub struct OpenTape<R> {
-    drive: Drive<R>,
+    drive: TapeDrive<R>,
     reads: bool,
     writes: bool,
     is_loaded: bool,
@@ -77,7 +77,7 @@ impl<R: Reopen> OpenTape<R> {
     ///
     /// # Errors
     /// [`RmtError::Empty`] unless the flags have O_NONBLOCK, [`RmtError::ReadOnly`], [`RmtError::Unit`].
-    pub async fn open(drive: Drive<R>, flags: u64) -> Result<Self, RmtError> {
+    pub async fn open(drive: TapeDrive<R>, flags: u64) -> Result<Self, RmtError> {
         let access = flags & open_flags::ACCESS_MODE;
         let mut tape = Self {
             drive,

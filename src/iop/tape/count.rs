@@ -1,6 +1,6 @@
 //! How many blocks and filemarks are on a tape.
 
-use super::drive::{Drive, Reopen};
+use super::drive::{Reopen, TapeDrive};
 use super::job::TapeError;
 use super::read::{Object, TapeReader};
 
@@ -21,7 +21,7 @@ pub struct Counted {
 /// # Errors
 /// [`TapeError`].
 pub async fn count<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Counted, TapeError> {
     drive.rewind().await?;

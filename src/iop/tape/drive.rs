@@ -33,14 +33,14 @@ enum Positions {
 
 /// A loaded drive.
 #[derive(Debug)]
-pub struct Drive<R> {
+pub struct TapeDrive<R> {
     unit: Unit,
     reopen: R,
     positions: Positions,
 }
 
-impl<R: Reopen> Drive<R> {
-    /// Returns the drive behind a logical unit. Where its tape stands is not known until [`Drive::rewind`].
+impl<R: Reopen> TapeDrive<R> {
+    /// Returns the drive behind a logical unit. Where its tape stands is not known until [`TapeDrive::rewind`].
     pub const fn new(unit: Unit, reopen: R) -> Self {
         Self {
             unit,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::drive::{Drive, Reopen};
+use super::drive::{Reopen, TapeDrive};
 use super::job::{TapeError, Transferred, finish, to_beginning};
 use super::latency::Latencies;
 use super::pattern::Pattern;
@@ -107,7 +107,7 @@ pub struct Tried {
 /// # Errors
 /// [`TapeError`]; [`TapeError::Differs`] when what was read is not what was written.
 pub async fn exercise<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     trial: &Trial,
     tried: &mut Tried,
     progress: &mut dyn FnMut(u64),
@@ -123,7 +123,7 @@ pub async fn exercise<R: Reopen>(
 }
 
 async fn write<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     trial: &Trial,
     capacity: usize,
     tried: &mut Tried,
@@ -160,7 +160,7 @@ async fn write<R: Reopen>(
 }
 
 async fn read<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     trial: &Trial,
     is_labelled: bool,
     capacity: usize,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::count::Counted;
-use super::drive::{Drive, Reopen};
+use super::drive::{Reopen, TapeDrive};
 use super::label::{LABEL_LENGTH, Label, VolumeIdError, volume_label};
 use super::read::{Object, ReadError, TapeReader};
 use super::write::{Proof, WriteError, Writer};
@@ -144,7 +144,7 @@ struct TapeContents {
     has_data: bool,
 }
 
-async fn contents<R: Reopen>(drive: &mut Drive<R>) -> Result<TapeContents, TapeError> {
+async fn contents<R: Reopen>(drive: &mut TapeDrive<R>) -> Result<TapeContents, TapeError> {
     let label = u32::try_from(LABEL_LENGTH).unwrap_or(u32::MAX);
     let mut reader = TapeReader::at_file(drive, 1, label).await?;
     let mut contents = TapeContents {
@@ -186,7 +186,7 @@ fn is_volume_label(block: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`TapeError::HoldsData`], or when the tape cannot be read.
-pub async fn require_no_data<R: Reopen>(drive: &mut Drive<R>) -> Result<(), TapeError> {
+pub async fn require_no_data<R: Reopen>(drive: &mut TapeDrive<R>) -> Result<(), TapeError> {
     match contents(drive).await?.has_data {
         true => Err(TapeError::HoldsData),
         false => Ok(()),
@@ -198,7 +198,7 @@ pub async fn require_no_data<R: Reopen>(drive: &mut Drive<R>) -> Result<(), Tape
 /// # Errors
 /// [`TapeError::HoldsData`] unless `overwrite`.
 pub(super) async fn to_beginning<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     overwrite: bool,
 ) -> Result<bool, TapeError> {
     let contents = contents(drive).await?;
@@ -211,7 +211,7 @@ pub(super) async fn to_beginning<R: Reopen>(
 
 /// Finds where to write, and goes there; returns the number of the tape file.
 async fn go_to<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     place: WritePlacement,
     overwrite: bool,
 ) -> Result<u64, TapeError> {
@@ -250,7 +250,7 @@ async fn go_to<R: Reopen>(
 }
 
 /// Returns whether the data ends where this tape file would begin.
-async fn ends_at<R: Reopen>(drive: &mut Drive<R>, file: u64) -> Result<bool, TapeError> {
+async fn ends_at<R: Reopen>(drive: &mut TapeDrive<R>, file: u64) -> Result<bool, TapeError> {
     let label = u32::try_from(LABEL_LENGTH).unwrap_or(u32::MAX);
     let mut reader = TapeReader::at_file(drive, file, label).await?;
     let ends = next(&mut reader).await? == Some(Object::EndOfData);
@@ -264,7 +264,7 @@ async fn ends_at<R: Reopen>(drive: &mut Drive<R>, file: u64) -> Result<bool, Tap
 /// # Errors
 /// [`TapeError`]. At the end of the medium the filemark is written all the same.
 pub async fn write<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     place: WritePlacement,
     overwrite: bool,
     source: &mut BlockSource,
@@ -341,7 +341,7 @@ pub(super) async fn finish<R: Reopen>(
 /// # Errors
 /// [`TapeError`]; what was read before is in the sink.
 pub async fn read<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     file: u64,
     limit: u32,
     open: impl FnOnce() -> io::Result<BlockSink>,
@@ -421,7 +421,7 @@ pub struct TapeFile {
 /// # Errors
 /// [`TapeError`]; `files` has what was read before.
 pub async fn list<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     files: &mut Vec<TapeFile>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), TapeError> {
@@ -480,7 +480,7 @@ impl TapeFile {
 /// # Errors
 /// [`TapeError::VolumeId`] for an identifier that is none, [`TapeError::HoldsData`] unless `overwrite`.
 pub async fn initialize<R: Reopen>(
-    drive: &mut Drive<R>,
+    drive: &mut TapeDrive<R>,
     volume: &str,
     overwrite: bool,
     transferred: &mut Transferred,
@@ -505,7 +505,7 @@ pub async fn initialize<R: Reopen>(
 ///
 /// # Errors
 /// [`TapeError::HoldsData`] unless `overwrite`; [`WriteError::WriteProtected`].
-pub async fn erase<R: Reopen>(drive: &mut Drive<R>, overwrite: bool) -> Result<(), TapeError> {
+pub async fn erase<R: Reopen>(drive: &mut TapeDrive<R>, overwrite: bool) -> Result<(), TapeError> {
     if !overwrite {
         require_no_data(drive).await?;
     }

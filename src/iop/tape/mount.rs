@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::drive::Drive;
+use super::drive::TapeDrive;
 use crate::iop::job::unit::{Unit, UnitError};
 use crate::iop::job::{Again, Job, JobError};
 use crate::iop::library::{Inventory, LibraryFailure, Movement, OpenLibrary};
@@ -20,7 +20,7 @@ pub struct Loaded {
     /// The drive's device name.
     pub device: String,
     /// Its tape.
-    pub drive: Drive<Again>,
+    pub drive: TapeDrive<Again>,
     /// The cartridge: its barcode, else the element address that it was found at.
     pub volume: String,
     home: Option<Home>,

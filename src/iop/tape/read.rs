@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::drive::{Drive, Reopen};
+use super::drive::{Reopen, TapeDrive};
 use super::latency::Latencies;
 use crate::iop::job::unit::{Pending, UnitError};
 use crate::scsi::command::Read;
@@ -92,7 +92,7 @@ pub enum ReadError {
 
 /// Reads the objects of a tape in order.
 pub struct TapeReader<'a, R> {
-    drive: &'a mut Drive<R>,
+    drive: &'a mut TapeDrive<R>,
     /// The longest block that is expected.
     limit: u32,
     /// The place of the first object that was not delivered.
@@ -135,7 +135,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
     /// # Errors
     /// [`ReadError::NoSuchFile`] when the tape ends before it; a file whose beginning is the end of data reads as empty.
     pub async fn at_file(
-        drive: &'a mut Drive<R>,
+        drive: &'a mut TapeDrive<R>,
         file: u64,
         limit: u32,
     ) -> Result<Self, ReadError> {
@@ -168,14 +168,14 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
     ///
     /// # Errors
     /// When the tape cannot be rewound.
-    pub async fn of_any_length(drive: &'a mut Drive<R>) -> Result<Self, ReadError> {
+    pub async fn of_any_length(drive: &'a mut TapeDrive<R>) -> Result<Self, ReadError> {
         let mut reader = Self::at_file(drive, 1, FIRST_LIMIT).await?;
         reader.any_length = Some(SequentialRun::default());
         Ok(reader)
     }
 
     /// Begins to read in the first tape file, where the tape stands behind so many blocks of it.
-    pub fn behind(drive: &'a mut Drive<R>, block: u64, limit: u32) -> Self {
+    pub fn behind(drive: &'a mut TapeDrive<R>, block: u64, limit: u32) -> Self {
         let place = TapeFilePosition {
             file: 1,
             block,
@@ -184,7 +184,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
         Self::new(drive, place, limit)
     }
 
-    fn new(drive: &'a mut Drive<R>, place: TapeFilePosition, limit: u32) -> Self {
+    fn new(drive: &'a mut TapeDrive<R>, place: TapeFilePosition, limit: u32) -> Self {
         Self {
             drive,
             limit: limit.clamp(1, Read::MAX_LENGTH),

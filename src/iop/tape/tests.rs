@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::copy::{Copied, From, To, copy};
 use super::count::{Counted, count};
-use super::drive::{Drive, Reopen};
+use super::drive::{Reopen, TapeDrive};
 use super::exercise::{Trial, Tried, exercise};
 use super::job::TapeError;
 use super::read::{Object, ReadError, TapeReader};
@@ -349,8 +349,8 @@ impl Reopen for LogInAgain {
     }
 }
 
-fn drive(tape: &Shared) -> Drive<LogInAgain> {
-    Drive::new(unit(tape), LogInAgain(Rc::clone(tape)))
+fn drive(tape: &Shared) -> TapeDrive<LogInAgain> {
+    TapeDrive::new(unit(tape), LogInAgain(Rc::clone(tape)))
 }
 
 fn tape(objects: &[Option<&[u8]>]) -> Tape {

@@ -23,7 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::drive::{Drive, Reopen};
+use super::drive::{Reopen, TapeDrive};
 use super::latency::Latencies;
 use crate::iop::job::unit::{Pending, UnitError};
 use crate::scsi::command::Write;
@@ -136,7 +136,7 @@ struct InFlight {
 
 /// Writes from where the tape stands.
 pub struct Writer<'a, R> {
-    drive: &'a mut Drive<R>,
+    drive: &'a mut TapeDrive<R>,
     /// Objects before the first one that is written, when the drive counts them.
     start: Option<u64>,
     in_flight: VecDeque<InFlight>,
@@ -156,7 +156,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
     ///
     /// # Errors
     /// When the session was lost.
-    pub async fn begin(drive: &'a mut Drive<R>) -> Result<Self, UnitError> {
+    pub async fn begin(drive: &'a mut TapeDrive<R>) -> Result<Self, UnitError> {
         let start = drive.object().await?;
         Ok(Self {
             drive,
@@ -471,7 +471,9 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 let proof = self.proof(behind).await;
                 return Err(WriteError::Failed { cause, proof });
             }
-            FaultKind::Busy { cause, .. } | FaultKind::Interrupted(cause) | FaultKind::Lost(cause) => cause,
+            FaultKind::Busy { cause, .. }
+            | FaultKind::Interrupted(cause)
+            | FaultKind::Lost(cause) => cause,
             FaultKind::EarlyWarning | FaultKind::Full => UnitError::NoSense,
         };
         if self.attempts > MAX_ATTEMPTS {

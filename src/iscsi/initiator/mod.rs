@@ -62,7 +62,7 @@ pub struct Session {
     status: StatusSequence,
     next_tag: InitiatorTaskTag,
     /// Every request that has a tag, from its submission to its end.
-    requests: BTreeMap<InitiatorTaskTag, PendingRequest>,
+    requests: BTreeMap<InitiatorTaskTag, OutstandingRequest>,
     /// Tasks that wait for the window; a tag without a request was aborted.
     waiting: VecDeque<InitiatorTaskTag>,
     /// Immediate requests to be sent: they need no window.
@@ -84,7 +84,7 @@ enum State {
 }
 
 #[derive(Debug)]
-enum PendingRequest {
+enum OutstandingRequest {
     Waiting(Task),
     Active(ActiveTask),
     TaskManagement {
@@ -174,7 +174,7 @@ impl Session {
         {
             return Err(SubmitError::TransferTooLong { length: data.len() });
         }
-        let tag = self.add(PendingRequest::Waiting(task));
+        let tag = self.add(OutstandingRequest::Waiting(task));
         self.waiting.push_back(tag);
         Ok(tag)
     }
@@ -188,8 +188,8 @@ impl Session {
     pub fn abort_task(&mut self, task: InitiatorTaskTag) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
         match self.requests.get(&task) {
-            Some(PendingRequest::Active(_)) => Ok(self.manage(TaskScope::Task(task))),
-            Some(PendingRequest::Waiting(_)) => {
+            Some(OutstandingRequest::Active(_)) => Ok(self.manage(TaskScope::Task(task))),
+            Some(OutstandingRequest::Waiting(_)) => {
                 self.requests.remove(&task);
                 let tag = self.unused_tag();
                 self.events.push_back(Event::TaskManagement {
@@ -218,7 +218,7 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn ping(&mut self) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        let tag = self.add(PendingRequest::Ping { sent: None });
+        let tag = self.add(OutstandingRequest::Ping { sent: None });
         self.immediate.push_back(Immediate::Ping(tag));
         Ok(tag)
     }
@@ -229,7 +229,7 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn text(&mut self, text: Bytes) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        let tag = self.add(PendingRequest::Text {
+        let tag = self.add(OutstandingRequest::Text {
             exchange: TextExchange::new(text),
             sent: None,
         });
@@ -243,7 +243,7 @@ impl Session {
     /// [`SubmitError::NotOpen`] as for [`Self::submit`].
     pub fn logout(&mut self) -> Result<InitiatorTaskTag, SubmitError> {
         self.check_open()?;
-        let tag = self.add(PendingRequest::Logout { sent: None });
+        let tag = self.add(OutstandingRequest::Logout { sent: None });
         self.immediate.push_back(Immediate::Logout(tag));
         self.state = State::LoggingOut;
         Ok(tag)
@@ -313,7 +313,7 @@ impl Session {
     }
 
     fn manage(&mut self, scope: TaskScope) -> InitiatorTaskTag {
-        let tag = self.add(PendingRequest::TaskManagement {
+        let tag = self.add(OutstandingRequest::TaskManagement {
             scope,
             cmd_sn: None,
             sent: None,
@@ -328,7 +328,7 @@ impl Session {
         tag: InitiatorTaskTag,
     ) -> Result<&mut ActiveTask, SessionError> {
         match self.requests.get_mut(&tag) {
-            Some(PendingRequest::Active(task)) => Ok(task),
+            Some(OutstandingRequest::Active(task)) => Ok(task),
             _ => Err(unknown(opcode, tag)),
         }
     }
@@ -347,13 +347,13 @@ impl Session {
         tag: InitiatorTaskTag,
     ) -> Result<ActiveTask, SessionError> {
         match self.forget_task(tag) {
-            Some(PendingRequest::Active(task)) => Ok(task),
+            Some(OutstandingRequest::Active(task)) => Ok(task),
             _ => Err(unknown(opcode, tag)),
         }
     }
 
     /// Forgets a task and the data that it still had to send.
-    fn forget_task(&mut self, tag: InitiatorTaskTag) -> Option<PendingRequest> {
+    fn forget_task(&mut self, tag: InitiatorTaskTag) -> Option<OutstandingRequest> {
         self.bursts.retain(|burst| burst.initiator_task_tag != tag);
         self.requests.remove(&tag)
     }
@@ -373,7 +373,7 @@ impl Session {
         }
     }
 
-    fn add(&mut self, request: PendingRequest) -> InitiatorTaskTag {
+    fn add(&mut self, request: OutstandingRequest) -> InitiatorTaskTag {
         let tag = self.unused_tag();
         self.requests.insert(tag, request);
         tag
@@ -390,7 +390,7 @@ impl Session {
     }
 }
 
-impl PendingRequest {
+impl OutstandingRequest {
     /// Returns the opcode of its PDU.
     const fn opcode(&self) -> Opcode {
         match self {

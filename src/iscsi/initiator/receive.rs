@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::error::SessionError;
 use super::event::{Completion, Event};
-use super::{Immediate, PendingRequest, TaskScope, Session, State, unknown};
+use super::{Immediate, OutstandingRequest, Session, State, TaskScope, unknown};
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
 use crate::iscsi::pdu::{
@@ -98,7 +98,7 @@ impl Session {
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
         self.accept_status(opcode, pdu.stat_sn)?;
         let tag = pdu.initiator_task_tag;
-        let Some(PendingRequest::TaskManagement {
+        let Some(OutstandingRequest::TaskManagement {
             scope,
             cmd_sn: Some(cmd_sn),
             ..
@@ -124,7 +124,7 @@ impl Session {
         let tag = pdu.initiator_task_tag;
         if tag != InitiatorTaskTag::RESERVED {
             self.accept_status(Opcode::NOP_IN, pdu.stat_sn)?;
-            let Some(PendingRequest::Ping { .. }) = self.requests.get(&tag) else {
+            let Some(OutstandingRequest::Ping { .. }) = self.requests.get(&tag) else {
                 return Err(unknown(Opcode::NOP_IN, tag));
             };
             self.requests.remove(&tag);
@@ -181,7 +181,8 @@ impl Session {
     ) -> Result<(), SessionError> {
         let opcode = Opcode::LOGOUT_RESPONSE;
         self.accept_status(opcode, pdu.stat_sn)?;
-        let Some(PendingRequest::Logout { .. }) = self.requests.get(&pdu.initiator_task_tag) else {
+        let Some(OutstandingRequest::Logout { .. }) = self.requests.get(&pdu.initiator_task_tag)
+        else {
             return Err(unknown(opcode, pdu.initiator_task_tag));
         };
         self.end();
@@ -197,7 +198,7 @@ impl Session {
         let tag = pdu.initiator_task_tag;
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
         self.accept_status(opcode, pdu.stat_sn)?;
-        let Some(PendingRequest::Text { exchange, sent }) = self.requests.get_mut(&tag) else {
+        let Some(OutstandingRequest::Text { exchange, sent }) = self.requests.get_mut(&tag) else {
             return Err(unknown(opcode, tag));
         };
         match exchange.receive(pdu)? {
@@ -238,7 +239,7 @@ impl Session {
     fn progress_of(&mut self, lun: Lun, now: Instant) {
         self.timers.stalled = None;
         for request in self.requests.values_mut() {
-            if let PendingRequest::Active(task) = request
+            if let OutstandingRequest::Active(task) = request
                 && task.lun == lun
             {
                 task.progress = now;
@@ -260,7 +261,7 @@ impl Session {
         self.requests
             .values()
             .filter_map(|request| match request {
-                PendingRequest::Active(task) => Some(task),
+                OutstandingRequest::Active(task) => Some(task),
                 _ => None,
             })
             .filter(|task| match scope {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Event, Immediate, PendingRequest, TaskScope, Session, SessionError, State};
+use super::{Event, Immediate, OutstandingRequest, Session, SessionError, State, TaskScope};
 use crate::iscsi::ids::InitiatorTaskTag;
 use crate::iscsi::pdu::Opcode;
 
@@ -99,7 +99,7 @@ impl Session {
         for (tag, after) in overdue {
             match self.requests.get_mut(&tag) {
                 // It was never sent, so there is nothing to abort.
-                Some(PendingRequest::Waiting(_)) => {
+                Some(OutstandingRequest::Waiting(_)) => {
                     self.requests.remove(&tag);
                     self.events.push_back(Event::TimedOut {
                         initiator_task_tag: tag,
@@ -107,7 +107,7 @@ impl Session {
                         last_received,
                     });
                 }
-                Some(PendingRequest::Active(task)) => {
+                Some(OutstandingRequest::Active(task)) => {
                     task.timeout = None;
                     self.events.push_back(Event::TimedOut {
                         initiator_task_tag: tag,
@@ -131,7 +131,7 @@ impl Session {
             }
         }
         if self.may_ping() && self.timers.ping_due().is_some_and(|due| due <= now) {
-            let tag = self.add(PendingRequest::Ping { sent: None });
+            let tag = self.add(OutstandingRequest::Ping { sent: None });
             self.immediate.push_back(Immediate::Ping(tag));
         }
         Ok(())
@@ -145,14 +145,14 @@ impl Session {
     }
 
     /// Returns when a request was sent, or last made progress, and how long its answer may take from then on.
-    fn timer_of(&self, request: &PendingRequest) -> Option<(Instant, Duration)> {
+    fn timer_of(&self, request: &OutstandingRequest) -> Option<(Instant, Duration)> {
         match request {
-            PendingRequest::Waiting(task) => Some((self.timers.stalled?, task.timeout?)),
-            PendingRequest::Active(task) => Some((task.progress, task.timeout?)),
-            PendingRequest::TaskManagement { sent, .. }
-            | PendingRequest::Ping { sent }
-            | PendingRequest::Text { sent, .. }
-            | PendingRequest::Logout { sent } => Some(((*sent)?, self.timers.answer()?)),
+            OutstandingRequest::Waiting(task) => Some((self.timers.stalled?, task.timeout?)),
+            OutstandingRequest::Active(task) => Some((task.progress, task.timeout?)),
+            OutstandingRequest::TaskManagement { sent, .. }
+            | OutstandingRequest::Ping { sent }
+            | OutstandingRequest::Text { sent, .. }
+            | OutstandingRequest::Logout { sent } => Some(((*sent)?, self.timers.answer()?)),
         }
     }
 
@@ -160,8 +160,8 @@ impl Session {
     fn may_ping(&self) -> bool {
         self.state == State::Open
             && !self.requests.values().any(|request| match request {
-                PendingRequest::Ping { .. } => true,
-                PendingRequest::Active(task) => task.suppresses_pings,
+                OutstandingRequest::Ping { .. } => true,
+                OutstandingRequest::Active(task) => task.suppresses_pings,
                 _ => false,
             })
     }

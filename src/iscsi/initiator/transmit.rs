@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::task::{ActiveTask, ActiveTransfer, ReadTransfer, Task, TaskTransfer, WriteTransfer};
-use super::{Immediate, PendingRequest, TaskScope, Session, State};
+use super::{Immediate, OutstandingRequest, Session, State, TaskScope};
 use crate::iscsi::ids::{Cid, CmdSn, DataSn, InitiatorTaskTag, Lun, TargetTransferTag};
 use crate::iscsi::pdu::{
     LogoutReason, LogoutRequest, NopOut, Pdu, ScsiCommand, TaskManagementFunction,
@@ -22,17 +22,18 @@ impl Session {
         | Immediate::Text(tag)
         | Immediate::Logout(tag) = immediate
             && let Some(
-                PendingRequest::TaskManagement { sent, .. }
-                | PendingRequest::Ping { sent }
-                | PendingRequest::Text { sent, .. }
-                | PendingRequest::Logout { sent },
+                OutstandingRequest::TaskManagement { sent, .. }
+                | OutstandingRequest::Ping { sent }
+                | OutstandingRequest::Text { sent, .. }
+                | OutstandingRequest::Logout { sent },
             ) = self.requests.get_mut(&tag)
         {
             *sent = Some(now);
         }
         Some(match immediate {
             Immediate::Text(tag) => {
-                let Some(PendingRequest::Text { exchange, .. }) = self.requests.get_mut(&tag) else {
+                let Some(OutstandingRequest::Text { exchange, .. }) = self.requests.get_mut(&tag)
+                else {
                     return None;
                 };
                 let limit = self.parameters.target_max_recv_data_segment_length;
@@ -78,7 +79,8 @@ impl Session {
 
     fn task_management_request(&mut self, tag: InitiatorTaskTag) -> Option<TaskManagementRequest> {
         let now = self.window.next();
-        let Some(PendingRequest::TaskManagement { scope, cmd_sn, .. }) = self.requests.get_mut(&tag)
+        let Some(OutstandingRequest::TaskManagement { scope, cmd_sn, .. }) =
+            self.requests.get_mut(&tag)
         else {
             return None;
         };
@@ -93,7 +95,7 @@ impl Session {
             TaskScope::Task(task) => {
                 // A task that ended meanwhile is named all the same: the target answers that it does not exist.
                 let (lun, ref_cmd_sn) = match self.requests.get(&task) {
-                    Some(PendingRequest::Active(active)) => (active.lun, active.cmd_sn),
+                    Some(OutstandingRequest::Active(active)) => (active.lun, active.cmd_sn),
                     _ => (Lun::default(), now),
                 };
                 (TaskManagementFunction::ABORT_TASK, lun, task, ref_cmd_sn)
@@ -114,7 +116,9 @@ impl Session {
 
     pub(super) fn next_data_out(&mut self, now: Instant) -> Option<Pdu> {
         let burst = self.bursts.front_mut()?;
-        if let Some(PendingRequest::Active(task)) = self.requests.get_mut(&burst.initiator_task_tag) {
+        if let Some(OutstandingRequest::Active(task)) =
+            self.requests.get_mut(&burst.initiator_task_tag)
+        {
             task.progress = now;
         }
         let pdu = burst.next_pdu(
@@ -124,7 +128,8 @@ impl Session {
         if pdu.final_bit
             && let Some(burst) = self.bursts.pop_front()
             && burst.is_solicited()
-            && let Some(PendingRequest::Active(task)) = self.requests.get_mut(&burst.initiator_task_tag)
+            && let Some(OutstandingRequest::Active(task)) =
+                self.requests.get_mut(&burst.initiator_task_tag)
         {
             task.burst_sent();
         }
@@ -147,7 +152,7 @@ impl Session {
         };
         self.timers.stalled = None;
         self.waiting.pop_front();
-        let Some(PendingRequest::Waiting(task)) = self.requests.remove(&tag) else {
+        let Some(OutstandingRequest::Waiting(task)) = self.requests.remove(&tag) else {
             return None;
         };
         Some(Pdu::ScsiCommand(self.start(tag, cmd_sn, task, now)))
@@ -204,7 +209,8 @@ impl Session {
             progress: now,
             suppresses_pings: task.suppresses_pings,
         };
-        self.requests.insert(tag, PendingRequest::Active(active));
+        self.requests
+            .insert(tag, OutstandingRequest::Active(active));
         command
     }
 }

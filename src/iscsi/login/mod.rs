@@ -38,7 +38,7 @@ mod states;
 pub use address::{DEFAULT_PORT, ParseTargetAddressError, TargetAddress};
 pub use error::{ChapProgress, LoginError, ProtocolFault};
 
-use states::{AUTH_METHOD, AuthMethodOffered, Operational, LoginState};
+use states::{AUTH_METHOD, AuthMethodOffered, LoginState, Operational};
 
 /// The most Login Requests that one login sends; the standard asks for six at least (6.2).
 pub const MAX_EXCHANGES: u32 = 32;

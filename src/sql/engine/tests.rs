@@ -5,21 +5,21 @@ use super::super::token::Script;
 use super::*;
 
 fn rows() -> Rows {
-    let text = |text: &str| Value::Text(text.to_owned());
-    let target = |name: &str, port: i64, status: Value, changed: &str| {
+    let text = |text: &str| SqlValue::Text(text.to_owned());
+    let target = |name: &str, port: i64, status: SqlValue, changed: &str| {
         vec![
             text(name),
             text("vtl"),
-            Value::Integer(port),
+            SqlValue::Integer(port),
             text("iqn.i"),
-            Value::Null,
-            Value::Null,
+            SqlValue::Null,
+            SqlValue::Null,
             status,
             text(changed),
         ]
     };
     let library = |device: &str, resource: &str| {
-        let mut row = vec![Value::Null; 13];
+        let mut row = vec![SqlValue::Null; 13];
         row[0] = text(device);
         row[4] = text(resource);
         row[11] = text("iqn.a");
@@ -29,7 +29,7 @@ fn rows() -> Rows {
         vec![
             target("iqn.a", 860, text("ACTIVE"), "NO"),
             target("iqn.B", 3260, text("FAILED"), "NO"),
-            target("iqn.c", 3261, Value::Null, "YES"),
+            target("iqn.c", 3261, SqlValue::Null, "YES"),
         ],
         vec![library("TAPMLB01", "TAP01"), library("TAPMLB01", "TAP02")],
     ]
@@ -44,11 +44,11 @@ fn run(text: &str) -> Result<Table, SqlError> {
 /// The rows as text, a comma between values.
 fn answer(query: &str) -> Vec<String> {
     let table = run(query).unwrap_or_else(|error| panic!("{query}: {error}"));
-    let shown = |value: &Value| match value {
-        Value::Null => "-".to_owned(),
-        Value::Integer(number) => number.to_string(),
-        Value::Real(number) => format!("{number:?}"),
-        Value::Text(text) => text.clone(),
+    let shown = |value: &SqlValue| match value {
+        SqlValue::Null => "-".to_owned(),
+        SqlValue::Integer(number) => number.to_string(),
+        SqlValue::Real(number) => format!("{number:?}"),
+        SqlValue::Text(text) => text.clone(),
     };
     table
         .rows

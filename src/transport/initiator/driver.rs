@@ -12,7 +12,8 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    AnswerSender, CommandId, Completed, ExecuteError, RequestFailure, Initiator, InitiatorRequest, SessionLost, InitiatorState,
+    AnswerSender, CommandId, Completed, ExecuteError, Initiator, InitiatorRequest, InitiatorState,
+    RequestFailure, SessionLost,
 };
 use crate::iscsi::ids::InitiatorTaskTag;
 use crate::iscsi::initiator::{Completion, Event, Session};

@@ -374,7 +374,8 @@ impl Initiator {
     /// # Errors
     /// [`SessionLost`] when the session has ended.
     pub async fn abort(&self, command: CommandId) -> Result<TaskManagementOutcome, SessionLost> {
-        self.ask(|answer| InitiatorRequest::Abort(command, answer)).await
+        self.ask(|answer| InitiatorRequest::Abort(command, answer))
+            .await
     }
 
     /// Resets a logical unit (LOGICAL UNIT RESET, 11.5.1). When the target performs it, every command to that unit that was
@@ -403,7 +404,9 @@ impl Initiator {
         let mut pairs = TextPairs::new();
         pairs.push("SendTargets", "All");
         let text = pairs.encode();
-        let answer = self.request(|answer| InitiatorRequest::Text(text, answer)).await;
+        let answer = self
+            .request(|answer| InitiatorRequest::Text(text, answer))
+            .await;
         let text = answer.map_err(|failure| match failure {
             RequestFailure::Lost(lost) => DiscoveryError::Lost(lost),
             RequestFailure::Rejected(reason) => DiscoveryError::Rejected(reason),
@@ -442,7 +445,10 @@ impl Initiator {
         self.requests.closed().await;
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(AnswerSender<T>) -> InitiatorRequest) -> Result<T, SessionLost> {
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(AnswerSender<T>) -> InitiatorRequest,
+    ) -> Result<T, SessionLost> {
         self.request(request)
             .await
             .map_err(|failure| match failure {
@@ -451,7 +457,10 @@ impl Initiator {
             })
     }
 
-    async fn request<T>(&self, request: impl FnOnce(AnswerSender<T>) -> InitiatorRequest) -> Result<T, RequestFailure> {
+    async fn request<T>(
+        &self,
+        request: impl FnOnce(AnswerSender<T>) -> InitiatorRequest,
+    ) -> Result<T, RequestFailure> {
         let lost = |_| RequestFailure::Lost(self.shared.lost());
         let (answer, receiver) = oneshot::channel();
         self.requests

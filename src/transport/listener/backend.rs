@@ -10,7 +10,7 @@ use crate::iscsi::target::{ReceivedCommand, ScsiReply};
 
 /// An answer that may come later. Dropping it cancels it: a command that has not begun is not
 /// done then.
-pub type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
+pub type BackendAnswer<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// What serves the logical units behind a listener: a library, or a program that forwards commands to another target.
 ///
@@ -29,7 +29,7 @@ pub trait Backend: 'static {
     /// Executes a command. Those of one nexus come in the order of their CmdSN for each logical unit, and the backend keeps
     /// it; a command for a logical unit that is not there is answered too. The session cuts what the initiator does not
     /// take of the answer, and tells how much that is.
-    fn execute(&self, nexus: NexusId, command: ReceivedCommand) -> Answer<ScsiReply>;
+    fn execute(&self, nexus: NexusId, command: ReceivedCommand) -> BackendAnswer<ScsiReply>;
 
     /// Performs a task management function (SAM-5 clause 7). The listener has dropped the answers of the commands that it
     /// ends, in all sessions, and asks for a logical unit that is there only; the answer comes when none of the commands
@@ -39,8 +39,8 @@ pub trait Backend: 'static {
         nexus: NexusId,
         function: TaskManagementFunction,
         lun: Lun,
-    ) -> Answer<TaskManagementOutcome>;
+    ) -> BackendAnswer<TaskManagementOutcome>;
 
     /// Returns when no command has an effect any more, whether its answer is awaited or not.
-    fn settle(&self) -> Answer<()>;
+    fn settle(&self) -> BackendAnswer<()>;
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::fault::{DigestKind, TransportFaults};
-use super::{Notice, Observer};
+use super::{Notice, NoticeObserver};
 use crate::iscsi::codec::{CodecError, EncodeError, EncodedParts};
 use crate::iscsi::operational::OperationalParameters;
 use crate::iscsi::pdu::Pdu;
@@ -32,7 +32,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Why a connection carries nothing more.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectionError {
+pub enum ServedConnectionError {
     /// The system says so.
     #[error("the connection failed")]
     Io(#[from] io::Error),
@@ -47,7 +47,7 @@ pub enum ConnectionError {
     Encode(#[from] EncodeError),
 }
 
-impl From<transport::ConnectionError> for ConnectionError {
+impl From<transport::ConnectionError> for ServedConnectionError {
     fn from(error: transport::ConnectionError) -> Self {
         use transport::ConnectionError as Error;
         match error {
@@ -69,7 +69,7 @@ pub(super) struct MalformedPdu {
 }
 
 /// A connection with the faults that it plays, and the observer that it tells.
-pub(super) struct Connection {
+pub(super) struct FaultyConnection {
     inner: connection::Connection<TcpStream>,
     pub(super) peer: SocketAddr,
     /// The faults of the listener, and whether they have happened often enough.
@@ -80,15 +80,15 @@ pub(super) struct Connection {
     had_wrong: Vec<usize>,
     /// PDUs sent in the full feature phase; `None` before it.
     sent: Option<u64>,
-    observer: Rc<Observer>,
+    observer: Rc<NoticeObserver>,
 }
 
-impl Connection {
+impl FaultyConnection {
     pub(super) fn new(
         stream: TcpStream,
         peer: SocketAddr,
         faults: Rc<RefCell<TransportFaults>>,
-        observer: Rc<Observer>,
+        observer: Rc<NoticeObserver>,
     ) -> io::Result<Self> {
         // Answers go out in one write each burst; waiting for more to send would only delay them.
         stream.set_nodelay(true)?;
@@ -149,7 +149,7 @@ impl Connection {
         matches!((self.sent, stall_after), (Some(sent), Some(limit)) if sent >= limit)
     }
 
-    /// Queues a PDU, its data not copied when it is long; [`Connection::poll_transfer`] writes it.
+    /// Queues a PDU, its data not copied when it is long; [`FaultyConnection::poll_transfer`] writes it.
     pub(super) fn send(&mut self, pdu: &Pdu) -> Result<(), EncodeError> {
         if self.is_to_be_dropped || self.is_stalled() {
             return Ok(());
@@ -190,7 +190,7 @@ impl Connection {
     }
 
     /// Waits for the next PDU while it writes what is queued.
-    pub(super) async fn receive(&mut self) -> Result<Pdu, ConnectionError> {
+    pub(super) async fn receive(&mut self) -> Result<Pdu, ServedConnectionError> {
         loop {
             let next = self.next_pdu().map_err(|malformed| malformed.error);
             if let Some(pdu) = next? {
@@ -210,9 +210,9 @@ impl Connection {
         &mut self,
         context: &mut Context<'_>,
         listens: bool,
-    ) -> Poll<Result<(), ConnectionError>> {
+    ) -> Poll<Result<(), ServedConnectionError>> {
         let transferred = self.inner.poll_transfer(context, listens);
-        transferred.map(|result| result.map_err(ConnectionError::from))
+        transferred.map(|result| result.map_err(ServedConnectionError::from))
     }
 
     /// Returns which digest of a PDU that is about to be sent has to be wrong, once.

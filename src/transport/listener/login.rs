@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use super::connection::{Connection, ConnectionError};
+use super::connection::{FaultyConnection, ServedConnectionError};
 use super::crowd::{ConnectionStage, CrowdPlace};
 use super::guesses::Telling;
 use super::registry::{COMMAND_WINDOW, Membership, OUT_OF_RESOURCES, SessionRegistry};
@@ -24,10 +24,10 @@ const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
 /// Lets an initiator log in, and tells of it. Returns the connection with its membership, or nothing when it came to no
 /// session; the connection is closed then.
 pub(super) async fn log_in(
-    mut connection: Connection,
+    mut connection: FaultyConnection,
     registry: &Rc<SessionRegistry>,
     place: &CrowdPlace<AbortHandle>,
-) -> Option<(Connection, Membership)> {
+) -> Option<(FaultyConnection, Membership)> {
     let mut candidate = None;
     let talk = talk(&mut connection, registry, place, &mut candidate);
     let login_time = registry.login_time();
@@ -106,13 +106,13 @@ enum Ended {
 enum Abandonment {
     Silent,
     TooSlow,
-    Lost(ConnectionError),
+    Lost(ServedConnectionError),
     /// The initiator hung up on the proof that it had asked for.
     Disbelieved,
 }
 
 async fn talk(
-    connection: &mut Connection,
+    connection: &mut FaultyConnection,
     registry: &Rc<SessionRegistry>,
     place: &CrowdPlace<AbortHandle>,
     asked: &mut Option<Candidate>,
@@ -122,12 +122,14 @@ async fn talk(
     loop {
         let pdu = match connection.receive().await {
             Ok(pdu) => pdu,
-            Err(ConnectionError::Closed | ConnectionError::Io(_))
+            Err(ServedConnectionError::Closed | ServedConnectionError::Io(_))
                 if is_first && connection.has_received_nothing() =>
             {
                 return Ended::Abandoned(Abandonment::Silent);
             }
-            Err(ConnectionError::Closed) if acceptor.chap().is_some_and(|chap| chap.mutual) => {
+            Err(ServedConnectionError::Closed)
+                if acceptor.chap().is_some_and(|chap| chap.mutual) =>
+            {
                 return Ended::Abandoned(Abandonment::Disbelieved);
             }
             Err(error) => return Ended::Abandoned(Abandonment::Lost(error)),
@@ -173,7 +175,11 @@ async fn talk(
 }
 
 /// Decides about a candidate.
-fn answer(question: Question, connection: &Connection, registry: &SessionRegistry) -> LoginStep {
+fn answer(
+    question: Question,
+    connection: &FaultyConnection,
+    registry: &SessionRegistry,
+) -> LoginStep {
     let (Some(challenge), Ok(portal)) = (challenge(), connection.local_address()) else {
         return question.refuse(TARGET_ERROR);
     };
@@ -188,7 +194,7 @@ fn answer(question: Question, connection: &Connection, registry: &SessionRegistr
 /// Makes a session of a login that has succeeded, unless the last place has gone to another one meanwhile.
 fn finish(
     accepted: Accepted,
-    connection: &Connection,
+    connection: &FaultyConnection,
     registry: &Rc<SessionRegistry>,
 ) -> (LoginResponse, Ended) {
     let joined = connection

@@ -41,7 +41,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet, LocalSet, spawn_local, yield_now};
 use tokio::time::{sleep, timeout};
 
-use self::connection::Connection;
+use self::connection::FaultyConnection;
 use self::crowd::{Admittance, ConnectionStage, Crowd, CrowdPlace};
 use self::fault::TransportFaults;
 use self::registry::SessionRegistry;
@@ -52,8 +52,8 @@ use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::iscsi::target::{LoginFailure, PingSettings, TargetSessionError};
 use crate::transport::PduOnWire;
 
-pub use backend::{Answer, Backend};
-pub use connection::ConnectionError;
+pub use backend::{Backend, BackendAnswer};
+pub use connection::ServedConnectionError;
 pub use guesses::CountedFailures;
 pub use off_thread::{Turn, Turns, detached, off_thread};
 
@@ -187,7 +187,7 @@ pub enum LoginOutcome {
     /// The login did not end in this time.
     TimedOut(Duration),
     /// The connection ended in the middle.
-    Abandoned(ConnectionError),
+    Abandoned(ServedConnectionError),
     /// The initiator closed the connection when the target had proved itself, as it does when it expects another proof.
     Disbelieved,
 }
@@ -204,7 +204,7 @@ pub enum SessionEnd {
     /// The initiator does not answer.
     Silent(TargetSessionError),
     /// The connection was lost.
-    Lost(ConnectionError),
+    Lost(ServedConnectionError),
     /// A fault that was asked for.
     Fault,
 }
@@ -239,7 +239,7 @@ pub enum Notice<'a> {
 }
 
 /// Is told what happens.
-pub type Observer = dyn Fn(Notice<'_>);
+pub type NoticeObserver = dyn Fn(Notice<'_>);
 
 /// Why a listener stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -341,7 +341,7 @@ impl Listener {
 
     /// Serves the backend until it is stopped; then asks every initiator to log out, gives them a short grace, drops the
     /// others, and waits for what the backend has under way. A second signal cuts the grace short.
-    pub fn serve(self, backend: Rc<dyn Backend>, observer: Rc<Observer>) -> Stopped {
+    pub fn serve(self, backend: Rc<dyn Backend>, observer: Rc<NoticeObserver>) -> Stopped {
         let Self {
             runtime,
             listener,
@@ -465,7 +465,7 @@ async fn serve_connection(
     // A socket for both families shows an IPv4 peer in its IPv6 form.
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let faults = registry.faults();
-    let Ok(connection) = Connection::new(stream, peer, faults, registry.observer()) else {
+    let Ok(connection) = FaultyConnection::new(stream, peer, faults, registry.observer()) else {
         return;
     };
     if let Some((connection, membership)) = login::log_in(connection, &registry, &place).await {

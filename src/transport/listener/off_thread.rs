@@ -5,18 +5,18 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{spawn_blocking, spawn_local};
 
-use super::Answer;
+use super::BackendAnswer;
 
 /// Has another thread do a job; none when the job panicked. It is done to its end, whether anybody waits for it or not.
 pub fn off_thread<T: Send + 'static>(
     job: impl FnOnce() -> T + Send + 'static,
-) -> Answer<Option<T>> {
+) -> BackendAnswer<Option<T>> {
     let done = spawn_blocking(job);
     Box::pin(async move { done.await.ok() })
 }
 
 /// Goes on with something to its end, whether anybody waits for it or not; none when it panicked.
-pub fn detached<T: 'static>(work: impl Future<Output = T> + 'static) -> Answer<Option<T>> {
+pub fn detached<T: 'static>(work: impl Future<Output = T> + 'static) -> BackendAnswer<Option<T>> {
     let done = spawn_local(work);
     Box::pin(async move { done.await.ok() })
 }

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout_at};
 use super::backend::Backend;
 use super::fault::{LoginRefusal, TransportFaults};
 use super::guesses::{Guesses, Telling};
-use super::{ListenerSettings, LoginOutcome, MAX_DATA_SEGMENT_LENGTH, Notice, Observer};
+use super::{ListenerSettings, LoginOutcome, MAX_DATA_SEGMENT_LENGTH, Notice, NoticeObserver};
 use crate::iscsi::chap::ChapChallenge;
 use crate::iscsi::ids::{LoginStatus, Lun, Tsih};
 use crate::iscsi::login::TargetAddress;
@@ -64,10 +64,10 @@ pub(super) struct SessionRegistry {
     /// What is left of the faults of the settings.
     faults: Rc<RefCell<TransportFaults>>,
     backend: Rc<dyn Backend>,
-    sessions: RefCell<BTreeMap<NexusId, Entry>>,
+    sessions: RefCell<BTreeMap<NexusId, SessionEntry>>,
     next_nexus: Cell<u64>,
     last_tsih: Cell<u16>,
-    observer: Rc<Observer>,
+    observer: Rc<NoticeObserver>,
     guesses: RefCell<Guesses>,
     /// Data-Out of the commands that the backend has not answered, in bytes.
     data_out: Cell<u64>,
@@ -76,7 +76,7 @@ pub(super) struct SessionRegistry {
 }
 
 #[derive(Clone)]
-struct Entry {
+struct SessionEntry {
     live: LiveSession,
     session: Rc<RefCell<TargetSession>>,
     /// Is told when another connection has acted on the session.
@@ -89,7 +89,7 @@ struct Entry {
 pub(super) struct Membership {
     registry: Rc<SessionRegistry>,
     nexus: NexusId,
-    entry: Entry,
+    entry: SessionEntry,
 }
 
 /// Data-Out that is counted until this is dropped.
@@ -117,7 +117,7 @@ impl SessionRegistry {
     pub(super) fn new(
         settings: ListenerSettings,
         backend: Rc<dyn Backend>,
-        observer: Rc<Observer>,
+        observer: Rc<NoticeObserver>,
     ) -> Rc<Self> {
         Rc::new(Self {
             faults: Rc::new(RefCell::new(settings.faults.clone())),
@@ -137,7 +137,7 @@ impl SessionRegistry {
         (self.observer)(notice);
     }
 
-    pub(super) fn observer(&self) -> Rc<Observer> {
+    pub(super) fn observer(&self) -> Rc<NoticeObserver> {
         Rc::clone(&self.observer)
     }
 
@@ -318,7 +318,7 @@ impl SessionRegistry {
         settings.ping = self.settings.ping;
         let nexus = NexusId(self.next_nexus.get());
         self.next_nexus.set(nexus.0.saturating_add(1));
-        let entry = Entry {
+        let entry = SessionEntry {
             live: LiveSession {
                 initiator_name: candidate.initiator_name.clone(),
                 target_name: candidate.target_name.clone(),
@@ -416,7 +416,7 @@ impl SessionRegistry {
         !old.is_empty()
     }
 
-    fn leave(&self, nexus: NexusId) -> Option<Entry> {
+    fn leave(&self, nexus: NexusId) -> Option<SessionEntry> {
         let entry = self.sessions.borrow_mut().remove(&nexus)?;
         if entry.live.session_type == SessionType::Normal {
             self.backend.nexus_lost(nexus);

@@ -8,8 +8,8 @@ use std::time::Instant;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout_at};
 
-use super::backend::Answer;
-use super::connection::{Connection, ConnectionError};
+use super::backend::BackendAnswer;
+use super::connection::{FaultyConnection, ServedConnectionError};
 use super::crowd::{ConnectionStage, CrowdPlace};
 use super::registry::{Membership, Reserved};
 use super::{Notice, SessionEnd};
@@ -18,7 +18,7 @@ use crate::iscsi::target::{Event, ReceivedCommand, ScsiReply, TaskId, TaskManage
 
 /// Serves a session until it ends, and reports its end.
 pub(super) async fn serve(
-    mut connection: Connection,
+    mut connection: FaultyConnection,
     membership: Membership,
     place: &CrowdPlace<AbortHandle>,
 ) {
@@ -40,7 +40,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn talk(connection: &mut Connection, membership: &Membership) -> SessionEnd {
+async fn talk(connection: &mut FaultyConnection, membership: &Membership) -> SessionEnd {
     let mut logged_out = false;
     let mut is_followed = true;
     let mut outstanding = UnansweredCommands::default();
@@ -86,7 +86,7 @@ async fn talk(connection: &mut Connection, membership: &Membership) -> SessionEn
 /// Does all that can be done without waiting, as long as there is room for what it leads to. What is to be sent comes first,
 /// so that never more than one answer waits in the session. Returns whether the initiator has logged out.
 fn work(
-    connection: &mut Connection,
+    connection: &mut FaultyConnection,
     membership: &Membership,
     outstanding: &mut UnansweredCommands,
     is_followed: &mut bool,
@@ -147,11 +147,11 @@ fn work(
 /// Waits until something could be read or written, an answer of the backend has come, or another connection has acted on
 /// the session.
 async fn wait(
-    connection: &mut Connection,
+    connection: &mut FaultyConnection,
     membership: &Membership,
     outstanding: &mut UnansweredCommands,
     listens: bool,
-) -> Result<(), ConnectionError> {
+) -> Result<(), ServedConnectionError> {
     let mut woken = pin!(membership.wake().notified());
     poll_fn(|context| {
         if woken.as_mut().poll(context).is_ready() {
@@ -169,7 +169,7 @@ async fn wait(
 #[derive(Default)]
 struct UnansweredCommands {
     commands: Vec<OutstandingCommand>,
-    managements: Vec<(TaskManagement, Answer<TaskManagementOutcome>)>,
+    managements: Vec<(TaskManagement, BackendAnswer<TaskManagementOutcome>)>,
 }
 
 /// A command that the backend has not answered.
@@ -178,7 +178,7 @@ struct OutstandingCommand {
     /// The most that its answer may bring, in bytes.
     expected_data_in: u64,
     _data_out: Reserved,
-    answer: Answer<ScsiReply>,
+    answer: BackendAnswer<ScsiReply>,
 }
 
 /// The most that the answers to the commands of a session may bring together, unless it is one command: whoever does not take

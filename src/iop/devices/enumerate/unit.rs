@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::inventory::{Changer, DriveElement, DriveIdentifier, LogicalUnit};
+use super::super::inventory::{DriveElement, DriveIdentifier, InquiredChanger, InquiredUnit};
 use super::super::problem::{CommandFailure, Problem};
 use super::super::text::trimmed;
 use super::query::{DeviceQuery, DriveFact, ElementStatusForm, InquiredPage};
@@ -22,7 +22,7 @@ pub(super) struct EnumeratedUnit {
     pub(super) pages: PageList,
     pub(super) serial: Vec<u8>,
     pub(super) designators: Vec<Designator>,
-    pub(super) changer: Changer,
+    pub(super) changer: InquiredChanger,
     /// Mode page 1Dh says that there are no data transfer elements.
     pub(super) has_no_drives: bool,
     /// The device refused mode page 1Dh.
@@ -128,7 +128,7 @@ impl EnumeratedUnit {
             pages: PageList::Awaited,
             serial: Vec::new(),
             designators: Vec::new(),
-            changer: Changer::default(),
+            changer: InquiredChanger::default(),
             has_no_drives: false,
             must_count: false,
             volumes: DriveElements::default(),
@@ -182,7 +182,9 @@ impl EnumeratedUnit {
                     DeviceQuery::Count(ElementType::MediumTransport),
                 ]
             }
-            EnumerationStage::Describe | EnumerationStage::Count | EnumerationStage::Finished => Vec::new(),
+            EnumerationStage::Describe | EnumerationStage::Count | EnumerationStage::Finished => {
+                Vec::new()
+            }
         }
     }
 
@@ -198,14 +200,14 @@ impl EnumeratedUnit {
         }
     }
 
-    pub(super) fn into_logical_unit(mut self) -> Option<LogicalUnit> {
+    pub(super) fn into_logical_unit(mut self) -> Option<InquiredUnit> {
         let is_changer = self.is_changer();
         if is_changer {
             self.tell_of_element_status();
             self.changer.drives = drive_elements(self.volumes, self.identifiers);
         }
         let inquiry = self.inquiry.filter(|_| !self.ignored)?;
-        Some(LogicalUnit {
+        Some(InquiredUnit {
             lun: self.lun,
             inquiry,
             serial: self.serial,

@@ -165,7 +165,8 @@ impl TargetLogin {
     /// Returns what CHAP came to, once it has: the initiator has proved itself, and when mutual this side has sent its proof.
     pub const fn chap(&self) -> Option<ChapOutcome> {
         match &self.state {
-            TargetLoginState::SecurityDone { outcome, .. } | TargetLoginState::Operational { outcome, .. } => *outcome,
+            TargetLoginState::SecurityDone { outcome, .. }
+            | TargetLoginState::Operational { outcome, .. } => *outcome,
             _ => None,
         }
     }

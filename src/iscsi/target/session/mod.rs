@@ -256,7 +256,8 @@ impl TargetSession {
     /// Returns whether the session has ended and everything is sent: the connection is to be closed.
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.state == SessionState::Ended || self.state == SessionState::Ending && self.outgoing.is_empty()
+        self.state == SessionState::Ended
+            || self.state == SessionState::Ending && self.outgoing.is_empty()
     }
 
     /// Returns when the initiator was heard last.

@@ -24,7 +24,8 @@ impl TargetSession {
             Some(task) if task.collector.expects(tag) => task.collector.receive(&pdu),
             // Unsolicited data beyond the command's own (11.4.7.2).
             Some(task) if tag == TargetTransferTag::RESERVED && task.is_collecting() => {
-                task.collector.fail(CommandFailed::UnexpectedUnsolicitedData);
+                task.collector
+                    .fail(CommandFailed::UnexpectedUnsolicitedData);
             }
             _ if tag == TargetTransferTag::RESERVED || issued => {
                 // Data of a task that was aborted comes late: it is dropped.

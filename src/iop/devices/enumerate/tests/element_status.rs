@@ -1,7 +1,7 @@
 //! READ ELEMENT STATUS in all its forms: lengths, counts, VolTag, DVCID, and what is left out.
 
 use super::super::super::fake::Quirk;
-use super::super::super::inventory::LogicalUnit;
+use super::super::super::inventory::InquiredUnit;
 use super::*;
 
 #[test]
@@ -53,7 +53,7 @@ fn many_drives() -> Vec<(String, &'static str)> {
 }
 
 /// Returns how many drive elements have both an identifier and a volume, each with its own address.
-fn named(library: &LogicalUnit) -> usize {
+fn named(library: &InquiredUnit) -> usize {
     let drives = &library.changer.as_ref().unwrap().drives;
     let addresses: BTreeSet<u16> = drives.iter().map(|drive| drive.address).collect();
     assert_eq!(addresses.len(), drives.len());
@@ -97,7 +97,7 @@ fn a_library_that_is_not_asked_for_all_elements_is_asked_for_a_thousand_at_a_tim
 }
 
 /// What a library with a quirk says of its two drives.
-fn with_quirk(quirk: Quirk) -> (LogicalUnit, usize) {
+fn with_quirk(quirk: Quirk) -> (InquiredUnit, usize) {
     let mut target = FakeTarget::ibm_3584();
     target.devices[0].quirk = Some(quirk);
     let inventory = target.enumerate().unwrap();
