@@ -363,3 +363,62 @@ fn wireshark_reads_from_a_capture_what_the_trace_says() {
         assert!(bad.is_empty(), "{digest}: {bad:?}");
     }
 }
+
+/// Returns the name that sg3_utils has for an additional sense code, in lower case, without its advice to use another one.
+#[cfg(feature = "peers")]
+fn sg_decode_sense(asc: u8, ascq: u8) -> Option<String> {
+    let mut sense = [0u8; 18];
+    (sense[0], sense[2], sense[7], sense[12], sense[13]) = (0x70, 0x05, 10, asc, ascq);
+    let output = std::process::Command::new("sg_decode_sense")
+        .args(sense.map(|byte| format!("{byte:02x}")))
+        .output()
+        .expect("run sg_decode_sense (Debian package sg3-utils)");
+    let text = String::from_utf8(output.stdout).unwrap().to_lowercase();
+    let name = text.split("additional sense: ").nth(1)?.lines().next()?;
+    let advice = [" (should use", " (use 20 00", " (obs)"];
+    let end = advice.iter().filter_map(|advice| name.find(advice)).min();
+    Some(name[..end.unwrap_or(name.len())].to_owned())
+}
+
+#[test]
+#[cfg(feature = "peers")]
+fn additional_sense_codes_have_the_names_that_sg3_utils_has() {
+    use iscsiswiconfig::scsi::sense::AdditionalSenseCode;
+
+    // Each code with a name, and its neighbour, which may have none. A number in the qualifier is not part of our names.
+    let has_number = |asc, ascq| {
+        matches!(
+            (asc, ascq),
+            (0x40, 1..) | (0x41 | 0x42, 1..) | (0x4d | 0x70, _)
+        )
+    };
+    let named = |&(asc, ascq): &(u8, u8)| AdditionalSenseCode { asc, ascq }.meaning().is_some();
+    let codes = (0..=0xff).flat_map(|asc| (0..=0xff).map(move |ascq| (asc, ascq)));
+    let mut asked: Vec<(u8, u8)> = codes
+        .filter(|(asc, ascq)| !has_number(*asc, *ascq))
+        .filter(named)
+        .flat_map(|(asc, ascq)| [(asc, ascq), (asc, ascq.wrapping_add(1))])
+        .filter(|(asc, ascq)| !has_number(*asc, *ascq))
+        .collect();
+    asked.sort_unstable();
+    asked.dedup();
+    let mut compared = 0;
+    for (asc, ascq) in asked {
+        let ours = AdditionalSenseCode { asc, ascq }
+            .meaning()
+            .map(str::to_lowercase);
+        let theirs = sg_decode_sense(asc, ascq);
+        let theirs = match (asc, ascq) {
+            // Of an earlier SPC; T10's list has it no longer.
+            (0x30, 0x0b) => None,
+            // The standard says BLOCK ADDRESS MODEL.
+            (0x24, 0x02 | 0x03) => {
+                theirs.map(|name| name.replace("block model", "block address model"))
+            }
+            _ => theirs,
+        };
+        assert_eq!(ours, theirs, "{asc:02X}/{ascq:02X}");
+        compared += usize::from(theirs.is_some());
+    }
+    assert!(compared > 750, "{compared} names were compared");
+}

@@ -276,7 +276,7 @@ impl fmt::Display for SenseKey {
 
 /// ADDITIONAL SENSE CODE and ADDITIONAL SENSE CODE QUALIFIER (SPC-4 4.5.6).
 ///
-/// Prints as `3A/00 (medium not present)`, without words where the code is not a common one.
+/// Prints as `3A/00 (medium not present)`, without words where T10's list has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AdditionalSenseCode {
     /// ADDITIONAL SENSE CODE.
@@ -365,18 +365,20 @@ impl AdditionalSenseCode {
         Self { asc, ascq }
     }
 
-    /// Returns the code's name (SPC-4 annex D); `None` for a vendor's own, and for codes of other device types. Codes 40h
-    /// (DIAGNOSTIC FAILURE) and 4Dh (TAGGED OVERLAPPED COMMANDS) have one name for all their qualifiers.
+    /// Returns T10's name of the code, in lower case but for abbreviations; `None` for a vendor's own (80h to FFh in either
+    /// byte) and for a reserved one. DIAGNOSTIC FAILURE ON COMPONENT, TAGGED OVERLAPPED COMMANDS and DECOMPRESSION EXCEPTION SHORT
+    /// ALGORITHM ID carry a number in the qualifier: a component, a task tag, an algorithm.
     pub fn meaning(self) -> Option<&'static str> {
         match (self.asc, self.ascq) {
             (0x40, 0x80..) => return Some("diagnostic failure on component"),
             (0x4d, _) => return Some("tagged overlapped commands"),
+            (0x70, _) => return Some("decompression exception short algorithm ID"),
             _ => {}
         }
-        codes::NAMES
-            .iter()
-            .find(|(asc, ascq, _)| (*asc, *ascq) == (self.asc, self.ascq))
-            .map(|(_, _, meaning)| *meaning)
+        let code = (self.asc, self.ascq);
+        let found = codes::NAMES.binary_search_by_key(&code, |(asc, ascq, _)| (*asc, *ascq));
+        let (_, _, meaning) = codes::NAMES.get(found.ok()?)?;
+        Some(meaning)
     }
 }
 
@@ -435,7 +437,7 @@ mod tests {
         assert!(!sense.incorrect_length);
         assert_eq!(
             sense.to_string(),
-            "BLANK CHECK 00/05 (end of data detected), of an earlier command"
+            "BLANK CHECK 00/05 (end-of-data detected), of an earlier command"
         );
     }
 
@@ -526,13 +528,25 @@ mod tests {
                 .windows(2)
                 .all(|pair| (pair[0].0, pair[0].1) < (pair[1].0, pair[1].1))
         );
-        let diagnostic = AdditionalSenseCode {
-            asc: 0x40,
-            ascq: 0x85,
-        };
+        let blank = |name: &str| name.trim() != name || name.is_empty();
+        assert!(!codes::NAMES.iter().any(|(_, _, name)| blank(name)));
+        let first_and_last = [codes::NAMES[0], codes::NAMES[codes::NAMES.len() - 1]];
+        for (asc, ascq, name) in first_and_last {
+            let meaning = AdditionalSenseCode { asc, ascq }.meaning();
+            assert_eq!(meaning, Some(name));
+        }
+    }
+
+    #[test]
+    fn a_qualifier_that_is_a_number_leaves_the_name_as_it_is() {
+        let text = |asc, ascq| AdditionalSenseCode { asc, ascq }.to_string();
+        assert_eq!(text(0x40, 0x00), "40/00 (RAM failure)");
+        assert_eq!(text(0x40, 0x7f), "40/7F");
+        assert_eq!(text(0x40, 0x85), "40/85 (diagnostic failure on component)");
+        assert_eq!(text(0x4d, 0x12), "4D/12 (tagged overlapped commands)");
         assert_eq!(
-            diagnostic.to_string(),
-            "40/85 (diagnostic failure on component)"
+            text(0x70, 0x10),
+            "70/10 (decompression exception short algorithm ID)"
         );
     }
 
