@@ -11,6 +11,7 @@ use crate::cli::{UsageError, UsageFailure};
 use crate::iop::config::{ConfigurationError, PartitionError};
 use crate::iop::ipl::ReIplError;
 use crate::iop::operation::{ExportError, OperationError};
+use crate::iop::resident::ControlError;
 use crate::iop::store::StateError;
 use crate::render::words::{Code, error as words, next_step};
 use crate::storage::without_error_number;
@@ -196,6 +197,21 @@ impl From<OperationError> for CommandError {
             ),
             OperationError::Partition(error) => error.into(),
             OperationError::Export(error) => error.into(),
+            OperationError::Resident(error) => error.into(),
+        }
+    }
+}
+
+impl From<ControlError> for CommandError {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::State(error) => error.into(),
+            error => Self {
+                kind: ErrorKind::State,
+                code: Code::LockHeld,
+                hints: Vec::new(),
+                error: error.into(),
+            },
         }
     }
 }

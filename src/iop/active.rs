@@ -99,6 +99,9 @@ pub struct TargetReport {
     pub status: TargetStatus,
     /// Why it failed; none when it did not.
     pub failure: Option<Failure>,
+    /// When and why its session has ended; none unless its status is [`TargetStatus::Lost`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Loss>,
     /// What the login came to; none when there was none.
     pub session: Option<SessionReport>,
     /// Its medium changers, in order of LUN.
@@ -143,6 +146,57 @@ pub enum TargetStatus {
     /// Not reached, refused, or lost before its devices were known.
     #[default]
     Failed,
+    /// Was connected, and the session that the resident IOP held has ended since: [`TargetReport::lost`] says when and why. Its
+    /// session and devices are those that it had.
+    Lost,
+}
+
+/// The end of a session that a resident IOP held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// When, UTC, RFC 3339.
+    pub time: String,
+    /// Why.
+    pub cause: LossCause,
+}
+
+/// Why a session that a resident IOP held has ended. All text in it that came from a target is escaped already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum LossCause {
+    /// The target did not answer a ping, or another request that is not a command (RFC 7143 11.18).
+    NoAnswer {
+        /// What was asked, by its name in the standard.
+        request: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The target closed the connection.
+    ConnectionClosed,
+    /// The connection failed: reset, unreachable, or what was sent was not acknowledged in time.
+    ConnectionFailed {
+        /// What the system said.
+        detail: String,
+    },
+    /// The target asked the initiator to log out (11.9.1), which it did.
+    LogoutRequested,
+    /// The target dropped the connection or the session (11.9.1).
+    Dropped,
+    /// The target rejected a request (11.17), which leaves the session unusable.
+    PduRejected {
+        /// The reason, by its name in the standard.
+        reason: String,
+    },
+    /// The target broke a rule of RFC 7143.
+    TargetProtocolError {
+        /// What it did.
+        detail: String,
+    },
+    /// The IOP was killed while it held the session, and the next one did not get to the target again.
+    GivenUp,
+    /// A cause of a record that this version cannot read.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Why a target failed.

@@ -11,6 +11,7 @@
 //! | [`job`] | using a device in a session of its own |
 //! | [`keystore`] | the Platform KeyStore as plain data: capacity, sealing, and the passphrase for the way to another machine |
 //! | [`library`] | using a library: what is in its elements, and moving cartridges between them |
+//! | [`resident`] | the resident IOP: holds the sessions, and what jobs and front ends ask of it |
 //! | [`rmt`] | the remote tape protocol for programs that write to tapes |
 //! | [`operation`] | what a front end can ask for, and what came of it |
 //! | [`warning`] | what is to be said beside a result, as plain data |
@@ -27,6 +28,7 @@ pub mod job;
 pub mod keystore;
 pub mod library;
 pub mod operation;
+pub mod resident;
 pub mod rmt;
 pub mod store;
 pub mod tape;

@@ -29,6 +29,7 @@ use super::config::{
     TargetIdentity, TargetSelector, WantedTarget,
 };
 use super::ipl::{self, ReIplError, Settings, chap_report};
+use super::resident::ControlError;
 use super::store::{ActiveConfiguration, StateError, Store};
 use super::warning::Warning;
 use crate::iscsi::name::IscsiName;
@@ -173,6 +174,8 @@ pub struct Active {
     pub changed: bool,
     /// How many targets are configured.
     pub configured: usize,
+    /// Whether a resident IOP holds the sessions, so that the status of a target is that of now.
+    pub resident: bool,
 }
 
 /// What an edit did.
@@ -280,6 +283,9 @@ pub enum OperationError {
     /// The change does not fit what the KeyStore holds.
     #[error(transparent)]
     Partition(#[from] PartitionError),
+    /// The resident IOP did not carry it out.
+    #[error(transparent)]
+    Resident(#[from] ControlError),
     /// The partition cannot be sealed, or what was sealed cannot be taken.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -374,6 +380,7 @@ fn show(store: &Store) -> Result<Performed, OperationError> {
     let active = Active {
         changed: configuration.differs_from(&configured),
         configured: configured.targets.len(),
+        resident: false,
         configuration,
         generated_name,
     };
@@ -401,6 +408,7 @@ fn re_ipl(
         outcome: Outcome::Active(Active {
             changed: done.active.differs_from(&configured),
             configured: configured.targets.len(),
+            resident: false,
             configuration: done.active,
             generated_name: done.generated_name,
         }),

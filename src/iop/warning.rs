@@ -1,12 +1,12 @@
 //! What was accepted or done and will probably not work as meant, as plain data; `render::words` has the sentences.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::iop::devices::problem::Problem;
 use crate::values::{Subject, ValueWarning};
 
 /// What is to be said beside a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Warning {
     /// The configured targets are not those that the last re-IPL used.

@@ -238,6 +238,7 @@ impl Page {
         let status = match target.status {
             TargetStatus::Connected => "CONNECTED",
             TargetStatus::Failed => "FAILED",
+            TargetStatus::Lost => "LOST",
         };
         self.line("Status at last IPL", status);
         if let Some(failure) = &target.failure {

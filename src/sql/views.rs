@@ -167,6 +167,7 @@ fn status(configured: &ConfiguredTarget, active: &ActiveConfiguration) -> Option
     Some(match report.status {
         TargetStatus::Connected => "ACTIVE",
         TargetStatus::Failed => "FAILED",
+        TargetStatus::Lost => "LOST",
     })
 }
 

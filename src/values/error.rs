@@ -235,7 +235,7 @@ fn shown(subject: Subject, character: char) -> String {
 }
 
 /// What is accepted, but will probably not work with a VTL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueWarning {
     /// The name is of none of the formats of RFC 7143 section 4.2.7.

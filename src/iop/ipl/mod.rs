@@ -474,6 +474,7 @@ fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport 
         ),
         status: TargetStatus::Failed,
         failure: None,
+        lost: None,
         session: None,
         libraries: Vec::new(),
         drives: Vec::new(),

