@@ -6,7 +6,7 @@ use std::process::Command;
 
 use iscsiswiconfig::cli::{complete, man, man_json};
 use iscsiswiconfig::commands::schema::schema;
-use iscsiswiconfig::render::words::code;
+use iscsiswiconfig::render::words::{check, code};
 
 const BASH: &str = "completions/iscsiswiconfig.bash";
 const ZSH: &str = "completions/_iscsiswiconfig";
@@ -27,7 +27,11 @@ fn assert_generated(path: &str, what: &str, generated: &str) {
 
 #[test]
 fn the_man_page_is_what_the_code_generates() {
-    assert_generated("man/iscsiswiconfig.1", "man", &man::page(&code::listed()));
+    assert_generated(
+        "man/iscsiswiconfig.1",
+        "man",
+        &man::page(&code::listed(), &check::listed()),
+    );
 }
 
 #[test]

@@ -19,8 +19,8 @@ pub struct CodeSection {
     pub codes: Vec<(&'static str, &'static str)>,
 }
 
-/// Returns the man page, in roff, with the codes that documents may have.
-pub fn page(codes: &[CodeSection]) -> String {
+/// Returns the man page, in roff, with the codes that documents may have and the findings of `check`.
+pub fn page(codes: &[CodeSection], findings: &[CodeSection]) -> String {
     let version = concat!("iscsiswiconfig ", env!("CARGO_PKG_VERSION"));
     let mut page = Roff::new();
     page.control(
@@ -43,7 +43,10 @@ pub fn page(codes: &[CodeSection]) -> String {
     files(&mut page);
     environment(&mut page);
     exit_status(&mut page);
+    section(&mut page, "CODES", &[CODES]);
     code_sections(&mut page, codes);
+    section(&mut page, "FINDINGS", &[FINDINGS]);
+    code_sections(&mut page, findings);
     examples(&mut page);
     notes(&mut page);
     page.control("SH", ["SEE ALSO"]);
@@ -296,15 +299,15 @@ fn exit_status(page: &mut Roff) {
     }
 }
 
+/// What stands above the codes.
+const CODES: &str = "With --json, failures, problems, warnings and errors have a code beside their words. Codes stay what they are; \
+     the words may be put better.";
+
+/// What stands above the findings.
+const FINDINGS: &str = "check lists a finding for each of these ids, which stay what they are: pass, warning, failure, or skipped where \
+     there is nothing to look at, with what was seen, why IBM i cares and on whose word, and the next step.";
+
 fn code_sections(page: &mut Roff, sections: &[CodeSection]) {
-    section(
-        page,
-        "CODES",
-        &[
-            "With --json, failures, problems, warnings and errors have a code beside their words. Codes stay what they are; \
-             the words may be put better.",
-        ],
-    );
     for section in sections {
         page.control("SS", [section.heading]);
         for (code, meaning) in &section.codes {
@@ -482,7 +485,7 @@ mod tests {
 
     #[test]
     fn every_word_of_both_languages_is_on_the_page() {
-        let page = page(&[]);
+        let page = page(&[], &[]);
         let in_roff = |word: &str| word.replace('-', "\\-");
         for word in OPTIONS.iter().flat_map(|spec| spec.spellings) {
             assert!(
@@ -542,7 +545,7 @@ mod tests {
             ]
             .map(str::to_owned),
         );
-        let page = page(&[])
+        let page = page(&[], &[])
             .replace("\\-", "-")
             .replace("\\fB", "")
             .replace("\\fI", "")
@@ -558,7 +561,7 @@ mod tests {
 
     #[test]
     fn the_page_is_ascii_and_names_its_version() {
-        let page = page(&[]);
+        let page = page(&[], &[]);
         assert!(page.is_ascii());
         assert!(page.contains(env!("CARGO_PKG_VERSION")));
     }

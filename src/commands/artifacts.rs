@@ -13,7 +13,7 @@ use crate::cli::{Artifact, HostOptions, NameKind, complete, man, man_json};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::Configuration;
 use crate::iop::store::ActiveConfiguration;
-use crate::render::words::{Code, code};
+use crate::render::words::{Code, check, code};
 use crate::storage::quoted;
 use crate::values::{InitiatorName, quote_bytes};
 
@@ -24,7 +24,7 @@ pub(super) fn generate(
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     terminal.print(&match artifact {
-        Artifact::Man => man::page(&code::listed()),
+        Artifact::Man => man::page(&code::listed(), &check::listed()),
         Artifact::ManJson => man_json::page(&schema()),
         Artifact::Schema => format!("{:#}\n", schema()),
         Artifact::Bash => complete::bash(),

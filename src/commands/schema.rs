@@ -5,6 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::vtl_event::VtlEvent;
+use crate::render::check::CheckDocument;
 use crate::render::configured::{AppliedDocument, ConfiguredDocument};
 use crate::render::d_mode::DModeDocument;
 use crate::render::json::{ActiveDocument, EditDocument, ErrorDocument, WithWarnings};
@@ -53,6 +54,7 @@ pub fn schema() -> Value {
     documents.document::<AppliedDocument<'static>>();
     documents.document::<PartitionDocument<'static>>();
     documents.document::<DModeDocument<'static>>();
+    documents.document::<CheckDocument<'static>>();
     documents.document::<LibrariesDocument<'static>>();
     super::tape::describe(&mut documents);
     documents.document::<ResultsDocument<'static>>();

@@ -9,11 +9,11 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
 use super::config::Release;
+use super::finding::FindingResult;
 
 /// The generation of a Power system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -339,20 +339,6 @@ pub enum SecretLength {
     NotHere,
     /// In characters.
     Known(usize),
-}
-
-/// What a finding comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum FindingResult {
-    /// As it has to be.
-    Pass,
-    /// It may stand in the way, or is not known.
-    Warning,
-    /// It stands in the way.
-    Failure,
-    /// There is nothing to look at, or it cannot be seen from here.
-    Skipped,
 }
 
 impl Finding {

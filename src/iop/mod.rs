@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`active`] | what a re-IPL found, as plain data |
 //! | [`cause`] | why a target failed, as plain data |
+//! | [`check`] | what would cost the attach a re-IPL, found without changing anything |
 //! | [`config`] | the configured targets and the staged one, the partition, and the rules for editing them |
 //! | [`d_mode`] | what a D-mode IPL from the VTL demands, and what the HMC is to be given |
 //! | [`devices`] | from what the logical units answered to libraries and drives with their IBM i names |
+//! | [`finding`] | what findings have in common |
 //! | [`ipl`] | the re-IPL: connects to every configured target, names the devices, records the outcome |
 //! | [`job`] | using a device in a session of its own |
 //! | [`keystore`] | the Platform KeyStore as plain data: capacity, sealing, and the passphrase for the way to another machine |
@@ -20,9 +22,11 @@
 
 pub mod active;
 pub mod cause;
+pub mod check;
 pub mod config;
 pub mod d_mode;
 pub mod devices;
+pub mod finding;
 pub mod ipl;
 pub mod job;
 pub mod keystore;

@@ -5,11 +5,14 @@ use std::net::Ipv4Addr;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::finding::FindingDocument;
 use super::json::SCHEMA;
 use super::text::Page;
-use super::words::d_mode::{FindingWords, finding, levels};
+use super::words::d_mode::{finding, levels};
+use super::words::finding::FindingWords;
 use crate::cli::quote;
-use crate::iop::d_mode::{BootValues, Finding, FindingResult, Support, System};
+use crate::iop::d_mode::{BootValues, Finding, Support, System};
+use crate::iop::finding::FindingResult;
 
 /// What `d-mode` found.
 pub struct DModeReport {
@@ -84,26 +87,6 @@ pub struct DModeDocument<'a> {
     rest: RestDocument<'a>,
     /// The chsysstate line for the HMC, with capitals where a value is missing. It has no CHAP secret.
     command: String,
-}
-
-/// What was looked at, and what it comes to.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Finding")]
-struct FindingDocument {
-    /// Its stable name, `login.chap-secret-case`.
-    id: &'static str,
-    /// What it belongs to: network, identity, login, library, drives, security or speed.
-    area: &'static str,
-    /// What it comes to.
-    result: FindingResult,
-    /// What was seen.
-    seen: String,
-    /// Why IBM i cares.
-    why: &'static str,
-    /// On whose word: a document or a standard.
-    source: &'static str,
-    /// What to do; null when there is nothing.
-    next_step: Option<String>,
 }
 
 /// What the wizard asks for.
@@ -197,18 +180,7 @@ impl<'a> DModeDocument<'a> {
             findings: report
                 .findings
                 .iter()
-                .map(|of| {
-                    let words = words(of);
-                    FindingDocument {
-                        id: words.id,
-                        area: words.area,
-                        result: of.result(),
-                        seen: words.seen,
-                        why: words.why,
-                        source: words.source,
-                        next_step: words.next_step,
-                    }
-                })
+                .map(|of| FindingDocument::new(of.result(), words(of)))
                 .collect(),
             values: ValuesDocument {
                 managed_system: values.managed_system.as_deref(),
@@ -261,12 +233,7 @@ pub fn page(report: &DModeReport) -> String {
     page.heading("Findings");
     for of in &report.findings {
         let words = words(of);
-        let result = match of.result() {
-            FindingResult::Pass => "Pass",
-            FindingResult::Warning => "Warning",
-            FindingResult::Failure => "Failure",
-            FindingResult::Skipped => "Skipped",
-        };
+        let result = of.result().title();
         page.line(words.id, format!("{result}: {}", words.seen));
         if let Some(next_step) = &words.next_step {
             page.indented(4, "Why", words.why);

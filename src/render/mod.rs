@@ -5,15 +5,19 @@
 //! | [`words`] | the one table from a cause to its code, sentence and next step |
 //! | [`sql`] | what `sql` prints |
 //! | [`text`] | the active configuration in the manner of a 5250 display |
+//! | [`check`] | what `check` prints |
 //! | [`configured`] | what `show` and `apply` print |
 //! | [`d_mode`] | what `d-mode` prints |
+//! | [`finding`] | a finding, as the documents have it |
 //! | [`partition`] | what `partition` and its commands print |
 //! | [`library`] | the elements of tape libraries, as text and JSON |
 //! | [`json`] | the documents of `--json` |
 //! | [`trace`] | PDUs by name: `-vv`, `--trace`, `--pcap` |
 
+pub mod check;
 pub mod configured;
 pub mod d_mode;
+pub mod finding;
 pub mod json;
 pub mod library;
 pub mod partition;

@@ -1,29 +1,11 @@
 //! The findings of `d-mode` in words.
 
+use super::finding::{DOCUMENT, FindingWords};
 use crate::iop::d_mode::{
     CHAP_NAME_LIMIT, CHAP_SECRET_LIMIT, CHAP_SECRET_MINIMUM, Finding, HmcTargetAddress,
     MountedMedia, NAME_LIMIT, SecretLength, Support, System,
 };
-
-/// A finding in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FindingWords {
-    /// Its stable name.
-    pub id: &'static str,
-    /// What it is about, as in the findings of `check`.
-    pub area: &'static str,
-    /// What was seen, a sentence.
-    pub seen: String,
-    /// Why that matters, a sentence.
-    pub why: &'static str,
-    /// On whose word.
-    pub source: &'static str,
-    /// What to do next, where there is something to do.
-    pub next_step: Option<String>,
-}
-
-/// IBM's own word.
-const DOCUMENT: &str = "IBM, \"IBM i Support for Attaching an iSCSI VTL\", version 1.7";
+use crate::iop::finding::Area;
 
 /// What was read elsewhere.
 const SECOND_HAND: &str = "second-hand: a description of the HMC's REST job PowerOn_LogicalPartition, never tried on an HMC";
@@ -35,7 +17,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
         Finding::Level { system, support } => level(system, *support),
         Finding::KeystoreSize { size } => FindingWords {
             id: "d-mode.keystore-size",
-            area: "security",
+            area: Area::Security,
             seen: match size {
                 0 => "The Platform KeyStore is not enabled here.".to_owned(),
                 size => format!("The Platform KeyStore has {size} bytes here."),
@@ -51,7 +33,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
         Finding::TargetAddress { host_name, address } => target_address(host_name, address),
         Finding::TargetName { length } => FindingWords {
             id: "d-mode.target-name",
-            area: "identity",
+            area: Area::Identity,
             seen: format!("The target name has {length} bytes."),
             why: NAME_WHY,
             source: SECOND_HAND,
@@ -59,7 +41,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
         },
         Finding::InitiatorName { length } => FindingWords {
             id: "d-mode.initiator-name",
-            area: "identity",
+            area: Area::Identity,
             seen: match length {
                 Some(length) => format!("The initiator name has {length} bytes."),
                 None => "The initiator name is *GENERATE, and the partition has no UUID to generate it from.".to_owned(),
@@ -72,7 +54,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
         },
         Finding::ChapName { length } => FindingWords {
             id: "d-mode.chap-name",
-            area: "login",
+            area: Area::Login,
             seen: match length {
                 Some(length) => format!("The CHAP name has {length} characters."),
                 None => "No CHAP is configured.".to_owned(),
@@ -85,7 +67,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
         },
         Finding::ChapSecret { secret } => FindingWords {
             id: "d-mode.chap-secret",
-            area: "login",
+            area: Area::Login,
             seen: match secret {
                 SecretLength::NoChap => "No CHAP is configured.".to_owned(),
                 SecretLength::NotHere => {
@@ -105,7 +87,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
         Finding::Media(found) => media(found),
         Finding::PartitionState => FindingWords {
             id: "d-mode.partition-state",
-            area: "identity",
+            area: Area::Identity,
             seen: "The state of the partition is not seen from here.".to_owned(),
             why: "The partition has to be in the Not Activated state.",
             source: DOCUMENT,
@@ -120,7 +102,7 @@ fn level(system: &System, support: Support) -> FindingWords {
     let levels = levels(system);
     FindingWords {
         id: "d-mode.level",
-        area: "identity",
+        area: Area::Identity,
         seen: match support {
             Support::Supported {
                 keystore_for_chap: true,
@@ -170,7 +152,7 @@ pub fn levels(system: &System) -> String {
 fn target_address(host_name: &str, address: &HmcTargetAddress) -> FindingWords {
     FindingWords {
         id: "d-mode.target-address",
-        area: "network",
+        area: Area::Network,
         seen: match address {
             HmcTargetAddress::Literal(address) => format!("The target is at {address}."),
             HmcTargetAddress::Resolved(address) => format!("{host_name} resolves to {address}."),
@@ -189,7 +171,7 @@ fn target_address(host_name: &str, address: &HmcTargetAddress) -> FindingWords {
 fn media(media: &MountedMedia) -> FindingWords {
     FindingWords {
         id: "d-mode.media",
-        area: "drives",
+        area: Area::Drives,
         seen: match media {
             MountedMedia::Mounted(volumes) if volumes.is_empty() => {
                 "No cartridge is in a drive of the target's libraries.".to_owned()

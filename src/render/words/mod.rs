@@ -2,9 +2,11 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`check`] | what `check` looks at: why IBM i cares, on whose word, and what to do |
 //! | [`code`] | the codes, each with its meaning in general; the man page lists them |
 //! | [`d_mode`] | what a D-mode IPL from the VTL demands |
 //! | [`failure`] | why a target failed |
+//! | [`finding`] | what the words of findings have in common |
 //! | [`login_status`] | the login statuses of RFC 7143 section 11.13.5 |
 //! | [`problem`] | what IBM i would stumble over at a device or a target |
 //! | [`error`] | why a command was refused, or could not be carried out |
@@ -12,10 +14,12 @@
 //! | [`sql`] | what is wrong with a statement of `sql` |
 //! | [`warning`] | what is to be said beside a result |
 
+pub mod check;
 pub mod code;
 pub mod d_mode;
 pub mod error;
 pub mod failure;
+pub mod finding;
 pub mod login_status;
 pub mod next_step;
 pub mod problem;
