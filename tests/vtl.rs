@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::common::{TestEnvironment, targets};
+use crate::common::{TestEnvironment, schema, targets};
 use crate::peers::raw_initiator::RawInitiator;
 use crate::peers::vtl::{NAME, Vtl};
 
@@ -290,6 +290,61 @@ fn only_the_initiators_that_are_allowed_come_in() {
         if status == 4 {
             assert_eq!(target["failure"]["login_status"], "0x0202", "{target:#}");
             assert!(line.contains("refused, status 0x0202"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_cartridge_that_is_moved_is_told_with_its_way_and_who_moved_it() {
+    for json in [true, false] {
+        let home = TestEnvironment::new();
+        let vtl = Vtl::start(&home, if json { &["--json"] } else { &[] });
+        let environment = configured(vtl.portal(), INITIATOR, None);
+        environment.run(&["-reipliscsiop"]).assert_status(0);
+        environment
+            .run(&["library", "mount", "TAPMLB01", "VOL002"])
+            .assert_status(0);
+        environment
+            .run(&["library", "export", "TAPMLB01", "VOL002"])
+            .assert_status(0);
+        let (_, lines) = vtl.stop_and_read();
+        if json {
+            schema::assert_documents(&lines.join("\n"));
+            let documents = lines.iter().map(|line| serde_json::from_str(line).unwrap());
+            let moved: Vec<Value> = documents
+                .filter(|line: &Value| line["event"] == "moved")
+                .collect();
+            let way = |line: &Value| json!([line["volume"], line["from"], line["to"]]);
+            let drive = json!({"address": 257, "type": "drive"});
+            assert_eq!(
+                moved.iter().map(way).collect::<Vec<_>>(),
+                [
+                    json!(["VOL002L8", {"address": 1026, "type": "storage"}, drive]),
+                    json!(["VOL002L8", drive, {"address": 769, "type": "import_export"}]),
+                ]
+            );
+            for line in &moved {
+                assert_eq!(line["initiator_name"], INITIATOR, "{line:#}");
+                assert_eq!(line["target_name"], NAME, "{line:#}");
+                assert_eq!(line["address"], Value::Null, "{line:#}");
+            }
+        } else {
+            let moved = lines.iter().filter_map(|line| line.split_once('Z'));
+            let moved: Vec<_> = moved
+                .map(|(_, line)| line)
+                .filter(|line| line.contains(" moved "))
+                .collect();
+            assert_eq!(
+                moved,
+                [
+                    format!(
+                        " {INITIATOR} - moved VOL002L8 from storage element 1026 to data transfer element 257"
+                    ),
+                    format!(
+                        " {INITIATOR} - moved VOL002L8 from data transfer element 257 to import/export element 769"
+                    ),
+                ]
+            );
         }
     }
 }

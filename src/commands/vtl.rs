@@ -27,7 +27,10 @@ use crate::transport::listener::{
 };
 use crate::values::characters::escape;
 use crate::values::{Subject, ValueError};
-use crate::vtl::{self, Barcode, DriveType, Library, LibraryConfiguration, LibraryFaults, Media};
+use crate::vtl::{
+    self, Barcode, CartridgeMovement, DriveType, ElementLocation, Library, LibraryConfiguration,
+    LibraryFaults, LibraryNotice, Media,
+};
 
 /// `vtl`; returns when it was interrupted.
 pub(super) fn run(
@@ -294,7 +297,7 @@ fn invalid_value(option: &str, error: ValueError) -> CommandError {
     }
 }
 
-/// Lists logins on stdout, and on stderr what else is asked for.
+/// Lists logins and movements on stdout, and on stderr what else is asked for.
 struct Console {
     target_name: IscsiName,
     json: bool,
@@ -303,7 +306,17 @@ struct Console {
 }
 
 impl Console {
-    fn show(&self, notice: Notice<'_>) {
+    fn show(&self, notice: LibraryNotice<'_>) {
+        match notice {
+            LibraryNotice::Listener(notice) => self.show_session(notice),
+            LibraryNotice::Moved(movement) => {
+                let line = self.movement_line(movement, SystemTime::now());
+                self.lines.print(line);
+            }
+        }
+    }
+
+    fn show_session(&self, notice: Notice<'_>) {
         match notice {
             Notice::Login(attempt) => self.lines.print(self.line(attempt)),
             Notice::Stopping if self.json => {
@@ -346,6 +359,19 @@ impl Console {
         }
         let (name, address) = (&counted.initiator_name, counted.address);
         format!("{} {name} {address} {message}\n", rfc_3339(time))
+    }
+
+    fn movement_line(&self, movement: &CartridgeMovement, time: SystemTime) -> String {
+        let element = |location: ElementLocation| {
+            format!("{} element {}", location.element_type, location.address)
+        };
+        let (from, to) = (element(movement.source), element(movement.destination));
+        let message = format!("moved {} from {from} to {to}", movement.volume);
+        if self.json {
+            return VtlEvent::moved(&self.target_name, movement, message, time).line();
+        }
+        let name = movement.initiator.as_ref().map_or("-", IscsiName::as_str);
+        format!("{} {name} - {message}\n", rfc_3339(time))
     }
 
     fn line(&self, attempt: &LoginAttempt) -> String {

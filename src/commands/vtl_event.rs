@@ -10,31 +10,33 @@ use crate::iop::ipl::rfc_3339;
 use crate::iscsi::ids::LoginStatus;
 use crate::iscsi::name::IscsiName;
 use crate::iscsi::target::LoginFailure;
+use crate::render::library::ElementTypeDocument;
 use crate::transport::listener::{CountedFailures, LoginAttempt, LoginOutcome, SessionEnd};
+use crate::vtl::{CartridgeMovement, ElementLocation};
 
-/// An event. A field that has no meaning for it is null; `portal` and `count` are left out then.
+/// An event. A field that has no meaning for it is null; those that only one kind of event has are left out then.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "VtlEvent")]
 pub(super) struct VtlEvent {
     /// Number of the schema.
     #[schemars(extend("const" = 1))]
     schema: u32,
-    /// `ready`, `login`, `logout`, `lost` or `stopping`.
-    event: &'static str,
+    /// What happened.
+    event: VtlEventKind,
     /// When it happened, RFC 3339, UTC.
     time: String,
     /// Name of the target, as the initiator asked for it; null when it named none.
     target_name: Option<String>,
-    /// Name of the initiator; null when it sent none, and for an event of the library.
+    /// Name of the initiator; null when it sent none, and for an event of the library itself.
     initiator_name: Option<String>,
-    /// Address of the initiator, with its port for one connection; null for an event of the library.
+    /// Address of the initiator, with its port for one connection; null for an event that is not one of a connection.
     address: Option<String>,
-    /// `accepted` or `refused` for a login; null for another event.
-    result: Option<&'static str>,
+    /// What came of a login; null for another event.
+    result: Option<VtlLoginResult>,
     /// Class and detail of the last login response, as `0x0201`; null when there was none.
     login_status: Option<String>,
-    /// Why there is no session, or none any more, words with hyphens; null where there is no more to say.
-    reason: Option<&'static str>,
+    /// Why there is no session, or none any more; null where there is no more to say.
+    reason: Option<VtlReason>,
     /// What happened, in words; null where the event says it.
     message: Option<String>,
     /// How many logins were refused, where they are told together; absent for one.
@@ -43,10 +45,107 @@ pub(super) struct VtlEvent {
     /// Address and port that the library listens on; absent but in `ready`.
     #[serde(skip_serializing_if = "Option::is_none")]
     portal: Option<String>,
+    /// Barcode of the cartridge that was moved; absent but in `moved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume: Option<String>,
+    /// Where the cartridge was; absent but in `moved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<ElementLocationDocument>,
+    /// Where the cartridge is now; absent but in `moved`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<ElementLocationDocument>,
+}
+
+/// The kinds of events of `vtl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum VtlEventKind {
+    /// Initiators can connect.
+    Ready,
+    /// A login was attempted, or several were refused and are told together.
+    Login,
+    /// An initiator has ended its session.
+    Logout,
+    /// A session has ended in another way.
+    Lost,
+    /// An initiator had the changer move a cartridge.
+    Moved,
+    /// The library was told to stop, and ends its sessions.
+    Stopping,
+}
+
+/// What came of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum VtlLoginResult {
+    /// There is a session.
+    Accepted,
+    /// There is none.
+    Refused,
+}
+
+/// Why there is no session with the library, or none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum VtlReason {
+    /// Login: the name of the initiator is not among those of `--allow`.
+    InitiatorNotAllowed,
+    /// Login: the target name that was asked for is not this library's.
+    NoSuchTarget,
+    /// Login: the session that the login is to be part of does not exist.
+    NoSuchSession,
+    /// Login: there are as many sessions as `--max-sessions` allows.
+    OutOfResources,
+    /// Login: refused with the status of `login_status`, as `--fault` demands.
+    Refused,
+    /// Login: the initiator was sent to another address.
+    Redirected,
+    /// Login: CHAP name or secret are not those of the library.
+    ChapFailed,
+    /// Login: the initiator offered no CHAP, and the library wants it.
+    ChapRequired,
+    /// Login: none of the authentication methods that the initiator offered is one of the library's.
+    NoCommonAuthMethod,
+    /// Login: what the initiator sent is not as RFC 7143 has it.
+    ProtocolError,
+    /// Login: it was not done within `--timeout`.
+    Timeout,
+    /// Login or session: the connection was closed or broke.
+    ConnectionLost,
+    /// Login: the initiator did not take the library's own CHAP answer, and closed the connection.
+    TargetNotBelieved,
+    /// Session: the library ended it, as it is stopped or reset, or cannot read what the initiator sends.
+    ClosedByTarget,
+    /// Session: the same initiator logged in again in its place.
+    Reinstated,
+    /// Session: the initiator does not answer.
+    NoAnswer,
+    /// Session: ended as `--fault` demands.
+    Fault,
+}
+
+/// An element of the library that is served.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ElementLocation")]
+struct ElementLocationDocument {
+    /// Element address.
+    address: u16,
+    /// What kind of element it is.
+    #[serde(rename = "type")]
+    element_type: ElementTypeDocument,
+}
+
+impl From<ElementLocation> for ElementLocationDocument {
+    fn from(location: ElementLocation) -> Self {
+        Self {
+            address: location.address,
+            element_type: location.element_type.into(),
+        }
+    }
 }
 
 impl VtlEvent {
-    fn new(event: &'static str, time: SystemTime) -> Self {
+    fn new(event: VtlEventKind, time: SystemTime) -> Self {
         Self {
             schema: 1,
             event,
@@ -60,6 +159,9 @@ impl VtlEvent {
             message: None,
             count: None,
             portal: None,
+            volume: None,
+            from: None,
+            to: None,
         }
     }
 
@@ -68,7 +170,7 @@ impl VtlEvent {
         Self {
             target_name: Some(target_name.to_string()),
             portal: Some(portal.to_string()),
-            ..Self::new("ready", time)
+            ..Self::new(VtlEventKind::Ready, time)
         }
     }
 
@@ -76,16 +178,18 @@ impl VtlEvent {
     pub(super) fn stopping(target_name: &IscsiName, time: SystemTime) -> Self {
         Self {
             target_name: Some(target_name.to_string()),
-            ..Self::new("stopping", time)
+            ..Self::new(VtlEventKind::Stopping, time)
         }
     }
 
     /// A login was attempted; `message` says in words what came of it.
     pub(super) fn login(attempt: &LoginAttempt, message: String) -> Self {
         let (result, login_status) = match &attempt.outcome {
-            LoginOutcome::LoggedIn { .. } => ("accepted", Some(LoginStatus::new(0, 0))),
-            LoginOutcome::Refused { status, .. } => ("refused", *status),
-            _ => ("refused", None),
+            LoginOutcome::LoggedIn { .. } => {
+                (VtlLoginResult::Accepted, Some(LoginStatus::new(0, 0)))
+            }
+            LoginOutcome::Refused { status, .. } => (VtlLoginResult::Refused, *status),
+            _ => (VtlLoginResult::Refused, None),
         };
         Self {
             target_name: attempt.target_name.as_ref().map(IscsiName::to_string),
@@ -95,7 +199,7 @@ impl VtlEvent {
             login_status: login_status.map(|status| status.to_string()),
             reason: login_reason(&attempt.outcome),
             message: Some(message),
-            ..Self::new("login", attempt.time)
+            ..Self::new(VtlEventKind::Login, attempt.time)
         }
     }
 
@@ -104,12 +208,12 @@ impl VtlEvent {
         Self {
             initiator_name: Some(counted.initiator_name.to_string()),
             address: Some(counted.address.to_string()),
-            result: Some("refused"),
+            result: Some(VtlLoginResult::Refused),
             login_status: Some(LoginStatus::new(2, 1).to_string()),
-            reason: Some("chap-failed"),
+            reason: Some(VtlReason::ChapFailed),
             message: Some(message),
             count: Some(counted.count),
-            ..Self::new("login", time)
+            ..Self::new(VtlEventKind::Login, time)
         }
     }
 
@@ -123,12 +227,12 @@ impl VtlEvent {
         time: SystemTime,
     ) -> Self {
         let (event, reason) = match end {
-            SessionEnd::LoggedOut => ("logout", None),
-            SessionEnd::Closed => ("lost", Some("closed-by-target")),
-            SessionEnd::Reinstated => ("lost", Some("reinstated")),
-            SessionEnd::Silent(_) => ("lost", Some("no-answer")),
-            SessionEnd::Lost(_) => ("lost", Some("connection-lost")),
-            SessionEnd::Fault => ("lost", Some("fault")),
+            SessionEnd::LoggedOut => (VtlEventKind::Logout, None),
+            SessionEnd::Closed => (VtlEventKind::Lost, Some(VtlReason::ClosedByTarget)),
+            SessionEnd::Reinstated => (VtlEventKind::Lost, Some(VtlReason::Reinstated)),
+            SessionEnd::Silent(_) => (VtlEventKind::Lost, Some(VtlReason::NoAnswer)),
+            SessionEnd::Lost(_) => (VtlEventKind::Lost, Some(VtlReason::ConnectionLost)),
+            SessionEnd::Fault => (VtlEventKind::Lost, Some(VtlReason::Fault)),
         };
         Self {
             target_name: target_name.map(IscsiName::to_string),
@@ -137,6 +241,24 @@ impl VtlEvent {
             reason,
             message: Some(message),
             ..Self::new(event, time)
+        }
+    }
+
+    /// A cartridge was moved; `message` says so in words.
+    pub(super) fn moved(
+        target_name: &IscsiName,
+        movement: &CartridgeMovement,
+        message: String,
+        time: SystemTime,
+    ) -> Self {
+        Self {
+            target_name: Some(target_name.to_string()),
+            initiator_name: movement.initiator.as_ref().map(IscsiName::to_string),
+            message: Some(message),
+            volume: Some(movement.volume.to_string()),
+            from: Some(movement.source.into()),
+            to: Some(movement.destination.into()),
+            ..Self::new(VtlEventKind::Moved, time)
         }
     }
 
@@ -150,25 +272,25 @@ impl VtlEvent {
 }
 
 /// Returns why there is no session.
-fn login_reason(outcome: &LoginOutcome) -> Option<&'static str> {
+fn login_reason(outcome: &LoginOutcome) -> Option<VtlReason> {
     Some(match outcome {
         LoginOutcome::LoggedIn { .. } => return None,
         LoginOutcome::Refused { failure, .. } => match failure {
             LoginFailure::Refused(status) => match (status.class, status.detail) {
-                (2, 2) => "initiator-not-allowed",
-                (2, 3) => "no-such-target",
-                (2, 6) | (2, 0x0a) => "no-such-session",
-                (3, 2) => "out-of-resources",
-                _ => "refused",
+                (2, 2) => VtlReason::InitiatorNotAllowed,
+                (2, 3) => VtlReason::NoSuchTarget,
+                (2, 6) | (2, 0x0a) => VtlReason::NoSuchSession,
+                (3, 2) => VtlReason::OutOfResources,
+                _ => VtlReason::Refused,
             },
-            LoginFailure::Redirected { .. } => "redirected",
-            LoginFailure::Chap(_) => "chap-failed",
-            LoginFailure::AuthenticationRequired => "chap-required",
-            LoginFailure::NoCommonAuthMethod { .. } => "no-common-auth-method",
-            _ => "protocol-error",
+            LoginFailure::Redirected { .. } => VtlReason::Redirected,
+            LoginFailure::Chap(_) => VtlReason::ChapFailed,
+            LoginFailure::AuthenticationRequired => VtlReason::ChapRequired,
+            LoginFailure::NoCommonAuthMethod { .. } => VtlReason::NoCommonAuthMethod,
+            _ => VtlReason::ProtocolError,
         },
-        LoginOutcome::TimedOut(_) => "timeout",
-        LoginOutcome::Abandoned(_) => "connection-lost",
-        LoginOutcome::Disbelieved => "target-not-believed",
+        LoginOutcome::TimedOut(_) => VtlReason::Timeout,
+        LoginOutcome::Abandoned(_) => VtlReason::ConnectionLost,
+        LoginOutcome::Disbelieved => VtlReason::TargetNotBelieved,
     })
 }

@@ -89,10 +89,10 @@ struct ElementDocument<'a> {
 }
 
 /// The kinds of elements.
-#[derive(Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ElementType")]
 #[serde(rename_all = "snake_case")]
-enum ElementTypeDocument {
+pub enum ElementTypeDocument {
     /// Medium transport element.
     Transport,
     /// Storage element: a slot.
@@ -101,6 +101,17 @@ enum ElementTypeDocument {
     ImportExport,
     /// Data transfer element.
     Drive,
+}
+
+impl From<ElementType> for ElementTypeDocument {
+    fn from(element_type: ElementType) -> Self {
+        match element_type {
+            ElementType::MediumTransport => Self::Transport,
+            ElementType::Storage => Self::Storage,
+            ElementType::ImportExport => Self::ImportExport,
+            ElementType::DataTransfer => Self::Drive,
+        }
+    }
 }
 
 /// A cartridge's way.
@@ -153,12 +164,7 @@ impl<'a> LibrariesDocument<'a> {
 fn element(element: &Element) -> ElementDocument<'_> {
     ElementDocument {
         address: element.address,
-        element_type: match element.element_type {
-            ElementType::MediumTransport => ElementTypeDocument::Transport,
-            ElementType::Storage => ElementTypeDocument::Storage,
-            ElementType::ImportExport => ElementTypeDocument::ImportExport,
-            ElementType::DataTransfer => ElementTypeDocument::Drive,
-        },
+        element_type: element.element_type.into(),
         device: element.device.as_deref(),
         full: element.full,
         volume: element.volume.as_deref(),

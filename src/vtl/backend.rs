@@ -8,6 +8,7 @@ use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::changer::CartridgeMovement;
 use super::configuration::LibraryError;
 use super::library::{Library, Progress};
 use super::work::{Work, WorkDone};
@@ -17,11 +18,23 @@ use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::iscsi::target::{ReceivedCommand, ScsiReply};
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey};
 use crate::transport::listener::{
-    Backend, BackendAnswer, Listener, NoticeObserver, Stopped, Turn, Turns, detached, off_thread,
+    Backend, BackendAnswer, Listener, Notice, Stopped, Turn, Turns, detached, off_thread,
 };
 
 /// Does what has to be waited for; none when that failed in this program.
 type Worker = dyn Fn(Work) -> BackendAnswer<Option<WorkDone>>;
+
+/// Something that happens while a library is served.
+#[derive(Clone, Copy, Debug)]
+pub enum LibraryNotice<'a> {
+    /// At the listener.
+    Listener(Notice<'a>),
+    /// A cartridge was moved by the changer, and where it is now is recorded.
+    Moved(&'a CartridgeMovement),
+}
+
+/// Is told what happens.
+pub type LibraryObserver = dyn Fn(LibraryNotice<'_>);
 
 /// A library that a listener serves.
 pub struct LibraryBackend(Rc<SharedLibrary>);
@@ -33,6 +46,7 @@ struct SharedLibrary {
     /// How many commands of a nexus have a turn at a logical unit, or wait for it: those behind them keep their order.
     under_way: RefCell<BTreeMap<(NexusId, usize), usize>>,
     worker: Box<Worker>,
+    observer: Rc<LibraryObserver>,
 }
 
 /// Serves a library until the listener is stopped, and waits until everything written is on the disk.
@@ -42,11 +56,14 @@ struct SharedLibrary {
 pub fn serve(
     listener: Listener,
     library: Library,
-    observer: Rc<NoticeObserver>,
+    observer: Rc<LibraryObserver>,
 ) -> Result<Stopped, LibraryError> {
-    let backend = Rc::new(LibraryBackend::new(library));
+    let backend = Rc::new(LibraryBackend::observed(library, Rc::clone(&observer)));
     let served = Rc::clone(&backend);
-    let stopped = listener.serve(served, observer);
+    let stopped = listener.serve(
+        served,
+        Rc::new(move |notice| observer(LibraryNotice::Listener(notice))),
+    );
     backend.0.library().sync().map(|()| stopped)
 }
 
@@ -54,12 +71,17 @@ impl LibraryBackend {
     /// Takes a library that no initiator knows yet.
     #[must_use]
     pub fn new(library: Library) -> Self {
-        Self::with_worker(library, |work| off_thread(move || work.run()))
+        Self::observed(library, Rc::new(|_| {}))
+    }
+
+    fn observed(library: Library, observer: Rc<LibraryObserver>) -> Self {
+        Self::with_worker(library, |work| off_thread(move || work.run()), observer)
     }
 
     fn with_worker(
         library: Library,
         worker: impl Fn(Work) -> BackendAnswer<Option<WorkDone>> + 'static,
+        observer: Rc<LibraryObserver>,
     ) -> Self {
         let units = library.logical_units().len();
         Self(Rc::new(SharedLibrary {
@@ -67,6 +89,7 @@ impl LibraryBackend {
             turns: std::iter::repeat_with(Turns::default).take(units).collect(),
             under_way: RefCell::default(),
             worker: Box::new(worker),
+            observer,
         }))
     }
 }
@@ -104,7 +127,12 @@ impl SharedLibrary {
     async fn finish(&self, mut progress: Progress) -> ScsiReply {
         loop {
             match progress {
-                Progress::Done(reply) => return to_iscsi(reply),
+                Progress::Done { reply, moved } => {
+                    for movement in &moved {
+                        (self.observer)(LibraryNotice::Moved(movement));
+                    }
+                    return to_iscsi(reply);
+                }
                 Progress::Waits(work, waiting) => match (self.worker)(work).await {
                     Some(done) => progress = self.library().resume(waiting, done),
                     None => return failed(),
@@ -174,8 +202,8 @@ impl Backend for LibraryBackend {
                 // The session cuts what the initiator does not take; the library has bounds of its own for what it reads.
                 u32::MAX,
             );
-            if let Progress::Done(reply) = progress {
-                return to_iscsi(reply);
+            if let Progress::Done { .. } = progress {
+                return shared.finish(progress).await;
             }
             // From here on it is done, whether the initiator aborts it or not: half a movement is none.
             let finished = detached(async move {
@@ -276,7 +304,7 @@ mod tests {
             })
             .unwrap();
             let gate = self.clone();
-            let backend = LibraryBackend::with_worker(library, move |work| {
+            let worker = move |work| -> BackendAnswer<Option<WorkDone>> {
                 let (gate, mut work) = (gate.clone(), Some(work));
                 Box::pin(poll_fn(move |context| {
                     let mut passes = gate.0.borrow_mut();
@@ -287,15 +315,20 @@ mod tests {
                     *passes -= 1;
                     Poll::Ready(work.take().map(Work::run))
                 }))
-            });
-            for nexus in [ONE, OTHER] {
-                let port = InitiatorPort {
-                    name: "iqn.2026-11.test:a".parse().unwrap(),
-                    isid: [0, 0, 0, 0, 0, u8::try_from(nexus.0).unwrap()],
-                };
-                backend.nexus_added(nexus, port);
-            }
+            };
+            let backend = LibraryBackend::with_worker(library, worker, Rc::new(|_| {}));
+            add_nexuses(&backend);
             backend
+        }
+    }
+
+    fn add_nexuses(backend: &LibraryBackend) {
+        for nexus in [ONE, OTHER] {
+            let port = InitiatorPort {
+                name: "iqn.2026-11.test:a".parse().unwrap(),
+                isid: [0, 0, 0, 0, 0, u8::try_from(nexus.0).unwrap()],
+            };
+            backend.nexus_added(nexus, port);
         }
     }
 
@@ -388,6 +421,70 @@ mod tests {
             assert_eq!(status.await.status, 0);
         })
         .unwrap();
+    }
+
+    #[test]
+    fn movements_are_told_when_they_are_recorded_and_only_those() {
+        const EMPTY_SLOT: &[u8] = &[0xa5, 0, 0, 1, 4, 15, 1, 2, 0, 0, 0, 0];
+        const IN_PLACE: &[u8] = &[0xa5, 0, 0, 1, 4, 2, 4, 2, 0, 0, 0, 0];
+        const EXCHANGE: &[u8] = &[0xa6, 0, 0, 1, 4, 2, 1, 1, 4, 1, 0, 0];
+        let directory = tempfile::tempdir().unwrap();
+        let media = directory.path().join("media");
+        for in_memory in [true, false] {
+            let told = Rc::new(RefCell::new(Vec::new()));
+            let teller = Rc::clone(&told);
+            let library = Library::new(LibraryConfiguration {
+                media: match in_memory {
+                    true => LibraryConfiguration::default().media,
+                    false => Media::Directory(media.clone()),
+                },
+                ..LibraryConfiguration::default()
+            });
+            let observer = Rc::new(move |notice: LibraryNotice<'_>| {
+                let LibraryNotice::Moved(movement) = notice else {
+                    panic!("there is no listener");
+                };
+                assert_eq!(
+                    movement.initiator,
+                    Some("iqn.2026-11.test:a".parse().unwrap())
+                );
+                teller.borrow_mut().push(format!(
+                    "{} {} {} to {} {}",
+                    movement.volume,
+                    movement.source.element_type,
+                    movement.source.address,
+                    movement.destination.element_type,
+                    movement.destination.address
+                ));
+            });
+            let worker = |work: Work| -> BackendAnswer<Option<WorkDone>> {
+                Box::pin(std::future::ready(Some(work.run())))
+            };
+            let backend = LibraryBackend::with_worker(library.unwrap(), worker, observer);
+            add_nexuses(&backend);
+            let mut statuses = Vec::new();
+            block_on(async {
+                take_attentions(&backend);
+                for cdb in [LOAD, EMPTY_SLOT, IN_PLACE, EXCHANGE] {
+                    let reply = backend.execute(ONE, command(CHANGER, cdb, &[])).await;
+                    statuses.push(reply.status);
+                }
+                if !in_memory {
+                    // What cannot be recorded is taken back.
+                    std::fs::remove_dir_all(&media).unwrap();
+                    let back = backend.execute(ONE, command(CHANGER, UNLOAD, &[])).await;
+                    assert_eq!(back.status, 2);
+                }
+            })
+            .unwrap();
+            assert_eq!(statuses, [0, 2, 0, 0]);
+            let expected = [
+                "VOL001L8 storage 1025 to data transfer 257",
+                "VOL002L8 storage 1026 to data transfer 257",
+                "VOL001L8 data transfer 257 to storage 1025",
+            ];
+            assert_eq!(*told.borrow(), expected);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::barcode::Barcode;
 use super::configuration::LibraryConfiguration;
 use super::drive::Drive;
 use super::log;
@@ -11,6 +12,7 @@ use super::media::{Cartridge, CartridgeStore, Placed};
 use super::mode::ModePages;
 use super::reply::{CommandRefusal, CommandResult, done, up_to};
 use super::work::Work;
+use crate::iscsi::name::IscsiName;
 use crate::scsi::command::{
     ExchangeMedium, LogSense, MoveMedium, PositionToElement, ReadElementStatus,
 };
@@ -32,7 +34,7 @@ pub(super) struct Changer {
     pub(super) unit: LogicalUnit,
     import_export: Vec<Option<Cartridge>>,
     storage: Vec<Option<Cartridge>>,
-    /// The movement that was done and has to be recorded before its command ends.
+    /// The movement that was done; its command does not end before it is recorded.
     unrecorded: Option<PlannedMovement>,
 }
 
@@ -48,6 +50,45 @@ pub(super) enum PlannedMovement {
         first: u16,
         second: u16,
     },
+}
+
+impl PlannedMovement {
+    /// Returns from where to where, a pair for each cartridge.
+    fn ways(self) -> Vec<(u16, u16)> {
+        match self {
+            Self::Move {
+                source,
+                destination,
+            } => vec![(source, destination)],
+            Self::Exchange {
+                source,
+                first,
+                second,
+            } => vec![(source, first), (first, second)],
+        }
+    }
+}
+
+/// A cartridge that an initiator had the changer move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CartridgeMovement {
+    /// The cartridge.
+    pub volume: Barcode,
+    /// Where it was.
+    pub source: ElementLocation,
+    /// Where it is now.
+    pub destination: ElementLocation,
+    /// InitiatorName of the session that asked for it; none when the session was not known to the library.
+    pub initiator: Option<IscsiName>,
+}
+
+/// An element that a cartridge can be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElementLocation {
+    /// Element address (SMC-3).
+    pub address: u16,
+    /// What kind of element it is.
+    pub element_type: ElementType,
 }
 
 impl Changer {
@@ -133,6 +174,17 @@ enum ElementPlace {
     Drive(usize),
     ImportExport(usize),
     Storage(usize),
+}
+
+impl ElementPlace {
+    fn element_type(self) -> ElementType {
+        match self {
+            Self::Picker => ElementType::MediumTransport,
+            Self::Drive(_) => ElementType::DataTransfer,
+            Self::ImportExport(_) => ElementType::ImportExport,
+            Self::Storage(_) => ElementType::Storage,
+        }
+    }
 }
 
 impl Elements<'_> {
@@ -258,18 +310,41 @@ impl Elements<'_> {
         })
     }
 
-    /// Returns what records the movement that was done, if there was one, and the movement.
-    pub(super) fn work_after(&mut self) -> Option<(Work, PlannedMovement)> {
-        let movement = self.changer.unrecorded.take()?;
-        let directory = self.cartridge_store.directory()?;
-        let cartridges = self.contents();
-        Some((
-            Work::Record {
-                directory,
-                cartridges,
-            },
-            movement,
-        ))
+    /// Returns the movement that was done since the last call, if there was one.
+    pub(super) fn take_movement(&mut self) -> Option<PlannedMovement> {
+        self.changer.unrecorded.take()
+    }
+
+    /// Returns what records where the cartridges are; none when they are in memory.
+    pub(super) fn work_after(&self) -> Option<Work> {
+        Some(Work::Record {
+            directory: self.cartridge_store.directory()?,
+            cartridges: self.contents(),
+        })
+    }
+
+    /// Returns which cartridges a movement has brought from where to where; it is the last that was done.
+    pub(super) fn moved(
+        &self,
+        movement: PlannedMovement,
+        initiator: Option<&IscsiName>,
+    ) -> Vec<CartridgeMovement> {
+        let location = |address| {
+            let element_type = self.place(address).ok()?.element_type();
+            Some(ElementLocation {
+                address,
+                element_type,
+            })
+        };
+        let moved = |(source, destination): (u16, u16)| {
+            Some(CartridgeMovement {
+                volume: self.cartridge(destination).ok()??.volume.clone(),
+                source: location(source)?,
+                destination: location(destination)?,
+                initiator: initiator.cloned(),
+            })
+        };
+        movement.ways().into_iter().filter_map(moved).collect()
     }
 
     /// Takes back a movement that cannot be recorded, and returns how its command ends.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::barcode::Barcode;
-use super::changer::{Changer, Elements, PlannedMovement, drives_among};
+use super::changer::{CartridgeMovement, Changer, Elements, PlannedMovement, drives_among};
 use super::configuration::{LibraryConfiguration, LibraryError};
 use super::dispatch::{DeviceServer, logical_units, report_luns};
 use super::drive::{Drive, write_error};
@@ -16,6 +16,7 @@ use super::operation::{Access, CommandDescriptor, passes_unit_attention};
 use super::persistent_reservation::PersistentReservations;
 use super::reply::{CommandRefusal, CommandResult, LogicalUnitReply, up_to};
 use super::work::{Work, WorkDone};
+use crate::iscsi::name::IscsiName;
 use crate::iscsi::nexus::{InitiatorPort, NexusId};
 use crate::scsi::command::ParseError;
 use crate::scsi::data::inquiry::PeripheralDeviceType;
@@ -164,7 +165,7 @@ impl Library {
         let mut progress = self.begin(nexus, lun, cdb, data_out, allocation);
         loop {
             match progress {
-                Progress::Done(reply) => return reply,
+                Progress::Done { reply, .. } => return reply,
                 Progress::Waits(work, waiting) => progress = self.resume(waiting, work.run()),
             }
         }
@@ -198,8 +199,14 @@ impl Library {
         let outcome = match unit {
             Some(unit) => match self.admit(unit, nexus, cdb, parsed, failure) {
                 Ok(command) => {
+                    let initiator = match moves(&command).is_empty() {
+                        true => None,
+                        // Now, as the session may end before the movement does.
+                        false => self.nexuses.get(&nexus).map(|port| port.name.clone()),
+                    };
                     return self.go_on(Waiting {
                         nexus,
+                        initiator,
                         unit,
                         command,
                         data_out: data_out.clone(),
@@ -212,7 +219,10 @@ impl Library {
             },
             None => self.execute_nowhere(parsed),
         };
-        Progress::Done(LogicalUnitReply::new(outcome, allocation, data_out_length))
+        Progress::Done {
+            reply: LogicalUnitReply::new(outcome, allocation, data_out_length),
+            moved: Vec::new(),
+        }
     }
 
     /// Goes on with a command when what it waited for has been done.
@@ -234,7 +244,7 @@ impl Library {
                             None => lost,
                             Some(_) => drive.noted_write(lost),
                         };
-                        return self.end(&waiting, lost);
+                        return self.end(&waiting, lost, None);
                     }
                 }
             }
@@ -248,12 +258,12 @@ impl Library {
                 ) = (result, &waiting.done)
                 {
                     let refusal = self.elements().undo(*movement);
-                    return self.end(&waiting, Err(refusal));
+                    return self.end(&waiting, Err(refusal), None);
                 }
             }
         }
         match waiting.done.take() {
-            Some(Done { outcome, .. }) => self.end(&waiting, outcome),
+            Some(Done { outcome, movement }) => self.end(&waiting, outcome, movement),
             None => self.go_on(waiting),
         }
     }
@@ -265,7 +275,11 @@ impl Library {
         }
         let outcome = self.perform(&waiting);
         let (work, movement) = match waiting.unit {
-            AddressedUnit::Changer => self.elements().work_after().unzip(),
+            AddressedUnit::Changer => {
+                let mut elements = self.elements();
+                let movement = elements.take_movement();
+                (movement.and_then(|_| elements.work_after()), movement)
+            }
             AddressedUnit::Drive(index) => {
                 let drive = self.drives.get_mut(index);
                 (drive.and_then(|drive| drive.sync_after(index)), None)
@@ -276,23 +290,34 @@ impl Library {
                 waiting.done = Some(Done { outcome, movement });
                 Progress::Waits(work, waiting)
             }
-            None => self.end(&waiting, outcome),
+            None => self.end(&waiting, outcome, movement),
         }
     }
 
-    fn end(&mut self, waiting: &Waiting, outcome: CommandResult) -> Progress {
+    fn end(
+        &mut self,
+        waiting: &Waiting,
+        outcome: CommandResult,
+        movement: Option<PlannedMovement>,
+    ) -> Progress {
         self.cartridge_store.forget_offers();
         if let AddressedUnit::Drive(index) = waiting.unit
             && let Some(tape) = self.tape_of(index)
         {
             tape.forget_read_ahead();
         }
+        let moved = movement
+            .map(|movement| self.elements().moved(movement, waiting.initiator.as_ref()))
+            .unwrap_or_default();
         let Waiting {
             allocation,
             data_out_length,
             ..
         } = *waiting;
-        Progress::Done(LogicalUnitReply::new(outcome, allocation, data_out_length))
+        Progress::Done {
+            reply: LogicalUnitReply::new(outcome, allocation, data_out_length),
+            moved,
+        }
     }
 
     /// Returns what has to be done before a command, one thing at a time.
@@ -599,7 +624,11 @@ impl Library {
 #[derive(Debug)]
 pub(super) enum Progress {
     /// It has ended.
-    Done(LogicalUnitReply),
+    Done {
+        reply: LogicalUnitReply,
+        /// The cartridges that it has moved.
+        moved: Vec<CartridgeMovement>,
+    },
     /// This has to be done; then [`Library::resume`] goes on.
     Waits(Work, Waiting),
 }
@@ -608,6 +637,8 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Waiting {
     nexus: NexusId,
+    /// Who sent it, where it moves cartridges.
+    initiator: Option<IscsiName>,
     unit: AddressedUnit,
     command: Command,
     data_out: Bytes,

@@ -41,8 +41,9 @@ pub mod library;
 pub mod media;
 
 pub use crate::iscsi::nexus::{InitiatorPort, NexusId};
-pub use backend::{LibraryBackend, serve};
+pub use backend::{LibraryBackend, LibraryNotice, LibraryObserver, serve};
 pub use barcode::{Barcode, BarcodeError};
+pub use changer::{CartridgeMovement, ElementLocation};
 pub use configuration::{DriveType, LibraryConfiguration, LibraryError, Media};
 pub use fault::{CommandFault, InjectedFailure, LibraryFaults};
 pub use library::Library;
