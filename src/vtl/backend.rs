@@ -293,33 +293,64 @@ mod tests {
     struct Gate(Rc<RefCell<usize>>);
 
     impl Gate {
+        fn of(&self, configuration: LibraryConfiguration) -> LibraryBackend {
+            let gate = self.clone();
+            let library = Library::new(configuration).unwrap();
+            let worker = move |work| gate.pass(work);
+            let backend = LibraryBackend::with_worker(library, worker, Rc::new(|_| {}));
+            add_nexuses(&backend);
+            backend
+        }
+
         fn let_pass(&self, count: usize) {
             *self.0.borrow_mut() += count;
         }
 
         fn backend(&self, media: &Path) -> LibraryBackend {
-            let library = Library::new(LibraryConfiguration {
+            self.of(LibraryConfiguration {
                 media: Media::Directory(media.to_owned()),
                 ..LibraryConfiguration::default()
             })
-            .unwrap();
-            let gate = self.clone();
-            let worker = move |work| -> BackendAnswer<Option<WorkDone>> {
-                let (gate, mut work) = (gate.clone(), Some(work));
-                Box::pin(poll_fn(move |context| {
-                    let mut passes = gate.0.borrow_mut();
-                    if *passes == 0 {
-                        context.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    *passes -= 1;
-                    Poll::Ready(work.take().map(Work::run))
-                }))
-            };
-            let backend = LibraryBackend::with_worker(library, worker, Rc::new(|_| {}));
-            add_nexuses(&backend);
-            backend
         }
+
+        /// Does a piece of work when it is let pass.
+        fn pass(&self, work: Work) -> BackendAnswer<Option<WorkDone>> {
+            let (gate, mut work) = (self.clone(), Some(work));
+            Box::pin(poll_fn(move |context| {
+                let mut passes = gate.0.borrow_mut();
+                if *passes == 0 {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                *passes -= 1;
+                Poll::Ready(work.take().map(Work::run))
+            }))
+        }
+    }
+
+    /// Returns a backend whose work for a drive waits for the gate while the other work is done at once.
+    fn gate_of_drive(
+        gate: &Gate,
+        drive: usize,
+        configuration: LibraryConfiguration,
+    ) -> LibraryBackend {
+        let gate = gate.clone();
+        let library = Library::new(configuration).unwrap();
+        let worker = move |work| {
+            let is_held = match &work {
+                Work::Append { drive: of, .. }
+                | Work::Sync { drive: of, .. }
+                | Work::Read { drive: of, .. } => *of == drive,
+                Work::Open { .. } | Work::Record { .. } => false,
+            };
+            match is_held {
+                true => gate.pass(work),
+                false => Box::pin(std::future::ready(Some(work.run()))) as BackendAnswer<_>,
+            }
+        };
+        let backend = LibraryBackend::with_worker(library, worker, Rc::new(|_| {}));
+        add_nexuses(&backend);
+        backend
     }
 
     fn add_nexuses(backend: &LibraryBackend) {
@@ -357,6 +388,13 @@ mod tests {
     const WRITE: &[u8] = &[0x0a, 0, 0, 0, 4, 0];
     const FILEMARK: &[u8] = &[0x10, 0, 0, 0, 1, 0];
     const POSITION: &[u8] = &[0x34, 0, 0, 0, 0, 0];
+    const LOAD_SECOND: &[u8] = &[0xa5, 0, 0, 1, 4, 2, 1, 2, 0, 0, 0, 0];
+    const READ: &[u8] = &[0x08, 0, 0, 0, 4, 0];
+    const ERASE: &[u8] = &[0x19, 0, 0, 0, 0, 0];
+    const REWIND: &[u8] = &[0x01, 0, 0, 0, 0, 0];
+    const UNLOAD_TAPE: &[u8] = &[0x1b, 0, 0, 0, 0, 0];
+    const LOAD_TAPE: &[u8] = &[0x1b, 0, 0, 0, 1, 0];
+    const TO_END_OF_DATA: &[u8] = &[0x11, 3, 0, 0, 0, 0];
 
     fn poll<T>(answer: &mut BackendAnswer<T>) -> Option<T> {
         match answer
@@ -373,6 +411,27 @@ mod tests {
     fn at_once(backend: &LibraryBackend, nexus: NexusId, lun: u16, cdb: &[u8]) -> u8 {
         let mut answer = backend.execute(nexus, command(lun, cdb, &[]));
         poll(&mut answer).expect("an answer at once").status
+    }
+
+    /// Returns the status of a command that waits for nobody but its own work.
+    async fn soon(backend: &LibraryBackend, nexus: NexusId, lun: u16, cdb: &[u8]) -> u8 {
+        let mut answer = backend.execute(nexus, command(lun, cdb, b"data"));
+        for _ in 0..100 {
+            if let Some(reply) = poll(&mut answer) {
+                return reply.status;
+            }
+            // The other tasks of this thread go on.
+            let mut yielded = false;
+            poll_fn(|context| {
+                context.waker().wake_by_ref();
+                match std::mem::replace(&mut yielded, true) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            })
+            .await;
+        }
+        panic!("lun {lun}: {cdb:x?} is not answered");
     }
 
     /// Takes the unit attentions of a new session.
@@ -503,9 +562,12 @@ mod tests {
                 0
             );
             take_attentions(&backend);
-            let mut write = backend.execute(ONE, command(DRIVE, WRITE, b"data"));
-            assert_eq!(poll(&mut write).map(|reply| reply.status), Some(0));
-            let filemark = begin(&backend, ONE, DRIVE, FILEMARK);
+            let write = begin(&backend, ONE, DRIVE, WRITE);
+            gate.let_pass(1);
+            assert_eq!(write.await.status, 0);
+            let mut filemark = begin(&backend, ONE, DRIVE, FILEMARK);
+            gate.let_pass(1);
+            assert!(poll(&mut filemark).is_none(), "it is written, not synced");
             for lun in [CHANGER, DRIVE, SECOND_DRIVE] {
                 assert_eq!(at_once(&backend, OTHER, lun, INQUIRY), 0);
             }
@@ -542,6 +604,152 @@ mod tests {
             backend.settle().await;
             // It is in the drive, and was not taken out again.
             take_attentions(&backend);
+            assert_eq!(at_once(&backend, ONE, DRIVE, TEST_UNIT_READY), 0);
+        })
+        .unwrap();
+    }
+    #[test]
+    fn a_drive_whose_disk_does_not_answer_holds_up_no_other_session() {
+        let media = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let configuration = LibraryConfiguration {
+            media: Media::Directory(media.path().join("media")),
+            ..LibraryConfiguration::default()
+        };
+        let backend = gate_of_drive(&gate, 0, configuration);
+        block_on(async {
+            for load in [LOAD, LOAD_SECOND] {
+                take_attentions(&backend);
+                assert_eq!(soon(&backend, ONE, CHANGER, load).await, 0);
+            }
+            take_attentions(&backend);
+            for (rewound, held) in [
+                (false, WRITE),
+                (false, FILEMARK),
+                (true, ERASE),
+                (false, WRITE),
+                (true, WRITE),
+            ] {
+                if rewound {
+                    assert_eq!(at_once(&backend, ONE, DRIVE, REWIND), 0);
+                }
+                let answer = begin(&backend, ONE, DRIVE, held);
+                for (lun, cdb) in [
+                    (CHANGER, TEST_UNIT_READY),
+                    (CHANGER, STATUS),
+                    (DRIVE, INQUIRY),
+                    (SECOND_DRIVE, WRITE),
+                    (SECOND_DRIVE, FILEMARK),
+                    (SECOND_DRIVE, REWIND),
+                    (SECOND_DRIVE, READ),
+                    (SECOND_DRIVE, ERASE),
+                    (SECOND_DRIVE, REWIND),
+                    (SECOND_DRIVE, POSITION),
+                ] {
+                    assert_eq!(soon(&backend, OTHER, lun, cdb).await, 0, "{lun} {cdb:x?}");
+                }
+                gate.let_pass(2);
+                assert_eq!(answer.await.status, 0);
+                *gate.0.borrow_mut() = 0;
+            }
+            backend.settle().await;
+        })
+        .unwrap();
+        // The blocks and the filemark are gone but for the last block.
+        let tape = std::fs::read(media.path().join("media/VOL001L8.tap")).unwrap();
+        assert_eq!(tape, b"\x04\0\0\0data\x04\0\0\0");
+    }
+
+    #[test]
+    fn a_write_that_a_power_cycle_overtakes_is_not_done_at_another_place() {
+        let media = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let configuration = LibraryConfiguration {
+            media: Media::Directory(media.path().join("media")),
+            ..LibraryConfiguration::default()
+        };
+        let backend = gate_of_drive(&gate, 0, configuration);
+        block_on(async {
+            take_attentions(&backend);
+            assert_eq!(soon(&backend, ONE, CHANGER, LOAD).await, 0);
+            take_attentions(&backend);
+            for _ in 0..2 {
+                let write = begin(&backend, ONE, DRIVE, WRITE);
+                gate.let_pass(1);
+                assert_eq!(write.await.status, 0);
+            }
+            let write = begin(&backend, ONE, DRIVE, WRITE);
+            backend.0.library().power_cycle();
+            gate.let_pass(1);
+            assert_eq!(write.await.status, 0x40, "TASK ABORTED");
+            take_attentions(&backend);
+            // Whether the block is there, the file knows: the tape takes nothing until it is loaded again.
+            assert_eq!(at_once(&backend, ONE, DRIVE, TEST_UNIT_READY), 0);
+            let write = backend.execute(ONE, command(DRIVE, WRITE, b"data"));
+            assert_eq!(write.await.status, 2);
+            for cdb in [UNLOAD_TAPE, LOAD_TAPE, TO_END_OF_DATA] {
+                assert_eq!(soon(&backend, ONE, DRIVE, cdb).await, 0, "{cdb:x?}");
+            }
+            let position = backend.execute(ONE, command(DRIVE, POSITION, &[])).await;
+            assert_eq!(position.data_in[7], 3);
+        })
+        .unwrap();
+    }
+
+    /// A library whose first drive holds a tape of which a sync has failed.
+    fn failed(configuration: &LibraryConfiguration, gate: &Gate) -> LibraryBackend {
+        let backend = gate.of(configuration.clone());
+        block_on(async {
+            gate.let_pass(4);
+            take_attentions(&backend);
+            for (lun, cdb) in [(CHANGER, LOAD), (DRIVE, TEST_UNIT_READY), (DRIVE, WRITE)] {
+                let _ = backend.execute(ONE, command(lun, cdb, b"data")).await;
+            }
+            let lost = std::io::Error::other("lost");
+            backend.0.library().fail_sync(0, &Err(lost));
+            *gate.0.borrow_mut() = 0;
+        })
+        .unwrap();
+        backend
+    }
+
+    #[test]
+    fn loading_a_tape_after_a_failed_sync_scans_it_on_another_thread() {
+        let media = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let configuration = LibraryConfiguration {
+            media: Media::Directory(media.path().join("media")),
+            ..LibraryConfiguration::default()
+        };
+        let backend = failed(&configuration, &gate);
+        block_on(async {
+            assert_eq!(
+                at_once(&backend, ONE, DRIVE, FILEMARK),
+                2,
+                "nothing is written any more"
+            );
+            assert_eq!(at_once(&backend, ONE, DRIVE, UNLOAD_TAPE), 0);
+            let load = begin(&backend, ONE, DRIVE, LOAD_TAPE);
+            assert_eq!(at_once(&backend, OTHER, CHANGER, STATUS), 0);
+            gate.let_pass(1);
+            assert_eq!(load.await.status, 0);
+            assert_eq!(at_once(&backend, ONE, DRIVE, TEST_UNIT_READY), 0);
+        })
+        .unwrap();
+        // A power cycle does not scan it either.
+        drop(backend);
+        let backend = failed(&configuration, &gate);
+        block_on(async {
+            backend.0.library().power_cycle();
+            take_attentions(&backend);
+            assert_eq!(
+                at_once(&backend, ONE, DRIVE, TEST_UNIT_READY),
+                2,
+                "it is not loaded"
+            );
+            let load = begin(&backend, ONE, DRIVE, LOAD_TAPE);
+            gate.let_pass(1);
+            assert_eq!(load.await.status, 0);
             assert_eq!(at_once(&backend, ONE, DRIVE, TEST_UNIT_READY), 0);
         })
         .unwrap();

@@ -414,7 +414,7 @@ impl Elements<'_> {
         let taken = match self.place(address)? {
             ElementPlace::Picker => None,
             ElementPlace::Drive(index) => match self.drives.get_mut(index) {
-                Some(drive) => return drive.eject(),
+                Some(drive) => return drive.eject(self.cartridge_store),
                 None => None,
             },
             ElementPlace::ImportExport(index) => self
@@ -458,9 +458,17 @@ impl Elements<'_> {
         }
     }
 
-    /// Puts a cartridge back where it was: that cannot fail, though a drive may not be able to load it again.
+    /// Puts a cartridge back where it was: that cannot fail, though a drive may not be able to load it again. One whose file
+    /// would have to be scanned waits for LOAD UNLOAD.
     fn put_back(&mut self, address: u16, cartridge: Cartridge) {
-        if let Err((cartridge, _)) = self.put(address, cartridge)
+        let is_drive = matches!(self.place(address), Ok(ElementPlace::Drive(_)));
+        let put = match is_drive && !self.cartridge_store.opens_at_once(&cartridge.volume) {
+            true => Err(cartridge),
+            false => self
+                .put(address, cartridge)
+                .map_err(|(cartridge, _)| cartridge),
+        };
+        if let Err(cartridge) = put
             && let Ok(ElementPlace::Drive(index)) = self.place(address)
             && let Some(drive) = self.drives.get_mut(index)
         {

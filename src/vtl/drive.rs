@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::auxiliary_memory::MediumUsage;
+use super::barcode::Barcode;
 use super::configuration::{DriveType, LibraryError};
 use super::density;
 use super::logical_unit::{CommandContext, Identity, LogicalUnit};
@@ -123,27 +124,36 @@ impl Drive {
     ///
     /// # Errors
     /// Removal prevented, or what was written cannot be made safe; the cartridge stays.
-    pub(super) fn eject(&mut self) -> Result<Cartridge, CommandRefusal> {
+    pub(super) fn eject(
+        &mut self,
+        cartridge_store: &CartridgeStore,
+    ) -> Result<Cartridge, CommandRefusal> {
         if !self.unit.preventing.is_empty() {
             return Err(CommandRefusal::illegal(
                 AdditionalSenseCode::REMOVAL_PREVENTED,
             ));
         }
         let cartridge = self.cartridge.as_mut().ok_or_else(not_present)?;
-        cartridge.close().map_err(|_| write_error())?;
+        cartridge
+            .close(cartridge_store)
+            .map_err(|_| write_error())?;
         self.loaded = false;
         self.position = 0;
         self.cartridge.take().ok_or_else(not_present)
     }
 
-    /// Loads and rewinds the cartridge that is there. What was not synced may be lost, as with any power failure.
+    /// Loads and rewinds the cartridge that is there. What was not synced may be lost, as with any power failure. A tape
+    /// whose sync has failed stays unloaded: LOAD UNLOAD scans its file, while other sessions are served.
     pub(super) fn power_on(&mut self) {
-        let readable = self
-            .cartridge
-            .as_mut()
-            .is_some_and(|cartridge| cartridge.reload().is_ok());
-        self.loaded = readable && self.tape().is_some();
+        let cartridge = self.cartridge.as_ref();
+        self.loaded = cartridge.is_some_and(|cartridge| !cartridge.needs_opening());
         self.position = 0;
+    }
+
+    /// Returns the cartridge whose tape has to be opened before a LOAD UNLOAD.
+    pub(super) fn to_open_before(&self, command: LoadUnload) -> Option<&Barcode> {
+        let cartridge = self.cartridge.as_ref()?;
+        (command.load && !self.loaded && cartridge.needs_opening()).then_some(&cartridge.volume)
     }
 
     pub(super) fn sync(&mut self) -> Result<(), LibraryError> {
@@ -324,7 +334,9 @@ impl Drive {
             cartridge.sync().map_err(|_| write_error())?;
         }
         if load && !was_loaded {
-            cartridge.reload().map_err(|_| write_error())?;
+            cartridge
+                .reopen(call.cartridge_store)
+                .map_err(|_| write_error())?;
         }
         self.loaded = load;
         self.position = 0;

@@ -35,6 +35,8 @@ pub struct Library {
     faults: LibraryFaults,
     /// How many commands of a session end with BUSY, as a fault demands.
     busy: BTreeMap<NexusId, u32>,
+    /// How often the library lost power: what a command waited for meanwhile is not gone on with.
+    power_cycles: u32,
 }
 
 impl Library {
@@ -63,6 +65,7 @@ impl Library {
             cartridge_store: CartridgeStore::open(&configuration.media)?,
             faults: LibraryFaults::default(),
             busy: BTreeMap::new(),
+            power_cycles: 0,
         };
         library.set_faults(configuration.faults.clone());
         library.stock(&configuration)?;
@@ -120,6 +123,7 @@ impl Library {
     /// Turns the library off and on: cartridges stay where they are, those in drives are rewound and loaded again,
     /// persistent reservations are gone; unit attention 29/00 for every nexus. The caller ends the sessions.
     pub fn power_cycle(&mut self) {
+        self.power_cycles = self.power_cycles.wrapping_add(1);
         for unit in self.units() {
             unit.reset(AdditionalSenseCode::POWER_ON_OR_RESET);
             unit.persistent = PersistentReservations::default();
@@ -212,6 +216,7 @@ impl Library {
                         data_out: data_out.clone(),
                         allocation,
                         data_out_length,
+                        power_cycles: self.power_cycles,
                         done: None,
                     });
                 }
@@ -232,6 +237,11 @@ impl Library {
             WorkDone::Read { drive, blocks } => {
                 if let Some(tape) = self.tape_of(drive) {
                     tape.take_read_ahead(blocks);
+                }
+            }
+            WorkDone::Appended { drive, appended } => {
+                if let Some(tape) = self.tape_of(drive) {
+                    tape.take_appended(appended);
                 }
             }
             WorkDone::Synced { drive, result } => {
@@ -264,6 +274,11 @@ impl Library {
         }
         match waiting.done.take() {
             Some(Done { outcome, movement }) => self.end(&waiting, outcome, movement),
+            None if waiting.power_cycles != self.power_cycles => self.end(
+                &waiting,
+                Err(CommandRefusal::Status(Status::TASK_ABORTED)),
+                None,
+            ),
             None => self.go_on(waiting),
         }
     }
@@ -304,7 +319,7 @@ impl Library {
         if let AddressedUnit::Drive(index) = waiting.unit
             && let Some(tape) = self.tape_of(index)
         {
-            tape.forget_read_ahead();
+            tape.forget_prepared();
         }
         let moved = movement
             .map(|movement| self.elements().moved(movement, waiting.initiator.as_ref()))
@@ -324,24 +339,44 @@ impl Library {
     fn work_before(&mut self, waiting: &Waiting) -> Option<Work> {
         match (waiting.unit, waiting.command) {
             (AddressedUnit::Changer, command) => self.elements().work_before(&moves(&command)),
-            (AddressedUnit::Drive(drive), Command::Read(read)) => {
-                // What was read ahead is not read again.
-                if self.tape_of(drive)?.has_read_ahead() {
+            (AddressedUnit::Drive(index), Command::LoadUnload(command)) => {
+                let drive = self.drives.get_mut(index)?;
+                if let Some(sync) = drive.sync_before_unload(index) {
+                    return Some(sync);
+                }
+                let directory = self.cartridge_store.directory()?;
+                let volume = drive.to_open_before(command)?.clone();
+                let is_wanted = !self.cartridge_store.has_offer(&volume);
+                is_wanted.then_some(Work::Open { directory, volume })
+            }
+            (AddressedUnit::Drive(drive), command) => {
+                // What was read or written before is not again.
+                if self.tape_of(drive)?.is_prepared() {
                     return None;
                 }
-                let reads = self.drives.get_mut(drive)?.reads_before(read);
-                (!reads.is_empty()).then_some(Work::Read { drive, reads })
+                let Self { drives, faults, .. } = self;
+                let at = drives.get_mut(drive)?;
+                if let Command::Read(read) = command {
+                    let reads = at.reads_before(read);
+                    return (!reads.is_empty()).then_some(Work::Read { drive, reads });
+                }
+                let append = at.append_before(&command, &waiting.data_out, faults)?;
+                Some(Work::Append { drive, append })
             }
-            (AddressedUnit::Drive(index), Command::LoadUnload(_)) => {
-                self.drives.get_mut(index)?.sync_before_unload(index)
-            }
-            (AddressedUnit::Drive(_), _) => None,
         }
     }
 
     fn tape_of(&mut self, drive: usize) -> Option<&mut Tape> {
         let cartridge = self.drives.get_mut(drive)?.cartridge.as_mut();
         cartridge.and_then(Cartridge::tape_mut)
+    }
+
+    /// Has a drive take note of a failed sync.
+    #[cfg(test)]
+    pub(super) fn fail_sync(&mut self, drive: usize, result: &std::io::Result<()>) {
+        if let Some(drive) = self.drives.get_mut(drive) {
+            drive.end_sync(result);
+        }
     }
 
     fn elements(&mut self) -> Elements<'_> {
@@ -491,6 +526,7 @@ impl Library {
             nexuses,
             data_out,
             faults,
+            cartridge_store,
             drives: drives.len(),
         };
         let server = match unit {
@@ -644,6 +680,8 @@ pub(super) struct Waiting {
     data_out: Bytes,
     allocation: u32,
     data_out_length: u32,
+    /// How often the library had lost power when the command began.
+    power_cycles: u32,
     /// What came of it, when only its end has to wait.
     done: Option<Done>,
 }

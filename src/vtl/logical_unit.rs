@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::fault::LibraryFaults;
+use super::media::CartridgeStore;
 use super::mode::{ModePages, Selection};
 use super::operation::Access;
 use super::persistent_reservation::PersistentReservations;
@@ -25,6 +26,7 @@ pub(super) struct CommandContext<'a> {
     pub(super) nexuses: &'a BTreeMap<NexusId, InitiatorPort>,
     pub(super) data_out: &'a Bytes,
     pub(super) faults: &'a LibraryFaults,
+    pub(super) cartridge_store: &'a CartridgeStore,
     /// The number of drives, which are LUNs from 1 on.
     pub(super) drives: usize,
 }

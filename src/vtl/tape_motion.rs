@@ -4,10 +4,11 @@ use bytes::{Bytes, BytesMut};
 
 use super::drive::{Drive, LONGEST_BLOCK, LONGEST_TRANSFER, write_error};
 use super::fault::{BlockFault, LibraryFaults};
-use super::media::{BlockRead, Kind, Record, TapeError};
+use super::media::{Append, BlockRead, Kind, Objects, RECORD_COST, Record, TapeError};
 use super::reply::{CommandRefusal, CommandResult, done, up_to};
 use crate::scsi::command::{
-    Destination, Locate, PositionForm, Read, ReadPosition, Space, SpaceCode, Write, WriteFilemarks,
+    Command, Destination, Locate, PositionForm, Read, ReadPosition, Space, SpaceCode, Write,
+    WriteFilemarks,
 };
 use crate::scsi::data::position::Position;
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey};
@@ -153,25 +154,13 @@ impl Drive {
         data: &Bytes,
         faults: &LibraryFaults,
     ) -> CommandResult {
-        let (blocks, block_length) = match (transfer.fixed, self.unit.mode.block_length) {
-            (true, 0) => return Err(CommandRefusal::field(1, 0)),
-            (true, block_length) => (transfer.length, block_length),
-            (false, _) => (1, transfer.length),
-        };
-        let total = blocks.saturating_mul(block_length);
-        if block_length > LONGEST_BLOCK || total > LONGEST_TRANSFER {
-            return Err(CommandRefusal::field(2, 7));
-        }
-        self.writable(faults)?;
-        if total == 0 {
+        let PlannedWrite {
+            blocks,
+            block_length,
+            data: mut rest,
+        } = self.planned_write(transfer, data, faults)?;
+        if rest.is_empty() {
             return done();
-        }
-        let total = usize::try_from(total).unwrap_or(usize::MAX);
-        if data.len() < total {
-            return Err(CommandRefusal::check(
-                SenseKey::ABORTED_COMMAND,
-                AdditionalSenseCode::DATA_PHASE_ERROR,
-            ));
         }
         // INFORMATION is what is missing: blocks when FIXED, else bytes.
         let missing = |written: u32| match transfer.fixed {
@@ -180,7 +169,6 @@ impl Drive {
         };
         self.cut_here()?;
         let length = usize::try_from(block_length).unwrap_or(usize::MAX);
-        let mut rest = data.slice(..total);
         for written in 0..blocks {
             if self.is_faulty(&faults.unwritable) {
                 return Err(write_error());
@@ -192,6 +180,91 @@ impl Drive {
             self.unsynchronized = self.unsynchronized.saturating_add(1);
         }
         self.early_warning()
+    }
+
+    /// Returns what a WRITE is to write once nothing stands against it.
+    fn planned_write(
+        &self,
+        transfer: Write,
+        data: &Bytes,
+        faults: &LibraryFaults,
+    ) -> Result<PlannedWrite, CommandRefusal> {
+        let (blocks, block_length) = match (transfer.fixed, self.unit.mode.block_length) {
+            (true, 0) => return Err(CommandRefusal::field(1, 0)),
+            (true, block_length) => (transfer.length, block_length),
+            (false, _) => (1, transfer.length),
+        };
+        let total = blocks.saturating_mul(block_length);
+        if block_length > LONGEST_BLOCK || total > LONGEST_TRANSFER {
+            return Err(CommandRefusal::field(2, 7));
+        }
+        self.writable(faults)?;
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        if data.len() < total {
+            return Err(CommandRefusal::check(
+                SenseKey::ABORTED_COMMAND,
+                AdditionalSenseCode::DATA_PHASE_ERROR,
+            ));
+        }
+        Ok(PlannedWrite {
+            blocks,
+            block_length,
+            data: data.slice(..total),
+        })
+    }
+
+    /// Returns what a command that writes has to wait for: that its file is written as it will write it.
+    pub(super) fn append_before(
+        &mut self,
+        command: &Command,
+        data: &Bytes,
+        faults: &LibraryFaults,
+    ) -> Option<Append> {
+        let position = self.position;
+        let objects = match *command {
+            Command::Write(transfer) => {
+                let planned = self.planned_write(transfer, data, faults).ok()?;
+                Objects::Blocks(self.blocks_that_fit(planned, faults)?)
+            }
+            Command::WriteFilemarks(WriteFilemarks { count, .. }) => {
+                self.writable(faults).ok()?;
+                if count == 0 {
+                    return None;
+                }
+                let used = self.ready().ok()?.used_before(position);
+                let cost = u64::from(count).saturating_mul(RECORD_COST);
+                let fits = used.saturating_add(cost) <= self.capacity;
+                Objects::Filemarks(if fits { count } else { 0 })
+            }
+            Command::Erase(_) => {
+                self.writable(faults).ok()?;
+                Objects::Filemarks(0)
+            }
+            _ => return None,
+        };
+        self.ready_mut().ok()?.prepare_append(position, objects)
+    }
+
+    /// Returns the blocks of a WRITE up to the end of the medium, or to a fault; none for a WRITE of nothing.
+    fn blocks_that_fit(&self, planned: PlannedWrite, faults: &LibraryFaults) -> Option<Vec<Bytes>> {
+        let PlannedWrite {
+            blocks,
+            block_length,
+            data: mut rest,
+        } = planned;
+        if rest.is_empty() {
+            return None;
+        }
+        let length = usize::try_from(block_length).ok()?;
+        let cost = u64::from(block_length).saturating_add(RECORD_COST);
+        let mut used = self.ready().ok()?.used_before(self.position);
+        let fit = (self.position..)
+            .take(usize::try_from(blocks).ok()?)
+            .take_while(|position| {
+                used = used.saturating_add(cost);
+                used <= self.capacity && !self.is_faulty_at(&faults.unwritable, *position)
+            });
+        Some(fit.map(|_| rest.split_to(length.min(rest.len()))).collect())
     }
 
     /// WRITE FILEMARKS(6) (SSC-4 5.11). Whatever was written before is on the disk when it is done.
@@ -276,7 +349,7 @@ impl Drive {
     ) -> Result<(), TapeError> {
         let capacity = self.capacity;
         let cost = u64::from(records)
-            .saturating_mul(super::media::RECORD_COST)
+            .saturating_mul(RECORD_COST)
             .saturating_add(block_length);
         let tape = self.ready_mut().map_err(|_| TapeError::Damaged)?;
         if tape.used().saturating_add(cost) > capacity {
@@ -445,12 +518,23 @@ impl Drive {
 
     /// Returns whether the position is one of these.
     fn is_faulty(&self, places: &[BlockFault]) -> bool {
+        self.is_faulty_at(places, self.position)
+    }
+
+    fn is_faulty_at(&self, places: &[BlockFault], position: u64) -> bool {
         self.cartridge.as_ref().is_some_and(|cartridge| {
             places
                 .iter()
-                .any(|place| place.volume == cartridge.volume && place.object == self.position)
+                .any(|place| place.volume == cartridge.volume && place.object == position)
         })
     }
+}
+
+/// What a WRITE writes: blocks of one length.
+struct PlannedWrite {
+    blocks: u32,
+    block_length: u32,
+    data: Bytes,
 }
 
 /// What ends a movement before its goal.

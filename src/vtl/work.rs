@@ -1,4 +1,4 @@
-//! What a command waits for: reads and syncs of files, tapes that are opened. Any thread can do it.
+//! What a command waits for: reads, writes and syncs of files, tapes that are opened. Any thread can do it.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::barcode::Barcode;
 use super::configuration::LibraryError;
-use super::media::{BlockRead, MediaDirectory, Placed, ReadAhead, Tape};
+use super::media::{Append, Appended, BlockRead, MediaDirectory, Placed, ReadAhead, Tape};
 
 /// Something to be done before a command can go on.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) enum Work {
     },
     /// Wait until everything written on the tape in a drive is on the disk.
     Sync { drive: usize, file: Arc<File> },
+    /// End the file of the tape in a drive where a command writes, and write what it does.
+    Append { drive: usize, append: Append },
     /// Read blocks of the tape in a drive.
     Read { drive: usize, reads: Vec<BlockRead> },
     /// Record where the cartridges are.
@@ -38,6 +40,10 @@ pub(super) enum WorkDone {
         drive: usize,
         result: io::Result<()>,
     },
+    Appended {
+        drive: usize,
+        appended: Appended,
+    },
     Read {
         drive: usize,
         blocks: Vec<ReadAhead>,
@@ -56,6 +62,10 @@ impl Work {
             Self::Sync { drive, file } => WorkDone::Synced {
                 drive,
                 result: file.sync_data(),
+            },
+            Self::Append { drive, append } => WorkDone::Appended {
+                drive,
+                appended: append.run(),
             },
             Self::Read { drive, reads } => WorkDone::Read {
                 drive,

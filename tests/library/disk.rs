@@ -193,6 +193,29 @@ fn a_link_in_the_place_of_a_tape_file_is_not_mounted() {
     }
 }
 
+#[test]
+fn a_file_that_a_person_changes_between_two_mounts_is_read_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("VOL001L8.tap");
+    let mut desk = Desk::on(directory.path());
+    desk.load();
+    desk.write(b"mine").good();
+    for (bytes, block) in [
+        (None, b"mine"),
+        (Some(b"\x04\0\0\0your\x04\0\0\0"), b"your"),
+    ] {
+        desk.move_medium(257, 1025).good();
+        if let Some(bytes) = bytes {
+            fs::write(&path, bytes).unwrap();
+        }
+        desk.load();
+        assert_eq!(&desk.read(4).data()[..], block);
+        desk.write(b"behind it").good();
+    }
+    let whole = b"\x04\0\0\0your\x04\0\0\0\x09\0\0\0behind it\0\x09\0\0\0";
+    assert_eq!(fs::read(&path).unwrap(), whole);
+}
+
 const WRITER: &str = "ISCSISWICONFIG_TEST_WRITER";
 
 /// Does nothing unless [`what_was_written_before_a_kill_reads_back`] runs it in a process of its own.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::barcode::Barcode;
 use super::super::configuration::{LibraryError, Media};
+use super::kept::{FileState, KeptIndexes};
 use super::tape::{Budget, Tape};
 use crate::storage::{Directory, Links, Lock, OpenDirectory, StorageError, SystemFileSystem};
 
@@ -116,6 +117,23 @@ impl CartridgeStore {
         }
     }
 
+    /// Returns whether the tape of a cartridge opens at once, without a scan of its file.
+    pub(in super::super) fn opens_at_once(&self, volume: &Barcode) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Directory { directory, .. } => {
+                self.has_offer(volume) || directory.is_known(volume)
+            }
+        }
+    }
+
+    /// Closes a tape; where its records are is kept for the next time that it is opened.
+    pub(in super::super) fn close(&self, tape: Tape) {
+        if let Self::Directory { directory, .. } = self {
+            tape.close(&directory.kept);
+        }
+    }
+
     /// Takes a tape for the next [`CartridgeStore::tape`] of that cartridge.
     pub(in super::super) fn offer(&self, volume: Barcode, tape: io::Result<Tape>) {
         if let Self::Directory { opened, .. } = self {
@@ -144,6 +162,7 @@ impl CartridgeStore {
 pub(in super::super) struct MediaDirectory {
     directory: OpenDirectory,
     _lock: Lock,
+    kept: KeptIndexes,
 }
 
 impl MediaDirectory {
@@ -170,10 +189,11 @@ impl MediaDirectory {
         Ok(Self {
             directory,
             _lock: lock,
+            kept: KeptIndexes::default(),
         })
     }
 
-    /// Opens the tape of a cartridge and finds its records.
+    /// Opens the tape of a cartridge and finds its records, by a scan of its file unless they are known and it is as it was.
     ///
     /// # Errors
     /// When its file cannot be read, or is a link, a pipe or a device: only a regular file is a tape.
@@ -181,12 +201,21 @@ impl MediaDirectory {
         let path = self.directory.path_of(&file_name(volume));
         // Only its owner can write the directory, so what is there now is what is opened.
         match path.symlink_metadata()?.is_file() {
-            true => Tape::open(&path),
+            true => Tape::open(&path, &self.kept),
             false => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "not a regular file",
             )),
         }
+    }
+
+    /// Returns whether the tape of a cartridge opens without a scan.
+    fn is_known(&self, volume: &Barcode) -> bool {
+        let metadata = self
+            .directory
+            .path_of(&file_name(volume))
+            .symlink_metadata();
+        metadata.is_ok_and(|metadata| self.kept.has(&FileState::from(&metadata)))
     }
 
     fn contents(&self) -> Result<Vec<Placed>, LibraryError> {

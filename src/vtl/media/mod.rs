@@ -4,7 +4,10 @@
     reason = "media on disk are files of the library"
 )]
 
+mod append;
 mod directory;
+mod index;
+mod kept;
 mod record;
 mod segments;
 mod tap;
@@ -14,6 +17,7 @@ use std::io;
 
 use super::auxiliary_memory::AuxiliaryMemory;
 use super::barcode::Barcode;
+pub(super) use append::{Append, Appended, Objects};
 pub(super) use directory::MediaDirectory;
 pub(super) use directory::{CartridgeStore, Placed};
 pub use record::RECORD_COST;
@@ -58,12 +62,12 @@ impl Cartridge {
     ///
     /// # Errors
     /// When the file cannot be synced; it stays open then. That is reported once: the next call closes it.
-    pub(super) fn close(&mut self) -> io::Result<()> {
+    pub(super) fn close(&mut self, cartridge_store: &CartridgeStore) -> io::Result<()> {
         if !self.has_failed() {
             self.sync()?;
         }
-        if self.tape.as_deref().is_some_and(Tape::is_file) {
-            self.tape = None;
+        if let Some(tape) = self.tape.take_if(|tape| tape.is_file()) {
+            cartridge_store.close(*tape);
         }
         Ok(())
     }
@@ -77,12 +81,21 @@ impl Cartridge {
         self.tape.as_deref().is_some_and(Tape::has_failed)
     }
 
-    /// Reads the tape's file again when a sync of it has failed.
+    /// Returns whether the tape has to be opened before it can be loaded: it is not open, or a sync of it has failed, so
+    /// that a scan of its file decides what is on it.
+    pub(super) fn needs_opening(&self) -> bool {
+        self.tape.is_none() || self.has_failed()
+    }
+
+    /// Opens the tape where that is needed.
     ///
     /// # Errors
     /// When its file cannot be read.
-    pub(super) fn reload(&mut self) -> io::Result<()> {
-        self.tape.as_deref_mut().map_or(Ok(()), Tape::reload)
+    pub(super) fn reopen(&mut self, cartridge_store: &CartridgeStore) -> io::Result<()> {
+        if self.needs_opening() {
+            self.tape = Some(Box::new(cartridge_store.tape(&self.volume)?));
+        }
+        Ok(())
     }
 
     pub(super) fn tape(&self) -> Option<&Tape> {

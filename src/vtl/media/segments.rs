@@ -48,14 +48,14 @@ impl Segments {
         if let Some(segment) = self.segments.last_mut() {
             segment.written = segment.written.saturating_add(block.len());
         }
-        super::tape::grow(&mut self.blocks);
+        super::index::grow(&mut self.blocks);
         self.blocks.push(self.free.split().freeze());
     }
 
     /// Drops all blocks from this number on.
     pub(super) fn truncate(&mut self, number: usize) {
         self.blocks.truncate(number);
-        super::tape::give_back(&mut self.blocks);
+        super::index::give_back(&mut self.blocks);
         let before = self.segments.len();
         self.segments.retain(|segment| segment.first < number);
         if self.segments.len() < before {

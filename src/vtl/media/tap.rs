@@ -7,12 +7,15 @@
 //! which replaces the cartridge's contents as a whole.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, IoSliceMut};
-use std::path::{Path, PathBuf};
+use std::io::{self, IoSliceMut};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::io::ReadWriteFlags;
 
+use super::append::{Append, Appended, Objects, write_block, write_filemarks};
+use super::index::Index;
+use super::kept::{FileState, KeptIndexes, Scanned};
 use super::record::{Kind, Record};
 use crate::storage::tap::{self, Found, Scanner};
 
@@ -25,9 +28,8 @@ const LONGEST_TORN_BLOCK: u32 = 8 << 20;
 /// A .tap file that is open for reading and appending.
 #[derive(Debug)]
 pub(super) struct TapFile {
-    /// Shared with the threads that read from it and sync it.
+    /// Shared with the threads that read from it, write to it and sync it.
     file: Arc<File>,
-    path: PathBuf,
     /// Where the next record goes.
     end: u64,
     /// The file goes on behind `end`, with nothing that counts.
@@ -39,72 +41,53 @@ pub(super) struct TapFile {
     /// A sync failed. The kernel may have dropped what was written and reports that once only, so nothing is
     /// acknowledged any more until the file is opened again.
     failed: bool,
+    /// What was written before the command that writes it.
+    appended: Appended,
 }
 
 impl TapFile {
-    /// Opens a file and finds its records.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Record>)> {
+    /// Opens a file and finds its records, by a scan where they are not known.
+    pub(super) fn open(path: &Path, kept: &KeptIndexes) -> io::Result<(Self, Index)> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let mut tap = Self {
+        let known = kept.take(&FileState::of(&file)?);
+        let Scanned {
+            index,
+            end,
+            tail,
+            damaged,
+        } = match known {
+            Some(known) => known,
+            None => scan(&file)?,
+        };
+        let tap = Self {
             file: Arc::new(file),
-            path: path.to_owned(),
-            end: 0,
-            tail: false,
-            damaged: false,
+            end,
+            tail,
+            damaged,
             dirty: false,
             failed: false,
+            appended: Appended::default(),
         };
-        let records = tap.scan()?;
-        Ok((tap, records))
+        Ok((tap, index))
     }
 
-    /// Opens the file again, as after a cartridge was unloaded: what is in the file now is what counts.
-    pub(super) fn reopen(&self) -> io::Result<(Self, Vec<Record>)> {
-        Self::open(&self.path)
-    }
-
-    fn scan(&mut self) -> io::Result<Vec<Record>> {
-        let mut scanner = Scanner::new(&self.file)?;
-        let mut records: Vec<Record> = Vec::new();
-        let unreadable = |offset| Record {
-            offset,
-            length: 0,
-            kind: Kind::Unreadable,
-        };
-        while let Some(found) = scanner.next()? {
-            if records.len() >= MAX_RECORDS {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "more records than a cartridge can have",
-                ));
-            }
-            let record = match found {
-                Found::Block { offset, length } => Record {
-                    offset,
-                    length,
-                    kind: Kind::Block,
+    /// Closes the file and keeps what is known of it, unless that may be wrong.
+    pub(super) fn close(self, index: Index, kept: &KeptIndexes) {
+        let is_known = !self.failed && !self.dirty;
+        if let Some(state) = FileState::of(&self.file).ok().filter(|_| is_known) {
+            let Self {
+                end, tail, damaged, ..
+            } = self;
+            kept.keep(
+                state,
+                Scanned {
+                    index,
+                    end,
+                    tail,
+                    damaged,
                 },
-                Found::Unreadable { offset, length } => Record {
-                    length,
-                    ..unreadable(offset)
-                },
-                Found::Filemarks { offset, count } => Record {
-                    offset,
-                    length: count,
-                    kind: Kind::Filemark,
-                },
-                Found::Torn { length, .. } if length <= LONGEST_TORN_BLOCK => break,
-                Found::Torn { offset, .. } | Found::Damage { offset } => {
-                    self.damaged = true;
-                    unreadable(offset)
-                }
-            };
-            records.push(record);
+            );
         }
-        let (offset, size) = (scanner.offset(), scanner.size());
-        self.end = offset;
-        self.tail = offset < size;
-        Ok(records)
     }
 
     /// Returns where the next record goes.
@@ -150,60 +133,63 @@ impl TapFile {
         Arc::clone(&self.file)
     }
 
+    /// Prepares that the file is ended, where `cut` says so, and that objects are appended: whoever does it gives what came of
+    /// it to [`TapFile::take_appended`] before the file is truncated and appended to as prepared. None when there is nothing
+    /// to do, or nothing can be done.
+    pub(super) fn prepare_append(&mut self, cut: Option<u64>, objects: Objects) -> Option<Append> {
+        self.usable().ok()?;
+        let cut = cut.or_else(|| (self.tail && !objects.is_empty()).then_some(self.end));
+        if cut.is_none() && objects.is_empty() {
+            return None;
+        }
+        self.dirty = true;
+        Some(Append {
+            file: Arc::clone(&self.file),
+            cut,
+            offset: cut.unwrap_or(self.end),
+            objects,
+        })
+    }
+
+    /// Takes note of what was done to the file.
+    pub(super) fn take_appended(&mut self, appended: Appended) {
+        self.appended = appended;
+    }
+
+    /// Returns whether something was done to the file for the command that comes next.
+    pub(super) fn has_appended(&self) -> bool {
+        !self.appended.is_empty()
+    }
+
+    /// Forgets what was done to the file for a command that has ended. What that command did not make its own is known to
+    /// nobody but the file, whose scan finds it.
+    pub(super) fn forget_appended(&mut self) {
+        self.failed |= self.has_appended();
+        self.appended = Appended::default();
+    }
+
     /// Appends a block of 1 to 2^28 - 1 bytes. After an error nothing of it counts.
     pub(super) fn append_block(&mut self, data: &[u8]) -> io::Result<()> {
-        let frame = tap::Frame::new(data).ok_or(io::ErrorKind::InvalidInput)?;
-        self.append(&mut frame.parts())
+        self.append(|file, offset| write_block(file, offset, data))
     }
 
     /// Appends filemarks, all or none.
     pub(super) fn append_filemarks(&mut self, count: u32) -> io::Result<()> {
-        const ZEROS: [u8; 16 * 1024] = [0; 16 * 1024];
-        let mut left = usize::try_from(count)
-            .unwrap_or(usize::MAX)
-            .saturating_mul(4);
-        let begin = self.end;
-        while left > 0 {
-            let piece = ZEROS.get(..left).unwrap_or(&ZEROS);
-            if let Err(error) = self.append(&mut [IoSlice::new(piece)]) {
-                self.end = begin;
-                self.tail = true;
-                let _ = self.cut_tail();
-                return Err(error);
-            }
-            left = left.saturating_sub(piece.len());
-        }
-        Ok(())
+        self.append(|file, offset| write_filemarks(file, offset, count))
     }
 
-    fn append(&mut self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+    fn append(&mut self, write: impl FnOnce(&File, u64) -> io::Result<u64>) -> io::Result<()> {
         self.usable()?;
-        self.cut_tail()?;
-        let mut offset = self.end;
+        if self.tail {
+            self.cut(self.end)?;
+        }
         // Until all is written, what is behind `end` does not count.
         self.tail = true;
         self.dirty = true;
-        IoSlice::advance_slices(&mut parts, 0);
-        while !parts.is_empty() {
-            let written = match rustix::io::pwritev(&self.file, parts, offset) {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => Ok(written),
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => Err(io::Error::from(error)),
-            };
-            match written {
-                Ok(written) => {
-                    offset = offset.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
-                    IoSlice::advance_slices(&mut parts, written);
-                }
-                Err(error) => {
-                    // Best effort: gives the room back when the disk is full. The next append tries again.
-                    let _ = self.cut_tail();
-                    return Err(error);
-                }
-            }
-        }
-        self.end = offset;
+        self.end = match self.appended.take_written(self.end) {
+            Some(written) => written?,
+            None => write(&self.file, self.end)?,
+        };
         self.tail = false;
         Ok(())
     }
@@ -211,19 +197,19 @@ impl TapFile {
     /// Ends the file at a record's beginning.
     pub(super) fn truncate(&mut self, end: u64) -> io::Result<()> {
         self.usable()?;
-        self.file.set_len(end)?;
-        self.end = end;
-        self.tail = false;
-        self.damaged = false;
         self.dirty = true;
+        self.cut(end)?;
+        self.end = end;
+        self.damaged = false;
         Ok(())
     }
 
-    fn cut_tail(&mut self) -> io::Result<()> {
-        if self.tail {
-            self.file.set_len(self.end)?;
-            self.tail = false;
+    fn cut(&mut self, end: u64) -> io::Result<()> {
+        match self.appended.take_cut(end) {
+            Some(result) => result?,
+            None => self.file.set_len(end)?,
         }
+        self.tail = false;
         Ok(())
     }
 
@@ -263,6 +249,54 @@ impl TapFile {
     }
 }
 
+/// Finds the records of a file.
+fn scan(file: &File) -> io::Result<Scanned> {
+    let mut scanner = Scanner::new(file)?;
+    let mut index = Index::of_file();
+    let mut damaged = false;
+    let unreadable = |offset| Record {
+        offset,
+        length: 0,
+        kind: Kind::Unreadable,
+    };
+    while let Some(found) = scanner.next()? {
+        if index.records.len() >= MAX_RECORDS {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "more records than a cartridge can have",
+            ));
+        }
+        index.note(match found {
+            Found::Block { offset, length } => Record {
+                offset,
+                length,
+                kind: Kind::Block,
+            },
+            Found::Unreadable { offset, length } => Record {
+                length,
+                ..unreadable(offset)
+            },
+            Found::Filemarks { offset, count } => Record {
+                offset,
+                length: count,
+                kind: Kind::Filemark,
+            },
+            Found::Torn { length, .. } if length <= LONGEST_TORN_BLOCK => break,
+            Found::Torn { offset, .. } | Found::Damage { offset } => {
+                damaged = true;
+                unreadable(offset)
+            }
+        });
+    }
+    let (end, size) = (scanner.offset(), scanner.size());
+    Ok(Scanned {
+        index,
+        end,
+        tail: end < size,
+        damaged,
+    })
+}
+
 /// Reads `length` bytes of the data of a block.
 pub(super) fn read_block(file: &File, record: Record, length: usize) -> io::Result<Vec<u8>> {
     tap::read_block(file, record.offset, length)
@@ -276,7 +310,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("T.tap");
         std::fs::write(&path, bytes).unwrap();
-        let (tap, records) = TapFile::open(&path).unwrap();
+        let (tap, index) = TapFile::open(&path, &KeptIndexes::default()).unwrap();
+        let records = index.records.iter().map(|placed| placed.record).collect();
         (directory, tap, records)
     }
 
@@ -375,7 +410,8 @@ mod tests {
     #[test]
     fn a_failed_sync_fails_everything_until_the_file_is_opened_again() {
         // fdatasync(2) of a device that has none fails.
-        let (mut tap, _) = TapFile::open(Path::new("/dev/null")).unwrap();
+        let open = || TapFile::open(Path::new("/dev/null"), &KeptIndexes::default()).unwrap();
+        let (mut tap, _) = open();
         tap.append_block(b"lost").unwrap();
         assert!(!tap.has_failed());
         tap.sync().unwrap_err();
@@ -383,8 +419,8 @@ mod tests {
         tap.sync().unwrap_err();
         tap.append_block(b"more").unwrap_err();
         tap.append_filemarks(1).unwrap_err();
-        let (mut again, records) = tap.reopen().unwrap();
-        assert!(records.is_empty());
+        let (mut again, index) = open();
+        assert_eq!(index.end(), 0);
         again.append_block(b"new").unwrap();
     }
 
@@ -403,5 +439,64 @@ mod tests {
         );
         tap.truncate(4).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), [0; 4]);
+    }
+    #[test]
+    fn a_file_that_is_known_is_not_scanned() {
+        let (directory, tap, _) = opened(b"\x02\0\0\0hi\x02\0\0\0");
+        let kept = KeptIndexes::default();
+        // What a scan would not find.
+        let mut index = Index::of_file();
+        let record = Record {
+            offset: 0,
+            length: 7,
+            kind: Kind::Filemark,
+        };
+        index.note(record);
+        tap.close(index, &kept);
+        let path = directory.path().join("T.tap");
+        let (tap, index) = TapFile::open(&path, &kept).unwrap();
+        assert_eq!((index.end(), tap.end()), (7, 10));
+        // Something was written that no sync followed.
+        drop(tap);
+        let (mut tap, index) = TapFile::open(&path, &kept).unwrap();
+        tap.append_filemarks(1).unwrap();
+        tap.close(index, &kept);
+        assert_eq!(TapFile::open(&path, &kept).unwrap().1.end(), 2);
+    }
+
+    #[test]
+    fn what_another_thread_wrote_is_what_the_command_writes() {
+        let (directory, mut tap, _) = opened(b"\x02\0\0\0hi\x02\0\0\0\x09\0\0\0torn");
+        let blocks = || Objects::Blocks(vec!["one".into(), "three".into()]);
+        let append = tap.prepare_append(Some(0), blocks()).unwrap();
+        tap.take_appended(append.run());
+        let path = directory.path().join("T.tap");
+        let whole = b"\x03\0\0\0one\0\x03\0\0\0\x05\0\0\0three\0\x05\0\0\0";
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+        tap.truncate(0).unwrap();
+        // It is written already, so nothing of this is.
+        tap.append_block(b"").unwrap();
+        tap.append_block(b"").unwrap();
+        assert_eq!((tap.end(), tap.has_appended()), (26, false));
+        tap.forget_appended();
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+        // The command did not come to that.
+        let append = tap.prepare_append(None, Objects::Filemarks(1)).unwrap();
+        tap.take_appended(append.run());
+        assert!(!tap.has_failed());
+        tap.forget_appended();
+        assert!(tap.has_failed());
+    }
+
+    #[test]
+    fn a_write_of_another_thread_that_fails_fails_its_command() {
+        let full = Path::new("/dev/full");
+        let (mut tap, _) = TapFile::open(full, &KeptIndexes::default()).unwrap();
+        let blocks = Objects::Blocks(vec!["one".into(), "two".into()]);
+        let append = tap.prepare_append(None, blocks).unwrap();
+        tap.take_appended(append.run());
+        let error = tap.append_block(b"one").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!((tap.end(), tap.has_appended()), (0, false));
     }
 }

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::append::{Append, Appended, Objects};
+use super::index::Index;
+use super::kept::KeptIndexes;
 #[cfg(test)]
 use super::record::RECORD_COST;
 use super::record::{Kind, Record};
@@ -32,12 +35,7 @@ pub(in super::super) enum TapeError {
 /// objects is the end of data.
 #[derive(Debug)]
 pub(in super::super) struct Tape {
-    records: Vec<Placed>,
-    /// The records that are filemarks, in order.
-    filemarks: Vec<FilemarkRun>,
-    /// The end of data.
-    end: u64,
-    used: u64,
+    index: Index,
     storage: Storage,
     /// Blocks that were read before the command that wants them.
     read_ahead: Vec<ReadAhead>,
@@ -68,23 +66,6 @@ impl BlockRead {
     }
 }
 
-/// A record and the position before it.
-#[derive(Clone, Copy, Debug)]
-struct Placed {
-    position: u64,
-    record: Record,
-}
-
-/// Filemarks in a row.
-#[derive(Clone, Copy, Debug)]
-struct FilemarkRun {
-    /// The position before the first of them.
-    position: u64,
-    /// How many filemarks are before them.
-    before: u64,
-    count: u64,
-}
-
 #[derive(Debug)]
 enum Storage {
     Memory(InMemory),
@@ -101,49 +82,32 @@ struct InMemory {
 impl Tape {
     /// Returns a blank tape in memory.
     pub(super) fn in_memory(budget: Arc<Budget>) -> Self {
-        Self::blank(Storage::Memory(InMemory {
+        let memory = InMemory {
             blocks: Segments::default(),
             budget,
-        }))
+        };
+        Self::new(Index::in_memory(), Storage::Memory(memory))
     }
 
-    /// Opens a .tap file.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let (file, records) = TapFile::open(path)?;
-        Ok(Self::of_file(file, records))
+    /// Opens a .tap file, whose records are found by a scan where they were not kept.
+    pub(super) fn open(path: &Path, kept: &KeptIndexes) -> io::Result<Self> {
+        let (file, index) = TapFile::open(path, kept)?;
+        Ok(Self::new(index, Storage::File(file)))
     }
 
-    fn of_file(file: TapFile, records: Vec<Record>) -> Self {
-        let mut tape = Self::blank(Storage::File(file));
-        for record in records {
-            tape.note(record);
-        }
-        tape
-    }
-
-    fn blank(storage: Storage) -> Self {
+    fn new(index: Index, storage: Storage) -> Self {
         Self {
-            records: Vec::new(),
-            filemarks: Vec::new(),
-            end: 0,
-            used: 0,
+            index,
             storage,
             read_ahead: Vec::new(),
         }
     }
 
-    /// Opens the file again when a sync of it has failed: its scan decides what is on the tape.
-    ///
-    /// # Errors
-    /// When the file cannot be opened or read.
-    pub(super) fn reload(&mut self) -> io::Result<()> {
-        if let Storage::File(file) = &self.storage
-            && file.has_failed()
-        {
-            let (file, records) = file.reopen()?;
-            *self = Self::of_file(file, records);
+    /// Closes the tape; where its records are in a file is kept.
+    pub(super) fn close(self, kept: &KeptIndexes) {
+        if let Storage::File(file) = self.storage {
+            file.close(self.index, kept);
         }
-        Ok(())
     }
 
     /// Returns whether a sync failed since the tape was loaded, so that it takes no more.
@@ -153,50 +117,32 @@ impl Tape {
 
     /// Returns the end of data.
     pub(in super::super) fn end(&self) -> u64 {
-        self.end
+        self.index.end()
     }
 
     /// Returns what the records cost of the capacity.
     pub(in super::super) fn used(&self) -> u64 {
-        self.used
+        self.index.used()
+    }
+
+    /// Returns what the records before a position cost of the capacity.
+    pub(in super::super) fn used_before(&self, position: u64) -> u64 {
+        self.index.used_before(position)
     }
 
     /// Returns the record behind a position; none at the end of data.
     pub(in super::super) fn record(&self, position: u64) -> Option<Record> {
-        let placed = self.records.get(self.index(position)?)?;
-        Some(placed.record)
-    }
-
-    /// Returns the index of the record that the object behind a position is, or is one of.
-    fn index(&self, position: u64) -> Option<usize> {
-        if position >= self.end {
-            return None;
-        }
-        self.records
-            .partition_point(|placed| placed.position <= position)
-            .checked_sub(1)
+        self.index.record(position).map(|(_, record)| record)
     }
 
     /// Returns how many filemarks are before a position.
     pub(in super::super) fn filemarks_before(&self, position: u64) -> u64 {
-        let runs = self
-            .filemarks
-            .partition_point(|run| run.position < position);
-        let last = runs
-            .checked_sub(1)
-            .and_then(|last| self.filemarks.get(last));
-        last.map_or(0, |run| {
-            let passed = position.saturating_sub(run.position).min(run.count);
-            run.before.saturating_add(passed)
-        })
+        self.index.filemarks_before(position)
     }
 
     /// Returns the position of a filemark, the first one being number 0.
     pub(in super::super) fn filemark(&self, number: u64) -> Option<u64> {
-        let runs = self.filemarks.partition_point(|run| run.before <= number);
-        let run = self.filemarks.get(runs.checked_sub(1)?)?;
-        let offset = number.saturating_sub(run.before);
-        (offset < run.count).then(|| run.position.saturating_add(offset))
+        self.index.filemark(number)
     }
 
     /// Prepares [`Tape::read`] of a block with the same limit: where it has to wait for the disk, returns what another thread
@@ -234,14 +180,43 @@ impl Tape {
         self.read_ahead.extend(blocks);
     }
 
-    /// Returns whether blocks wait for the command that they were read for.
-    pub(in super::super) fn has_read_ahead(&self) -> bool {
-        !self.read_ahead.is_empty()
+    /// Prepares [`Tape::truncate`] at a position and appending objects there: where that has to wait for the disk, returns
+    /// what another thread is to write, and the caller to give to [`Tape::take_appended`]. None where there is nothing to
+    /// wait for.
+    pub(in super::super) fn prepare_append(
+        &mut self,
+        position: u64,
+        objects: Objects,
+    ) -> Option<Append> {
+        let Storage::File(file) = &mut self.storage else {
+            return None;
+        };
+        if file.is_damaged() && position > 0 {
+            return None;
+        }
+        let cut = self.index.cut_at(position);
+        file.prepare_append(cut.map(|cut| cut.offset()), objects)
     }
 
-    /// Forgets what was read ahead.
-    pub(in super::super) fn forget_read_ahead(&mut self) {
+    /// Takes what was written for the command that comes next.
+    pub(in super::super) fn take_appended(&mut self, appended: Appended) {
+        if let Storage::File(file) = &mut self.storage {
+            file.take_appended(appended);
+        }
+    }
+
+    /// Returns whether something was read or written for the command that comes next.
+    pub(in super::super) fn is_prepared(&self) -> bool {
+        let has_appended = matches!(&self.storage, Storage::File(file) if file.has_appended());
+        !self.read_ahead.is_empty() || has_appended
+    }
+
+    /// Forgets what was read or written for a command that has ended.
+    pub(in super::super) fn forget_prepared(&mut self) {
         self.read_ahead = Vec::new();
+        if let Storage::File(file) = &mut self.storage {
+            file.forget_appended();
+        }
     }
 
     /// Returns the data of the block behind a position, at most `limit` bytes of it.
@@ -253,15 +228,15 @@ impl Tape {
         if let Some(ahead) = ahead {
             return Ok(self.read_ahead.swap_remove(ahead).data?);
         }
-        let index = self.index(position).ok_or(TapeError::Unreadable)?;
-        let record = self.records.get(index).ok_or(TapeError::Unreadable)?.record;
+        let found = self.index.record(position);
+        let (number, record) = found.ok_or(TapeError::Unreadable)?;
         if record.kind != Kind::Block {
             return Err(TapeError::Unreadable);
         }
         let length = usize::try_from(record.length.min(limit)).unwrap_or(usize::MAX);
         match &self.storage {
             Storage::Memory(memory) => {
-                let mut data = memory.blocks.get(index);
+                let mut data = memory.blocks.get(number);
                 data.truncate(length);
                 Ok(data)
             }
@@ -271,54 +246,30 @@ impl Tape {
 
     /// Ends the tape at a position: what is behind it is gone.
     pub(in super::super) fn truncate(&mut self, position: u64) -> Result<(), TapeError> {
-        let Some(index) = self.index(position) else {
+        let Some(cut) = self.index.cut_at(position) else {
             return Ok(());
         };
-        let Some(first) = self.records.get(index).copied() else {
-            return Ok(());
-        };
-        // Of a run of filemarks the first ones stay.
-        let kept = position.saturating_sub(first.position);
         if let Storage::File(file) = &mut self.storage {
             if file.is_damaged() && position > 0 {
                 return Err(TapeError::Damaged);
             }
-            let kept_bytes = kept.saturating_mul(4);
-            file.truncate(first.record.offset.saturating_add(kept_bytes))?;
+            file.truncate(cut.offset())?;
         }
-        let gone = self.records.get(index..).unwrap_or_default();
-        let mut cost = 0u64;
-        let mut memory = 0u64;
-        for placed in gone {
-            cost = cost.saturating_add(placed.record.cost());
-            memory = memory.saturating_add(placed.record.memory());
-        }
-        self.records.truncate(index);
-        give_back(&mut self.records);
-        let runs = self
-            .filemarks
-            .partition_point(|run| run.position < first.position);
-        self.filemarks.truncate(runs);
-        if let Some(run) = self.filemarks.last_mut() {
-            run.count = run.count.min(first.position.saturating_sub(run.position));
-        }
-        give_back(&mut self.filemarks);
+        let memory = self.index.truncate(cut);
         if let Storage::Memory(storage) = &mut self.storage {
-            storage.blocks.truncate(index);
+            storage.blocks.truncate(cut.number);
             storage.budget.give(memory);
         }
-        self.used = self.used.saturating_sub(cost);
-        self.end = first.position;
-        if let Some(kept) = u32::try_from(kept).ok().filter(|kept| *kept > 0) {
+        if cut.kept > 0 {
             let record = Record {
-                length: kept,
-                ..first.record
+                length: cut.kept,
+                ..cut.record
             };
             if let Storage::Memory(storage) = &mut self.storage {
                 storage.budget.take(record.memory())?;
                 storage.blocks.push(&[]);
             }
-            self.note(record);
+            self.index.note(record);
         }
         Ok(())
     }
@@ -338,7 +289,7 @@ impl Tape {
             }
             Storage::File(file) => file.append_block(data).map_err(full_or_io)?,
         }
-        self.note(record);
+        self.index.note(record);
         Ok(())
     }
 
@@ -352,7 +303,7 @@ impl Tape {
             length: count,
             kind: Kind::Filemark,
         };
-        let joined = self.joined(record).is_some();
+        let joined = self.index.joined(record).is_some();
         match &mut self.storage {
             Storage::Memory(_) if joined => {}
             Storage::Memory(memory) => {
@@ -361,7 +312,7 @@ impl Tape {
             }
             Storage::File(file) => file.append_filemarks(count).map_err(full_or_io)?,
         }
-        self.note(record);
+        self.index.note(record);
         Ok(())
     }
 
@@ -403,67 +354,6 @@ impl Tape {
             Storage::File(file) if file.is_damaged() => Err(TapeError::Damaged),
             Storage::File(file) => Ok(file.end()),
         }
-    }
-
-    fn note(&mut self, record: Record) {
-        self.used = self.used.saturating_add(record.cost());
-        let position = self.end;
-        self.end = position.saturating_add(record.count());
-        if record.kind == Kind::Filemark {
-            self.note_filemarks(position, record.count());
-            let joined = self.joined(record);
-            if let (Some(length), Some(last)) = (joined, self.records.last_mut()) {
-                last.record.length = length;
-                return;
-            }
-        }
-        grow(&mut self.records);
-        self.records.push(Placed { position, record });
-    }
-
-    fn note_filemarks(&mut self, position: u64, count: u64) {
-        let before = match self.filemarks.last_mut() {
-            Some(run) if run.position.saturating_add(run.count) == position => {
-                run.count = run.count.saturating_add(count);
-                return;
-            }
-            last => last.map_or(0, |run| run.before.saturating_add(run.count)),
-        };
-        grow(&mut self.filemarks);
-        self.filemarks.push(FilemarkRun {
-            position,
-            before,
-            count,
-        });
-    }
-
-    /// Returns how many filemarks there are in a row when filemarks are counted with those that are the last record. In
-    /// a file they are only where nothing is between them.
-    fn joined(&self, record: Record) -> Option<u32> {
-        let last = self.records.last()?.record;
-        let follows = match self.storage {
-            Storage::Memory(_) => true,
-            Storage::File(_) => {
-                let bytes = u64::from(last.length).saturating_mul(4);
-                last.offset.saturating_add(bytes) == record.offset
-            }
-        };
-        (last.kind == Kind::Filemark && record.kind == Kind::Filemark && follows)
-            .then(|| last.length.checked_add(record.length))?
-    }
-}
-
-/// Makes room for one more by an eighth of what is there, where doubling would take twice the memory of the records.
-pub(super) fn grow<T>(items: &mut Vec<T>) {
-    if items.len() == items.capacity() {
-        items.reserve_exact((items.len() / 8).max(64));
-    }
-}
-
-/// Gives back the room of what was truncated.
-pub(super) fn give_back<T>(items: &mut Vec<T>) {
-    if items.capacity() / 2 > items.len() {
-        items.shrink_to(items.len());
     }
 }
 
@@ -517,6 +407,10 @@ mod tests {
         (Tape::in_memory(Arc::clone(&budget)), budget)
     }
 
+    fn open(path: &Path) -> io::Result<Tape> {
+        Tape::open(path, &KeptIndexes::default())
+    }
+
     fn taken(budget: &Budget) -> u64 {
         LIMIT - budget.left.load(Ordering::Relaxed)
     }
@@ -530,7 +424,10 @@ mod tests {
         assert_eq!((tape.end(), tape.used()), (32_000_000, 32_000_000 * 64));
         assert_eq!(tape.filemark(31_999_999), Some(31_999_999));
         assert_eq!(tape.filemark(32_000_000), None);
-        assert_eq!((tape.records.len(), tape.filemarks.len()), (1, 1));
+        assert_eq!(
+            (tape.index.records.len(), tape.index.filemarks.len()),
+            (1, 1)
+        );
         tape.truncate(7).unwrap();
         assert_eq!((tape.end(), tape.used()), (7, 7 * 64));
         assert_eq!(taken(&budget), RECORD_COST);
@@ -552,9 +449,9 @@ mod tests {
         for _ in 0..10_000 {
             tape.append_block(&Bytes::from_static(b"x")).unwrap();
         }
-        assert!(tape.records.capacity() < 10_000 * 9 / 8 + 64);
+        assert!(tape.index.records.capacity() < 10_000 * 9 / 8 + 64);
         tape.truncate(10).unwrap();
-        assert!(tape.records.capacity() <= 64);
+        assert!(tape.index.records.capacity() <= 64);
         assert_eq!(taken(&budget), 10 * (RECORD_COST + 1));
     }
 
@@ -564,7 +461,7 @@ mod tests {
         let path = directory.path().join("T.tap");
         let bytes = b"\x02\0\0\0hi\x02\0\0\0\x01\0\x80\0overlong";
         std::fs::write(&path, bytes).unwrap();
-        let mut tape = Tape::open(&path).unwrap();
+        let mut tape = open(&path).unwrap();
         assert!(matches!(tape.truncate(1), Err(TapeError::Damaged)));
         assert!(matches!(tape.append_filemarks(1), Err(TapeError::Damaged)));
         assert!(matches!(tape.read(1, 9), Err(TapeError::Unreadable)));
@@ -576,7 +473,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_a_full_tape() {
-        let mut tape = Tape::open(Path::new("/dev/full")).unwrap();
+        let mut tape = open(Path::new("/dev/full")).unwrap();
         let error = tape.append_block(&Bytes::from_static(b"data")).unwrap_err();
         assert!(matches!(error, TapeError::Full), "{error}");
         assert_eq!(tape.end(), 0);
@@ -585,15 +482,14 @@ mod tests {
     #[test]
     fn after_a_failed_sync_a_tape_takes_nothing_until_it_is_loaded_again() {
         // fdatasync(2) of a device that has none fails.
-        let mut tape = Tape::open(Path::new("/dev/null")).unwrap();
+        let mut tape = open(Path::new("/dev/null")).unwrap();
         tape.append_block(&Bytes::from_static(b"lost")).unwrap();
         tape.sync().unwrap_err();
         assert!(tape.has_failed());
         assert!(tape.append_filemarks(1).is_err());
         assert!(tape.sync().is_err());
         assert_eq!(tape.end(), 1);
-        tape.reload().unwrap();
-        assert!(!tape.has_failed());
+        let mut tape = open(Path::new("/dev/null")).unwrap();
         // What the scan finds counts, not what was acknowledged before.
         assert_eq!(tape.end(), 0);
         tape.append_filemarks(1).unwrap();
@@ -615,14 +511,14 @@ mod tests {
     }
 
     proptest! {
-        /// A tape in memory, a tape in a file, the file opened again, and a plain list agree.
+        /// A tape in memory, a tape in a file, what is kept of it, the file scanned again, and a plain list agree.
         #[test]
         fn a_tape_is_a_row_of_objects(edits in proptest::collection::vec(edit(), 0..40)) {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("T.tap");
             std::fs::write(&path, b"").unwrap();
             let (mut memory, budget) = in_memory();
-            let mut file = Tape::open(&path).unwrap();
+            let mut file = open(&path).unwrap();
             let mut model: Vec<Option<u8>> = Vec::new();
             for edit in edits {
                 match edit {
@@ -645,7 +541,11 @@ mod tests {
                 }
                 prop_assert_eq!(memory.used(), file.used());
             }
-            let mut again = Tape::open(&path).unwrap();
+            let mut again = open(&path).unwrap();
+            let kept = KeptIndexes::default();
+            file.sync().unwrap();
+            file.close(&kept);
+            let mut file = Tape::open(&path, &kept).unwrap();
             let marks: Vec<u64> = (0..).zip(&model).filter(|(_, object)| object.is_none()).map(|(at, _)| at).collect();
             for tape in [&mut memory, &mut file, &mut again] {
                 prop_assert_eq!(tape.end(), model.len() as u64);
@@ -658,6 +558,11 @@ mod tests {
                             vec![*byte; usize::from(*byte) + 1]
                         ),
                     }
+                    let cost = model.iter().take(usize::try_from(position).unwrap()).map(|object| match object {
+                        None => RECORD_COST,
+                        Some(byte) => RECORD_COST + u64::from(*byte) + 1,
+                    });
+                    prop_assert_eq!(tape.used_before(position), cost.sum::<u64>());
                     let before = marks.iter().filter(|mark| **mark < position).count() as u64;
                     prop_assert_eq!(tape.filemarks_before(position), before);
                 }
