@@ -46,6 +46,8 @@ mod library;
 mod library_command;
 /// The listener with a backend whose answers come late.
 mod listener;
+/// The page of `check --report`, as HTML and in a browser.
+mod page;
 /// The peers that tests start and end by themselves: tgtd, a TCP relay, a raw initiator, a judge of captures.
 mod peers;
 /// The full feature phase: a scripted target against the initiator's session.

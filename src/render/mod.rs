@@ -11,6 +11,7 @@
 //! | [`finding`] | a finding, as the documents have it |
 //! | [`partition`] | what `partition` and its commands print |
 //! | [`library`] | the elements of tape libraries, as text and JSON |
+//! | [`html`] | the page of `check --report` |
 //! | [`json`] | the documents of `--json` |
 //! | [`trace`] | PDUs by name: `-vv`, `--trace`, `--pcap` |
 
@@ -18,6 +19,7 @@ pub mod check;
 pub mod configured;
 pub mod d_mode;
 pub mod finding;
+pub mod html;
 pub mod json;
 pub mod library;
 pub mod partition;

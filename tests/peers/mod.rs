@@ -7,6 +7,9 @@
     allow(dead_code, reason = "some tests with other programs need more of it")
 )]
 
+/// Headless Chromium: a page at a width, what it logs, and what a script says of it.
+#[cfg(feature = "peers")]
+pub mod browser;
 /// The target: the embedded library in this process, several targets behind one portal.
 pub mod embedded;
 /// A pcap file made of captured chunks, and tshark's judgement on it.
