@@ -105,6 +105,8 @@ const ELSEWHERE: &[Code] = &[
     Code::ReIplNeeded,
     Code::OtherDevice,
     Code::TargetUnreachable,
+    // It takes a host that speaks SendTargets its own way; tests/discover.rs has some.
+    Code::DiscoveryFailed,
     Code::DeviceError,
     Code::NoSuchElement,
     Code::NoSuchVolume,

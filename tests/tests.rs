@@ -23,6 +23,8 @@ mod conformance;
 mod contract;
 /// `d-mode` against a library that `vtl` serves.
 mod d_mode;
+/// `discover` against hosts that answer in ways of their own.
+mod discover;
 /// Every example of the IBM document, pasted.
 mod documented;
 /// The files under man/ and completions/ are what the code generates.

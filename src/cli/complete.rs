@@ -101,7 +101,7 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
                 help::all_commands(&definition)
                     .into_iter()
                     .map(|(path, command)| {
-                        shell.command_case(&path, &command_words(command), &places(command))
+                        shell.command_case(&path, &command_words(&path, command), &places(command))
                     })
                     .collect(),
             ),
@@ -188,7 +188,7 @@ fn long_word(option: &Arg) -> Option<String> {
 
 /// Returns what may follow a command: its own commands, the values of its argument, its options, and the host options that
 /// it honours.
-fn command_words(command: &Command) -> Vec<Suggestion> {
+fn command_words(path: &str, command: &Command) -> Vec<Suggestion> {
     let nested = help::commands(command).into_iter().map(|nested| {
         let about = nested.get_about().map(ToString::to_string);
         candidate(nested.get_name(), &about.unwrap_or_default())
@@ -204,8 +204,10 @@ fn command_words(command: &Command) -> Vec<Suggestion> {
         .into_iter()
         .filter(|option| host::is_host_option(option))
         .filter_map(host_option);
+    let macro_parameters = host::macro_parameters(path).iter().copied().map(parameter);
     nested
         .chain(values)
+        .chain(macro_parameters)
         .chain(options)
         .chain(host_options)
         .collect()

@@ -208,6 +208,7 @@ pub(super) fn command_synopsis(path: &str, command: &Command) -> String {
     if !command_options(command).is_empty() {
         words.push("[OPTION]...".to_owned());
     }
+    let macro_parameters = host::macro_parameters(path);
     for argument in command.get_positionals() {
         let values: Vec<_> = argument
             .get_possible_values()
@@ -224,6 +225,9 @@ pub(super) fn command_synopsis(path: &str, command: &Command) -> String {
             true => words.extend(value_name(argument)),
             false => words.push(values.join("|")),
         }
+    }
+    if !macro_parameters.is_empty() {
+        words.push("[-PARAMETER VALUE]...".to_owned());
     }
     words.join(" ")
 }
@@ -363,6 +367,13 @@ impl HelpPage {
         let (arguments, own): (Vec<_>, Vec<_>) = own
             .into_iter()
             .partition(|argument| argument.is_positional());
+        let macro_parameters = host::macro_parameters(&path.join(" "));
+        if !macro_parameters.is_empty() {
+            self.heading("Parameters of the macro");
+        }
+        for parameter in macro_parameters {
+            self.entry(&parameter_words(parameter.spec()), parameter.spec().summary);
+        }
         for (title, options) in [
             ("Arguments", arguments),
             ("Options", own),

@@ -35,9 +35,10 @@ use zeroize::Zeroizing;
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
-    ApplyOptions, Artifact, DModeOptions, FaultArgument, FaultOption, HostCommand, HostOptions,
-    LibraryAction, LibraryOptions, MtxOptions, NameKind, PartitionCommand, PartitionFile,
-    PartitionSettings, RequestedFault, RmtOptions, SqlOptions, Unmounted, VtlOptions,
+    ApplyOptions, Artifact, DModeOptions, DiscoverOptions, FaultArgument, FaultOption, HostCommand,
+    HostOptions, LibraryAction, LibraryOptions, MtxOptions, NameKind, PartitionCommand,
+    PartitionFile, PartitionSettings, RequestedFault, RmtOptions, SqlOptions, Unmounted,
+    VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use shell::quote;
@@ -198,7 +199,15 @@ fn host_option(word: &str) -> Option<bool> {
 }
 
 fn host_line(words: &[OsString]) -> Result<CommandLine, UsageError> {
-    host::parse(words).map(parsed)
+    let secret_elsewhere = words
+        .iter()
+        .any(|word| word.to_string_lossy().starts_with("--secret-file"));
+    let (words, parameters) = host::take_parameters(words, secret_elsewhere)?;
+    let mut line = parsed(host::parse(&words)?);
+    if let Request::Host(HostCommand::Discover(options)) = &mut line.request {
+        options.arguments = parameters;
+    }
+    Ok(line)
 }
 
 fn parsed(parsed: host::Parsed) -> CommandLine {

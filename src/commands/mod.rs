@@ -9,6 +9,7 @@ mod configured;
 mod d_mode;
 mod demo;
 mod descriptors;
+mod discover;
 mod host;
 mod library;
 mod macro_option;
@@ -74,6 +75,7 @@ fn talks_to_peers(request: &Request) -> bool {
                 | HostCommand::Tape(_)
                 | HostCommand::Library(_)
                 | HostCommand::DMode(_)
+                | HostCommand::Discover(_)
                 | HostCommand::Mtx(_)
                 | HostCommand::Rmt(_)
                 | HostCommand::Sql(_)
@@ -89,6 +91,7 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         | HostCommand::Library(_)
         | HostCommand::Mtx(_)
         | HostCommand::DMode(_)
+        | HostCommand::Discover(_)
         | HostCommand::Rmt(_)
         | HostCommand::Sql(_)
         | HostCommand::Show
@@ -147,6 +150,9 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         }
         Request::Host(HostCommand::DMode(options)) => {
             return d_mode::run(&options, &line.host, terminal);
+        }
+        Request::Host(HostCommand::Discover(options)) => {
+            discover::run(options, &line.host, terminal)?;
         }
         Request::Host(HostCommand::Mtx(options)) => mtx::run(&options, &line.host, terminal)?,
         Request::Host(HostCommand::Rmt(options)) => rmt::run(&options, &line.host, terminal)?,

@@ -8,6 +8,7 @@ use super::vtl_event::VtlEvent;
 use crate::render::check::CheckDocument;
 use crate::render::configured::{AppliedDocument, ConfiguredDocument};
 use crate::render::d_mode::DModeDocument;
+use crate::render::discover::DiscoveredDocument;
 use crate::render::json::{ActiveDocument, EditDocument, ErrorDocument, WithWarnings};
 use crate::render::library::LibrariesDocument;
 use crate::render::partition::PartitionDocument;
@@ -54,6 +55,7 @@ pub fn schema() -> Value {
     documents.document::<AppliedDocument<'static>>();
     documents.document::<PartitionDocument<'static>>();
     documents.document::<DModeDocument<'static>>();
+    documents.document::<DiscoveredDocument>();
     documents.document::<CheckDocument<'static>>();
     documents.document::<LibrariesDocument<'static>>();
     super::tape::describe(&mut documents);

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::prompt;
-use crate::cli::{HostOptions, Invocation};
+use crate::cli::{HostOptions, Invocation, Parameter};
 use crate::error::{CommandError, ErrorKind};
 use crate::render::words::Code;
 use crate::storage::quoted;
@@ -24,11 +24,18 @@ const PIPE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Gives an `-initiatorchapsecret` without a value the one of `--secret-file`.
 pub(super) fn fill(invocation: &mut Invocation, host: &HostOptions) -> Result<(), CommandError> {
+    fill_arguments(&mut invocation.arguments, host)
+}
+
+/// As [`fill`], for parameters that are not those of an option.
+pub(super) fn fill_arguments(
+    arguments: &mut [(Parameter, Zeroizing<String>)],
+    host: &HostOptions,
+) -> Result<(), CommandError> {
     let Some(path) = &host.secret_file else {
         return Ok(());
     };
-    let missing = invocation
-        .arguments
+    let missing = arguments
         .iter_mut()
         .find(|(parameter, value)| parameter.spec().secret && value.is_empty());
     // A call without such a parameter has no use for the option.

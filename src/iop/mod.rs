@@ -8,6 +8,7 @@
 //! | [`config`] | the configured targets and the staged one, the partition, and the rules for editing them |
 //! | [`d_mode`] | what a D-mode IPL from the VTL demands, and what the HMC is to be given |
 //! | [`devices`] | from what the logical units answered to libraries and drives with their IBM i names |
+//! | [`discover`] | asks a host which targets it has |
 //! | [`finding`] | what findings have in common |
 //! | [`ipl`] | the re-IPL: connects to every configured target, names the devices, records the outcome |
 //! | [`job`] | using a device in a session of its own |
@@ -26,6 +27,7 @@ pub mod check;
 pub mod config;
 pub mod d_mode;
 pub mod devices;
+pub mod discover;
 pub mod finding;
 pub mod ipl;
 pub mod job;

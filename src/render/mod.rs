@@ -8,6 +8,7 @@
 //! | [`check`] | what `check` prints |
 //! | [`configured`] | what `show` and `apply` print |
 //! | [`d_mode`] | what `d-mode` prints |
+//! | [`discover`] | what `discover` prints |
 //! | [`finding`] | a finding, as the documents have it |
 //! | [`partition`] | what `partition` and its commands print |
 //! | [`library`] | the elements of tape libraries, as text and JSON |
@@ -18,6 +19,7 @@
 pub mod check;
 pub mod configured;
 pub mod d_mode;
+pub mod discover;
 pub mod finding;
 pub mod html;
 pub mod json;

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 mod configured;
 mod d_mode;
+mod discover;
 mod fault;
 mod library;
 mod partition;
@@ -24,6 +25,8 @@ mod vtl;
 
 pub use configured::ApplyOptions;
 pub use d_mode::DModeOptions;
+pub use discover::DiscoverOptions;
+pub(super) use discover::{macro_parameters, take_parameters};
 pub use fault::{FaultArgument, FaultOption, RequestedFault};
 pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
@@ -102,6 +105,8 @@ pub enum HostCommand {
     Sql(SqlOptions),
     /// `d-mode`: what a D-mode IPL from the VTL demands.
     DMode(Box<DModeOptions>),
+    /// `discover`: asks a host which targets it has.
+    Discover(DiscoverOptions),
     /// `generate`: prints a file that packages install.
     Generate(Artifact),
     /// `complete`: prints configured names, one a line, for the completion scripts.
@@ -192,6 +197,7 @@ pub fn definition() -> Command {
         .subcommand(rmt::command())
         .subcommand(sql::command())
         .subcommand(d_mode::command())
+        .subcommand(discover::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
 }
@@ -413,6 +419,7 @@ impl HostCommand {
             "rmt" => Some(Self::Rmt(RmtOptions::from_matches(matches))),
             "sql" => Some(Self::Sql(SqlOptions::from_matches(matches))),
             "d-mode" => Some(Self::DMode(Box::new(DModeOptions::from_matches(matches)))),
+            "discover" => Some(Self::Discover(DiscoverOptions::from_matches(matches))),
             "generate" => matches.get_one("what").copied().map(Self::Generate),
             "complete" => matches.get_one("what").copied().map(Self::Complete),
             _ => None,

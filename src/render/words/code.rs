@@ -224,6 +224,7 @@ codes! {
         StatementLimit = "statement-limit", "A statement takes more words, steps, time or memory than it may.";
         ShortSecret = "short-secret", "A CHAP secret is shorter than the SQL services take.";
         AmbiguousTarget = "ambiguous-target", "More than one configured target fits.";
+        DiscoveryFailed = "discovery-failed", "A host gives no list of its targets.";
         NoSuchVolume = "no-such-volume", "The library has no such volume.";
         AmbiguousVolume = "ambiguous-volume", "Several volumes have the name.";
         NoSuchElement = "no-such-element", "The library has no such element for a cartridge.";

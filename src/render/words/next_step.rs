@@ -25,6 +25,10 @@ pub const NO_MEMORY: &str = "end other programs to free memory";
 /// What to do about partition set with nothing to set.
 pub const NO_SETTING: &str = "see iscsiswiconfig partition set --help";
 
+/// What to do about a host without a list of targets.
+pub const NO_LIST: &str =
+    "configure the target by the name that the console of the VTL shows; -vv shows the exchange";
+
 /// How to drop CHAP.
 const DROP_CHAP: &str = "to drop CHAP: -removetarget, then -addtarget without CHAP parameters";
 
