@@ -23,6 +23,9 @@ mod faults;
 /// Identity and inventory byte for byte, as libiscsi gets them.
 #[path = "vtl_peers/identity.rs"]
 mod identity;
+/// `mtx` beside the real mtx, and under Bacula's changer script.
+#[path = "vtl_peers/mtx.rs"]
+mod mtx;
 /// Mutual CHAP with libiscsi, and what it says on the wire.
 #[path = "vtl_peers/mutual_chap.rs"]
 mod mutual_chap;
@@ -97,7 +100,7 @@ pub(crate) fn program(name: &'static str) -> PathBuf {
 
 /// Returns the path of tests/peers/NAME.c made into a library to be loaded before all others.
 fn preload(name: &'static str) -> PathBuf {
-    compiled(name, &["-shared", "-fPIC"], &[])
+    compiled(name, &["-shared", "-fPIC"], &["-liscsi"])
 }
 
 /// Compiles tests/peers/NAME.c once. Test processes that run at the same time do not see each other's half-written

@@ -332,20 +332,24 @@ impl Numbered {
                 "illegal <drive-number> argument '{drive}' to 'unload' command"
             ))
         })?;
+        let element = |slot: usize| {
+            let index = slot.checked_sub(1);
+            let element = index.and_then(|index| slots.get(index));
+            element.ok_or_else(|| {
+                told(format!(
+                    "illegal <storage-element-number> argument '{slot}' to 'unload' command"
+                ))
+            })
+        };
+        // mtx looks at the slot that it is given before it looks into the drive.
+        slot.map(element).transpose()?;
         if !source.full {
             return Err(told(format!("Data Transfer Element {drive} is Empty")));
         }
         let slot = slot
             .or_else(home)
             .ok_or_else(|| told(format!("No Source for tape in drive {drive}!")))?;
-        let destination = slot
-            .checked_sub(1)
-            .and_then(|index| slots.get(index))
-            .ok_or_else(|| {
-                told(format!(
-                    "illegal <storage-element-number> argument '{slot}' to 'unload' command"
-                ))
-            })?;
+        let destination = element(slot)?;
         if destination.full {
             return Err(told(format!("Storage Element {slot} is Already Full")));
         }
