@@ -100,10 +100,12 @@ const ELSEWHERE: &[Code] = &[
     Code::NoStateDirectory,
     // Only a disk that fails has it; tests/state.rs has one.
     Code::NotDurable,
-    // They take a library that is served, its tapes, or a fault of a device. tests/tape.rs and tests/library_command.rs meet the
-    // more frequent ones; the others have unit tests of their causes in iop::tape and iop::library, and none of their wording.
+    // They take a library that is served, its tapes, or a fault of a device: tests/tape/words.rs has the words of these,
     Code::ReIplNeeded,
     Code::OtherDevice,
+    Code::MediumChanged,
+    Code::BlocksLost,
+    // and tests/tape.rs and tests/library_command.rs meet the others.
     Code::TargetUnreachable,
     // It takes a host that speaks SendTargets its own way; tests/discover.rs has some.
     Code::DiscoveryFailed,
@@ -121,8 +123,6 @@ const ELSEWHERE: &[Code] = &[
     Code::WriteProtected,
     Code::EndOfMedium,
     Code::BlockTooLong,
-    Code::MediumChanged,
-    Code::BlocksLost,
     Code::DataDiffers,
     Code::SameCartridge,
 ];

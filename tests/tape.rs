@@ -1,12 +1,16 @@
 //! The `tape` commands against the embedded library, over the network.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::Value;
+
+/// The errors that take a fault of a device or a change of the configuration, word for word.
+#[path = "tape/words.rs"]
+mod words;
 
 use crate::common::{Output, TestEnvironment, text};
 use crate::peers::vtl::{NAME, Vtl};
@@ -466,6 +470,35 @@ fn a_tape_goes_to_a_tap_file_and_comes_back() {
     assert!(text(&usage["error"]["message"]).contains("--via"));
     let missing = attached.tape("copy nothing.tap TAPMLB01:VOL003", 3);
     assert_eq!(missing["error"]["code"], "file-unusable", "{missing:#}");
+}
+
+#[test]
+fn a_copy_takes_the_same_memory_however_long_the_tape_is() {
+    const BLOCK: usize = 1 << 20;
+    const BLOCKS: usize = 160;
+    let attached = Attached::new(&[]);
+    // Blocks of zeros, which take no room on the disk.
+    let mut file = File::create(attached.path("long.tap")).unwrap();
+    for _ in 0..BLOCKS {
+        let length = u32::try_from(BLOCK).unwrap().to_le_bytes();
+        file.write_all(&length).unwrap();
+        file.seek_relative(BLOCK as i64).unwrap();
+        file.write_all(&length).unwrap();
+    }
+    file.write_all(&[0; 4]).unwrap();
+    for copy in [
+        "long.tap TAPMLB01:VOL001",
+        "TAPMLB01:VOL001 TAPMLB01:VOL002",
+        "TAPMLB01:VOL001 out.tap",
+    ] {
+        // Less than half of what is copied, in KiB: without memory the program ends with a signal.
+        let line = format!("ulimit -d 65536; exec iscsiswiconfig --json tape copy {copy}");
+        let mut command = attached.environment.command_of("/bin/sh".as_ref());
+        // A thread has no heap of its own, which would be set apart in pieces of 64 MiB.
+        command.args(["-c", &line]).env("MALLOC_ARENA_MAX", "1");
+        let document = attached.environment.finish(command).assert_status(0).json();
+        assert_eq!(document["bytes"], BLOCKS * BLOCK, "{document:#}");
+    }
 }
 
 #[test]

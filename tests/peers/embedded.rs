@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 
 use iscsiswiconfig::iscsi::chap::{ChapAlgorithm, ChapCredentials};
 use iscsiswiconfig::transport::listener::{Listener, ListenerSettings, Stopper};
-use iscsiswiconfig::vtl::{DriveType, Library, LibraryConfiguration, serve};
+use iscsiswiconfig::vtl::{DriveType, Library, LibraryConfiguration, LibraryFaults, serve};
 
 /// Length of a Basic Header Segment (RFC 7143 11.2.1).
 const HEADER_LENGTH: usize = 48;
@@ -75,9 +75,15 @@ impl Target {
         self
     }
 
+    /// Sets what the library does wrong.
+    #[must_use]
+    pub fn faults(mut self, faults: LibraryFaults) -> Self {
+        self.library.faults = faults;
+        self
+    }
+
     /// Sets the serial number of the library, which those of its drives are made from.
     #[must_use]
-    #[cfg(feature = "peers")]
     pub fn serial(mut self, serial: &str) -> Self {
         serial.clone_into(&mut self.library.serial);
         self
