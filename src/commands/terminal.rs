@@ -13,6 +13,7 @@ use super::trace::TraceFiles;
 use crate::error::CommandError;
 use crate::iop::warning::Warning;
 use crate::render::json::{Document, WarningDocument, WithWarnings};
+use crate::values::amount;
 use crate::values::characters::escape;
 
 /// The two streams of a command with the host options that govern them; a clone writes to the same two.
@@ -291,7 +292,8 @@ impl Lines {
 }
 
 fn dropped_words(count: u64) -> String {
-    format!("iscsiswiconfig: {count} lines were dropped here: stderr was not read in time\n")
+    let lines = amount(count, "line");
+    format!("iscsiswiconfig: dropped {lines} here: stderr was not read in time\n")
 }
 
 fn write(stream: &Stream, text: &str) -> io::Result<()> {

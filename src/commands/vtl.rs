@@ -351,9 +351,8 @@ impl Console {
 
     /// Returns the line for refused logins that had none of their own.
     fn counted_line(&self, counted: &CountedFailures, time: SystemTime) -> String {
-        let count = counted.count;
-        let message =
-            format!("refused, status 0x0201 (Authentication failure): {count} more logins");
+        let logins = crate::values::amount(counted.count, "more login");
+        let message = format!("refused, status 0x0201 (Authentication failure): {logins}");
         if self.json {
             return VtlEvent::counted(counted, message, time).line();
         }

@@ -8,6 +8,7 @@ use crate::iop::active::{DriveReport, Phase, SessionReport, StoredIn, TargetStat
 use crate::iop::devices::resolve::recorded_lun;
 use crate::iop::operation::{Edit, Edited, EditedTarget};
 use crate::values::Subject;
+use crate::values::amount;
 
 /// The column in which the colon behind a label stands.
 const COLON: usize = 40;
@@ -124,8 +125,8 @@ pub(super) fn edit_with(edited: &Edited, next_re_ipl: &str) -> String {
         Edit::Changed(target) => format!("Changed {}. {next_re_ipl}", name(target)),
         Edit::Removed(target) => format!("Removed {}. {next_re_ipl}", name(target)),
         Edit::Cleared { targets, staged } => format!(
-            "Cleared the configuration: {targets} {} removed{}. {next_re_ipl}",
-            if *targets == 1 { "target" } else { "targets" },
+            "Cleared the configuration: {} removed{}. {next_re_ipl}",
+            amount(*targets, "target"),
             if *staged {
                 ", and the staged target"
             } else {

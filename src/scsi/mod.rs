@@ -92,7 +92,7 @@ impl fmt::Debug for Cdb {
 pub enum DecodeError {
     /// The reply ends before a field that it cannot do without.
     #[error(
-        "the device's {item} is too short: expected at least {expected} bytes, received {received}"
+        "the device's {item} is too short: expected a length of at least {expected}, received {received}"
     )]
     Truncated {
         /// What was being read.

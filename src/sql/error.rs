@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::token::{ScriptPosition, WORD_LIMIT};
+use crate::values::amount;
 use crate::values::{Subject, ValueError, characters};
 
 /// What is wrong with a statement, and where.
@@ -108,7 +109,7 @@ pub enum Fault {
     #[error("{0} is *SAME in another letter case")]
     SameCase(&'static str),
     /// A CHAP secret that is shorter than the service takes.
-    #[error("the CHAP secret has {length} characters, and at least {minimum} are needed", minimum = super::call::SECRET_MINIMUM)]
+    #[error("the CHAP secret has {}, and at least {} are needed", amount(*length, "character"), super::call::SECRET_MINIMUM)]
     ShortSecret {
         /// Its length in characters.
         length: usize,

@@ -4,6 +4,7 @@
 //! Staged values come in pieces: [`Subject::check_piece`] looks at the characters and the length of what was joined so far,
 //! and the form is checked when the whole value is parsed.
 
+mod amount;
 mod chap;
 pub mod characters;
 mod error;
@@ -12,6 +13,7 @@ mod initiator_name;
 mod quote;
 mod size;
 
+pub use amount::amount;
 pub use chap::{ChapName, ChapSecret};
 pub use error::{AddressKind, Form, HMC_CHAP_LIMIT, Subject, ValueError, ValueWarning};
 pub use host_name::HostName;

@@ -394,7 +394,7 @@ fn sense_data_that_is_cut_short_ends_the_session() {
         peer.send(&Pdu::ScsiResponse(response))?;
         peer.stay_silent()
     });
-    assert!(words.contains("sense data"), "{words}");
+    assert!(words.contains("SenseLength 65535"), "{words}");
 }
 
 #[test]

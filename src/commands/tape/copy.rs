@@ -30,6 +30,7 @@ use crate::render::json::ErrorBody;
 use crate::render::words::Code;
 use crate::storage::quoted;
 use crate::transport;
+use crate::values::amount;
 
 /// A side of a copy, as it was found.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -175,14 +176,14 @@ pub(super) fn run(
         })?;
     } else if error.is_none() || copied.blocks > 0 {
         terminal.print(&format!(
-            "Copied {} blocks, {} filemarks, {} bytes from {} to {}{}.\n",
-            copied.blocks,
-            copied.filemarks,
-            copied.bytes,
+            "Copied {}, {}, {} from {} to {}{}.\n",
+            amount(copied.blocks, "block"),
+            amount(copied.filemarks, "filemark"),
+            amount(copied.bytes, "byte"),
             report.from.name(),
             report.to.name(),
             match error.is_some() {
-                true => format!("; {} blocks are proven", copied.proven),
+                true => format!("; proven: {}", amount(copied.proven, "block")),
                 false => "; both sides were counted".to_owned(),
             }
         ))?;

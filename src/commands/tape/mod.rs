@@ -32,6 +32,7 @@ use crate::render::json::ErrorBody;
 use crate::render::words::Code;
 use crate::storage::quoted;
 use crate::transport::stream::{BlockSink, BlockSource};
+use crate::values::amount;
 use list::list;
 use meter::Meter;
 use status::status;
@@ -205,7 +206,11 @@ fn tell(
     }
     let data_on_stdout = matches!(words, JobWords::Read { to_stdout: true });
     let place = format!("{} in {}", held.volume, held.drive);
-    let blocks = format!("{} blocks, {} bytes", transferred.blocks, transferred.bytes);
+    let blocks = format!(
+        "{}, {}",
+        amount(transferred.blocks, "block"),
+        amount(transferred.bytes, "byte")
+    );
     let file = transferred.file;
     let mut text = match words {
         JobWords::Written => format!("Wrote {blocks} to file {file} of {place}"),
@@ -214,7 +219,10 @@ fn tell(
         JobWords::Erased => format!("Volume {place} is erased"),
     };
     if error.is_some() {
-        text.push_str(&format!("; {} blocks are proven", transferred.proven));
+        text.push_str(&format!(
+            "; proven: {}",
+            amount(transferred.proven, "block")
+        ));
     }
     text.push_str(".\n");
     match (terminal.json, data_on_stdout) {

@@ -101,7 +101,9 @@ fn page(drives: &[DriveStatusDocument]) -> String {
             );
             let position = match (drive.beginning, drive.object) {
                 (Some(true), _) => "beginning of the tape".to_owned(),
-                (_, Some(object)) => format!("behind {object} blocks and filemarks"),
+                (_, Some(object)) => {
+                    format!("behind {}", crate::values::amount(object, "logical object"))
+                }
                 _ => "not told by the drive".to_owned(),
             };
             page.line("Position", position);

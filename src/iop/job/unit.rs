@@ -12,6 +12,7 @@ use crate::scsi::{
 use crate::transport::initiator::{
     Completed, DataDirection, Execute, ExecuteError, Initiator, Outstanding,
 };
+use crate::values::amount;
 
 /// How often a unit attention is taken before a device is given up: a fresh session has one for a reset, one for the medium, one
 /// for each parameter that was changed, and a device that never runs out of them is broken.
@@ -60,7 +61,8 @@ pub enum UnitError {
     /// GOOD for a READ or WRITE of a tape, and the data did not pass whole, or the target's residual contradicts what passed. What
     /// the block holds is not known.
     #[error(
-        "the target reports success, {transferred} of {expected} bytes were transferred, and {}",
+        "the target reports success, {transferred} of {} were transferred, and {}",
+        amount(*expected, "byte"),
         residual_words(*residual)
     )]
     Transfer {
@@ -123,8 +125,8 @@ impl UnitError {
 fn residual_words(residual: Residual) -> String {
     match residual {
         Residual::None => "it reports no residual".to_owned(),
-        Residual::Underflow(count) => format!("it reports {count} bytes as missing"),
-        Residual::Overflow(count) => format!("it reports {count} bytes too many"),
+        Residual::Underflow(count) => format!("it reports {} as missing", amount(count, "byte")),
+        Residual::Overflow(count) => format!("it reports {} too many", amount(count, "byte")),
     }
 }
 

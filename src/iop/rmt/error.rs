@@ -10,6 +10,7 @@ use crate::iop::job::unit::UnitError;
 use crate::iop::store::StateError;
 use crate::iop::tape::write::WriteError;
 use crate::storage::StorageError;
+use crate::values::amount;
 
 /// Why a request failed.
 #[derive(Debug, Error)]
@@ -36,13 +37,13 @@ pub enum RmtError {
     #[error("the end of the medium is reached")]
     EndOfMedium,
     /// The medium has no room for blocks that were accepted.
-    #[error("the medium has no room for the last {blocks} blocks that were accepted")]
+    #[error("the medium has no room for the last {} that the drive accepted", amount(*blocks, "block"))]
     NoRoom {
         /// How many.
         blocks: u64,
     },
     /// A block is longer than what was asked for; the tape stands behind it.
-    #[error("the block has {length} bytes, and {wanted} were asked for")]
+    #[error("the block has {}, and {wanted} were asked for", amount(*length, "byte"))]
     LongBlock {
         /// Its length in bytes.
         length: u64,

@@ -18,6 +18,7 @@ use crate::iop::job::unit::UnitError;
 use crate::scsi::command::Erase;
 use crate::scsi::{Command, SenseKey};
 use crate::transport::stream::{BlockSink, BlockSource};
+use crate::values::amount;
 
 /// How many blocks of a tape file are read for labels.
 const LABELS_OF_A_FILE: u64 = 16;
@@ -94,7 +95,7 @@ pub enum TapeError {
     #[error("cannot read the .tap file")]
     TapFile(#[source] io::Error),
     /// What was read back is not what was written.
-    #[error("{blocks} blocks were not read back as they were written, the first is block {first}")]
+    #[error("the data differs in {}, first in block {first}", amount(*blocks, "block"))]
     Differs {
         /// How many.
         blocks: u64,
@@ -103,7 +104,11 @@ pub enum TapeError {
     },
     /// A copy does not have as many blocks and filemarks as were copied.
     #[error(
-        "{side} has {} blocks and {} filemarks, and {blocks} blocks and {filemarks} filemarks were copied", counted.blocks, counted.filemarks
+        "{side} has {} and {}, and {} and {} were copied",
+        amount(counted.blocks, "block"),
+        amount(counted.filemarks, "filemark"),
+        amount(*blocks, "block"),
+        amount(*filemarks, "filemark")
     )]
     CountsDiffer {
         /// The cartridge or file.

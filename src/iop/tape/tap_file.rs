@@ -8,6 +8,7 @@ use super::read::Object;
 use crate::scsi::command::Read;
 use crate::storage::tap::{self, FILEMARK, Found, Frame, Scanner};
 use crate::transport::stream::{Sink, Source};
+use crate::values::amount;
 
 /// Bytes of objects that pass between the thread and the session at once: at least one object, however long.
 const BATCH: usize = 2 << 20;
@@ -124,7 +125,10 @@ fn not_whole(found: Found) -> io::Error {
             format!("it says that the block at byte {offset} could not be read from its tape")
         }
         Found::Torn { offset, length } => {
-            format!("it ends inside of the block of {length} bytes at byte {offset}")
+            format!(
+                "it ends inside of the block of {} at byte {offset}",
+                amount(length, "byte")
+            )
         }
         Found::Block { offset, .. }
         | Found::Filemarks { offset, .. }

@@ -29,6 +29,7 @@ use crate::iop::job::unit::{Pending, UnitError};
 use crate::scsi::command::Write;
 use crate::scsi::{AdditionalSenseCode, Command, SenseData, SenseKey};
 use crate::transport::{Instant, now, sleep};
+use crate::values::amount;
 
 /// The most bytes in flight, whatever the command window takes.
 pub const MAX_BYTES_IN_FLIGHT: usize = 16 << 20;
@@ -92,7 +93,7 @@ pub enum WriteError {
     #[error("another cartridge is in the drive")]
     MediumChanged,
     /// READ POSITION contradicts what was acknowledged.
-    #[error("the drive acknowledged {acknowledged} blocks and filemarks, and counts {counted}")]
+    #[error("the drive acknowledged {}, and counts {counted}", amount(*acknowledged, "logical object"))]
     Position {
         /// Blocks and filemarks that were acknowledged.
         acknowledged: u64,

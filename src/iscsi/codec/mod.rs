@@ -63,7 +63,7 @@ pub enum CodecError {
         opcode: Opcode,
     },
     /// The PDU has a data segment where the standard allows none.
-    #[error("{opcode} PDU must have no data, received {received} bytes")]
+    #[error("{opcode} PDU must have no data, received DataSegmentLength {received}")]
     UnexpectedData {
         /// Opcode of the PDU.
         opcode: Opcode,
@@ -156,18 +156,20 @@ impl Decoder {
     /// # Errors
     /// [`CodecError`] when the bytes are no PDU of RFC 7143; the stream cannot be followed further.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Pdu>, CodecError> {
-        let received = self.decode_frame(input)?;
-        Ok(received.map(|received| received.pdu))
+        match self.decode_frame(input) {
+            Ok(received) => Ok(received.map(|received| received.pdu)),
+            Err(malformed) => Err(malformed.error),
+        }
     }
 
     /// As [`Decoder::decode`], with the bytes that the PDU came in, which are not copied either.
     ///
     /// # Errors
-    /// As [`Decoder::decode`].
+    /// As [`Decoder::decode`], with the bytes that are no PDU.
     pub fn decode_frame(
         &mut self,
         input: &mut BytesMut,
-    ) -> Result<Option<ReceivedPdu>, CodecError> {
+    ) -> Result<Option<ReceivedPdu>, MalformedFrame> {
         let Some(bhs) = input
             .first_chunk()
             .copied()
@@ -183,10 +185,13 @@ impl Decoder {
         if self.header_digest {
             let (expected, received) = digests(header);
             if expected != received {
-                return Err(CodecError::HeaderDigest { expected, received });
+                let error = CodecError::HeaderDigest { expected, received };
+                return Err(MalformedFrame::new(error, header));
             }
         }
-        let data_length = self.checked_data_segment_length(&bhs)?;
+        let data_length = self
+            .checked_data_segment_length(&bhs)
+            .map_err(|error| MalformedFrame::new(error, header))?;
         let has_data_digest = self.data_digest && data_length > 0;
         let padded = data_length.next_multiple_of(4);
         let data_end = header_end.saturating_add(padded);
@@ -197,19 +202,24 @@ impl Decoder {
         }
 
         let mut frame = input.split_to(end).freeze();
+        let whole = frame.clone();
+        let malformed = |error| MalformedFrame {
+            error,
+            bytes: whole.clone(),
+        };
         let trailer = frame.slice(header_end.saturating_add(data_length)..);
         let header = frame.split_to(header_end);
         if has_data_digest {
             let (expected, received) = digests(&frame);
             if expected != received {
-                return Err(CodecError::DataDigest { expected, received });
+                return Err(malformed(CodecError::DataDigest { expected, received }));
             }
         }
         frame.truncate(data_length);
         let ahs = header
             .get(BasicHeaderSegment::LENGTH..header_length)
             .unwrap_or_default();
-        let pdu = fields::decode(&bhs, ahs, frame.clone())?;
+        let pdu = fields::decode(&bhs, ahs, frame.clone()).map_err(malformed)?;
         Ok(Some(ReceivedPdu {
             pdu,
             parts: EncodedParts {
@@ -230,6 +240,24 @@ impl Decoder {
             });
         }
         Ok(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+}
+
+/// Bytes that came in the place of a PDU, and why they are none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MalformedFrame {
+    /// Why.
+    pub error: CodecError,
+    /// The whole PDU with its digests; only up to the header digest where the header already is wrong.
+    pub bytes: Bytes,
+}
+
+impl MalformedFrame {
+    fn new(error: CodecError, bytes: &[u8]) -> Self {
+        Self {
+            error,
+            bytes: Bytes::copy_from_slice(bytes),
+        }
     }
 }
 

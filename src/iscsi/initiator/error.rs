@@ -95,7 +95,9 @@ pub enum SessionError {
         received: u64,
     },
     /// Desired Data Transfer Length is 0 or above MaxBurstLength (11.8.4).
-    #[error("the target asked for {received} bytes for task {task}, expected 1 to {limit}")]
+    #[error(
+        "the target's R2T for task {task} has Desired Data Transfer Length {received}, expected 1 to {limit}"
+    )]
     R2tLength {
         /// Task concerned.
         task: InitiatorTaskTag,
@@ -129,7 +131,7 @@ pub enum SessionError {
         received: DataSn,
     },
     /// SenseLength runs past the data segment (11.4.7.1).
-    #[error("the target announces {expected} bytes of sense data for task {task}, sent {received}")]
+    #[error("the target announces SenseLength {expected} for task {task}, sent {received}")]
     SenseLength {
         /// Task concerned.
         task: InitiatorTaskTag,

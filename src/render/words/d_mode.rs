@@ -6,6 +6,7 @@ use crate::iop::d_mode::{
     MountedMedia, NAME_LIMIT, SecretLength, Support, System,
 };
 use crate::iop::finding::Area;
+use crate::values::amount;
 
 /// What was read elsewhere.
 const SECOND_HAND: &str = "second-hand: a description of the HMC's REST job PowerOn_LogicalPartition, never tried on an HMC";
@@ -20,7 +21,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
             area: Area::Security,
             seen: match size {
                 0 => "The Platform KeyStore is not enabled here.".to_owned(),
-                size => format!("The Platform KeyStore has {size} bytes here."),
+                size => format!("The Platform KeyStore has {} here.", amount(size, "byte")),
             },
             why: "A D-mode IPL demands a KeyStore of at least 4 KB, even where CHAP does not use it.",
             source: DOCUMENT,
@@ -34,7 +35,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
         Finding::TargetName { length } => FindingWords {
             id: "d-mode.target-name",
             area: Area::Identity,
-            seen: format!("The target name has {length} bytes."),
+            seen: format!("The target name has {}.", amount(length, "byte")),
             why: NAME_WHY,
             source: SECOND_HAND,
             next_step: Some(format!("Give the target a name of at most {NAME_LIMIT} bytes on the VTL.")),
@@ -43,7 +44,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
             id: "d-mode.initiator-name",
             area: Area::Identity,
             seen: match length {
-                Some(length) => format!("The initiator name has {length} bytes."),
+                Some(length) => format!("The initiator name has {}.", amount(length, "byte")),
                 None => "The initiator name is *GENERATE, and the partition has no UUID to generate it from.".to_owned(),
             },
             why: NAME_WHY,
@@ -56,7 +57,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
             id: "d-mode.chap-name",
             area: Area::Login,
             seen: match length {
-                Some(length) => format!("The CHAP name has {length} characters."),
+                Some(length) => format!("The CHAP name has {}.", amount(length, "character")),
                 None => "No CHAP is configured.".to_owned(),
             },
             why: "The HMC takes a CHAP name of at most 32 characters.",
@@ -73,7 +74,7 @@ pub fn finding(finding: &Finding) -> FindingWords {
                 SecretLength::NotHere => {
                     "The CHAP secret is not in this machine's KeyStore, so its length is not known.".to_owned()
                 }
-                SecretLength::Known(length) => format!("The CHAP secret has {length} characters."),
+                SecretLength::Known(length) => format!("The CHAP secret has {}.", amount(length, "character")),
             },
             why: "The HMC takes a CHAP secret of 12 to 32 characters.",
             source: SECOND_HAND,

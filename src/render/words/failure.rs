@@ -9,6 +9,7 @@ use crate::iop::active::{Failure, Phase, TargetReport};
 use crate::iop::cause::Cause;
 use crate::iscsi::ids::LoginStatus;
 use crate::values::AddressKind;
+use crate::values::amount;
 
 /// Returns why a target failed in words; none for one that did not.
 pub fn failure(target: &TargetReport) -> Option<Words> {
@@ -128,7 +129,10 @@ fn cause(failure: &Failure, target: &TargetReport) -> Words {
         ),
         Cause::TooManyRedirections { count } => Words::new(
             Code::TooManyRedirections,
-            format!("The target redirected the login {count} times."),
+            format!(
+                "The target redirected the login {}.",
+                amount(*count, "time")
+            ),
             REDIRECTION,
         ),
         Cause::RedirectionUnusable { detail } => {
@@ -258,7 +262,7 @@ fn cause(failure: &Failure, target: &TargetReport) -> Words {
         ),
         Cause::CommandsUnanswered { count } => Words::new(
             Code::CommandsUnanswered,
-            format!("The target left {count} commands unanswered."),
+            format!("The target left {} unanswered.", amount(*count, "command")),
             STATE_OF_VTL,
         ),
         Cause::Defect { detail } => Words::new(

@@ -4,6 +4,7 @@ use super::{Code, Words};
 use crate::iop::devices::enumerate::NoReply;
 use crate::iop::devices::problem::{CommandFailure, Problem, SharedIdentity};
 use crate::iscsi::departure::Departure;
+use crate::values::amount;
 
 /// Returns a problem in words.
 pub fn problem(problem: &Problem) -> Words {
@@ -40,7 +41,8 @@ pub fn problem(problem: &Problem) -> Words {
         } => Words::new(
             Code::DriveElementsLeftOut,
             format!(
-                "The library has {announced} drive elements, and its element status describes only {described} of them."
+                "The library has {}, and its element status describes only {described} of them.",
+                amount(announced, "drive element")
             ),
             "Ask the vendor of the VTL for a release that answers READ ELEMENT STATUS in full.",
         ),
@@ -191,7 +193,10 @@ fn departs(departure: &Departure) -> String {
             format!("redirects to the IPv6 address {received} without brackets")
         }
         Departure::ResidualMismatch { expected, received } => {
-            format!("reports a residual of {received} bytes where {expected} are left")
+            format!(
+                "reports a residual of {} where {expected} are left",
+                amount(received, "byte")
+            )
         }
         Departure::SenseWithoutLength => "sends sense data without its length".to_owned(),
     }

@@ -3,6 +3,7 @@
 use super::{Code, REMEDIES, problem};
 use crate::cli::Parameter;
 use crate::iop::warning::Warning;
+use crate::values::amount;
 use crate::values::{AddressKind, HMC_CHAP_LIMIT, Subject, ValueWarning};
 
 /// Returns the code of a warning and its text, which begins in lower case and has no end.
@@ -137,8 +138,8 @@ fn value(warning: &ValueWarning) -> String {
             "the CHAP name has {length} characters; the HMC takes at most {HMC_CHAP_LIMIT} for a D-mode IPL"
         ),
         ValueWarning::SecretLength { length } if *length < 12 => format!(
-            "the CHAP secret has {length} character{}; RFC 7143 wants at least 12",
-            if *length == 1 { "" } else { "s" }
+            "the CHAP secret has {}; RFC 7143 wants at least 12",
+            amount(*length, "character")
         ),
         ValueWarning::SecretLength { length } => format!(
             "the CHAP secret has {length} characters; the HMC takes at most {HMC_CHAP_LIMIT} for a D-mode IPL"

@@ -16,7 +16,7 @@ pub enum TargetSessionError {
         opcode: Opcode,
     },
     /// The initiator does not answer a ping (7.5).
-    #[error("the initiator has not answered a ping for {} seconds", .after.as_secs())]
+    #[error("the initiator has not answered a ping for {} s", .after.as_secs())]
     PingTimeout {
         /// How long it was waited for.
         after: Duration,
