@@ -1,10 +1,13 @@
 //! What passes, in files: `--trace` and `--pcap` of both roles, and what Wireshark makes of a capture.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{TestEnvironment, keys, schema, text};
 use crate::peers::vtl::{NAME, Vtl};
@@ -257,6 +260,122 @@ fn a_trace_that_cannot_be_written_any_more_is_told_and_ends_nothing() {
     assert_eq!(told.count(), 1, "{}", *output);
     assert!(!output.stderr.contains("os error"), "{}", *output);
     vtl.stop();
+}
+
+/// Serves one connection after the other: each is given these bytes when its first PDU has begun to come, and is open until the
+/// initiator closes it.
+fn answering(answer: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.read_exact(&mut [0; 48]).unwrap();
+            stream.write_all(&answer).unwrap();
+            // The initiator may close it with what it was sent still unread.
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    port
+}
+
+/// Returns a PDU of a login: its opcode, its stages, its text.
+fn login_pdu(opcode: u8, flags: u8, text: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 48];
+    (bytes[0], bytes[1]) = (opcode, flags);
+    bytes[7] = u8::try_from(text.len()).unwrap();
+    bytes.extend_from_slice(text);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+#[test]
+fn bytes_that_are_no_pdu_are_shown_with_the_cause() {
+    let reserved_stage = login_pdu(0x23, 0x08, b"CHAP_N=VTL\0CHAP_R=0x0102030405060708\0");
+    let mut masked = reserved_stage.clone();
+    let response = find(&masked, b"0x01").unwrap();
+    masked[response..response + 18].fill(b'*');
+    let mut too_long = login_pdu(0x23, 0x87, b"");
+    too_long[5..8].fill(0xff);
+    let banner = b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n".to_vec();
+    for (answer, shown, cause) in [
+        (banner.clone(), banner, "not iSCSI"),
+        (reserved_stage, masked, "login stage 2 is reserved"),
+        (
+            too_long.clone(),
+            too_long,
+            "Login Response PDU announces 16777215 bytes of data, more than the 262144 allowed",
+        ),
+    ] {
+        let environment = TestEnvironment::new();
+        environment.add(NAME, "127.0.0.1", answering(answer));
+        let files = Files::new(&environment, "session");
+        let output = environment
+            .run(&[&files.arguments()[..], &["-vv", "-reipliscsiop"]].concat())
+            .assert_status(4);
+        let lines = files.lines();
+        let kinds: Vec<&Value> = lines.iter().map(|line| &line["pdu"]).collect();
+        assert_eq!(json!(kinds), json!(["Login Request", null]), "{cause}");
+        assert_eq!(lines[0]["malformed"], Value::Null);
+        assert_eq!(lines[1]["malformed"], cause);
+        assert_eq!(lines[1]["direction"], "received");
+        assert_eq!(bytes_of(&lines[1]), shown);
+        assert!(find(&fs::read(&files.pcap).unwrap(), &shown).is_some());
+        let words = format!("<- malformed, {} bytes: {cause}\n", shown.len());
+        assert!(output.stderr.contains(&words), "{}", *output);
+    }
+}
+
+#[test]
+fn a_pdu_with_a_wrong_digest_is_shown_as_it_came() {
+    let digests = ["--header-digest", "CRC32C", "--data-digest", "CRC32C"];
+    for (fault, cause) in [
+        ("corrupt-header-digest=3,times=1", "header digest error"),
+        ("corrupt-data-digest=3,times=1", "data digest error"),
+    ] {
+        let home = TestEnvironment::new();
+        let of_target = Files::new(&home, "target");
+        let with_fault = [&digests[..], &["--fault", fault], &of_target.arguments()].concat();
+        let vtl = Vtl::start(&home, &with_fault);
+        let environment = configured(&vtl, false);
+        let of_initiator = Files::new(&environment, "initiator");
+        environment
+            .run(&[&of_initiator.arguments()[..], &["-reipliscsiop"]].concat())
+            .assert_status(4);
+        vtl.stop();
+        let lines = of_initiator.lines();
+        let malformed = lines
+            .iter()
+            .find(|line| !line["malformed"].is_null())
+            .unwrap();
+        assert!(
+            text(&malformed["malformed"]).starts_with(cause),
+            "{malformed}"
+        );
+        let came = text(&malformed["bytes"]);
+        let sent = of_target.lines();
+        let sent = sent.iter().filter(|line| line["direction"] == "sent");
+        // Where the header cannot be believed, what follows it is not known either.
+        let mut as_it_came = sent.filter(|line| text(&line["bytes"]).starts_with(came));
+        assert_eq!(as_it_came.clone().count(), 1, "{malformed}");
+        assert!(as_it_came.all(|line| !line["pdu"].is_null()));
+    }
+}
+
+#[test]
+fn the_library_shows_what_an_initiator_sends_that_is_no_pdu() {
+    let home = TestEnvironment::new();
+    let files = Files::new(&home, "target");
+    let vtl = Vtl::start(&home, &files.arguments());
+    let mut stream = TcpStream::connect(vtl.portal()).unwrap();
+    let sent = login_pdu(0x43, 0x08, b"InitiatorName=iqn.a\0");
+    stream.write_all(&sent).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    vtl.stop();
+    let lines = files.lines();
+    assert_eq!(lines[0]["malformed"], "login stage 2 is reserved");
+    assert_eq!(bytes_of(&lines[0]), sent);
 }
 
 /// Returns the fields that Wireshark reads of the PDUs of a capture, a line each.

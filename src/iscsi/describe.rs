@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 use super::ids::{InitiatorTaskTag, TargetTransferTag};
 use super::pdu::{
     AsyncMessage, DataIn, DataOut, LoginRequest, LoginResponse, LogoutRequest, LogoutResponse,
-    NopIn, NopOut, Pdu, R2t, Reject, Residual, ScsiCommand, ScsiResponse, ServiceResponse,
+    NopIn, NopOut, Opcode, Pdu, R2t, Reject, Residual, ScsiCommand, ScsiResponse, ServiceResponse,
     SnackRequest, Stage, TaskManagementRequest, TaskManagementResponse, TextRequest, TextResponse,
 };
 
@@ -65,6 +65,33 @@ pub fn mask_secrets(pdu: &Pdu) -> Option<Vec<u8>> {
         }
     }
     masked.then_some(bytes)
+}
+
+/// Returns bytes that came in the place of a PDU as they may be shown: the BHS as it is, and behind it every byte overwritten by an
+/// asterisk that could be a CHAP response. As such bytes may be of any stage, a login PDU is masked as in the security negotiation.
+#[must_use]
+pub fn mask_malformed(bytes: &[u8]) -> Vec<u8> {
+    const BHS_LENGTH: usize = 48;
+    let login = [Opcode::LOGIN_REQUEST, Opcode::LOGIN_RESPONSE];
+    let opcode = bytes.first().map(|first| Opcode(first & 0x3f));
+    let security = opcode.is_some_and(|opcode| login.contains(&opcode));
+    let mut shown = bytes.to_vec();
+    let data = shown.get_mut(BHS_LENGTH..).unwrap_or_default();
+    for pair in data.split_mut(|byte| *byte == 0) {
+        // Digests and AHS may stand before a pair, without a NUL between.
+        let key = pair
+            .windows(CHAP_RESPONSE_KEY.len())
+            .position(|key| key == CHAP_RESPONSE_KEY);
+        let secret = match (key, Secrecy::of(pair, security)) {
+            (Some(key), _) => key
+                .saturating_add(CHAP_RESPONSE_KEY.len())
+                .saturating_add(1),
+            (None, Secrecy::Public) => continue,
+            (None, Secrecy::Value | Secrecy::Whole) => 0,
+        };
+        pair.get_mut(secret..).unwrap_or_default().fill(b'*');
+    }
+    shown
 }
 
 fn is_security(stage: Stage) -> bool {
@@ -606,6 +633,26 @@ mod tests {
             line.ends_with(r"keys: TargetAlias=a\x1b[2J\xc3\xa9\\"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn what_could_be_a_chap_response_is_masked_in_bytes_that_are_no_pdu() {
+        let masked = |opcode: u8, data: &[u8]| {
+            let mut bytes = vec![0; 48];
+            bytes[0] = opcode;
+            bytes.extend_from_slice(data);
+            let shown = mask_malformed(&bytes);
+            assert_eq!(shown[..48], bytes[..48]);
+            String::from_utf8(shown[48..].to_vec()).unwrap()
+        };
+        assert_eq!(
+            masked(0x43, b"CHAP_N=A\0CHAP_R=0x0102\0"),
+            "CHAP_N=A\0CHAP_R=******\0"
+        );
+        assert_eq!(masked(0x23, b"the rest\0"), "********\0");
+        assert_eq!(masked(0x3f, b"1234CHAP_R=0x0102\0"), "1234CHAP_R=******\0");
+        assert_eq!(masked(0x25, b"data"), "data");
+        assert_eq!(mask_malformed(b"SSH-2.0"), b"SSH-2.0");
     }
 
     #[test]

@@ -12,8 +12,10 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{ConnectionError, Direction, Endpoints, PduOnWire};
-use crate::iscsi::codec::{CodecError, Decoder, EncodeError, EncodedParts, Encoder, ReceivedPdu};
+use super::{ConnectionError, Direction, Endpoints, NoPdu, PduOnWire};
+use crate::iscsi::codec::{
+    CodecError, Decoder, EncodeError, EncodedParts, Encoder, MalformedFrame, ReceivedPdu,
+};
 use crate::iscsi::operational::{Digest, OperationalParameters};
 use crate::iscsi::pdu::{Opcode, Pdu};
 
@@ -152,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (rest, trailer) = whole.split_at_checked(trailer).unwrap_or_default();
         let header = rest.len().saturating_sub(length);
         let (header, data) = rest.split_at_checked(header).unwrap_or_default();
-        self.tell(Direction::Sent, pdu, [header, data, trailer], observe);
+        self.tell(Direction::Sent, Ok(pdu), [header, data, trailer], observe);
         self.queue(whole);
         Ok(())
     }
@@ -165,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         observe: &impl Fn(PduOnWire<'_>),
     ) {
         let bytes: [&[u8]; 3] = [&parts.header, &parts.data, &parts.trailer];
-        self.tell(Direction::Sent, pdu, bytes, observe);
+        self.tell(Direction::Sent, Ok(pdu), bytes, observe);
         self.queue(parts.header);
         self.queue(parts.data);
         self.queue(parts.trailer);
@@ -174,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn tell(
         &mut self,
         direction: Direction,
-        pdu: &Pdu,
+        pdu: Result<&Pdu, NoPdu>,
         parts: [&[u8]; 3],
         observe: &impl Fn(PduOnWire<'_>),
     ) {
@@ -207,9 +209,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Result<Option<Pdu>, ConnectionError> {
         if self.expects_target && !may_be_iscsi(&self.received) {
             let first = self.received.get(..FIRST_BYTES).unwrap_or(&self.received);
-            return Err(ConnectionError::NotIscsi {
-                received: Bytes::copy_from_slice(first),
-            });
+            let received = Bytes::copy_from_slice(first);
+            let parts = [&received[..], &[], &[]];
+            self.tell(Direction::Received, Err(NoPdu::NotIscsi), parts, observe);
+            return Err(ConnectionError::NotIscsi { received });
         }
         Ok(self.decode(observe)?)
     }
@@ -219,9 +222,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &mut self,
         observe: &impl Fn(PduOnWire<'_>),
     ) -> Result<Option<Pdu>, CodecError> {
-        let Some(ReceivedPdu { pdu, parts }) = self.decoder.decode_frame(&mut self.received)?
-        else {
-            return Ok(None);
+        let ReceivedPdu { pdu, parts } = match self.decoder.decode_frame(&mut self.received) {
+            Ok(Some(received)) => received,
+            Ok(None) => return Ok(None),
+            Err(MalformedFrame { error, bytes }) => {
+                let no_pdu = NoPdu::Malformed(error);
+                self.tell(
+                    Direction::Received,
+                    Err(no_pdu),
+                    [&bytes, &[], &[]],
+                    observe,
+                );
+                return Err(error);
+            }
         };
         self.last_received = Some(pdu.opcode());
         self.expects_target = false;
@@ -229,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .read_size
             .max(parts.data.len().saturating_add(HEADROOM));
         let bytes: [&[u8]; 3] = [&parts.header, &parts.data, &parts.trailer];
-        self.tell(Direction::Received, &pdu, bytes, observe);
+        self.tell(Direction::Received, Ok(&pdu), bytes, observe);
         Ok(Some(pdu))
     }
 
@@ -391,7 +404,7 @@ mod tests {
                 sender.encoder.encode(&pdu, &mut expected).unwrap();
                 let seen: RefCell<Vec<(Direction, Vec<u8>, bool)>> = RefCell::default();
                 let observe = |passing: PduOnWire<'_>| {
-                    assert_eq!(passing.pdu, &pdu);
+                    assert_eq!(passing.pdu, Ok(&pdu));
                     assert_eq!(passing.parts[1].len(), length);
                     let of = match passing.direction {
                         Direction::Sent => Some(endpoints),

@@ -32,6 +32,7 @@ use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
+use crate::iscsi::codec::CodecError;
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::Lun;
 use crate::iscsi::login::{LoginParameters, LoginResult};
@@ -253,14 +254,23 @@ impl Endpoints {
     }
 }
 
-/// A PDU as it passes a connection, of either role.
+/// Why bytes that came are no PDU; nothing behind them can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPdu {
+    /// They have the length of one, and are not as RFC 7143 has it.
+    Malformed(CodecError),
+    /// They are the first that came, and no peer that speaks iSCSI begins so.
+    NotIscsi,
+}
+
+/// A PDU as it passes a connection, of either role; or bytes in the place of one.
 #[derive(Clone, Copy, Debug)]
 pub struct PduOnWire<'a> {
     /// Which way.
     pub direction: Direction,
-    /// The PDU.
-    pub pdu: &'a Pdu,
-    /// Its bytes: header with AHS and digest, data segment, padding with digest.
+    /// The PDU, or why what was received is none.
+    pub pdu: Result<&'a Pdu, NoPdu>,
+    /// Its bytes: header with AHS and digest, data segment, padding with digest. What is no PDU is all in the first part.
     pub parts: [&'a [u8]; 3],
     /// Between whom; none over anything but TCP.
     pub endpoints: Option<Endpoints>,

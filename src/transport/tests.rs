@@ -152,7 +152,8 @@ fn a_phase_ends_in_time_while_there_is_always_one_more_pdu_to_take() {
     let counter = Rc::clone(&taken);
     let observer = move |_, step: Step<'_>| {
         if let Step::Pdu(PduOnWire {
-            pdu: Pdu::NopIn(_), ..
+            pdu: Ok(Pdu::NopIn(_)),
+            ..
         }) = step
         {
             counter.set(counter.get() + 1);

@@ -15,12 +15,13 @@ use std::time::{Duration, SystemTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::iscsi::describe::{describe, mask_secrets};
+use crate::iscsi::describe::{describe, mask_malformed, mask_secrets};
 use crate::iscsi::ids::{InitiatorTaskTag, Lun};
 use crate::iscsi::pdu::{DataIn, Opcode, Pdu, ScsiCommand, ScsiResponse, ServiceResponse};
 use crate::scsi::data::inquiry::PeripheralDeviceType;
 use crate::scsi::{SenseData, Status, names};
-use crate::transport::{Direction, Endpoints, PduOnWire};
+use crate::transport::{Direction, Endpoints, NoPdu, PduOnWire};
+use crate::values::amount;
 
 /// The most commands of a connection whose names are kept for their answers; more are outstanding nowhere.
 const MAX_COMMANDS: usize = 4096;
@@ -58,8 +59,10 @@ struct TracedCommand {
 /// A PDU by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// The PDU.
-    pub pdu: Opcode,
+    /// The PDU; none for bytes that are no PDU.
+    pub pdu: Option<Opcode>,
+    /// Why the bytes are no PDU, in words.
+    pub malformed: Option<String>,
     /// The SCSI command that it is, or belongs to.
     pub command: Option<String>,
     /// The status that it brings: of a SCSI command with its sense data, of a login, of any other request.
@@ -75,7 +78,17 @@ impl Dissector {
             self.connections.clear();
         }
         let known = self.connections.entry(passing.endpoints).or_default();
-        let pdu = passing.pdu;
+        let pdu = match passing.pdu {
+            Ok(pdu) => pdu,
+            Err(no_pdu) => {
+                return Named {
+                    pdu: None,
+                    malformed: Some(malformed_words(no_pdu)),
+                    command: None,
+                    status: None,
+                };
+            }
+        };
         let (command, status) = match pdu {
             Pdu::ScsiCommand(command) => (Some(known.begin(command)), None),
             Pdu::ScsiResponse(response) => (
@@ -104,10 +117,18 @@ impl Dissector {
             _ => (None, None),
         };
         Named {
-            pdu: pdu.opcode(),
+            pdu: Some(pdu.opcode()),
+            malformed: None,
             command,
             status,
         }
+    }
+}
+
+fn malformed_words(no_pdu: NoPdu) -> String {
+    match no_pdu {
+        NoPdu::Malformed(error) => error.to_string(),
+        NoPdu::NotIscsi => "not iSCSI".to_owned(),
     }
 }
 
@@ -191,7 +212,10 @@ fn sense_words(sense: &SenseData) -> String {
 /// Returns the bytes of a PDU as they were on the wire, but that what could be a CHAP response is overwritten by asterisks.
 pub fn wire_bytes(passing: &PduOnWire<'_>) -> Vec<u8> {
     let [header, data, trailer] = passing.parts;
-    let masked = mask_secrets(passing.pdu);
+    let Ok(pdu) = passing.pdu else {
+        return mask_malformed(header);
+    };
+    let masked = mask_secrets(pdu);
     let data = masked.as_deref().unwrap_or(data);
     [header, data, trailer].concat()
 }
@@ -207,7 +231,14 @@ pub fn line(passing: &PduOnWire<'_>, named: &Named) -> String {
         Direction::Sent => "->",
         Direction::Received => "<-",
     };
-    let mut line = format!("{arrow} {}", describe(passing.pdu));
+    let mut line = match passing.pdu {
+        Ok(pdu) => format!("{arrow} {}", describe(pdu)),
+        Err(no_pdu) => {
+            let length: usize = passing.parts.iter().map(|part| part.len()).sum();
+            let bytes = amount(length, "byte");
+            return format!("{arrow} malformed, {bytes}: {}", malformed_words(no_pdu));
+        }
+    };
     for name in [&named.command, &named.status].into_iter().flatten() {
         // What a logout or a task management request came to is in words already.
         if !line.contains(name.as_str()) {
@@ -232,7 +263,7 @@ pub fn dump(bytes: &[u8]) -> String {
     }
     let rest = bytes.len().saturating_sub(shown.len());
     if rest > 0 {
-        let _ = write!(text, "\n  and {rest} bytes more");
+        let _ = write!(text, "\n  and {} more", amount(rest, "byte"));
     }
     text
 }
@@ -256,13 +287,17 @@ pub struct TraceLine<'a> {
     /// Which way it went: sent or received.
     #[schemars(extend("enum" = ["sent", "received"]))]
     direction: &'static str,
-    /// The kind of PDU, as RFC 7143 names it.
-    pdu: String,
+    /// The kind of PDU, as RFC 7143 names it; null for bytes that are no PDU, behind which nothing more of the connection is read.
+    pdu: Option<String>,
+    /// Why the bytes are no PDU; absent for a PDU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    malformed: Option<&'a str>,
     /// The SCSI command that it carries or answers, by name; null for other PDUs.
     command: Option<&'a str>,
     /// The SCSI status and the sense that it carries, by name; null for other PDUs.
     status: Option<&'a str>,
-    /// The PDU as it was on the wire, in hexadecimal, CHAP responses overwritten by asterisks (2a).
+    /// The PDU as it was on the wire, in hexadecimal, CHAP responses overwritten by asterisks (2a). Of a PDU whose header is wrong
+    /// only the header is read, of a peer that does not speak iSCSI at most 32 bytes.
     bytes: String,
 }
 
@@ -289,7 +324,8 @@ impl<'a> TraceLine<'a> {
                 Direction::Sent => "sent",
                 Direction::Received => "received",
             },
-            pdu: named.pdu.to_string(),
+            pdu: named.pdu.map(|pdu| pdu.to_string()),
+            malformed: named.malformed.as_deref(),
             command: named.command.as_deref(),
             status: named.status.as_deref(),
             bytes,
@@ -315,7 +351,7 @@ mod tests {
                 true => Direction::Sent,
                 false => Direction::Received,
             },
-            pdu,
+            pdu: Ok(pdu),
             parts,
             endpoints: None,
             is_first: false,
@@ -407,7 +443,7 @@ mod tests {
         pdus.iter()
             .map(|pdu| {
                 let named = dissector.name(&passing(pdu, [&[]; 3]));
-                assert_eq!(named.pdu, pdu.opcode());
+                assert_eq!(named.pdu, Some(pdu.opcode()));
                 (named.command, named.status)
             })
             .collect()
