@@ -206,6 +206,18 @@ impl From<ControlError> for CommandError {
     fn from(error: ControlError) -> Self {
         match error {
             ControlError::State(error) => error.into(),
+            error @ (ControlError::NoSession { .. } | ControlError::Gone { .. }) => Self {
+                kind: ErrorKind::Device,
+                code: Code::TargetUnreachable,
+                hints: Vec::new(),
+                error: error.into(),
+            },
+            error @ ControlError::NoSuchDevice { .. } => Self {
+                kind: ErrorKind::Refused,
+                code: Code::NoSuchDevice,
+                hints: Vec::new(),
+                error: error.into(),
+            },
             error => Self {
                 kind: ErrorKind::State,
                 code: Code::LockHeld,

@@ -78,6 +78,9 @@ impl Narrator {
             Step::LoggingIn => "connected, logging in".to_owned(),
             Step::Redirected { host, port } => format!("redirected to {host} port {port}"),
             Step::LoggedIn => "logged in, asking for its devices".to_owned(),
+            Step::WindowClosed(since) => {
+                format!("the target has taken no command for {} s", since.as_secs())
+            }
             Step::LoggedOut => "logged out".to_owned(),
         };
         self.tracer.step(target_name, &words);

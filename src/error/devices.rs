@@ -11,6 +11,7 @@ impl From<JobError> for CommandError {
     fn from(error: JobError) -> Self {
         let kind = match error {
             JobError::State(error) => return error.into(),
+            JobError::Resident(error) => return error.into(),
             JobError::Resolve(_) | JobError::WrongKind { .. } | JobError::OtherDevice { .. } => {
                 ErrorKind::Refused
             }

@@ -29,7 +29,7 @@ use super::config::{
     TargetIdentity, TargetSelector, WantedTarget,
 };
 use super::ipl::{self, ReIplError, Settings, chap_report};
-use super::resident::ControlError;
+use super::resident::{self, ControlError};
 use super::store::{ActiveConfiguration, StateError, Store};
 use super::warning::Warning;
 use crate::iscsi::name::IscsiName;
@@ -302,7 +302,7 @@ pub fn perform(
     observe: impl FnOnce(&[&Target]) -> Rc<Observer>,
 ) -> Result<Performed, OperationError> {
     match operation {
-        Operation::Show => show(store),
+        Operation::Show => show(store, settings),
         Operation::Configured => configured::configured(store),
         Operation::Apply {
             targets,
@@ -373,14 +373,16 @@ pub fn folding_warnings(name: Option<&str>, secret: Option<&str>) -> Vec<Warning
         .collect()
 }
 
-fn show(store: &Store) -> Result<Performed, OperationError> {
-    let generated_name = store.generated_name()?;
-    let configuration = store.active()?;
+fn show(store: &Store, settings: &Settings) -> Result<Performed, OperationError> {
+    let (generated_name, configuration, resident) = match resident_active(store, settings)? {
+        Some((active, generated_name)) => (generated_name, active, true),
+        None => (store.generated_name()?, store.active()?, false),
+    };
     let configured = store.revealed_configuration()?;
     let active = Active {
         changed: configuration.differs_from(&configured),
         configured: configured.targets.len(),
-        resident: false,
+        resident,
         configuration,
         generated_name,
     };
@@ -395,12 +397,34 @@ fn show(store: &Store) -> Result<Performed, OperationError> {
     })
 }
 
+/// Returns what the resident IOP runs now, and the generated initiator name that it uses; none where there is no IOP.
+fn resident_active(
+    store: &Store,
+    settings: &Settings,
+) -> Result<Option<(ActiveConfiguration, Option<IscsiName>)>, ControlError> {
+    while let Some(iop) = resident::connect(store, settings.timeout)? {
+        match iop.active() {
+            // It has ended meanwhile.
+            Err(ControlError::Gone { .. }) => {}
+            answer => return answer.map(Some),
+        }
+    }
+    Ok(None)
+}
+
 fn re_ipl(
     store: &Store,
     settings: &Settings,
     observe: impl FnOnce(&[&Target]) -> Rc<Observer>,
 ) -> Result<Performed, OperationError> {
-    let done = ipl::run(store, settings, observe)?;
+    let mut resident = true;
+    let done = match resident::connect(store, settings.timeout)? {
+        Some(iop) => iop.re_ipl(settings, store.lock_timeout())?,
+        None => {
+            resident = false;
+            ipl::run(store, settings, observe)?
+        }
+    };
     let configured = store.revealed_configuration()?;
     let mut warnings = done.warnings;
     warnings.extend(missing_secrets(&configured));
@@ -408,7 +432,7 @@ fn re_ipl(
         outcome: Outcome::Active(Active {
             changed: done.active.differs_from(&configured),
             configured: configured.targets.len(),
-            resident: false,
+            resident,
             configuration: done.active,
             generated_name: done.generated_name,
         }),

@@ -39,6 +39,13 @@ pub struct Directory {
     pub disk: Arc<dyn FileSystem>,
 }
 
+/// The process that holds a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockHolder {
+    /// Its id, where the lock's file names a process.
+    pub pid: Option<u32>,
+}
+
 /// A directory that is open and was found to keep the rules.
 pub struct OpenDirectory {
     directory: Directory,
@@ -298,6 +305,41 @@ impl OpenDirectory {
                 .map_err(failed("remove", &self.path_of(&name)))?;
         }
         Ok(())
+    }
+
+    /// Returns a descriptor of the directory, for what is no file in it, such as a local socket.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn descriptor(&self) -> Result<File, StorageError> {
+        let cloned = self.handle.file.try_clone();
+        cloned.map_err(failed("open", &self.directory.path))
+    }
+
+    /// Returns who owns the directory.
+    #[must_use]
+    pub const fn owner(&self) -> u32 {
+        self.handle.ownership.owner
+    }
+
+    /// Returns whether a process holds a lock now, and its id where its file names it. Neither makes the file nor takes the lock
+    /// from who waits for it: it is shared for a moment.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn holder(&self, name: &str) -> Result<Option<LockHolder>, StorageError> {
+        let path = self.path_of(name);
+        let opened = self.disk().open(&self.handle, name);
+        let Some(file) = opened.map_err(|error| not_opened("open", &path, error))? else {
+            return Ok(None);
+        };
+        match self.disk().try_lock_shared(&file.file) {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some(LockHolder {
+                pid: super::lock::holder(&file.file).map(|(pid, _)| pid),
+            })),
+            Err(error) => Err(failed("lock", &path)(error)),
+        }
     }
 
     pub(super) fn open_lock(&self, name: &str) -> Result<File, StorageError> {

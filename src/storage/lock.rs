@@ -73,7 +73,7 @@ impl Drop for Lock {
 
 /// Returns the process that a lock file names, if there is such a process: one that was killed leaves its id behind, and a
 /// program that takes the lock by other means, such as flock(1), writes none. With it comes what it holds the lock for.
-fn holder(mut file: &File) -> Option<(u32, Option<String>)> {
+pub(super) fn holder(mut file: &File) -> Option<(u32, Option<String>)> {
     let mut text = String::new();
     file.rewind().ok()?;
     file.take(80).read_to_string(&mut text).ok()?;

@@ -22,7 +22,7 @@ mod lock;
 mod path;
 pub mod tap;
 
-pub use directory::{Directory, OpenDirectory, TEMPORARY_SUFFIX};
+pub use directory::{Directory, LockHolder, OpenDirectory, TEMPORARY_SUFFIX};
 pub use error::{StorageError, without_error_number};
 pub use file_system::{
     DirectoryHandle, FileSystem, Links, MAX_LENGTH, OpenFile, Ownership, SystemFileSystem,

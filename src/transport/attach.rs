@@ -49,6 +49,16 @@ where
     let asked = link.ask(&mut inquiry, deadlines, &clock).await;
     let took = clock.elapsed().saturating_sub(logged_in);
     // A target that is silent, or does not keep to the protocol, is left without a logout.
+    if attachment.keep && asked.is_ok() {
+        return Ok(Attached {
+            login,
+            inquiry,
+            session: Some(link.keep()),
+            interrupted: None,
+            asked: took,
+            reconnect: ReconnectTime(Instant::now()),
+        });
+    }
     let in_touch = match &asked {
         Ok(()) => true,
         Err(error) => matches!(
@@ -67,6 +77,7 @@ where
     Ok(Attached {
         login,
         inquiry,
+        session: None,
         interrupted: asked.err(),
         asked: took,
         reconnect,
@@ -77,6 +88,8 @@ where
 struct Link {
     initiator: Initiator,
     driver: JoinHandle<SessionLost>,
+    /// Whether the session goes on without this.
+    is_kept: bool,
     answers: JoinSet<(u32, Result<Completed, ExecuteError>)>,
 }
 
@@ -87,6 +100,7 @@ impl Link {
         let link = Self {
             initiator: opened.initiator,
             driver: spawn_local(opened.driver.run()),
+            is_kept: false,
             answers: JoinSet::new(),
         };
         (link, opened.login)
@@ -156,6 +170,12 @@ impl Link {
         });
     }
 
+    /// Lets the session go on, and returns its handle.
+    fn keep(mut self) -> Initiator {
+        self.is_kept = true;
+        self.initiator.clone()
+    }
+
     /// Closes the session; without an answer within a phase the target sees the connection close.
     async fn log_out(&mut self, clock: &Clock) -> bool {
         let logged_out = timeout_at(clock.phase_end(), self.initiator.logout()).await;
@@ -173,7 +193,9 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.driver.abort();
+        if !self.is_kept {
+            self.driver.abort();
+        }
     }
 }
 

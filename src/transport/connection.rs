@@ -104,11 +104,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.unsent_length < MAX_UNSENT
     }
 
-    /// Returns the stream.
-    pub(crate) const fn stream(&self) -> &S {
-        &self.stream
-    }
-
     /// Returns how PDUs are put on the wire.
     pub(crate) const fn encoder(&self) -> Encoder {
         self.encoder

@@ -18,19 +18,25 @@ pub(crate) mod connection;
 mod error;
 pub mod initiator;
 pub mod listener;
+pub mod local;
+pub mod signals;
 pub mod stream;
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::{Resource, getrlimit};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime;
-use tokio::sync::Semaphore;
-use tokio::task::LocalSet;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::iscsi::codec::CodecError;
 use crate::iscsi::departure::Departure;
@@ -85,6 +91,69 @@ pub async fn addresses(host: &str, timeout: Duration) -> io::Result<Vec<IpAddr>>
     }
 }
 
+/// A stream of bytes that carries PDUs: TCP, or a local socket.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> ByteStream for S {}
+
+/// Tells all who wait for something that it may have come.
+#[derive(Debug, Default)]
+pub struct Changes(Notify);
+
+impl Changes {
+    /// Has everybody who waits look again.
+    pub fn tell(&self) {
+        self.0.notify_waiters();
+    }
+
+    /// Waits until `look` finds something: it is asked now, and after each change.
+    pub async fn until<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
+        loop {
+            // Enlisted before the look, so that no change is missed in between.
+            let mut changed = pin!(self.0.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look() {
+                return found;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// Has the runtime of [`block_on`] go on with something until it is done, or the runtime ends.
+pub fn spawn(work: impl Future<Output = ()> + 'static) {
+    tokio::task::spawn_local(work);
+}
+
+/// Waits for something, at most this long; `None` when it did not come.
+pub async fn within<T>(duration: Duration, event: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(duration, event).await.ok()
+}
+
+/// What came first of two things.
+#[derive(Debug)]
+pub enum First<A, B> {
+    /// The first one.
+    Left(A),
+    /// The second one.
+    Right(B),
+}
+
+/// Waits for whichever comes first, and drops the other. What is ready on the left counts first.
+pub async fn first<A, B>(
+    left: impl Future<Output = A>,
+    right: impl Future<Output = B>,
+) -> First<A, B> {
+    let (mut left, mut right) = (pin!(left), pin!(right));
+    poll_fn(|context| {
+        if let Poll::Ready(left) = left.as_mut().poll(context) {
+            return Poll::Ready(First::Left(left));
+        }
+        right.as_mut().poll(context).map(First::Right)
+    })
+    .await
+}
+
 /// Waits, for code that names no runtime.
 pub async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
@@ -109,6 +178,8 @@ pub struct Attachment<I> {
     pub login: LoginParameters,
     /// What to ask once logged in.
     pub inquiry: I,
+    /// Whether the session is kept when the inquiry is done: then [`Attached::session`] is its handle.
+    pub keep: bool,
     /// When the target may be connected to, where an earlier session with it has ended; its time begins before that wait.
     pub not_before: Option<ReconnectTime>,
 }
@@ -147,6 +218,8 @@ pub struct Attached<I> {
     pub login: CompletedLogin,
     /// The inquiry, with the answers that it got.
     pub inquiry: I,
+    /// The session, where it was to be kept and the inquiry is done.
+    pub session: Option<initiator::Initiator>,
     /// Why the session ended before the inquiry was done.
     pub interrupted: Option<AttachError>,
     /// How long the inquiry took, to its end or its interruption.
@@ -300,6 +373,8 @@ pub enum Step<'a> {
     Pdu(PduOnWire<'a>),
     /// The target departed from the letter of the standard, and nothing was lost by it.
     Departed(&'a Departure),
+    /// The target has kept its command window closed for so long to commands that wait for it.
+    WindowClosed(Duration),
     /// The session is closed.
     LoggedOut,
     /// The target is done with.
@@ -319,36 +394,37 @@ pub fn attach_all<I: TargetInquiry + 'static>(
     deadlines: Deadlines,
     observer: Rc<Observer>,
 ) -> io::Result<Vec<Result<Attached<I>, AttachError>>> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()?;
+    block_on(attach_each(attachments, deadlines, observer))
+}
+
+/// As [`attach_all`], on the runtime of [`block_on`]. Dropped, it gives up what is not attached yet.
+pub async fn attach_each<I: TargetInquiry + 'static>(
+    attachments: Vec<Attachment<I>>,
+    deadlines: Deadlines,
+    observer: Rc<Observer>,
+) -> Vec<Result<Attached<I>, AttachError>> {
     let turns = Rc::new(Semaphore::new(at_once()));
-    let tasks = LocalSet::new();
-    let outcomes = tasks.block_on(&runtime, async move {
-        let running: Vec<_> = attachments
-            .into_iter()
-            .enumerate()
-            .map(|(index, attachment)| {
-                let (observer, turns) = (Rc::clone(&observer), Rc::clone(&turns));
-                tokio::task::spawn_local(async move {
-                    // The semaphore is never closed.
-                    let _turn = turns.acquire().await;
-                    let observe = move |step: Step<'_>| observer(index, step);
-                    attach::attach(attachment, deadlines, observe).await
-                })
-            })
-            .collect();
-        let mut outcomes = Vec::with_capacity(running.len());
-        for task in running {
-            // A panic ends the session with one target, and no other.
-            outcomes.push(task.await.unwrap_or(Err(AttachError::Defect)));
+    let count = attachments.len();
+    let mut running = JoinSet::new();
+    for (index, attachment) in attachments.into_iter().enumerate() {
+        let (observer, turns) = (Rc::clone(&observer), Rc::clone(&turns));
+        running.spawn_local(async move {
+            // The semaphore is never closed.
+            let _turn = turns.acquire().await;
+            let observe = move |step: Step<'_>| observer(index, step);
+            (index, attach::attach(attachment, deadlines, observe).await)
+        });
+    }
+    // A panic ends the session with one target, and no other.
+    let mut outcomes: Vec<_> = (0..count).map(|_| Err(AttachError::Defect)).collect();
+    while let Some(ended) = running.join_next().await {
+        if let Ok((index, outcome)) = ended
+            && let Some(place) = outcomes.get_mut(index)
+        {
+            *place = outcome;
         }
-        outcomes
-    });
-    // A host name that is still being looked up must not hold the report back.
-    runtime.shutdown_background();
-    Ok(outcomes)
+    }
+    outcomes
 }
 
 /// Returns how many targets can be attached at once: each takes a file for its connection, and one while its name is

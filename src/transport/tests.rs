@@ -68,6 +68,7 @@ fn attachment(port: u16, inquiry: NoInquiry) -> Attachment<NoInquiry> {
             offer: OperationalOffer::default(),
         },
         inquiry,
+        keep: false,
         not_before: None,
     }
 }

@@ -14,6 +14,7 @@ impl Peer {
     fn timed(commands: u32) -> Self {
         let mut peer = Self::with_window(PARAMETERS, commands);
         let settings = TimerSettings {
+            stall_notice: None,
             ping_interval: Some(PING),
             answer: Some(ANSWER),
             time2wait: Duration::from_secs(2),

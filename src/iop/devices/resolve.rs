@@ -144,6 +144,16 @@ fn devices(report: &TargetReport) -> impl Iterator<Item = Reported<'_>> {
     libraries.chain(drives)
 }
 
+/// Returns the devices of a target whose logical unit is recorded: name, kind and LUN.
+pub fn named_devices(report: &TargetReport) -> Vec<(String, DeviceKind, Lun)> {
+    devices(report)
+        .filter_map(|device| {
+            let lun = recorded_lun(device.lun, device.lun_address)?;
+            Some((device.name.to_owned(), device.kind, lun))
+        })
+        .collect()
+}
+
 fn not_found(name: &str, targets: &[ReportedTarget<'_>], names: &DeviceNames) -> ResolveError {
     let given = names
         .libraries

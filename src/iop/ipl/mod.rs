@@ -21,12 +21,12 @@ use crate::iop::active::{
     Timings,
 };
 use crate::iop::cause::Cause;
-use crate::iop::config::Target;
+use crate::iop::config::{Configuration, Target};
 use crate::iop::devices::inventory::TargetInventory;
 use crate::iop::devices::names::DeviceNames;
 use crate::iop::devices::problem::Problem;
 use crate::iop::devices::{self, Description};
-use crate::iop::store::{ActiveConfiguration, ActiveTarget, StateError, Store};
+use crate::iop::store::{ActiveConfiguration, ActiveTarget, ReIpl, StateError, Store};
 use crate::iop::warning::Warning;
 use crate::iscsi::chap::{ChapAlgorithm, ChapCredentials};
 use crate::iscsi::departure::Departures;
@@ -35,6 +35,7 @@ use crate::iscsi::login::{ExchangedKey, LoginChap, LoginParameters};
 use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::iscsi::text::Escaped;
+use crate::transport::initiator::Initiator;
 use crate::transport::{self, AttachError, Attached, Attachment, Deadlines, Observer};
 use inquiry::EnumerationInquiry;
 
@@ -78,92 +79,270 @@ pub fn run(
     settings: &Settings,
     observe: impl FnOnce(&[&Target]) -> Rc<Observer>,
 ) -> Result<ReIplOutcome, ReIplError> {
-    let generated = store.generated_name()?;
-    let re_ipl = store.begin_re_ipl()?;
-    let configuration = store.revealed_configuration()?;
-    let targets: Vec<&Target> = configuration.targets.iter().collect();
+    let begun = BegunReIpl::begin(store)?;
     // A job that has its session is never ended by a re-IPL.
     let _jobs = store.lock_all_targets()?;
-    let ipl_time = rfc_3339(SystemTime::now());
-
-    let attempts: Vec<Result<Attachment<EnumerationInquiry>, Failure>> = targets
-        .iter()
-        .map(|target| attachment(target, store, generated.as_ref(), settings))
-        .collect();
-    let tried: Vec<&Target> = targets
-        .iter()
-        .zip(&attempts)
-        .filter(|(_, attempt)| attempt.is_ok())
-        .map(|(target, _)| *target)
-        .collect();
-    let departures: Rc<RefCell<Vec<Departures>>> =
-        Rc::new(RefCell::new(vec![Departures::default(); tried.len()]));
+    let targets: Vec<&Target> = begun.configuration.targets.iter().collect();
+    let plan = AttachPlan {
+        store,
+        generated: begun.generated.as_ref(),
+        settings,
+        hold: None,
+    };
+    let attempts = Attempts::new(targets, plan);
     // With nothing to attach, neither the observer nor a runtime is set up.
-    let observer =
-        (!tried.is_empty()).then(|| note_departures(observe(&tried), Rc::clone(&departures)));
-    let mut attachments = Vec::with_capacity(tried.len());
-    let refused: Vec<Option<Failure>> = attempts
-        .into_iter()
-        .map(|attempt| attempt.map(|attachment| attachments.push(attachment)).err())
-        .collect();
-    let attached = match observer {
-        None => Vec::new(),
-        Some(observer) => {
-            let deadlines = Deadlines::of_phase(settings.timeout);
-            let mut attached = transport::attach_all(attachments, deadlines, Rc::clone(&observer))
-                .map_err(ReIplError::Network)?;
-            let login = |index: usize| {
-                let target = tried.get(index)?;
-                attachment(target, store, generated.as_ref(), settings).ok()
-            };
-            ask_again(&mut attached, login, deadlines, observer).map_err(ReIplError::Network)?;
-            attached
+    let outcomes = match attempts.attachments.is_empty() {
+        true => attempts.without_network(),
+        false => {
+            let observer = observe(&attempts.tried());
+            transport::block_on(attempts.attach(observer)).map_err(ReIplError::Network)?
         }
     };
-    let mut attached = attached.into_iter().zip(departures.take());
-    let outcomes = refused
+    Ok(begun.finish(outcomes)?.outcome)
+}
+
+/// A re-IPL that has its lock and has read what is configured.
+pub(in crate::iop) struct BegunReIpl {
+    re_ipl: ReIpl,
+    /// The system generated initiator name.
+    pub(in crate::iop) generated: Option<IscsiName>,
+    /// What is configured.
+    pub(in crate::iop) configuration: Configuration,
+    ipl_time: String,
+}
+
+/// A re-IPL that is done.
+pub(in crate::iop) struct FinishedReIpl {
+    /// What it did.
+    pub(in crate::iop) outcome: ReIplOutcome,
+    /// The targets, in the order of the reports, each with its session where it is held.
+    pub(in crate::iop) held: Vec<(Target, Option<Initiator>)>,
+}
+
+impl BegunReIpl {
+    /// Takes the lock of the re-IPL, and reads what is configured.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub(in crate::iop) fn begin(store: &Store) -> Result<Self, StateError> {
+        let generated = store.generated_name()?;
+        Self::with(store, generated, store.begin_re_ipl()?)
+    }
+
+    /// As [`BegunReIpl::begin`], in a state directory that is there.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub(in crate::iop) fn begin_existing(store: &Store) -> Result<Self, StateError> {
+        let re_ipl = store.begin_existing_re_ipl()?;
+        Self::with(store, store.generated_name()?, re_ipl)
+    }
+
+    fn with(
+        store: &Store,
+        generated: Option<IscsiName>,
+        re_ipl: ReIpl,
+    ) -> Result<Self, StateError> {
+        Ok(Self {
+            re_ipl,
+            generated,
+            configuration: store.revealed_configuration()?,
+            ipl_time: rfc_3339(SystemTime::now()),
+        })
+    }
+
+    /// Names the devices, and records what became of the targets, in their configured order.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub(in crate::iop) fn finish(
+        self,
+        outcomes: Vec<TargetOutcome>,
+    ) -> Result<FinishedReIpl, StateError> {
+        let targets: Vec<&Target> = self.configuration.targets.iter().collect();
+        let mut device_names = self.re_ipl.device_names.clone();
+        let (reports, sessions) = report(
+            &targets,
+            outcomes,
+            self.generated.as_ref(),
+            &mut device_names,
+        );
+        let active = ActiveConfiguration {
+            ipl_time: Some(self.ipl_time),
+            ipl_count: self.re_ipl.active.ipl_count.saturating_add(1),
+            targets: reports,
+        };
+        // Both records are replaced before anything is printed: a reader of the report finds what it names.
+        device_names.note_seen(&devices_of(&active), active.ipl_count);
+        self.re_ipl.record(&active, &device_names)?;
+        let mut warnings = Vec::new();
+        if !self.configuration.staged.is_empty() {
+            warnings.push(Warning::StagedNotCommitted {
+                target_name: self.configuration.staged.target_name().map(str::to_owned),
+            });
+        }
+        warnings.extend(other_generated_name(&self.re_ipl.active, &active));
+        for target in active.targets.iter().map(|target| &target.report) {
+            warnings.extend(
+                target
+                    .problems
+                    .iter()
+                    .map(|problem| Warning::TargetProblem {
+                        target_name: target.target_name.clone(),
+                        problem: problem.clone(),
+                    }),
+            );
+        }
+        Ok(FinishedReIpl {
+            outcome: ReIplOutcome {
+                active,
+                generated_name: self.generated,
+                warnings,
+            },
+            held: self
+                .configuration
+                .targets
+                .into_iter()
+                .zip(sessions)
+                .collect(),
+        })
+    }
+}
+
+/// How targets are attached.
+#[derive(Clone, Copy)]
+pub(in crate::iop) struct AttachPlan<'a> {
+    /// The records of the partition.
+    pub(in crate::iop) store: &'a Store,
+    /// The system generated initiator name.
+    pub(in crate::iop) generated: Option<&'a IscsiName>,
+    /// Settings of the sessions.
+    pub(in crate::iop) settings: &'a Settings,
+    /// How long a session that is held may be silent before its target is pinged; `None` where sessions are logged out.
+    pub(in crate::iop) hold: Option<Duration>,
+}
+
+impl AttachPlan<'_> {
+    fn deadlines(&self) -> Deadlines {
+        Deadlines {
+            ping_interval: self.hold,
+            ..Deadlines::of_phase(self.settings.timeout)
+        }
+    }
+
+    fn attachment(&self, target: &Target) -> Result<Attachment<EnumerationInquiry>, Failure> {
+        let identity = &target.identity;
+        let algorithms = &self.settings.chap_algorithms;
+        Ok(Attachment {
+            host: identity.target_host_name.as_str().to_owned(),
+            port: identity.target_port.number(),
+            login: login_parameters(target, self.store, self.generated, algorithms)?,
+            inquiry: EnumerationInquiry::new(self.settings.timeout),
+            keep: self.hold.is_some(),
+            not_before: None,
+        })
+    }
+}
+
+/// What became of a target: why it was not tried, or what came of trying, and where it departed from the standard.
+pub(in crate::iop) struct TargetOutcome {
+    attached: Result<AttachOutcome, Failure>,
+    departures: Departures,
+}
+
+/// Targets that are about to be attached.
+pub(in crate::iop) struct Attempts<'a> {
+    plan: AttachPlan<'a>,
+    targets: Vec<&'a Target>,
+    /// For each target why it is not tried; none when it is.
+    refused: Vec<Option<Failure>>,
+    /// Those that are tried.
+    attachments: Vec<Attachment<EnumerationInquiry>>,
+}
+
+impl<'a> Attempts<'a> {
+    /// Finds out which of the targets can be tried.
+    pub(in crate::iop) fn new(targets: Vec<&'a Target>, plan: AttachPlan<'a>) -> Self {
+        let mut attachments = Vec::with_capacity(targets.len());
+        let refused = targets
+            .iter()
+            .map(|target| match plan.attachment(target) {
+                Ok(attachment) => {
+                    attachments.push(attachment);
+                    None
+                }
+                Err(failure) => Some(failure),
+            })
+            .collect();
+        Self {
+            plan,
+            targets,
+            refused,
+            attachments,
+        }
+    }
+
+    /// Returns the targets that are tried: the observer's numbers are those of their order.
+    pub(in crate::iop) fn tried(&self) -> Vec<&'a Target> {
+        self.targets
+            .iter()
+            .zip(&self.refused)
+            .filter(|(_, refused)| refused.is_none())
+            .map(|(target, _)| *target)
+            .collect()
+    }
+
+    /// Returns what became of targets of which none can be tried.
+    fn without_network(self) -> Vec<TargetOutcome> {
+        outcomes(self.refused, Vec::new(), Vec::new())
+    }
+
+    /// Attaches the targets, all at once, and asks again where that may help.
+    pub(in crate::iop) async fn attach(self, observer: Rc<Observer>) -> Vec<TargetOutcome> {
+        let tried = self.tried();
+        let departures: Rc<RefCell<Vec<Departures>>> =
+            Rc::new(RefCell::new(vec![Departures::default(); tried.len()]));
+        let observer = note_departures(observer, Rc::clone(&departures));
+        let deadlines = self.plan.deadlines();
+        let mut attached =
+            transport::attach_each(self.attachments, deadlines, Rc::clone(&observer)).await;
+        let login = |index: usize| self.plan.attachment(tried.get(index)?).ok();
+        ask_again(&mut attached, login, deadlines, observer).await;
+        outcomes(self.refused, attached, departures.take())
+    }
+}
+
+/// Puts the outcomes of the targets that were tried among the refusals of the others.
+fn outcomes(
+    refused: Vec<Option<Failure>>,
+    attached: Vec<AttachOutcome>,
+    departures: Vec<Departures>,
+) -> Vec<TargetOutcome> {
+    let mut attached = attached.into_iter().zip(departures);
+    refused
         .into_iter()
         .filter_map(|refused| match refused {
-            Some(failure) => Some((Err(failure), Departures::default())),
-            None => attached
-                .next()
-                .map(|(attached, departures)| (Ok(attached), departures)),
+            Some(failure) => Some(TargetOutcome {
+                attached: Err(failure),
+                departures: Departures::default(),
+            }),
+            None => attached.next().map(|(attached, departures)| TargetOutcome {
+                attached: Ok(attached),
+                departures,
+            }),
         })
-        .collect();
+        .collect()
+}
 
-    let mut device_names = re_ipl.device_names.clone();
-    let reports = report(&targets, outcomes, generated.as_ref(), &mut device_names);
-    let active = ActiveConfiguration {
-        ipl_time: Some(ipl_time),
-        ipl_count: re_ipl.active.ipl_count.saturating_add(1),
-        targets: reports,
-    };
-    // Both records are replaced before anything is printed: a reader of the report finds what it names.
-    device_names.note_seen(&devices_of(&active), active.ipl_count);
-    re_ipl.record(&active, &device_names)?;
-    let mut warnings = Vec::new();
-    if !configuration.staged.is_empty() {
-        warnings.push(Warning::StagedNotCommitted {
-            target_name: configuration.staged.target_name().map(str::to_owned),
-        });
-    }
-    warnings.extend(other_generated_name(&re_ipl.active, &active));
-    for target in active.targets.iter().map(|target| &target.report) {
-        warnings.extend(
-            target
-                .problems
-                .iter()
-                .map(|problem| Warning::TargetProblem {
-                    target_name: target.target_name.clone(),
-                    problem: problem.clone(),
-                }),
-        );
-    }
-    Ok(ReIplOutcome {
-        active,
-        generated_name: generated,
-        warnings,
-    })
+/// What a target that was attached by itself has become: its report, its devices named anew, and its session where it is held.
+pub(in crate::iop) fn report_of(
+    target: &Target,
+    outcome: TargetOutcome,
+    generated: Option<&IscsiName>,
+    device_names: &mut DeviceNames,
+) -> Option<(ActiveTarget, Option<Initiator>)> {
+    let (reports, sessions) = report(&[target], vec![outcome], generated, device_names);
+    reports.into_iter().zip(sessions).next()
 }
 
 /// Returns an observer that also keeps the departures of each target from the standard, of its login and of its session.
@@ -184,12 +363,12 @@ fn note_departures(
 /// Logs in once more to the targets whose session ended at a question that they can be described without, and asks what
 /// is left, Time2Wait after the end of the first session. The session with a target is over after the same time as
 /// without that.
-fn ask_again(
+async fn ask_again(
     attached: &mut [AttachOutcome],
     login: impl Fn(usize) -> Option<Attachment<EnumerationInquiry>>,
     deadlines: Deadlines,
     observer: Rc<Observer>,
-) -> io::Result<()> {
+) {
     let mut whole = deadlines.whole;
     let mut indexes = Vec::new();
     let mut attachments = Vec::new();
@@ -219,7 +398,7 @@ fn ask_again(
         }
     }
     if attachments.is_empty() {
-        return Ok(());
+        return;
     }
     let of_configured = indexes.clone();
     let observer: Rc<Observer> = Rc::new(move |index, step| {
@@ -230,7 +409,7 @@ fn ask_again(
         }
     });
     let deadlines = Deadlines { whole, ..deadlines };
-    let again = transport::attach_all(attachments, deadlines, observer)?;
+    let again = transport::attach_each(attachments, deadlines, observer).await;
     for (index, outcome) in indexes.into_iter().zip(again) {
         // Where there is no second session, why the first ended is what counts.
         if let (Ok(mut second), Some(first)) = (outcome, attached.get_mut(index)) {
@@ -239,7 +418,6 @@ fn ask_again(
             *first = Ok(second);
         }
     }
-    Ok(())
 }
 
 /// Returns the warning that targets log in under another generated name than at the last re-IPL.
@@ -279,22 +457,6 @@ pub fn chap_report(target: &Target, sealed: bool) -> Option<ChapReport> {
             true => StoredIn::Platform,
             false => StoredIn::Disk,
         },
-    })
-}
-
-fn attachment(
-    target: &Target,
-    store: &Store,
-    generated: Option<&IscsiName>,
-    settings: &Settings,
-) -> Result<Attachment<EnumerationInquiry>, Failure> {
-    let identity = &target.identity;
-    Ok(Attachment {
-        host: identity.target_host_name.as_str().to_owned(),
-        port: identity.target_port.number(),
-        login: login_parameters(target, store, generated, &settings.chap_algorithms)?,
-        inquiry: EnumerationInquiry::new(settings.timeout),
-        not_before: None,
     })
 }
 
@@ -370,14 +532,24 @@ type AttachOutcome = Result<Attached<EnumerationInquiry>, AttachError>;
 /// Turns what became of the targets into their reports, and names the devices.
 fn report(
     targets: &[&Target],
-    outcomes: Vec<(Result<AttachOutcome, Failure>, Departures)>,
+    outcomes: Vec<TargetOutcome>,
     generated: Option<&IscsiName>,
     device_names: &mut DeviceNames,
-) -> Vec<ActiveTarget> {
+) -> (Vec<ActiveTarget>, Vec<Option<Initiator>>) {
+    let mut sessions = Vec::with_capacity(targets.len());
     let mut reports: Vec<ActiveTarget> = Vec::with_capacity(targets.len());
     let mut inventories = BTreeMap::new();
-    for (index, (target, (attached, departures))) in targets.iter().zip(outcomes).enumerate() {
+    for (index, (target, of_target)) in targets.iter().zip(outcomes).enumerate() {
+        let TargetOutcome {
+            mut attached,
+            departures,
+        } = of_target;
         let mut report = blank_report(target, generated);
+        let held = attached
+            .as_mut()
+            .ok()
+            .and_then(|attached| attached.as_mut().ok());
+        let held = held.and_then(|attached| attached.session.take());
         let (session, inventory) = match attached {
             Ok(attached) => outcome(attached, &report),
             Err(failure) => (None, Err(failure)),
@@ -387,8 +559,13 @@ fn report(
             Ok(inventory) => {
                 report.status = TargetStatus::Connected;
                 inventories.insert(index, inventory);
+                sessions.push(held);
             }
-            Err(failure) => report.failure = Some(failure),
+            // A session without devices that are known is dropped, and so logged out.
+            Err(failure) => {
+                report.failure = Some(failure);
+                sessions.push(None);
+            }
         }
         report.problems = problems(departures);
         reports.push(ActiveTarget {
@@ -419,7 +596,7 @@ fn report(
             active.report.problems.insert(0, Problem::NotAuthenticated);
         }
     }
-    reports
+    (reports, sessions)
 }
 
 fn problems(departures: Departures) -> Vec<Problem> {

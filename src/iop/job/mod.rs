@@ -14,6 +14,7 @@
 //! | [`mod@session`] | a session with a target, which is had again when it is lost |
 //! | [`mod@unit`] | a logical unit of an open session, and what its commands come to |
 
+mod held;
 pub mod locate;
 pub mod open;
 pub mod session;
@@ -27,11 +28,13 @@ use crate::iop::active::TargetReport;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::ipl;
+use crate::iop::resident::ControlError;
 use crate::iop::store::StateError;
 use crate::iscsi::chap::ChapAlgorithm;
 use crate::transport::{AttachError, Step};
 use unit::UnitError;
 
+pub(in crate::iop) use held::Sessions;
 pub use locate::{Device, locate};
 pub use open::Job;
 pub use session::{Again, JobSession};
@@ -67,6 +70,9 @@ pub enum JobError {
     /// The state could not be locked, read or written.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The resident IOP did not grant a device.
+    #[error(transparent)]
+    Resident(#[from] ControlError),
     /// The target cannot be logged in to with what is configured: its report says why.
     #[error("target {} cannot be logged in to", .0.target_name)]
     Login(Box<TargetReport>),

@@ -1,14 +1,17 @@
 //! The devices of a job: their targets' locks and sessions.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
+use super::held::Sessions;
 use super::locate::{Device, Located, locate};
 use super::session::{Again, JobSession};
 use super::unit::Unit;
 use super::{JobError, JobObserver, JobSettings};
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::ResolveError;
-use crate::iop::store::{Store, TargetLock};
+use crate::iop::store::Store;
 use crate::iop::tape::drive::TapeDrive;
 
 /// Devices that a job uses.
@@ -21,12 +24,10 @@ pub struct Job<'a> {
     held: Option<JobHolds>,
 }
 
-/// What is held while a job goes on. The sessions end before the locks are released.
+/// What is held while a job goes on.
 struct JobHolds {
     located: Located,
-    /// One for each target of `located`.
-    sessions: Vec<JobSession>,
-    _locks: Vec<TargetLock>,
+    sessions: Sessions,
 }
 
 impl<'a> Job<'a> {
@@ -59,43 +60,33 @@ impl<'a> Job<'a> {
     }
 
     fn locate(&self) -> Result<Located, JobError> {
-        let names: Vec<&str> = self.names.iter().map(|(name, _)| name.as_str()).collect();
-        let located = locate(self.store, &names)?;
-        for (device, (_, wanted)) in located.devices.iter().zip(&self.names) {
-            if let Some(wanted) = *wanted
-                && device.kind != wanted
-            {
-                return Err(JobError::WrongKind {
-                    device: device.name.clone(),
-                    wanted,
-                });
-            }
+        locate_named(self.store, &self.names)
+    }
+
+    /// Returns the devices that other jobs of the resident IOP use now.
+    pub async fn used_by_others(&self) -> BTreeSet<String> {
+        match &self.held {
+            Some(held) => held.sessions.used_by_others().await,
+            None => BTreeSet::new(),
         }
-        Ok(located)
     }
 
     async fn hold(&mut self, located: Located) -> Result<(), JobError> {
-        let locks = located.lock(self.store, &self.purpose)?;
-        let mut sessions = Vec::with_capacity(located.targets.len());
-        for target in 0..located.targets.len() {
-            let observer = Rc::clone(&self.observer);
-            sessions.push(
-                JobSession::begin(&located, target, self.store, self.settings, observer).await?,
-            );
-        }
-        self.held = Some(JobHolds {
-            located,
-            sessions,
-            _locks: locks,
-        });
+        let sessions = Sessions::take(
+            &located,
+            self.store,
+            self.settings,
+            &self.observer,
+            &self.purpose,
+        )
+        .await?;
+        self.held = Some(JobHolds { located, sessions });
         Ok(())
     }
 
     async fn release(&mut self) {
         if let Some(held) = self.held.take() {
-            for session in held.sessions {
-                session.log_out().await;
-            }
+            held.sessions.release().await;
         }
     }
 
@@ -133,6 +124,14 @@ impl<'a> Job<'a> {
     /// # Errors
     /// [`JobError`]; nothing is held any more when a target could not be had again.
     pub async fn reach(&mut self, name: &str) -> Result<bool, JobError> {
+        self.reach_within(name, self.store.lock_timeout()).await
+    }
+
+    /// As [`Job::reach`], with another time that the resident IOP waits for the job that uses the device.
+    ///
+    /// # Errors
+    /// As [`Job::reach`]; [`ControlError::DeviceInUse`](crate::iop::resident::ControlError::DeviceInUse).
+    pub async fn reach_within(&mut self, name: &str, wait: Duration) -> Result<bool, JobError> {
         if self.device(name).is_ok() {
             return Ok(false);
         }
@@ -143,6 +142,22 @@ impl<'a> Job<'a> {
             targets.map(|target| target.revision).collect()
         };
         match &mut self.held {
+            // The IOP grants one device more; what was read before it did may have changed while it was waited for.
+            Some(JobHolds {
+                located: held,
+                sessions: sessions @ Sessions::Resident(..),
+            }) => {
+                *held = located;
+                let (settings, observer) = (self.settings, &self.observer);
+                let added = sessions
+                    .add(held, settings, observer, &self.purpose, wait)
+                    .await;
+                if added.is_err() {
+                    self.names.pop();
+                    *held = locate_named(self.store, &self.names)?;
+                }
+                added
+            }
             Some(held) if revisions(&held.located) == revisions(&located) => {
                 held.located = located;
                 Ok(false)
@@ -156,10 +171,10 @@ impl<'a> Job<'a> {
     }
 
     fn session(&self, device: &Device) -> Result<&JobSession, JobError> {
-        self.held
-            .as_ref()
-            .and_then(|held| held.sessions.get(device.target))
-            .ok_or_else(|| unknown(&device.name))
+        match &self.held {
+            Some(held) => held.sessions.of(device),
+            None => Err(unknown(&device.name)),
+        }
     }
 
     /// Returns the logical unit of a device, its unit attentions taken and its serial number proven.
@@ -181,6 +196,25 @@ impl<'a> Job<'a> {
         let unit = session.unit(device).await?;
         Ok(TapeDrive::new(unit, session.again(device)))
     }
+}
+
+fn locate_named(
+    store: &Store,
+    names: &[(String, Option<DeviceKind>)],
+) -> Result<Located, JobError> {
+    let only_names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+    let located = locate(store, &only_names)?;
+    for (device, (_, wanted)) in located.devices.iter().zip(names) {
+        if let Some(wanted) = *wanted
+            && device.kind != wanted
+        {
+            return Err(JobError::WrongKind {
+                device: device.name.clone(),
+                wanted,
+            });
+        }
+    }
+    Ok(located)
 }
 
 fn unknown(device: &str) -> JobError {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::locate::{Device, Located};
 use super::unit::{AnswerDeadlines, Unit, UnitError};
@@ -10,14 +11,17 @@ use crate::iop::active::TargetReport;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::devices::text::printable;
 use crate::iop::ipl;
+use crate::iop::resident::{ControlError, ControlHandle};
 use crate::iop::store::Store;
 use crate::iop::tape::drive::Reopen;
+use crate::iscsi::ids::{Cid, CmdSn, Isid};
 use crate::iscsi::login::LoginParameters;
+use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::scsi::Command;
 use crate::scsi::command::Inquiry;
 use crate::scsi::data::vpd::{self, VpdPage};
-use crate::transport::initiator::{Initiator, open, reopen};
-use crate::transport::{Deadlines, Step};
+use crate::transport::initiator::{Initiator, log_in, open, reopen};
+use crate::transport::{self, Deadlines, Step};
 
 /// What it takes to log in to a target, again too.
 struct LoginDetails {
@@ -28,11 +32,31 @@ struct LoginDetails {
     settings: JobSettings,
     observer: Rc<JobObserver>,
     report: Box<TargetReport>,
+    /// Where the resident IOP holds the session with the target: what it grants.
+    grant: Option<(Grant, GrantedDevice)>,
+}
+
+/// What the resident IOP is told of a job.
+pub(super) struct Grant {
+    /// The IOP.
+    pub(super) handle: Rc<ControlHandle>,
+    /// What the job does.
+    pub(super) purpose: String,
+    /// How long the device is waited for.
+    pub(super) lock_timeout: Duration,
+}
+
+struct GrantedDevice {
+    revision: u64,
+    name: String,
 }
 
 impl LoginDetails {
     /// Logs in; after an earlier session when that is over and Time2Wait has passed.
     async fn connect(&self, last: Option<&Initiator>) -> Result<Initiator, JobError> {
+        if let Some((grant, device)) = &self.grant {
+            return self.connect_to_resident(last, grant, device).await;
+        }
         let observer = Rc::clone(&self.observer);
         let name = self.name.clone();
         let deadlines = Deadlines::of_phase(self.settings.timeout);
@@ -48,6 +72,40 @@ impl LoginDetails {
             cause,
         })?;
         Ok(opened.spawn())
+    }
+
+    /// Logs in to the resident IOP, on a connection that stands for one device. Once: when the connection ends, either the IOP has
+    /// ended or its session with the target has, and neither comes back by itself.
+    async fn connect_to_resident(
+        &self,
+        last: Option<&Initiator>,
+        grant: &Grant,
+        device: &GrantedDevice,
+    ) -> Result<Initiator, JobError> {
+        if last.is_some() {
+            let pid = grant.handle.pid();
+            return Err(ControlError::Gone { pid }.into());
+        }
+        let (revision, name) = (device.revision, &device.name);
+        let stream = grant
+            .handle
+            .attach(revision, name, &grant.purpose, grant.lock_timeout)
+            .await?;
+        let observer = Rc::clone(&self.observer);
+        let name = self.name.clone();
+        let observe = move |step: Step<'_>| observer(&name, step);
+        let deadlines = Deadlines::of_phase(self.settings.timeout);
+        let logged_in = log_in(stream, &self.parameters, deadlines, observe).await;
+        let (initiator, driver, _) = logged_in.map_err(|cause| JobError::Attach {
+            target: self.name.clone(),
+            configured: self.report.clone(),
+            cause,
+        })?;
+        transport::spawn(async move {
+            // The handles tell why it ended.
+            let _ = driver.run().await;
+        });
+        Ok(initiator)
     }
 }
 
@@ -107,7 +165,62 @@ impl JobSession {
             settings: settings.clone(),
             observer,
             report: Box::new(report.clone()),
+            grant: None,
         };
+        Self::connected(login).await
+    }
+
+    /// Has the resident IOP grant a device, and logs in to it there.
+    ///
+    /// # Errors
+    /// [`JobError::Resident`], [`JobError::Attach`].
+    pub(super) async fn begin_granted(
+        located: &Located,
+        device: &Device,
+        grant: Grant,
+        settings: &JobSettings,
+        observer: Rc<JobObserver>,
+    ) -> Result<Self, JobError> {
+        let targets = located.targets.get(device.target);
+        let (Some(configured), Some(report)) = (targets, located.report(device.target)) else {
+            return Err(JobError::Resolve(ResolveError::Unknown {
+                name: device.name.clone(),
+                known: Vec::new(),
+            }));
+        };
+        let identity = &configured.identity;
+        let generated = located.generated_name.as_ref();
+        let Some(initiator_name) = identity.initiator_name.resolve(generated) else {
+            return Err(JobError::Login(Box::new(report.clone())));
+        };
+        let granted = GrantedDevice {
+            revision: configured.revision,
+            name: device.name.clone(),
+        };
+        let login = LoginDetails {
+            host: String::new(),
+            port: 0,
+            name: identity.target_name.as_str().to_owned(),
+            // Who the peer is has been settled by the socket.
+            parameters: LoginParameters {
+                initiator_name: initiator_name.clone(),
+                target_name: Some(identity.target_name.clone()),
+                session_type: SessionType::Normal,
+                isid: Isid::default(),
+                cid: Cid(0),
+                cmd_sn: CmdSn(1),
+                chap: None,
+                offer: OperationalOffer::default(),
+            },
+            settings: settings.clone(),
+            observer,
+            report: Box::new(report.clone()),
+            grant: Some((grant, granted)),
+        };
+        Self::connected(login).await
+    }
+
+    async fn connected(login: LoginDetails) -> Result<Self, JobError> {
         let current = Current {
             initiator: login.connect(None).await?,
             generation: 0,

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::iop::devices::names::DeviceKind;
 use crate::iscsi::pdu::Residual;
+use crate::scsi::data::inquiry::PeripheralDeviceType;
 use crate::scsi::{
     AdditionalSenseCode, Command, DecodeError, Lun, SenseData, SenseKey, Status, Transfer,
 };
@@ -266,6 +268,30 @@ impl Unit {
             };
         }
         last
+    }
+}
+
+/// What a command of another session does to a tape or a medium: what is forwarded is known by its CDB alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::iop) struct ForwardedKind {
+    /// The target is not pinged meanwhile: a tape or a medium moves, or a block passes.
+    pub(in crate::iop) suppresses_pings: bool,
+    /// READ or WRITE of a tape: its data is a block.
+    pub(in crate::iop) is_block: bool,
+}
+
+impl ForwardedKind {
+    /// Returns what a command does to a device of that kind.
+    pub(in crate::iop) fn of(device: DeviceKind, cdb: &[u8; 16]) -> Self {
+        let device_type = match device {
+            DeviceKind::Library => PeripheralDeviceType::MEDIUM_CHANGER,
+            DeviceKind::Drive => PeripheralDeviceType::SEQUENTIAL_ACCESS,
+        };
+        let kind = Command::parse(device_type, cdb).map(|command| AttentionKind::of(&command));
+        Self {
+            suppresses_pings: matches!(kind, Ok(AttentionKind::Motion | AttentionKind::Tape)),
+            is_block: matches!(kind, Ok(AttentionKind::Tape)),
+        }
     }
 }
 

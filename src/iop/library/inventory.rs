@@ -4,7 +4,7 @@
 //! addresses of mode page 1Dh, with volume tags and without DVCID: a 3584 takes one of the two. Devices answer in many ways,
 //! and every one is used: the volume tags refused, more elements than were asked for, a report that ends early.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -49,6 +49,8 @@ pub struct Inventory {
     pub library: String,
     /// Drives, then import/export elements, storage elements and transport elements, each by address.
     pub elements: Vec<Element>,
+    /// The drives that other jobs of the resident IOP use, by their device names.
+    pub in_use: BTreeSet<String>,
 }
 
 /// A drive of the active configuration.
@@ -98,6 +100,7 @@ impl Inventory {
             _ => Ok(Self {
                 library: library.to_owned(),
                 elements,
+                in_use: BTreeSet::new(),
             }),
         }
     }

@@ -1,11 +1,14 @@
 //! A library in use: its elements, and moving cartridges between them.
 
+use std::time::Duration;
+
 use super::LibraryFailure;
 use super::inventory::{Inventory, KnownDrive, ask};
 use super::plan::{Mounted, Movement};
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::job::unit::{Unit, UnitError};
 use crate::iop::job::{Job, JobError};
+use crate::iop::resident::ControlError;
 use crate::iop::store::Store;
 use crate::scsi::command::{LoadUnload, MoveMedium};
 use crate::scsi::data::element_status::ElementType;
@@ -69,6 +72,7 @@ impl<'j, 'a> OpenLibrary<'j, 'a> {
             .name_drives(&self.unit, &self.known_drives)
             .await
             .map_err(failed)?;
+        inventory.in_use = self.job.used_by_others().await;
         Ok(inventory)
     }
 
@@ -93,6 +97,23 @@ impl<'j, 'a> OpenLibrary<'j, 'a> {
             self.unit = self.job.unit(&self.name).await?;
         }
         Ok(released)
+    }
+
+    /// As [`OpenLibrary::reach`], for a drive that others could stand in for: false when another job uses it, which is not waited
+    /// for.
+    ///
+    /// # Errors
+    /// [`LibraryFailure::Job`].
+    pub async fn reach_now(&mut self, drive: &str) -> Result<Option<bool>, LibraryFailure> {
+        let released = match self.job.reach_within(drive, Duration::ZERO).await {
+            Ok(released) => released,
+            Err(JobError::Resident(ControlError::DeviceInUse { .. })) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if released {
+            self.unit = self.job.unit(&self.name).await?;
+        }
+        Ok(Some(released))
     }
 
     /// Gets hold of the targets of every drive of the library that has a name, and returns the elements.

@@ -213,18 +213,25 @@ impl Inventory {
             })
     }
 
-    /// Returns the free drive to mount in: rather one that this partition has, and rather one without a problem.
+    /// Returns the free drive to mount in: rather one that this partition has, that no other job
+    /// uses, and that has no problem.
     fn free_drive(&self) -> Result<&Element, LibraryFailure> {
         self.of_type(ElementType::DataTransfer)
             .filter(|element| !element.full)
             .min_by_key(|element| {
                 (
                     element.device.is_none(),
+                    self.is_in_use(element),
                     element.exception.is_some(),
                     element.address,
                 )
             })
             .ok_or_else(|| self.none_free("drive"))
+    }
+
+    fn is_in_use(&self, drive: &Element) -> bool {
+        let device = drive.device.as_ref();
+        device.is_some_and(|device| self.in_use.contains(device))
     }
 
     fn free(&self, element_type: ElementType) -> Result<&Element, LibraryFailure> {

@@ -15,8 +15,14 @@
 //!
 //! Who has sentences is `render`; who prints is `commands`. Nothing here writes to a terminal.
 
+mod backoff;
 pub mod control;
 pub mod event;
+mod forward;
+mod held;
+mod jobs;
+mod server;
+mod service;
 pub mod status;
 
 use std::io;
@@ -29,6 +35,12 @@ use thiserror::Error;
 use crate::iop::ipl::Settings;
 use crate::iop::job::JobObserver;
 use crate::iop::store::{StateError, Store};
+use crate::transport::local::LocalListener;
+use crate::transport::signals::{HeededSignal, Signals};
+use crate::transport::{self, First, first};
+
+use control::SOCKET;
+use service::Iop;
 
 pub use control::{ControlError, ControlHandle, connect};
 pub use event::{IopEvent, ReIplReason, StopReason};
@@ -82,10 +94,92 @@ pub fn run(
     sink: Rc<EventSink>,
     observer: Rc<JobObserver>,
 ) -> Result<StopReason, IopError> {
-    let _ = (&settings, &sink, &observer);
-    let error = io::Error::from(io::ErrorKind::Unsupported);
-    Err(IopError::Socket {
-        path: store.directory().join("iop.sock"),
-        source: error,
-    })
+    let lock = store.lock_resident()?;
+    let iop = Iop::new(store, settings, sink, observer)?;
+    let run = async {
+        let mut signals = Signals::heed().map_err(IopError::Network)?;
+        let directory = lock.directory.try_clone().map_err(IopError::Network)?;
+        let listener =
+            LocalListener::bind(directory, SOCKET).map_err(|source| IopError::Socket {
+                path: iop.store.directory().join(SOCKET),
+                source,
+            })?;
+        let reason = serve(&iop, &listener, lock.owner, &mut signals).await;
+        iop.tell(&IopEvent::Stopping { reason });
+        // A second signal ends the process at once.
+        let served = server::accept(&iop, &listener, lock.owner);
+        let wound_up =
+            async { if let First::Left(()) = first(iop.wind_up(), again(&mut signals)).await {} };
+        let _ = first(wound_up, served).await;
+        Ok(reason)
+    };
+    transport::block_on(run).map_err(IopError::Network)?
+}
+
+/// Serves the socket and re-IPLs until it is told to stop.
+async fn serve(
+    iop: &Rc<Iop>,
+    listener: &LocalListener,
+    owner: u32,
+    signals: &mut Signals,
+) -> StopReason {
+    let heeded = heed(iop, signals);
+    let beats = beat(iop);
+    let accepted = server::accept(iop, listener, owner);
+    let work = first(first(heeded, accepted), first(begin(iop), beats));
+    match first(iop.changes.until(|| iop.stops()), work).await {
+        First::Left(reason) => reason,
+        // None of them ends.
+        First::Right(_) => StopReason::Asked,
+    }
+}
+
+/// Does the first re-IPL, and tells that jobs are taken.
+async fn begin(iop: &Rc<Iop>) {
+    let (settings, wait) = (&iop.settings.re_ipl, iop.settings.lock_timeout);
+    // A failure has been told as an event, and the next re-IPL may do better.
+    let _ = iop.re_ipl(ReIplReason::Start, settings, wait).await;
+    if iop.stops().is_none() {
+        let (active, _) = iop.active();
+        iop.tell(&IopEvent::Ready {
+            pid: std::process::id(),
+            connected: service::connected(&active),
+            targets: active.targets.len(),
+        });
+    }
+    std::future::pending().await
+}
+
+/// Does what signals ask for.
+async fn heed(iop: &Rc<Iop>, signals: &mut Signals) {
+    loop {
+        match signals.next().await {
+            HeededSignal::Terminate => iop.stop(StopReason::Terminated),
+            HeededSignal::Interrupt => iop.stop(StopReason::Interrupted),
+            HeededSignal::Hangup => {
+                let this = Rc::clone(iop);
+                transport::spawn(async move {
+                    let (settings, wait) = (&this.settings.re_ipl, this.settings.lock_timeout);
+                    // What came of it is told as an event.
+                    let _ = this.re_ipl(ReIplReason::Hangup, settings, wait).await;
+                });
+            }
+        }
+    }
+}
+
+/// Waits for a second signal to stop.
+async fn again(signals: &mut Signals) {
+    while signals.next().await == HeededSignal::Hangup {}
+}
+
+/// Tells signs of life for a watchdog.
+async fn beat(iop: &Rc<Iop>) {
+    let Some(interval) = iop.settings.watchdog else {
+        return std::future::pending().await;
+    };
+    loop {
+        iop.tell(&IopEvent::Alive);
+        transport::sleep(interval).await;
+    }
 }

@@ -7,6 +7,7 @@ use super::protocol::Malformed;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::job::JobError;
 use crate::iop::job::unit::UnitError;
+use crate::iop::resident::ControlError;
 use crate::iop::store::StateError;
 use crate::iop::tape::write::WriteError;
 use crate::storage::StorageError;
@@ -129,12 +130,15 @@ impl RmtError {
 fn of_job(error: &JobError) -> Errno {
     match error {
         JobError::Resolve(ResolveError::Unknown { .. }) => Errno::NOENT,
-        JobError::State(StateError::Storage(StorageError::Locked { .. })) => Errno::BUSY,
+        JobError::State(StateError::Storage(StorageError::Locked { .. }))
+        | JobError::Resident(ControlError::DeviceInUse { .. } | ControlError::ReIplGoesOn { .. }) => {
+            Errno::BUSY
+        }
         JobError::Resolve(_)
         | JobError::WrongKind { .. }
         | JobError::OtherDevice { .. }
         | JobError::Login(_)
         | JobError::Attach { .. } => Errno::NXIO,
-        JobError::State(_) | JobError::Device { .. } => Errno::IO,
+        JobError::State(_) | JobError::Resident(_) | JobError::Device { .. } => Errno::IO,
     }
 }

@@ -28,8 +28,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::iop::devices::names::DeviceKind;
-use crate::iop::job::{Again, JobError, JobObserver, JobSession, JobSettings, locate};
-use crate::iop::store::{Store, TargetLock};
+use crate::iop::job::{Again, JobError, JobObserver, JobSettings, Sessions, locate};
+use crate::iop::store::Store;
 use crate::iop::tape::drive::TapeDrive;
 use crate::scsi::command::Read;
 use crate::transport::stream::{BlockSink, ItemSource};
@@ -177,15 +177,14 @@ pub struct Server<'a> {
 /// A device that a client has opened. Its target's lock is held until this is dropped.
 struct OpenedDevice {
     tape: OpenTape<Again>,
-    session: JobSession,
-    _locks: Vec<TargetLock>,
+    sessions: Sessions,
 }
 
 impl OpenedDevice {
     /// Ends what was written with a filemark, and logs out.
     async fn close(mut self) -> Result<(), RmtError> {
         let closed = self.tape.close().await;
-        self.session.log_out().await;
+        self.sessions.release().await;
         closed
     }
 }
@@ -306,28 +305,18 @@ impl<'a> Server<'a> {
             }
             .into());
         };
-        let locks = located.lock(self.store, &format!("rmt {}", device.name))?;
-        let observer = Rc::clone(&self.observer);
-        let session = JobSession::begin(
-            &located,
-            device.target,
-            self.store,
-            &self.settings,
-            observer,
-        )
-        .await?;
-        let opened = match session.unit(&device).await {
-            Ok(unit) => OpenTape::open(TapeDrive::new(unit, session.again(&device)), flags).await,
-            Err(error) => Err(error.into()),
+        let purpose = format!("rmt {}", device.name);
+        let (settings, observer) = (&self.settings, &self.observer);
+        let sessions = Sessions::take(&located, self.store, settings, observer, &purpose).await?;
+        let opened = async {
+            let session = sessions.of(&device)?;
+            let drive = TapeDrive::new(session.unit(&device).await?, session.again(&device));
+            OpenTape::open(drive, flags).await
         };
-        match opened {
-            Ok(tape) => Ok(OpenedDevice {
-                tape,
-                session,
-                _locks: locks,
-            }),
+        match opened.await {
+            Ok(tape) => Ok(OpenedDevice { tape, sessions }),
             Err(error) => {
-                session.log_out().await;
+                sessions.release().await;
                 Err(error)
             }
         }

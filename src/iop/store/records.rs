@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::iop::config::{Configuration, PartitionRecord};
 use crate::iop::devices::names::DeviceNames;
 use crate::iop::keystore::Keystore;
 use crate::storage::{
-    Directory, FileSystem, Links, Lock, OpenDirectory, StorageError, SystemFileSystem,
+    Directory, FileSystem, Links, Lock, LockHolder, OpenDirectory, StorageError, SystemFileSystem,
 };
 
 const CONFIGURATION: &str = "config.json";
@@ -28,6 +29,7 @@ const CONFIGURATION_LOCK: &str = "config.lock";
 const PARTITION: &str = "partition.json";
 const DEVICES: &str = "devices.json";
 const RE_IPL_LOCK: &str = "reipl.lock";
+const RESIDENT_LOCK: &str = "iop.lock";
 
 /// Shared by jobs, and held alone by a re-IPL: whatever the number of its targets, it is one open file.
 const JOBS_LOCK: &str = "jobs.lock";
@@ -315,6 +317,49 @@ impl Store {
         }
     }
 
+    /// Returns the state with another time that locks are waited for.
+    #[must_use]
+    pub fn with_lock_timeout(mut self, lock_timeout: Duration) -> Self {
+        self.state.lock_timeout = lock_timeout;
+        if let Some(directory) = &mut self.keystore {
+            directory.lock_timeout = lock_timeout;
+        }
+        self
+    }
+
+    /// Returns how long locks are waited for.
+    #[must_use]
+    pub const fn lock_timeout(&self) -> Duration {
+        self.state.lock_timeout
+    }
+
+    /// Takes the lock of the resident IOP, and shuts out jobs and re-IPLs of other processes: those that it does not do itself.
+    ///
+    /// # Errors
+    /// [`StateError`], which names the IOP, or the job, that holds the lock.
+    pub fn lock_resident(&self) -> Result<ResidentLock, StateError> {
+        let state = self.prepare_state()?;
+        let lock = state.lock_for(RESIDENT_LOCK, "resident IOP")?;
+        Ok(ResidentLock {
+            directory: state.descriptor()?,
+            owner: state.owner(),
+            _jobs: self.lock_all_targets()?,
+            _lock: lock,
+        })
+    }
+
+    /// Returns the resident IOP; none when no process holds its lock.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn resident(&self) -> Result<Option<FoundResident>, StateError> {
+        let Some(state) = self.state.open()? else {
+            return Ok(None);
+        };
+        let holder = state.holder(RESIDENT_LOCK)?;
+        Ok(holder.map(|holder| FoundResident { holder, state }))
+    }
+
     /// Locks targets for a job, each once, in the order of their names: a partition has one connection to a target. Others are
     /// told `purpose` while they wait.
     ///
@@ -342,7 +387,26 @@ impl Store {
     /// # Errors
     /// [`StateError`].
     pub fn begin_re_ipl(&self) -> Result<ReIpl, StateError> {
-        let state = self.prepare_state()?;
+        Self::re_ipl_in(self.prepare_state()?)
+    }
+
+    /// As [`Store::begin_re_ipl`], in a state directory that is there: one that was removed is not made anew.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn begin_existing_re_ipl(&self) -> Result<ReIpl, StateError> {
+        let Some(state) = self.open_state()? else {
+            return Err(StorageError::Io {
+                operation: "open",
+                path: self.state.path.clone(),
+                source: std::io::ErrorKind::NotFound.into(),
+            }
+            .into());
+        };
+        Self::re_ipl_in(state)
+    }
+
+    fn re_ipl_in(state: OpenDirectory) -> Result<ReIpl, StateError> {
         let lock = state.lock(RE_IPL_LOCK)?;
         Ok(ReIpl {
             active: record::read(Some(&state), ACTIVE)?.unwrap_or_default(),
@@ -415,6 +479,46 @@ fn next_configuration(state: Option<&OpenDirectory>) -> Result<Configuration, St
         Err(_) => ActiveConfiguration::default(),
     };
     Ok(active.next_configuration())
+}
+
+/// The lock of a resident IOP, held until this is dropped.
+#[derive(Debug)]
+pub struct ResidentLock {
+    /// The state directory.
+    pub directory: File,
+    /// The numeric user id of its owner.
+    pub owner: u32,
+    _jobs: TargetLock,
+    _lock: Lock,
+}
+
+/// A process that holds the lock of the resident IOP, and the directory that its socket is in.
+#[derive(Debug)]
+pub struct FoundResident {
+    holder: LockHolder,
+    state: OpenDirectory,
+}
+
+impl FoundResident {
+    /// Returns the process, where the lock's file names it.
+    #[must_use]
+    pub const fn pid(&self) -> Option<u32> {
+        self.holder.pid
+    }
+
+    /// Returns whether no process holds the lock any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self.state.holder(RESIDENT_LOCK), Ok(None))
+    }
+
+    /// Returns a descriptor of the directory.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn directory(&self) -> Result<File, StateError> {
+        Ok(self.state.descriptor()?)
+    }
 }
 
 /// How the names of the targets' lock files begin.

@@ -61,7 +61,15 @@ pub async fn mount(
                 },
             });
         };
-        if open.reach(&device).await? {
+        let released = match wanted.is_none() && !inventory.in_use.contains(&device) {
+            // Another job was faster, and the next inventory knows that.
+            true => match open.reach_now(&device).await? {
+                Some(released) => released,
+                None => continue,
+            },
+            false => open.reach(&device).await?,
+        };
+        if released {
             // The locks were released: another job may have moved the cartridge meanwhile.
             continue;
         }

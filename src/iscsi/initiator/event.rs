@@ -47,6 +47,14 @@ pub enum Event {
         /// What the target sent last; `None` when nothing since the login.
         last_received: Option<Opcode>,
     },
+    /// The target has kept its command window closed to tasks that wait for it, for [`TimerSettings::stall_notice`]; told once
+    /// until it opens.
+    ///
+    /// [`TimerSettings::stall_notice`]: super::TimerSettings::stall_notice
+    WindowClosed {
+        /// For how long.
+        since: Duration,
+    },
     /// The target departed from the letter of the standard, and nothing was lost by it.
     Departure(Departure),
     /// The target rejected a PDU (11.17).

@@ -261,6 +261,12 @@ impl Session {
         self.window.unacknowledged()
     }
 
+    /// Returns how many numbered commands the target lets this side have under way at a time, as it said last (RFC 7143 4.2.2.1).
+    #[must_use]
+    pub fn command_window(&self) -> u32 {
+        self.window.width()
+    }
+
     /// Takes a PDU from the target.
     ///
     /// # Errors

@@ -53,6 +53,14 @@ impl CommandWindow {
         }
     }
 
+    /// Returns how many commands may be under way at a time: MaxCmdSN - ExpCmdSN + 1.
+    pub(super) fn width(&self) -> u32 {
+        match self.max_cmd_sn.next().precedes(self.exp_cmd_sn) {
+            true => 0,
+            false => self.max_cmd_sn.next().since(self.exp_cmd_sn),
+        }
+    }
+
     /// Returns how many commands the target has not acknowledged.
     pub(super) const fn unacknowledged(&self) -> u32 {
         self.next.since(self.exp_cmd_sn)

@@ -11,6 +11,8 @@ use crate::iscsi::pdu::Opcode;
 pub struct TimerSettings {
     /// How long the target may be silent before it is pinged; `None` for ever.
     pub ping_interval: Option<Duration>,
+    /// How long the command window may be closed to tasks that wait before it is told; `None` for ever.
+    pub stall_notice: Option<Duration>,
     /// How long the answer to a ping, a logout, a text or a task management request may take; `None` for ever. A SCSI command
     /// has its own timeout.
     pub answer: Option<Duration>,
@@ -25,6 +27,8 @@ pub(super) struct Timers {
     last_received: Option<Opcode>,
     /// Since when the command window has been closed to the tasks that wait for it.
     pub(super) stalled: Option<Instant>,
+    /// Since when the window was closed that was told last.
+    stall_told: Option<Instant>,
 }
 
 impl Timers {
@@ -34,6 +38,7 @@ impl Timers {
             last_heard: Some(now),
             last_received: None,
             stalled: None,
+            stall_told: None,
         }
     }
 
@@ -53,6 +58,15 @@ impl Timers {
     /// Returns when the target has been silent for too long.
     pub(super) fn ping_due(&self) -> Option<Instant> {
         self.last_heard?.checked_add(self.settings.ping_interval?)
+    }
+
+    /// Returns when a closed command window is to be told, unless it has been.
+    pub(super) fn stall_notice_due(&self) -> Option<Instant> {
+        let stalled = self.stalled?;
+        match self.stall_told == Some(stalled) {
+            true => None,
+            false => stalled.checked_add(self.settings.stall_notice?),
+        }
     }
 
     pub(super) fn set_time2wait(&mut self, seconds: u16) {
@@ -76,7 +90,8 @@ impl Session {
             sent.checked_add(timeout)
         });
         let ping = self.may_ping().then(|| self.timers.ping_due()).flatten();
-        answers.chain(ping).min()
+        let stall = self.timers.stall_notice_due();
+        answers.chain(ping).chain(stall).min()
     }
 
     /// Does what time demands: pings a silent target, reports and aborts tasks that are not answered in time.
@@ -129,6 +144,14 @@ impl Session {
                 }
                 None => {}
             }
+        }
+        if self.timers.stall_notice_due().is_some_and(|due| due <= now)
+            && let Some(stalled) = self.timers.stalled
+        {
+            self.timers.stall_told = Some(stalled);
+            self.events.push_back(Event::WindowClosed {
+                since: now.saturating_duration_since(stalled),
+            });
         }
         if self.may_ping() && self.timers.ping_due().is_some_and(|due| due <= now) {
             let tag = self.add(OutstandingRequest::Ping { sent: None });

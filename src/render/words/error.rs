@@ -173,6 +173,8 @@ pub fn job_code(error: &JobError) -> Code {
             | ResolveError::LunNotRecorded { .. },
         ) => Code::ReIplNeeded,
         JobError::State(error) => state_code(error),
+        // It has an exit status and a code of its own.
+        JobError::Resident(_) => Code::TargetUnreachable,
         JobError::OtherDevice { .. } => Code::OtherDevice,
         JobError::Device { .. } => Code::DeviceError,
         JobError::Login(_) | JobError::Attach { .. } => Code::TargetUnreachable,
@@ -195,7 +197,10 @@ pub fn job_message(error: &JobError) -> Option<String> {
                 target.target_name, target.target_host_name, target.target_port
             ))
         }
-        JobError::State(_) | JobError::OtherDevice { .. } | JobError::Device { .. } => None,
+        JobError::State(_)
+        | JobError::Resident(_)
+        | JobError::OtherDevice { .. }
+        | JobError::Device { .. } => None,
     }
 }
 

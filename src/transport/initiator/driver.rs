@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -84,6 +85,8 @@ where
     ) -> (Initiator, Self) {
         let (sender, requests) = mpsc::unbounded_channel();
         let shared = InitiatorState::new();
+        let window = session.command_window();
+        shared.window.fetch_max(window, Ordering::Relaxed);
         let initiator = Initiator {
             requests: sender,
             shared: Arc::clone(&shared),
@@ -137,6 +140,8 @@ where
             };
             if let Some(pdu) = pdu {
                 self.session.handle(pdu, now())?;
+                let window = self.session.command_window();
+                self.shared.window.fetch_max(window, Ordering::Relaxed);
                 without_wait = without_wait.saturating_add(1);
                 if without_wait < PDUS_AT_ONCE {
                     continue;
@@ -343,6 +348,7 @@ where
                 Event::Rejected { reason, header } => {
                     self.rejected(reason, header.map(|header| header.initiator_task_tag));
                 }
+                Event::WindowClosed { since } => (self.observe)(Step::WindowClosed(since)),
                 Event::Departure(departure) => (self.observe)(Step::Departed(&departure)),
                 Event::AsyncMessage(_) => {}
                 Event::LogoutRequested { .. } => {

@@ -40,7 +40,7 @@ mod driver;
 pub(super) mod open;
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -305,6 +305,8 @@ struct InitiatorState {
     next_id: AtomicU64,
     places: Arc<Semaphore>,
     lost: OnceLock<SessionLost>,
+    /// The widest that the command window has been.
+    window: AtomicU32,
     /// When the session ended, and Time2Wait.
     ended: OnceLock<(Instant, Duration)>,
 }
@@ -315,6 +317,7 @@ impl InitiatorState {
             next_id: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(MAX_OUTSTANDING)),
             lost: OnceLock::new(),
+            window: AtomicU32::new(1),
             ended: OnceLock::new(),
         })
     }
@@ -428,6 +431,12 @@ impl Initiator {
         self.shared.lost.get().cloned()
     }
 
+    /// Returns how many commands the target has let this side send at a time: the widest that its command window has been.
+    #[must_use]
+    pub fn command_window(&self) -> u32 {
+        self.shared.window.load(Ordering::Relaxed)
+    }
+
     /// Returns how long to wait before the next login after the session has ended (Time2Wait, 13.15); `None` while it goes on.
     #[must_use]
     pub fn time2wait(&self) -> Option<Duration> {
@@ -441,7 +450,7 @@ impl Initiator {
     }
 
     /// Waits for the end of the session.
-    pub(in crate::transport) async fn ended(&self) {
+    pub async fn ended(&self) {
         self.requests.closed().await;
     }
 

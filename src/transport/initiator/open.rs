@@ -1,9 +1,11 @@
 //! Opens a session: resolves, connects and logs in, as often as the target redirects.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -173,6 +175,7 @@ where
 fn session(result: &LoginResult, deadlines: Deadlines) -> Session {
     let timers = TimerSettings {
         ping_interval: deadlines.ping_interval,
+        stall_notice: deadlines.ping_interval.and(Some(deadlines.phase)),
         answer: Some(deadlines.phase),
         time2wait: Duration::from_secs(result.parameters.default_time2wait.into()),
     };
@@ -307,6 +310,11 @@ async fn connect_and_log_in(
     stream
         .set_nodelay(true)
         .map_err(|error| AttachError::LoginConnection(error.into()))?;
+    if let Some(interval) = clock.deadlines.ping_interval {
+        // A session that is held: while a tape command is outstanding nothing is pinged, and the system finds a dead peer.
+        watch_peer(&stream, interval, clock.deadlines.phase)
+            .map_err(|error| AttachError::LoginConnection(error.into()))?;
+    }
     observe(Step::LoggingIn);
     let began = clock.elapsed();
     let endpoints = Endpoints::of(&stream);
@@ -318,6 +326,18 @@ async fn connect_and_log_in(
         }
         LoginExchangeOutcome::Redirect(addresses) => ConnectOutcome::Redirect(addresses),
     })
+}
+
+/// Has the system ask a silent peer for a sign of life, and give a connection up whose data or probes are not acknowledged
+/// within `timeout`.
+fn watch_peer(stream: &TcpStream, interval: Duration, timeout: Duration) -> io::Result<()> {
+    // The system counts in whole seconds, 1 at least.
+    let interval = interval.max(Duration::from_secs(1));
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, interval)?;
+    sockopt::set_tcp_keepintvl(stream, interval)?;
+    let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    Ok(sockopt::set_tcp_user_timeout(stream, timeout.max(1))?)
 }
 
 async fn resolve(

@@ -1,15 +1,16 @@
-//! One TCP connection of an initiator, and the failures that it plays.
+//! One connection of an initiator, over TCP or a local socket, and the failures that it plays.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -69,9 +70,10 @@ pub(super) struct MalformedPdu {
 }
 
 /// A connection with the faults that it plays, and the observer that it tells.
-pub(super) struct FaultyConnection {
-    inner: connection::Connection<TcpStream>,
+pub(super) struct FaultyConnection<S> {
+    inner: connection::Connection<S>,
     pub(super) peer: SocketAddr,
+    local: Option<SocketAddr>,
     /// The faults of the listener, and whether they have happened often enough.
     faults: Rc<RefCell<TransportFaults>>,
     /// A fault has it dropped.
@@ -83,7 +85,7 @@ pub(super) struct FaultyConnection {
     observer: Rc<NoticeObserver>,
 }
 
-impl FaultyConnection {
+impl FaultyConnection<TcpStream> {
     pub(super) fn new(
         stream: TcpStream,
         peer: SocketAddr,
@@ -95,22 +97,50 @@ impl FaultyConnection {
         set_socket_keepalive(&stream, true)?;
         set_tcp_keepidle(&stream, KEEPALIVE)?;
         let endpoints = Endpoints::of(&stream);
+        let local = stream.local_addr().ok();
+        Ok(Self::over(stream, endpoints, peer, local, faults, observer))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> FaultyConnection<S> {
+    /// Takes a stream that has no address of either end, such as a local socket.
+    pub(super) fn over_local(stream: S, observer: Rc<NoticeObserver>) -> Self {
+        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        Self::over(
+            stream,
+            None,
+            nowhere,
+            Some(nowhere),
+            Rc::default(),
+            observer,
+        )
+    }
+
+    fn over(
+        stream: S,
+        endpoints: Option<Endpoints>,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+        faults: Rc<RefCell<TransportFaults>>,
+        observer: Rc<NoticeObserver>,
+    ) -> Self {
         let inner = connection::Connection::to_initiator(stream, LOGIN_DATA_SEGMENT_LENGTH)
             .between(endpoints);
-        Ok(Self {
+        Self {
             inner,
             peer,
+            local,
             faults,
             is_to_be_dropped: false,
             had_wrong: Vec::new(),
             sent: None,
             observer,
-        })
+        }
     }
 
-    /// Returns the address that the initiator connected to.
-    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
-        self.inner.stream().local_addr()
+    /// Returns the address that the initiator connected to; none when the system did not tell.
+    pub(super) const fn local_address(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// Uses what the login settled, from the next PDU on and in both directions.

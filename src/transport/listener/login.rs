@@ -18,16 +18,17 @@ use crate::iscsi::pdu::{LoginResponse, Pdu, Stage};
 use crate::iscsi::target::{
     Accepted, Candidate, Decision, LoginFailure, LoginStep, Question, Refusal, TargetLogin,
 };
+use crate::transport::ByteStream;
 
 const TARGET_ERROR: LoginStatus = LoginStatus::new(3, 0);
 
 /// Lets an initiator log in, and tells of it. Returns the connection with its membership, or nothing when it came to no
 /// session; the connection is closed then.
-pub(super) async fn log_in(
-    mut connection: FaultyConnection,
+pub(super) async fn log_in<S: ByteStream>(
+    mut connection: FaultyConnection<S>,
     registry: &Rc<SessionRegistry>,
     place: &CrowdPlace<AbortHandle>,
-) -> Option<(FaultyConnection, Membership)> {
+) -> Option<(FaultyConnection<S>, Membership)> {
     let mut candidate = None;
     let talk = talk(&mut connection, registry, place, &mut candidate);
     let login_time = registry.login_time();
@@ -111,8 +112,8 @@ enum Abandonment {
     Disbelieved,
 }
 
-async fn talk(
-    connection: &mut FaultyConnection,
+async fn talk<S: ByteStream>(
+    connection: &mut FaultyConnection<S>,
     registry: &Rc<SessionRegistry>,
     place: &CrowdPlace<AbortHandle>,
     asked: &mut Option<Candidate>,
@@ -175,12 +176,12 @@ async fn talk(
 }
 
 /// Decides about a candidate.
-fn answer(
+fn answer<S: ByteStream>(
     question: Question,
-    connection: &FaultyConnection,
+    connection: &FaultyConnection<S>,
     registry: &SessionRegistry,
 ) -> LoginStep {
-    let (Some(challenge), Ok(portal)) = (challenge(), connection.local_address()) else {
+    let (Some(challenge), Some(portal)) = (challenge(), connection.local_address()) else {
         return question.refuse(TARGET_ERROR);
     };
     let decision = registry.decide(question.candidate(), portal, challenge);
@@ -192,14 +193,13 @@ fn answer(
 }
 
 /// Makes a session of a login that has succeeded, unless the last place has gone to another one meanwhile.
-fn finish(
+fn finish<S: ByteStream>(
     accepted: Accepted,
-    connection: &FaultyConnection,
+    connection: &FaultyConnection<S>,
     registry: &Rc<SessionRegistry>,
 ) -> (LoginResponse, Ended) {
     let joined = connection
         .local_address()
-        .ok()
         .and_then(|portal| registry.join(&accepted, portal));
     let chap = accepted.chap;
     match joined {

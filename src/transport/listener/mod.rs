@@ -50,7 +50,7 @@ use crate::iscsi::ids::LoginStatus;
 use crate::iscsi::name::IscsiName;
 use crate::iscsi::operational::{OperationalOffer, SessionType};
 use crate::iscsi::target::{LoginFailure, PingSettings, TargetSessionError};
-use crate::transport::PduOnWire;
+use crate::transport::{ByteStream, PduOnWire};
 
 pub use backend::{Backend, BackendAnswer};
 pub use connection::ServedConnectionError;
@@ -472,6 +472,25 @@ async fn serve_connection(
         place.becomes(ConnectionStage::InSession);
         session::serve(connection, membership, &place).await;
     }
+}
+
+/// Serves the one initiator at the other end of a local stream to the end of its session, and returns how that ended; `None`
+/// when there was none. Dropped, it closes the stream without a word, and drops what the backend has not answered.
+pub async fn serve_local<S: ByteStream>(
+    stream: S,
+    settings: ListenerSettings,
+    backend: Rc<dyn Backend>,
+) -> Option<SessionEnd> {
+    let observer: Rc<NoticeObserver> = Rc::new(|_| {});
+    let crowd = Crowd::<AbortHandle>::new(1);
+    let Admittance::Free(place) = crowd.enter() else {
+        return None;
+    };
+    let registry = SessionRegistry::new(settings, backend, Rc::clone(&observer));
+    let connection = FaultyConnection::over_local(stream, observer);
+    let (connection, membership) = login::log_in(connection, &registry, &place).await?;
+    place.becomes(ConnectionStage::InSession);
+    Some(session::serve(connection, membership, &place).await)
 }
 
 /// Ends all sessions: asks their initiators to log out, and drops those that do not.

@@ -21,7 +21,7 @@ pub fn detached<T: 'static>(work: impl Future<Output = T> + 'static) -> BackendA
     Box::pin(async move { done.await.ok() })
 }
 
-/// Turns at something that only one can use at a time: first come, first served.
+/// Turns at something that only one, or so many, can use at a time: first come, first served.
 #[derive(Clone, Debug)]
 pub struct Turns(Arc<Semaphore>);
 
@@ -38,6 +38,14 @@ impl Default for Turns {
 }
 
 impl Turns {
+    /// Returns turns of which so many may be taken at a time, at least one.
+    #[must_use]
+    pub fn of(count: usize) -> Self {
+        Self(Arc::new(Semaphore::new(
+            count.clamp(1, Semaphore::MAX_PERMITS),
+        )))
+    }
+
     /// Waits for a turn. Whoever polled this first has the first turn.
     pub async fn take(self) -> Turn {
         Turn {

@@ -15,13 +15,14 @@ use super::registry::{Membership, Reserved};
 use super::{Notice, SessionEnd};
 use crate::iscsi::pdu::{TaskManagementFunction, TaskManagementOutcome};
 use crate::iscsi::target::{Event, ReceivedCommand, ScsiReply, TaskId, TaskManagement};
+use crate::transport::ByteStream;
 
-/// Serves a session until it ends, and reports its end.
-pub(super) async fn serve(
-    mut connection: FaultyConnection,
+/// Serves a session until it ends, reports its end, and returns it.
+pub(super) async fn serve<S: ByteStream>(
+    mut connection: FaultyConnection<S>,
     membership: Membership,
     place: &CrowdPlace<AbortHandle>,
-) {
+) -> SessionEnd {
     let end = talk(&mut connection, &membership).await;
     membership.registry().observe(Notice::Ended {
         peer: connection.peer,
@@ -31,16 +32,20 @@ pub(super) async fn serve(
     });
     // The place is free before the initiator can know that the session is over.
     drop(membership);
-    match end {
+    match &end {
         SessionEnd::LoggedOut | SessionEnd::Closed | SessionEnd::Fault => {
             place.becomes(ConnectionStage::Closing);
             connection.close().await;
         }
         SessionEnd::Reinstated | SessionEnd::Silent(_) | SessionEnd::Lost(_) => {}
     }
+    end
 }
 
-async fn talk(connection: &mut FaultyConnection, membership: &Membership) -> SessionEnd {
+async fn talk<S: ByteStream>(
+    connection: &mut FaultyConnection<S>,
+    membership: &Membership,
+) -> SessionEnd {
     let mut logged_out = false;
     let mut is_followed = true;
     let mut outstanding = UnansweredCommands::default();
@@ -85,8 +90,8 @@ async fn talk(connection: &mut FaultyConnection, membership: &Membership) -> Ses
 
 /// Does all that can be done without waiting, as long as there is room for what it leads to. What is to be sent comes first,
 /// so that never more than one answer waits in the session. Returns whether the initiator has logged out.
-fn work(
-    connection: &mut FaultyConnection,
+fn work<S: ByteStream>(
+    connection: &mut FaultyConnection<S>,
     membership: &Membership,
     outstanding: &mut UnansweredCommands,
     is_followed: &mut bool,
@@ -146,8 +151,8 @@ fn work(
 
 /// Waits until something could be read or written, an answer of the backend has come, or another connection has acted on
 /// the session.
-async fn wait(
-    connection: &mut FaultyConnection,
+async fn wait<S: ByteStream>(
+    connection: &mut FaultyConnection<S>,
     membership: &Membership,
     outstanding: &mut UnansweredCommands,
     listens: bool,

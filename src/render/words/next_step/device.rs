@@ -33,6 +33,7 @@ pub fn of_job(error: &JobError) -> Vec<String> {
             DeviceKind::Drive => "give the name of a drive, TAPnn".to_owned(),
         },
         JobError::State(error) => of_state(error),
+        JobError::Resident(_) => return Vec::new(),
         JobError::OtherDevice { .. } => format!("it is another device now; {RE_IPL}"),
         JobError::Device { .. } => STATE_OF_DEVICE.to_owned(),
         JobError::Login(_) | JobError::Attach { .. } => {
