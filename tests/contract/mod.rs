@@ -24,6 +24,8 @@ mod output;
 mod owner;
 /// -reipliscsiop and the dumps: the active configuration, and whether the configured one has changed.
 mod reipl;
+/// The judge of the soak.
+mod soak;
 /// -newname, -appendname, -setport, -setkeystore, -commit.
 mod staging;
 /// The files: permissions, links, schemas, garbage.
