@@ -73,10 +73,19 @@ impl CommandError {
         }
     }
 
-    /// Returns what happened with its causes, on one line.
+    /// Returns what happened with its causes, on one line. A cause that an error tells in its own words is not told twice.
     #[must_use]
     pub fn message(&self) -> String {
-        without_error_number(&format!("{:#}", self.error)).to_owned()
+        let mut message = String::new();
+        for cause in self.error.chain().map(ToString::to_string) {
+            if message.is_empty() {
+                message = cause;
+            } else if !message.ends_with(&cause) {
+                message.push_str(": ");
+                message.push_str(&cause);
+            }
+        }
+        without_error_number(&message).to_owned()
     }
 
     /// Makes a usage error of the commands' own.

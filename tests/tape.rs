@@ -8,6 +8,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+/// A session that is lost during a job.
+#[path = "tape/reconnect.rs"]
+mod reconnect;
 /// The errors that take a fault of a device or a change of the configuration, word for word.
 #[path = "tape/words.rs"]
 mod words;

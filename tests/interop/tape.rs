@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{NAME, small};
 use crate::common::{Output, TestEnvironment};
 use crate::peers::tgtd::{
-    DRIVE_ADDRESS, IMPORT_EXPORT_ADDRESS, STORAGE_ADDRESS, TRANSPORT_ADDRESS, Tgtd,
+    DRIVE_ADDRESS, IMPORT_EXPORT_ADDRESS, STORAGE_ADDRESS, TRANSPORT_ADDRESS, Target, Tgtd,
 };
 use crate::vtl_peers::program;
 
@@ -367,4 +367,203 @@ fn cartridges_are_mounted_moved_and_counted() {
     attached.stands([(first, FIRST), (second, SECOND)]);
     let counted = attached.done("library inventory TAPMLB01");
     assert_eq!(places(&counted), places(&attached.done("library")));
+}
+
+/// 40 MiB of which no piece is like another one.
+fn long_pattern() -> Vec<u8> {
+    let piece = pattern(1 << 20, 1);
+    let mut bytes = Vec::with_capacity(40 << 20);
+    for number in 0..40 {
+        bytes.extend(piece.iter().map(|byte| byte ^ number));
+    }
+    bytes
+}
+
+/// Writes 40 MiB on a cartridge that holds four, more than may be on its way at once, and returns what was told of it and what was to be written.
+fn overfill(attached: &Attached, line: &str) -> (Value, Vec<u8>) {
+    let bytes = long_pattern();
+    fs::write(attached.path("in"), &bytes).unwrap();
+    let told = attached.run(line).assert_status(1).json();
+    assert_eq!(told["error"]["code"], "end-of-medium", "{told:#}");
+    assert_eq!(told["end_of_medium"], true, "{told:#}");
+    (told, bytes)
+}
+
+#[test]
+fn the_end_of_the_medium_is_heeded_though_the_drive_writes_on() {
+    let attached = Attached::new();
+    for block in [32 << 10, 65_537, 1 << 20] {
+        let line = format!("tape write TAPMLB01 {FIRST} in --overwrite --block-size {block}");
+        let (told, bytes) = overfill(&attached, &line);
+        let count = told["bytes"].as_u64().unwrap() as usize;
+        assert_eq!(told["blocks"], count / block, "{told:#}");
+        assert_eq!(
+            (count % block, told["proven"].as_u64()),
+            (0, told["blocks"].as_u64())
+        );
+        // What the drive warned of, and what was on its way then, is on the tape.
+        assert!((3 << 20..bytes.len()).contains(&count), "{told:#}");
+        let read = attached.done(&format!("tape read TAPMLB01 {FIRST} out --block-size 1MiB"));
+        assert_eq!(read["blocks"], told["blocks"], "{read:#}");
+        assert!(fs::read(attached.path("out")).unwrap() == bytes[..count]);
+        let listed = attached.done(&format!("tape list TAPMLB01 {FIRST}"));
+        let files = listed["files"].as_array().unwrap();
+        assert_eq!(
+            (files.len(), &files[0]["filemark"]),
+            (1, &true.into()),
+            "{listed:#}"
+        );
+        // A script goes on with another cartridge.
+        let rest = &bytes[count..][..3 << 20];
+        fs::write(attached.path("rest"), rest).unwrap();
+        attached.done(&format!("tape write TAPMLB01 {SECOND} rest --overwrite"));
+        attached.done(&format!("tape read TAPMLB01 {SECOND} rest.out"));
+        assert!(
+            fs::read(attached.path("rest.out")).unwrap() == rest,
+            "{block}"
+        );
+    }
+}
+
+#[test]
+fn a_copy_and_a_test_meet_the_end_of_the_medium() {
+    let attached = Attached::new();
+    let block = 64 << 10;
+    let bytes = long_pattern();
+    // A .tap file of more than the cartridge holds.
+    let mut tap = Vec::new();
+    for block in bytes.chunks(block) {
+        let length = u32::try_from(block.len()).unwrap().to_le_bytes();
+        tap.extend([&length, block, &length].concat());
+    }
+    tap.extend([0; 4]);
+    fs::write(attached.path("long.tap"), tap).unwrap();
+    let line = format!("tape copy long.tap TAPMLB01:{SECOND}");
+    let copied = attached.run(&line).assert_status(1).json();
+    assert_eq!(copied["error"]["code"], "end-of-medium", "{copied:#}");
+    assert_eq!(
+        (&copied["end_of_medium"], &copied["filemarks"]),
+        (&true.into(), &1.into())
+    );
+    let read = attached.done(&format!("tape read TAPMLB01 {SECOND} out"));
+    assert_eq!(read["blocks"], copied["blocks"], "{read:#}");
+    let out = fs::read(attached.path("out")).unwrap();
+    assert!(out.len() > 3 << 20 && bytes.starts_with(&out));
+    let line = format!("tape test TAPMLB01 {SECOND} --size 40MiB --overwrite");
+    let tested = attached.run(&line).assert_status(1).json();
+    assert_eq!(tested["error"]["code"], "end-of-medium", "{tested:#}");
+}
+
+#[test]
+fn data_without_a_filemark_is_told_by_a_drive_that_knows_no_position() {
+    let attached = Attached::new();
+    fs::write(attached.path("in"), pattern(5000, 1)).unwrap();
+    attached.done(&format!("library mount TAPMLB01 {FIRST} --drive TAP01"));
+    // REWIND, and WRITE(6) of two blocks that no filemark follows.
+    let lines = attached.by_libiscsi(&[
+        "010000000000:0",
+        &format!("0a0000000500:>{}", hex(b"first")),
+        &format!("0a0000000600:>{}", hex(b"second")),
+    ]);
+    assert!(lines.iter().all(|line| line == "good"), "{lines:?}");
+    let line = format!("tape write TAPMLB01 {FIRST} in --append");
+    let refused = attached.run(&line).assert_status(1).json();
+    assert_eq!(refused["error"]["code"], "no-filemark", "{refused:#}");
+    let hint = "nothing was written; --file 1 --overwrite writes in its place";
+    assert_eq!(refused["error"]["hints"][0], hint, "{refused:#}");
+    let line = format!("tape read TAPMLB01 {FIRST} out");
+    let failed = attached.run(&line).assert_status(4).json();
+    assert_eq!(failed["error"]["code"], "no-filemark", "{failed:#}");
+    assert_eq!(fs::read(attached.path("out")).unwrap(), b"firstsecond");
+    // The hint does what it says.
+    attached.done(&format!(
+        "tape write TAPMLB01 {FIRST} in --file 1 --overwrite"
+    ));
+    attached.done(&format!("tape write TAPMLB01 {FIRST} in --append"));
+    let listed = attached.done(&format!("tape list TAPMLB01 {FIRST}"));
+    assert_eq!(listed["files"].as_array().unwrap().len(), 2, "{listed:#}");
+}
+
+#[test]
+fn rmt_spaces_over_a_protected_tape_though_the_drive_refuses_to() {
+    let attached = Attached::new();
+    attached.done(&format!("library mount TAPMLB01 {FIRST} --drive TAP01"));
+    for number in 1..=3 {
+        fs::write(attached.path("in"), [b'a' + number; 3000]).unwrap();
+        let line = format!("tape write TAPMLB01 {FIRST} in --append --block-size 1000");
+        attached.done(&line);
+    }
+    attached.protect("1", true);
+    // rewind; a file on; two blocks on and read; a file on and read; to the end of the data.
+    let requests = "OTAP01\n0\nI6\n1\nI1\n1\nI3\n2\nR1000\nI1\n1\nR1000\nI12\n1\nR1000\nC\n";
+    fs::write(attached.path("requests"), requests).unwrap();
+    let mut command = attached.environment.command();
+    let input = fs::File::open(attached.path("requests")).unwrap();
+    command.arg("rmt").stdin(input);
+    let output = attached.environment.finish(command).assert_status(0);
+    let data = |number: u8| String::from_utf8(vec![b'a' + number; 1000]).unwrap();
+    let expected = format!(
+        "A0\nA0\nA0\nA0\nA1000\n{}A0\nA1000\n{}A0\nE5\nthe end of the data is reached\nA0\n",
+        data(2),
+        data(3)
+    );
+    assert_eq!(output.stdout, expected);
+    // Writing is refused as st(4) refuses it.
+    fs::write(attached.path("requests"), "OTAP01\n1\n").unwrap();
+    let mut command = attached.environment.command();
+    let input = fs::File::open(attached.path("requests")).unwrap();
+    command.arg("rmt").stdin(input);
+    let output = attached.environment.finish(command);
+    assert!(output.stdout.starts_with("E30\n"), "{}", output.stdout);
+}
+
+#[test]
+fn a_drive_of_another_target_serves_the_library() {
+    const DRIVES: &str = "iqn.2012-01.lab.vtl:drives";
+    let environment = TestEnvironment::new();
+    let mut tgtd = Tgtd::start();
+    tgtd.add(Target::empty(DRIVES).lone_drive(1, "ULT3580-TD5", "2000000007"));
+    let library = Target::library(NAME, "0000078A12340401", 1, 4, 1_000_000_001);
+    tgtd.add(library.barcodes(&[FIRST, SECOND]).borrowed_drive(DRIVES, 1));
+    for name in [NAME, DRIVES] {
+        environment.add(name, "127.0.0.1", tgtd.port());
+    }
+    environment
+        .run_line("--timeout 10 -reipliscsiop")
+        .assert_status(0);
+    let attached = Attached { environment, tgtd };
+    let shown = attached.done("library TAPMLB01");
+    let elements = shown["libraries"][0]["elements"].as_array().unwrap();
+    let device = |address: u16| {
+        let element = elements
+            .iter()
+            .find(|element| element["address"] == address);
+        element.unwrap()["device"].as_str().unwrap().to_owned()
+    };
+    let (other, own) = (device(DRIVE_ADDRESS), device(DRIVE_ADDRESS + 1));
+    assert_ne!(own, other);
+    let bytes = pattern(700_000, 3);
+    fs::write(attached.path("in"), &bytes).unwrap();
+    // It mounts into the drive of the other target, writes there, and puts the cartridge back.
+    let line = format!("tape write TAPMLB01 {FIRST} in --drive {other}");
+    assert_eq!(attached.done(&line)["drive"], other.as_str());
+    attached.stands([(STORAGE_ADDRESS, FIRST), (STORAGE_ADDRESS + 1, SECOND)]);
+    let line = format!("tape read TAPMLB01 {FIRST} out --drive {own}");
+    assert_eq!(attached.done(&line)["drive"], own.as_str());
+    assert!(fs::read(attached.path("out")).unwrap() == bytes);
+    // Two drives behind two sessions.
+    let line = format!("tape copy TAPMLB01:{FIRST} TAPMLB01:{SECOND}");
+    let copied = attached.done(&line);
+    assert_ne!(copied["from"]["drive"], copied["to"]["drive"], "{copied:#}");
+    attached.done(&format!("library mount TAPMLB01 {SECOND} --drive {other}"));
+    let status = attached.done("tape status TAPMLB01");
+    let loaded = &status["drives"][0];
+    assert_eq!(
+        (&loaded["drive"], &loaded["volume"]),
+        (&other.as_str().into(), &SECOND.into())
+    );
+    attached.done(&format!("tape read TAPMLB01 {SECOND} out"));
+    assert!(fs::read(attached.path("out")).unwrap() == bytes);
+    attached.done(&format!("library unmount TAPMLB01 --drive {other}"));
+    attached.stands([(STORAGE_ADDRESS, FIRST), (STORAGE_ADDRESS + 1, SECOND)]);
 }

@@ -260,7 +260,11 @@ impl Tgtd {
             ),
             format!("media_home={}", self.media.path().display()),
             elements(1, TRANSPORT_ADDRESS, 1),
-            elements(4, DRIVE_ADDRESS, library.claimed.len()),
+            elements(
+                4,
+                DRIVE_ADDRESS,
+                library.claimed.len() + library.borrowed.len(),
+            ),
             elements(2, STORAGE_ADDRESS, library.slots),
         ];
         if library.import_export_slots > 0 {
@@ -270,8 +274,11 @@ impl Tgtd {
                 library.import_export_slots,
             ));
         }
-        for (address, index) in (DRIVE_ADDRESS..).zip(&library.claimed) {
-            let lun = drives[*index].lun;
+        let borrowed = library.borrowed.iter();
+        let borrowed = borrowed.map(|(target_name, lun)| (self.tid(target_name), *lun));
+        let own = library.claimed.iter();
+        let own = own.map(|index| (tid.to_owned(), drives[*index].lun));
+        for (address, (tid, lun)) in (DRIVE_ADDRESS..).zip(borrowed.chain(own)) {
             updates.push(format!(
                 "element_type=4,address={address},tid={tid},lun={lun}"
             ));
@@ -430,6 +437,7 @@ impl Target {
             barcodes: Vec::new(),
             loaded: Vec::new(),
             claimed: (0..drives).collect(),
+            borrowed: Vec::new(),
         });
         target
     }
@@ -452,6 +460,15 @@ impl Target {
     #[must_use]
     pub fn changer_lun(mut self, lun: u16) -> Self {
         self.library_mut().lun = lun;
+        self
+    }
+
+    /// Has the changer serve a drive that is a LUN of another target, before its own ones: tgtd cuts the identifier of the last one.
+    /// That target is added before.
+    #[must_use]
+    pub fn borrowed_drive(mut self, target_name: &str, lun: u16) -> Self {
+        let borrowed = &mut self.library_mut().borrowed;
+        borrowed.push((target_name.to_owned(), lun));
         self
     }
 
@@ -518,6 +535,8 @@ struct Library {
     loaded: Vec<(usize, usize)>,
     /// The drives that are elements of the changer.
     claimed: Vec<usize>,
+    /// Drives of other targets that the changer serves too: target name and LUN.
+    borrowed: Vec<(String, u16)>,
 }
 
 #[derive(Clone, Debug)]

@@ -571,11 +571,7 @@ impl<R: Reopen> OpenTape<R> {
                 self.set_place(Some(0), Some(0));
             }
             mt::END_OF_DATA => {
-                let space = Command::Space(Space {
-                    code: SpaceCode::EndOfData,
-                    count: 0,
-                });
-                self.execute(&space).await?;
+                self.to_end_of_data().await?;
                 self.set_place(None, None);
                 self.met = Met::EndOfData;
             }
@@ -711,7 +707,25 @@ impl<R: Reopen> OpenTape<R> {
         if count == 0 {
             return Ok(());
         }
-        self.again(&Command::Space(Space { code, count })).await
+        match self.again(&Command::Space(Space { code, count })).await {
+            // tgt refuses SPACE on a write-protected unit, as if it wrote.
+            Err(error) if error.has_key(SenseKey::DATA_PROTECT) && count > 0 => {
+                self.drive.pass(code, count).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn to_end_of_data(&mut self) -> Result<(), RmtError> {
+        let code = SpaceCode::EndOfData;
+        let mut outcome = self.again(&Command::Space(Space { code, count: 0 })).await;
+        if matches!(&outcome, Err(error) if error.has_key(SenseKey::DATA_PROTECT)) {
+            outcome = match self.drive.pass(SpaceCode::Filemarks, i64::MAX).await {
+                Err(error) if error.is_end_of_data() => Ok(()),
+                outcome => outcome,
+            };
+        }
+        outcome.map_err(|cause| self.fault(cause))
     }
 
     async fn execute(&mut self, command: &Command) -> Result<(), RmtError> {

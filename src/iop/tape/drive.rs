@@ -242,7 +242,10 @@ impl<R: Reopen> TapeDrive<R> {
 
     /// Does what SPACE does forward by reading: a READ of a longer block than is asked for leaves the tape behind it all the same
     /// (SSC-4 5.6, READ(6)).
-    async fn pass(&self, code: SpaceCode, count: i64) -> Result<(), UnitError> {
+    ///
+    /// # Errors
+    /// What the READ met that is not passed, such as the end of the data.
+    pub async fn pass(&self, code: SpaceCode, count: i64) -> Result<(), UnitError> {
         let read = Command::Read(Read::variable(1));
         let mut left = count;
         while left > 0 {
