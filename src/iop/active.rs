@@ -146,7 +146,7 @@ pub enum TargetStatus {
     /// Not reached, refused, or lost before its devices were known.
     #[default]
     Failed,
-    /// Was connected, and the session that the resident IOP held has ended since: [`TargetReport::lost`] says when and why. Its
+    /// Was connected, and the session that the resident IOP held has ended since: `lost` says when and why. Its
     /// session and devices are those that it had.
     Lost,
 }
@@ -157,7 +157,18 @@ pub struct Loss {
     /// When, UTC, RFC 3339.
     pub time: String,
     /// Why.
+    #[serde(deserialize_with = "cause_of_loss")]
     pub cause: LossCause,
+}
+
+fn cause_of_loss<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LossCause, D::Error> {
+    Value::deserialize(deserializer).map(recorded)
+}
+
+impl Recorded for LossCause {
+    fn unknown(_: Option<String>) -> Self {
+        Self::Unknown
+    }
 }
 
 /// Why a session that a resident IOP held has ended. All text in it that came from a target is escaped already.
@@ -446,6 +457,43 @@ mod tests {
     }
 
     #[test]
+    fn a_loss_survives_its_record() {
+        let report = TargetReport {
+            status: TargetStatus::Lost,
+            lost: Some(Loss {
+                time: "2026-11-22T05:31:00Z".to_owned(),
+                cause: LossCause::NoAnswer {
+                    request: "NOP-Out".to_owned(),
+                    after: Duration::from_millis(1500),
+                },
+            }),
+            ..TargetReport::default()
+        };
+        let record = serde_json::to_value(&report).unwrap();
+        assert_eq!(record["status"], "LOST");
+        assert_eq!(record["lost"]["cause"]["cause"], "no-answer");
+        assert_eq!(
+            serde_json::from_value::<TargetReport>(record).unwrap(),
+            report
+        );
+    }
+
+    #[test]
+    fn a_loss_of_a_cause_that_this_version_does_not_know_is_still_one() {
+        for cause in [
+            json!({"cause": "eclipse", "of": "the moon"}),
+            json!({"cause": "no-answer"}),
+        ] {
+            let report: TargetReport = serde_json::from_value(json!({
+                "status": "LOST", "lost": {"time": "2026-11-22T05:31:00Z", "cause": cause}
+            }))
+            .unwrap();
+            assert_eq!(report.status, TargetStatus::Lost);
+            assert_eq!(report.lost.unwrap().cause, LossCause::Unknown);
+        }
+    }
+
+    #[test]
     fn a_report_is_read_with_fields_missing_and_fields_more() {
         let report: TargetReport = serde_json::from_value(json!({
             "target_name": "iqn.a", "status": "CONNECTED", "colour": "blue",
@@ -472,6 +520,6 @@ mod tests {
             }
         );
         assert_eq!(problems[2], Problem::unknown(None));
-        assert_eq!(report.session, None);
+        assert_eq!((report.session, report.lost), (None, None));
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::words::{self, Code, Words, code};
 use crate::error::CommandError;
 use crate::iop::active::{
-    ChapReport, DriveReport, LibraryReport, Phase, SessionReport, TargetReport, TargetStatus,
+    ChapReport, DriveReport, LibraryReport, Loss, Phase, SessionReport, TargetReport, TargetStatus,
 };
 use crate::iop::devices::problem::Problem;
 use crate::iop::operation::{Active, Edited, EditedTarget};
@@ -54,6 +54,8 @@ pub struct TargetDocument<'a> {
     pub status: TargetStatus,
     /// Why it failed; null when it did not.
     pub failure: Option<FailureDocument>,
+    /// When and why the session that a resident IOP held has ended since the last re-IPL; null where it has not.
+    pub lost: Option<LossDocument<'a>>,
     /// What the login came to; null when there was none.
     pub session: Option<&'a SessionReport>,
     /// Its medium changers.
@@ -79,6 +81,33 @@ pub struct FailureDocument {
     pub message: String,
     /// What to do next, where that is known.
     pub hint: Option<String>,
+}
+
+/// When and why a session has ended that a resident IOP held.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Loss")]
+pub struct LossDocument<'a> {
+    /// When it ended, RFC 3339.
+    pub time: &'a str,
+    /// The stable name of the cause.
+    #[schemars(schema_with = "code::loss")]
+    pub code: Code,
+    /// What happened, a sentence.
+    pub message: String,
+    /// What to do next, where that is known.
+    pub hint: Option<String>,
+}
+
+impl<'a> From<&'a Loss> for LossDocument<'a> {
+    fn from(lost: &'a Loss) -> Self {
+        let words = words::loss::loss(&lost.cause);
+        Self {
+            time: &lost.time,
+            code: words.code,
+            message: words.message,
+            hint: words.next_step,
+        }
+    }
 }
 
 /// A problem of a target or a library.
@@ -182,6 +211,7 @@ impl<'a> From<&'a TargetReport> for TargetDocument<'a> {
                     message: words.message,
                     hint: words.next_step,
                 }),
+            lost: target.lost.as_ref().map(LossDocument::from),
             session: target.session.as_ref(),
             libraries: target.libraries.iter().map(LibraryDocument::from).collect(),
             drives: &target.drives,
@@ -209,6 +239,9 @@ pub struct Iop<'a> {
     pub ipl_count: u64,
     /// Whether the configured targets are no longer those that the last re-IPL used.
     pub configuration_changed: bool,
+    /// Whether a resident IOP holds the sessions: then the status of a target is the present one, and otherwise that of the last
+    /// re-IPL, or LOST.
+    pub resident: bool,
 }
 
 /// An initiator name in use.
@@ -264,6 +297,7 @@ impl<'a> ActiveDocument<'a> {
                 ipl_time: active.configuration.ipl_time.as_deref(),
                 ipl_count: active.configuration.ipl_count,
                 configuration_changed: active.changed,
+                resident: active.resident,
             },
             initiators,
             targets: targets

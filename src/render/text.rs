@@ -40,7 +40,7 @@ pub fn targets(document: &ActiveDocument<'_>) -> String {
     let count = document.targets.len();
     for (index, target) in document.targets.iter().enumerate() {
         page.heading(&format!("iSCSI target {} of {count}", index + 1));
-        page.target(target);
+        page.target(target, document.iop.resident);
     }
     if let Some(summary) = summary(document) {
         page.0.push('\n');
@@ -221,7 +221,7 @@ impl Page {
         self.line("Number of IPLs", iop.ipl_count);
     }
 
-    fn target(&mut self, target: &TargetDocument<'_>) {
+    fn target(&mut self, target: &TargetDocument<'_>, resident: bool) {
         self.line("Target name", target.target_name);
         self.line("Target host name", target.target_host_name);
         self.line("Target port", target.target_port);
@@ -241,9 +241,21 @@ impl Page {
             TargetStatus::Failed => "FAILED",
             TargetStatus::Lost => "LOST",
         };
-        self.line("Status at last IPL", status);
+        // What is lost was connected at the last IPL.
+        let label = match resident || target.status == TargetStatus::Lost {
+            true => "Status",
+            false => "Status at last IPL",
+        };
+        self.line(label, status);
         if let Some(failure) = &target.failure {
             self.failure(failure);
+        }
+        if let Some(lost) = &target.lost {
+            self.line("Time of loss", lost.time);
+            self.line("Cause", &lost.message);
+            if let Some(hint) = &lost.hint {
+                self.line("Next step", hint);
+            }
         }
         if let Some(session) = target.session {
             self.session(session);

@@ -149,7 +149,7 @@ fn iscsi_info(
     configured.targets.iter().map(row).collect()
 }
 
-/// Returns the outcome of a configured target at the last re-IPL, whatever has been changed of it since; none where that did not
+/// Returns the outcome of a configured target at the last re-IPL, or that its session was lost since, whatever has been changed of it since; none where that did not
 /// use it.
 fn status(configured: &ConfiguredTarget, active: &ActiveConfiguration) -> Option<&'static str> {
     let target = &configured.target;
@@ -176,12 +176,13 @@ fn media_library_info(active: &ActiveConfiguration) -> Vec<Vec<SqlValue>> {
     let mut rows = Vec::new();
     for target in &active.targets {
         let name = target.report.target_name.as_str();
+        let works = target.report.status == TargetStatus::Connected;
         for library in &target.report.libraries {
             if library.drives.is_empty() {
-                rows.push(library_row(library, None, name));
+                rows.push(library_row(library, None, works, name));
             }
             for drive in &library.drives {
-                rows.push(library_row(library, Some(&drive.device), name));
+                rows.push(library_row(library, Some(&drive.device), works, name));
             }
         }
     }
@@ -191,6 +192,7 @@ fn media_library_info(active: &ActiveConfiguration) -> Vec<Vec<SqlValue>> {
 fn library_row(
     library: &LibraryReport,
     resource: Option<&str>,
+    works: bool,
     target_name: &str,
 ) -> Vec<SqlValue> {
     let (device_type, model) = library
@@ -203,7 +205,8 @@ fn library_row(
         device_type.into(),
         model.into(),
         resource.into(),
-        resource.map(|_| "OPERATIONAL").into(),
+        // Of a resource that does not work no value is attested.
+        resource.filter(|_| works).map(|_| "OPERATIONAL").into(),
         // What only IBM i has: how a job allocates the resource, and waits for a mount.
         SqlValue::Null,
         SqlValue::Null,
@@ -371,6 +374,27 @@ mod tests {
                 [&second, &kind, &model, &SqlValue::Null, &SqlValue::Null],
             ]
         );
+    }
+
+    #[test]
+    fn a_lost_target_is_told_and_its_drives_are_not_operational() {
+        let mut lost = active("iqn.a", TargetStatus::Lost);
+        lost.report.libraries = vec![LibraryReport {
+            drives: vec![DriveReport {
+                device: "TAP01".to_owned(),
+                ..DriveReport::default()
+            }],
+            ..LibraryReport::default()
+        }];
+        let last = ActiveConfiguration {
+            targets: vec![lost],
+            ..ActiveConfiguration::default()
+        };
+        let [targets, libraries] = rows(&configured(vec![target("iqn.a", None)]), &last, None);
+        let text = |text: &str| SqlValue::Text(text.to_owned());
+        assert_eq!(targets[0][6], text("LOST"));
+        let shown = [&libraries[0][1], &libraries[0][4], &libraries[0][5]];
+        assert_eq!(shown, [&text("VARIED ON"), &text("TAP01"), &SqlValue::Null]);
     }
 
     #[test]

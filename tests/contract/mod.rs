@@ -15,6 +15,8 @@ mod durability;
 mod edits;
 /// One option per call, its parameters, the spelling of words, help.
 mod grammar;
+/// A target whose session was lost.
+mod lost;
 /// Secrets in memory: core dumps, and a passphrase that takes more memory than there is.
 mod memory;
 /// Text, JSON, secrets, exit statuses, broken pipes.

@@ -142,6 +142,7 @@ fn a_failed_target_has_every_key_of_the_contract() {
             "configuration_changed",
             "ipl_count",
             "ipl_time",
+            "resident",
             "type_model"
         ]
     );
@@ -161,12 +162,13 @@ fn a_failed_target_has_every_key_of_the_contract() {
     assert_eq!(target["drives"], json!([]));
 }
 
-const TARGET_KEYS: [&str; 11] = [
+const TARGET_KEYS: [&str; 12] = [
     "chap",
     "drives",
     "failure",
     "initiator_name",
     "libraries",
+    "lost",
     "problems",
     "session",
     "status",

@@ -48,7 +48,7 @@ fn before_any_re_ipl_the_dumps_show_the_default_name_and_no_target() {
     assert!(!targets.stdout.is_empty());
     let expected = json!({
         "schema": 1,
-        "iop": {"type_model": "298A-001", "ipl_time": null, "ipl_count": 0, "configuration_changed": false},
+        "iop": {"type_model": "298A-001", "ipl_time": null, "ipl_count": 0, "configuration_changed": false, "resident": false},
         "initiators": [{"index": 0, "name": name, "generated": true}],
         "targets": [],
         "warnings": [],

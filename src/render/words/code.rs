@@ -11,6 +11,8 @@ use crate::cli::man::CodeSection;
 pub enum CodeKind {
     /// `failure.code` of a target.
     Failure,
+    /// `lost.code` of a target.
+    Loss,
     /// `code` of an entry of `problems`.
     Problem,
     /// `code` of an entry of `warnings`.
@@ -21,12 +23,19 @@ pub enum CodeKind {
 
 impl CodeKind {
     /// Every kind, in the order of the man page.
-    pub const ALL: [Self; 4] = [Self::Failure, Self::Problem, Self::Warning, Self::Error];
+    pub const ALL: [Self; 5] = [
+        Self::Failure,
+        Self::Loss,
+        Self::Problem,
+        Self::Warning,
+        Self::Error,
+    ];
 
     /// Returns the heading of its codes.
     pub const fn heading(self) -> &'static str {
         match self {
             Self::Failure => "Failures of a target",
+            Self::Loss => "Losses of a session that a resident IOP held",
             Self::Problem => "Problems of a target or a library",
             Self::Warning => "Warnings",
             Self::Error => "Errors",
@@ -108,6 +117,17 @@ codes! {
         CommandsUnanswered = "commands-unanswered", "The target left commands unanswered.";
         Defect = "defect", "A defect of this program.";
         UnknownFailure = "unknown-failure", "A failure that another version recorded.";
+    }
+    Loss {
+        NoAnswer = "no-answer", "The target did not answer a ping, or another request that is no command.";
+        ConnectionClosed = "connection-closed", "The target closed the connection.";
+        ConnectionFailed = "connection-failed", "The connection failed.";
+        LogoutWasRequested = "logout-requested", "The target asked the initiator to log out, which it did.";
+        SessionDropped = "session-dropped", "The target dropped the connection or the session.";
+        RequestRejected = "pdu-rejected", "The target rejected a PDU.";
+        ProtocolBroken = "target-protocol-error", "The target broke a rule of RFC 7143.";
+        HolderEnded = "holder-ended", "The IOP that held the session was killed, and the next one did not reach the target.";
+        UnknownLoss = "unknown-loss", "A cause that another version recorded.";
     }
     Problem {
         LogicalUnitsLeftOut = "logical-units-left-out", "The target has more logical units than are asked.";
@@ -203,6 +223,11 @@ codes! {
         MalformedRecord = "malformed-record", "A record does not parse.";
         NewerSchema = "newer-schema", "A record was written by a newer version.";
         LockHeld = "lock-held", "Another process holds a lock.";
+        DeviceInUse = "device-in-use", "A job of the resident IOP uses the device.";
+        NoResidentIop = "no-resident-iop", "No resident IOP runs for the state directory.";
+        IopUnresponsive = "iop-unresponsive", "The resident IOP does not answer, or not as it should.";
+        IopStopping = "iop-stopping", "The resident IOP is stopping.";
+        OtherVersion = "other-version", "The resident IOP is another version of this program.";
         NoStateDirectory = "no-state-directory", "There is no directory to keep the state in.";
         NoResources = "no-resources", "The system has no files, threads or random numbers left.";
         OutputFailed = "output-failed", "The output could not be written.";
@@ -273,6 +298,11 @@ impl CodeKind {
 /// Returns the schema of the code of a failure.
 pub(in crate::render) fn failure(_: &mut SchemaGenerator) -> Schema {
     CodeKind::Failure.schema()
+}
+
+/// Returns the schema of the code of a loss.
+pub(in crate::render) fn loss(_: &mut SchemaGenerator) -> Schema {
+    CodeKind::Loss.schema()
 }
 
 /// Returns the schema of the code of a problem.

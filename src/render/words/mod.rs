@@ -5,10 +5,13 @@
 //! | [`check`] | what `check` looks at: why IBM i cares, on whose word, and what to do |
 //! | [`code`] | the codes, each with its meaning in general; the man page lists them |
 //! | [`d_mode`] | what a D-mode IPL from the VTL demands |
+//! | [`event`] | what happens while a resident IOP runs |
 //! | [`failure`] | why a target failed |
 //! | [`finding`] | what the words of findings have in common |
 //! | [`login_status`] | the login statuses of RFC 7143 section 11.13.5 |
+//! | [`loss`] | why a session has ended that a resident IOP held |
 //! | [`problem`] | what IBM i would stumble over at a device or a target |
+//! | [`resident`] | why a resident IOP did not do what it was asked for |
 //! | [`error`] | why a command was refused, or could not be carried out |
 //! | [`next_step`] | what to do then |
 //! | [`sql`] | what is wrong with a statement of `sql` |
@@ -18,11 +21,14 @@ pub mod check;
 pub mod code;
 pub mod d_mode;
 pub mod error;
+pub mod event;
 pub mod failure;
 pub mod finding;
 pub mod login_status;
+pub mod loss;
 pub mod next_step;
 pub mod problem;
+pub mod resident;
 pub mod sql;
 pub mod warning;
 

@@ -1,0 +1,175 @@
+//! Why a resident IOP did not do what it was asked for, in words.
+
+use super::event::jobs_in_use;
+use super::{Code, Words, seconds};
+use crate::iop::resident::{ControlError, IopError};
+use crate::storage::quoted;
+
+const UNRESPONSIVE: &str =
+    "give it more time with --timeout, or end that process and start another one";
+
+/// Returns why a request came to nothing; none where the error of the state has words of its own.
+#[must_use]
+pub fn control(error: &ControlError) -> Option<Words> {
+    Some(match error {
+        ControlError::State(_) => return None,
+        ControlError::NoAnswer { pid, after } => Words::new(
+            Code::IopUnresponsive,
+            format!(
+                "the resident IOP{} does not answer within {} s",
+                process(*pid),
+                seconds(*after)
+            ),
+            UNRESPONSIVE,
+        ),
+        ControlError::OtherVersion { pid, ours, theirs } => Words::new(
+            Code::OtherVersion,
+            format!(
+                "the resident IOP{} has version {theirs}, and this is version {ours}",
+                process(*pid)
+            ),
+            "stop it with its own version, or end the process, and start it with this one",
+        ),
+        ControlError::Gone { pid } => Words::new(
+            Code::IopUnresponsive,
+            format!("the resident IOP{} ended before it answered", process(*pid)),
+            "see what it said at its end, and start it again",
+        ),
+        ControlError::Socket { path, source } => Words::new(
+            Code::IopUnresponsive,
+            format!(
+                "cannot connect to the local socket {} of the resident IOP: {source}",
+                quoted(path)
+            ),
+            UNRESPONSIVE,
+        ),
+        ControlError::Denied { pid } => Words::new(
+            Code::ForeignOwner,
+            format!("the resident IOP{} belongs to another user", process(*pid)),
+            "ask as the owner of the state directory, or as root",
+        ),
+        ControlError::JobsRunning { jobs, waited } => Words::new(
+            Code::DeviceInUse,
+            format!(
+                "no re-IPL: after {} s {}",
+                seconds(*waited),
+                jobs_in_use(jobs)
+            ),
+            "let the jobs end, or wait for them with --lock-timeout",
+        ),
+        ControlError::Refused { detail } => Words::new(
+            Code::StateUnusable,
+            format!("the resident IOP could not do it: {detail}"),
+            "see what is said of the state directory, and try again",
+        ),
+        ControlError::Stopping { pid } => Words::new(
+            Code::IopStopping,
+            format!(
+                "the resident IOP{} is stopping, and takes nothing more",
+                process(*pid)
+            ),
+            "try again when it has ended",
+        ),
+        ControlError::Malformed { pid } => Words::new(
+            Code::IopUnresponsive,
+            format!(
+                "the resident IOP{} answered what this program does not understand",
+                process(*pid)
+            ),
+            UNRESPONSIVE,
+        ),
+    })
+}
+
+/// Returns why there is no resident IOP; none where the error of the state has words of its own.
+#[must_use]
+pub fn start(error: &IopError) -> Option<Words> {
+    Some(match error {
+        IopError::State(_) => return None,
+        IopError::Socket { path, source } => Words::new(
+            Code::CannotListen,
+            format!(
+                "cannot listen on the local socket {}: {source}",
+                quoted(path)
+            ),
+            "see that the file system of the state directory takes sockets",
+        ),
+        IopError::Network(error) => Words::new(
+            Code::NoResources,
+            format!("cannot set up the network input and output: {error}"),
+            super::next_step::NO_RESOURCES,
+        ),
+    })
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(", process {pid},"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::iop::resident::status::JobStatus;
+
+    #[test]
+    fn every_error_names_the_process_where_it_is_known_and_a_next_step() {
+        let pid = Some(4711);
+        let (after, path) = (Duration::from_secs(15), PathBuf::from("/state/iop.sock"));
+        let errors = [
+            ControlError::NoAnswer { pid, after },
+            ControlError::OtherVersion {
+                pid,
+                ours: "0.3.0".to_owned(),
+                theirs: "0.2.0".to_owned(),
+            },
+            ControlError::Gone { pid },
+            ControlError::Denied { pid },
+            ControlError::Stopping { pid },
+            ControlError::Malformed { pid },
+            ControlError::JobsRunning {
+                jobs: vec![JobStatus {
+                    pid: 4711,
+                    purpose: "tape write TAPMLB01 VOL001".to_owned(),
+                    device: "TAP01".to_owned(),
+                    since: "2026-11-22T05:31:00Z".to_owned(),
+                }],
+                waited: after,
+            },
+        ];
+        for error in &errors {
+            let words = control(error).unwrap();
+            assert!(words.message.contains("4711"), "{words:?}");
+            assert!(words.next_step.is_some(), "{words:?}");
+        }
+        let told = control(&errors[6]).unwrap().message;
+        assert_eq!(
+            told,
+            "no re-IPL: after 15 s process 4711 uses TAP01 (tape write TAPMLB01 VOL001)"
+        );
+        let unnamed = control(&ControlError::NoAnswer { pid: None, after }).unwrap();
+        assert_eq!(
+            unnamed.message,
+            "the resident IOP does not answer within 15 s"
+        );
+        let source = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let socket = ControlError::Socket {
+            path: path.clone(),
+            source: source(),
+        };
+        assert!(
+            control(&socket)
+                .unwrap()
+                .message
+                .contains("/state/iop.sock")
+        );
+        let start = start(&IopError::Socket {
+            path,
+            source: source(),
+        });
+        assert!(start.unwrap().message.contains("/state/iop.sock"));
+    }
+}
