@@ -11,9 +11,9 @@ use crate::cli::{UsageError, UsageFailure};
 use crate::iop::config::{ConfigurationError, PartitionError};
 use crate::iop::ipl::ReIplError;
 use crate::iop::operation::{ExportError, OperationError};
-use crate::iop::resident::ControlError;
+use crate::iop::resident::{ControlError, IopError};
 use crate::iop::store::StateError;
-use crate::render::words::{Code, error as words, next_step};
+use crate::render::words::{Code, Words, error as words, next_step, resident};
 use crate::storage::without_error_number;
 use crate::transport::listener::ListenError;
 use crate::values::ValueError;
@@ -105,6 +105,24 @@ impl CommandError {
             code: Code::NoResources,
             error: anyhow::Error::new(error).context("cannot open a session"),
             hints: vec![next_step::NO_RESOURCES.to_owned()],
+        }
+    }
+
+    /// Makes the failure of a resident IOP, in words where it has some.
+    fn resident(words: Option<Words>, error: anyhow::Error) -> Self {
+        match words {
+            Some(words) => Self {
+                kind: ErrorKind::State,
+                code: words.code,
+                error: anyhow::Error::msg(words.message),
+                hints: words.next_step.into_iter().collect(),
+            },
+            None => Self {
+                kind: ErrorKind::State,
+                code: Code::StateUnusable,
+                error,
+                hints: Vec::new(),
+            },
         }
     }
 
@@ -213,26 +231,26 @@ impl From<OperationError> for CommandError {
 
 impl From<ControlError> for CommandError {
     fn from(error: ControlError) -> Self {
+        let words = resident::control(&error);
+        let kind = match error {
+            ControlError::State(error) => return error.into(),
+            ControlError::NoSession { .. } | ControlError::Gone { .. } => ErrorKind::Device,
+            ControlError::NoSuchDevice { .. } => ErrorKind::Refused,
+            _ => ErrorKind::State,
+        };
+        Self {
+            kind,
+            ..Self::resident(words, error.into())
+        }
+    }
+}
+
+impl From<IopError> for CommandError {
+    fn from(error: IopError) -> Self {
+        let words = resident::start(&error);
         match error {
-            ControlError::State(error) => error.into(),
-            error @ (ControlError::NoSession { .. } | ControlError::Gone { .. }) => Self {
-                kind: ErrorKind::Device,
-                code: Code::TargetUnreachable,
-                hints: Vec::new(),
-                error: error.into(),
-            },
-            error @ ControlError::NoSuchDevice { .. } => Self {
-                kind: ErrorKind::Refused,
-                code: Code::NoSuchDevice,
-                hints: Vec::new(),
-                error: error.into(),
-            },
-            error => Self {
-                kind: ErrorKind::State,
-                code: Code::LockHeld,
-                hints: Vec::new(),
-                error: error.into(),
-            },
+            IopError::State(error) => error.into(),
+            error => Self::resident(words, error.into()),
         }
     }
 }

@@ -98,6 +98,11 @@ const ELSEWHERE: &[Code] = &[
     // A transcript has one user, with a home directory.
     Code::ForeignOwner,
     Code::NoStateDirectory,
+    // They take a resident IOP; tests/contract/resident.rs meets them, or the unit tests of their words.
+    Code::DeviceInUse,
+    Code::IopUnresponsive,
+    Code::IopStopping,
+    Code::OtherVersion,
     // Only a disk that fails has it; tests/state.rs has one.
     Code::NotDurable,
     // They take a library that is served, its tapes, or a fault of a device: tests/tape/words.rs has the words of these,

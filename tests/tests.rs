@@ -63,6 +63,9 @@ mod scripts;
 mod sql;
 /// The disk: every operation of an edit failed, and every one died at, in turn.
 mod state;
+/// The unit of `generate systemd`, which systemd-analyze judges.
+#[cfg(feature = "peers")]
+mod systemd;
 /// The `tape` commands against the embedded library.
 mod tape;
 /// Faults at every PDU and every command of a transfer, without a process.

@@ -557,7 +557,7 @@ mod tests {
                 "{option}"
             );
         }
-        assert!(text.contains("generate man|man-json|schema|bash|zsh|fish"));
+        assert!(text.contains("man|man-json|schema|bash|zsh|fish|rsh|systemd"));
         assert!(
             !text.contains("target-names"),
             "a hidden command is not documented"

@@ -9,7 +9,7 @@ use super::{host, shell};
 use crate::values::GENERATE;
 
 /// When the wording below last changed; the page must not differ from one build to the next.
-const DATE: &str = "2026-11-22";
+const DATE: &str = "2026-11-26";
 
 /// Codes under one heading.
 pub struct CodeSection {
@@ -363,7 +363,7 @@ fn files(page: &mut Roff) {
         ),
         (
             "active.json",
-            "What the last re-IPL used and found. It never holds a secret.",
+            "What the last re-IPL used and found, and which sessions a resident IOP lost since. It never holds a secret.",
         ),
         (
             "devices.json",
@@ -374,6 +374,11 @@ fn files(page: &mut Roff) {
             "A UUID for the generated initiator name, where the machine has neither a partition UUID nor a machine id.",
         ),
         ("config.lock, reipl.lock", "Locks, never removed."),
+        (
+            "iop.sock, iop.lock",
+            "The local socket of the resident IOP, with mode 0600, and its lock, which names its process. A socket that a killed IOP \
+             left behind is replaced by the next one.",
+        ),
         (
             "keystore-ID.json, machine.json, keystore.lock",
             "In the keystore directory: the sealed secrets of the partition with this id, the key of this machine that they \
@@ -447,8 +452,9 @@ fn notes(page: &mut Roff) {
              initiator proves itself to the target; the macro has no parameter for the reverse.",
             "A login that the VTL refuses is a normal step of attaching: the consoles of many VTLs list an initiator only \
              after its first attempt. Allow the name there, and re-IPL again.",
-            "Each session uses one connection and error recovery level 0, and lasts as long as the re-IPL. No device is sent \
-             a command that changes its state.",
+            "Each session uses one connection and error recovery level 0. Without a resident IOP it lasts as long as the re-IPL or \
+             the job; iop run holds one with each target, and pings it every 5 seconds while it is idle. A re-IPL sends no device a \
+             command that changes its state.",
         ],
     );
 }

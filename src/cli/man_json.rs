@@ -38,8 +38,8 @@ pub fn page(schema: &Value) -> String {
         "DESCRIPTION",
         &[
             "With --json, a call of iscsiswiconfig prints one JSON document on standard output, or on standard error where \
-             standard output has the data of a tape. vtl, which goes on until it is stopped, prints a document on a line for \
-             each event. \"iscsiswiconfig generate schema\" prints a JSON Schema of all of them; this page is made from it.",
+             standard output has the data of a tape. vtl and iop run, which go on until they are stopped, print a document on a \
+             line for each event. \"iscsiswiconfig generate schema\" prints a JSON Schema of all of them; this page is made from it.",
             &text(schema),
             "A field is always there unless it is said to be absent at times; what is not known is null. Times are RFC 3339, in \
              UTC. Codes are listed in iscsiswiconfig(1). The exit status and standard error are the same with --json and \

@@ -186,7 +186,10 @@ fn host_options_stand_anywhere_on_the_line_of_a_command() {
         assert!(parsed.host.json);
         assert_eq!(
             parsed.request,
-            Request::Host(HostCommand::Generate(Artifact::Man))
+            Request::Host(HostCommand::Generate(GenerateOptions {
+                artifact: Artifact::Man,
+                user: false
+            }))
         );
     }
     let parsed = line(&["complete", "target-names", "--state-dir", "/x"]).unwrap();

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::host::{named, open_store};
+use super::host::{Directories, directories, named, open_store};
 use super::schema::schema;
+use super::systemd;
 use super::terminal::Terminal;
 use crate::cli::host::{KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
-use crate::cli::{Artifact, HostOptions, NameKind, complete, man, man_json};
+use crate::cli::{Artifact, GenerateOptions, HostOptions, NameKind, complete, man, man_json};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::Configuration;
 use crate::iop::store::ActiveConfiguration;
@@ -17,13 +18,19 @@ use crate::render::words::{Code, check, code};
 use crate::storage::quoted;
 use crate::values::{InitiatorName, quote_bytes};
 
-/// Prints a man page, the schema of the documents, a completion script or the script for `--rsh-command`.
+/// Prints a man page, the schema of the documents, a completion script, the script for `--rsh-command` or a unit of systemd.
 pub(super) fn generate(
-    artifact: Artifact,
+    options: GenerateOptions,
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    terminal.print(&match artifact {
+    if options.user && options.artifact != Artifact::Systemd {
+        return Err(CommandError::usage(
+            "--user is for the unit of systemd, and something else is to be printed",
+            vec!["write iscsiswiconfig generate systemd --user".to_owned()],
+        ));
+    }
+    terminal.print(&match options.artifact {
         Artifact::Man => man::page(&code::listed(), &check::listed()),
         Artifact::ManJson => man_json::page(&schema()),
         Artifact::Schema => format!("{:#}\n", schema()),
@@ -31,24 +38,23 @@ pub(super) fn generate(
         Artifact::Zsh => complete::zsh(),
         Artifact::Fish => complete::fish(),
         Artifact::Rsh => remote_shell(host)?,
+        Artifact::Systemd => {
+            let directories = directories(host)?;
+            let directories = Directories {
+                state: absolute(&directories.state)?,
+                keystore: directories.keystore.as_ref().map(absolute).transpose()?,
+            };
+            systemd::unit(&program(), &directories, host, options.user)?
+        }
     })
 }
 
 /// Returns the script that takes the place of a remote shell: it runs this program, with the host options that were given.
 fn remote_shell(host: &HostOptions) -> Result<String, CommandError> {
     let default = HostOptions::default();
-    // The script is run wherever the archive is made.
-    let absolute = |path: &PathBuf| {
-        std::path::absolute(path).map_err(|error| CommandError {
-            kind: ErrorKind::State,
-            code: Code::FileUnusable,
-            error: anyhow::Error::new(error).context(format!("cannot find {}", quoted(path))),
-            hints: vec!["give a path that begins with /".to_owned()],
-        })
-    };
-    let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("iscsiswiconfig"));
-    let mut words = vec![program.into_os_string()];
+    let mut words = vec![program().into_os_string()];
     let mut option = |name: &str, value: OsString| words.extend([name.into(), value]);
+    // The script is run wherever the archive is made.
     if let Some(directory) = named(&host.state_dir, STATE_DIR_VARIABLE) {
         option("--state-dir", absolute(&directory)?.into());
     }
@@ -74,6 +80,20 @@ fn remote_shell(host: &HostOptions) -> Result<String, CommandError> {
         "#!/bin/sh\n# For --rsh-command of tar, cpio and mt: host:TAPnn is the drive TAPnn, whatever the host.\nexec {} rmt -- \"$@\"\n",
         words.join(" ")
     ))
+}
+
+/// Returns the path of this program.
+fn program() -> PathBuf {
+    env::current_exe().unwrap_or_else(|_| PathBuf::from("iscsiswiconfig"))
+}
+
+fn absolute(path: &PathBuf) -> Result<PathBuf, CommandError> {
+    std::path::absolute(path).map_err(|error| CommandError {
+        kind: ErrorKind::State,
+        code: Code::FileUnusable,
+        error: anyhow::Error::new(error).context(format!("cannot find {}", quoted(path))),
+        hints: vec!["give a path that begins with /".to_owned()],
+    })
 }
 
 /// Prints the names of a kind, each once: those of the configuration, or those of the last re-IPL.

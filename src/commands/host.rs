@@ -1,7 +1,7 @@
 //! What the host options mean to every command.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use directories::ProjectDirs;
@@ -38,14 +38,28 @@ pub(super) fn chap_algorithms(host: &HostOptions) -> Result<Vec<ChapAlgorithm>, 
     })
 }
 
-/// Opens the state where the command line, the environment or the user's default says.
-pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
+/// The directories of a state.
+pub(super) struct Directories {
+    /// The state directory.
+    pub(super) state: PathBuf,
+    /// The keystore directory; none where this user has no home directory and none is named.
+    pub(super) keystore: Option<PathBuf>,
+}
+
+impl Directories {
+    /// Returns both.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.state)
+            .chain(&self.keystore)
+            .map(PathBuf::as_path)
+    }
+}
+
+/// Returns the directories that the command line, the environment or the user's default says.
+pub(super) fn directories(host: &HostOptions) -> Result<Directories, CommandError> {
     let default = ProjectDirs::from("", "", "iscsiswiconfig");
     let default = default.as_ref();
-    let named_state = named(&host.state_dir, STATE_DIR_VARIABLE);
-    let named_keystore = named(&host.keystore_dir, KEYSTORE_DIR_VARIABLE);
-    let from_home = (named_state.is_none(), named_keystore.is_none());
-    let state = named_state
+    let state = named(&host.state_dir, STATE_DIR_VARIABLE)
         .or_else(|| default?.state_dir().map(PathBuf::from))
         .ok_or_else(|| CommandError {
             kind: ErrorKind::State,
@@ -55,13 +69,24 @@ pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
                 "name a directory with --state-dir or {STATE_DIR_VARIABLE}"
             )],
         })?;
-    let keystore = named_keystore.or_else(|| Some(default?.data_local_dir().join("keystore")));
+    let keystore = named(&host.keystore_dir, KEYSTORE_DIR_VARIABLE)
+        .or_else(|| Some(default?.data_local_dir().join("keystore")));
+    Ok(Directories { state, keystore })
+}
+
+/// Opens the state where the command line, the environment or the user's default says.
+pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
+    let Directories { state, keystore } = directories(host)?;
     let store = Store::new(state, host.lock_timeout);
     let store = match keystore {
         Some(directory) => store.with_keystore(directory),
         None => store,
     };
-    Ok(store.from_home(from_home.0, from_home.1))
+    let from_home = |option, variable| named(option, variable).is_none();
+    Ok(store.from_home(
+        from_home(&host.state_dir, STATE_DIR_VARIABLE),
+        from_home(&host.keystore_dir, KEYSTORE_DIR_VARIABLE),
+    ))
 }
 
 /// Performs an operation as the host options say, and tells its steps on the way. What is wrong with an option is the outer error.

@@ -11,6 +11,8 @@ mod demo;
 mod descriptors;
 mod discover;
 mod host;
+mod iop;
+mod iop_event;
 mod library;
 mod macro_option;
 mod mtx;
@@ -20,7 +22,9 @@ mod prompt;
 mod rmt;
 pub mod schema;
 mod secret_file;
+mod service_manager;
 mod sql;
+mod systemd;
 mod tape;
 mod terminal;
 mod trace;
@@ -32,7 +36,7 @@ use std::ffi::OsString;
 pub use terminal::Terminal;
 
 use crate::cli::grammar::HELP_WORD;
-use crate::cli::{self, CommandLine, HostCommand, MacroOption, Request, help};
+use crate::cli::{self, CommandLine, HostCommand, IopCommand, MacroOption, Request, help};
 use crate::error::CommandError;
 use crate::render::json::ErrorDocument;
 
@@ -79,6 +83,7 @@ fn talks_to_peers(request: &Request) -> bool {
                 | HostCommand::Mtx(_)
                 | HostCommand::Rmt(_)
                 | HostCommand::Sql(_)
+                | HostCommand::Iop(IopCommand::Run { .. })
         ),
         Request::Macro(invocation) => invocation.option == MacroOption::ReIplIscsiIop,
         _ => false,
@@ -96,7 +101,8 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         | HostCommand::Sql(_)
         | HostCommand::Show
         | HostCommand::Apply(_)
-        | HostCommand::Partition(_),
+        | HostCommand::Partition(_)
+        | HostCommand::Iop(_),
     ) = &line.request
     {
         // A session has deadlines, and locks are held meanwhile: neither depends on who reads stderr.
@@ -132,8 +138,9 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         Request::Host(HostCommand::Apply(options)) => {
             configured::apply(&options, &line.host, terminal)?;
         }
-        Request::Host(HostCommand::Generate(artifact)) => {
-            artifacts::generate(artifact, &line.host, terminal)?
+        Request::Host(HostCommand::Iop(command)) => iop::run(command, &line.host, terminal)?,
+        Request::Host(HostCommand::Generate(options)) => {
+            artifacts::generate(options, &line.host, terminal)?
         }
         Request::Host(HostCommand::Complete(kind)) => artifacts::names(kind, &line.host, terminal)?,
         Request::Host(HostCommand::Partition(options)) => {

@@ -4,11 +4,13 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use super::iop_event::IopLine;
 use super::vtl_event::VtlEvent;
 use crate::render::check::CheckDocument;
 use crate::render::configured::{AppliedDocument, ConfiguredDocument};
 use crate::render::d_mode::DModeDocument;
 use crate::render::discover::DiscoveredDocument;
+use crate::render::iop::{IopStatusDocument, IopStoppedDocument};
 use crate::render::json::{ActiveDocument, EditDocument, ErrorDocument, WithWarnings};
 use crate::render::library::LibrariesDocument;
 use crate::render::partition::PartitionDocument;
@@ -58,9 +60,12 @@ pub fn schema() -> Value {
     documents.document::<DiscoveredDocument>();
     documents.document::<CheckDocument<'static>>();
     documents.document::<LibrariesDocument<'static>>();
+    documents.document::<IopStatusDocument<'static>>();
+    documents.document::<IopStoppedDocument>();
     super::tape::describe(&mut documents);
     documents.document::<ResultsDocument<'static>>();
     documents.line::<VtlEvent>();
+    documents.line::<IopLine<'static>>();
     documents.line::<TraceLine<'static>>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -13,6 +13,7 @@
 //! | [`partition`] | what `partition` and its commands print |
 //! | [`library`] | the elements of tape libraries, as text and JSON |
 //! | [`html`] | the page of `check --report` |
+//! | [`iop`] | what `iop status` and `iop stop` print |
 //! | [`json`] | the documents of `--json` |
 //! | [`trace`] | PDUs by name: `-vv`, `--trace`, `--pcap` |
 
@@ -22,6 +23,7 @@ pub mod d_mode;
 pub mod discover;
 pub mod finding;
 pub mod html;
+pub mod iop;
 pub mod json;
 pub mod library;
 pub mod partition;

@@ -16,6 +16,7 @@ mod configured;
 mod d_mode;
 mod discover;
 mod fault;
+mod iop;
 mod library;
 mod partition;
 mod rmt;
@@ -28,6 +29,7 @@ pub use d_mode::DModeOptions;
 pub use discover::DiscoverOptions;
 pub(super) use discover::{macro_parameters, take_parameters};
 pub use fault::{FaultArgument, FaultOption, RequestedFault};
+pub use iop::IopCommand;
 pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
 pub use rmt::RmtOptions;
@@ -107,10 +109,21 @@ pub enum HostCommand {
     DMode(Box<DModeOptions>),
     /// `discover`: asks a host which targets it has.
     Discover(DiscoverOptions),
+    /// `iop`: holds the sessions in a resident IOP.
+    Iop(IopCommand),
     /// `generate`: prints a file that packages install.
-    Generate(Artifact),
+    Generate(GenerateOptions),
     /// `complete`: prints configured names, one a line, for the completion scripts.
     Complete(NameKind),
+}
+
+/// The options of `generate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GenerateOptions {
+    /// What to print.
+    pub artifact: Artifact,
+    /// `--user`: whether the unit is for the service manager of the user.
+    pub user: bool,
 }
 
 /// What `generate` prints.
@@ -130,6 +143,8 @@ pub enum Artifact {
     Fish,
     /// The script for `--rsh-command` of tar, cpio and mt.
     Rsh,
+    /// The unit of systemd that runs the resident IOP.
+    Systemd,
 }
 
 /// What `complete` prints.
@@ -198,6 +213,7 @@ pub fn definition() -> Command {
         .subcommand(sql::command())
         .subcommand(d_mode::command())
         .subcommand(discover::command())
+        .subcommand(iop::command())
         .subcommand(generate_command())
         .subcommand(complete_command())
 }
@@ -420,7 +436,16 @@ impl HostCommand {
             "sql" => Some(Self::Sql(SqlOptions::from_matches(matches))),
             "d-mode" => Some(Self::DMode(Box::new(DModeOptions::from_matches(matches)))),
             "discover" => Some(Self::Discover(DiscoverOptions::from_matches(matches))),
-            "generate" => matches.get_one("what").copied().map(Self::Generate),
+            "iop" => IopCommand::from_matches(matches).map(Self::Iop),
+            "generate" => {
+                let what = matches.get_one("what").copied();
+                what.map(|artifact| {
+                    Self::Generate(GenerateOptions {
+                        artifact,
+                        user: matches.get_flag("user"),
+                    })
+                })
+            }
             "complete" => matches.get_one("what").copied().map(Self::Complete),
             _ => None,
         }
@@ -570,13 +595,20 @@ fn generate_command() -> Command {
         "chap-algorithms",
     ];
     with_host_options(Command::new("generate"), &carried)
-        .about("Print a man page, the schema of the documents, or a script")
+        .about("Print a man page, the schema of the documents, a script, or a unit of systemd")
         .long_about(
             "Prints on standard output what packages use: the man page of the program (man), that of the documents of --json \
              (man-json), their JSON Schema (schema), or the completion script for one shell; or with rsh the script that tar, cpio and mt take as --rsh-command to write to the drives of the active configuration. The script has \
-             the host options that stand here.",
+             the host options that stand here. With systemd it prints a unit that runs the resident IOP for the user who asks, with \
+             that user's state directory and these host options, and with no more rights than it needs.",
         )
         .arg(what::<Artifact>())
+        .arg(
+            Arg::new("user")
+                .long("user")
+                .action(ArgAction::SetTrue)
+                .help("With systemd: a unit for the user's service manager instead of the system's"),
+        )
 }
 
 fn complete_command() -> Command {
@@ -604,6 +636,7 @@ impl ValueEnum for Artifact {
             Self::Zsh,
             Self::Fish,
             Self::Rsh,
+            Self::Systemd,
         ]
     }
 
@@ -616,6 +649,7 @@ impl ValueEnum for Artifact {
             Self::Zsh => "zsh",
             Self::Fish => "fish",
             Self::Rsh => "rsh",
+            Self::Systemd => "systemd",
         }))
     }
 }

@@ -99,7 +99,7 @@ fn clap_speaks_on_one_line_without_a_prefix() {
     let (text, _) = message(&["generate", "powershell"]);
     assert_eq!(
         text,
-        "invalid value 'powershell' for '<WHAT>' [possible values: man, man-json, schema, bash, zsh, fish, rsh]"
+        "invalid value 'powershell' for '<WHAT>' [possible values: man, man-json, schema, bash, zsh, fish, rsh, systemd]"
     );
 }
 
@@ -290,6 +290,11 @@ fn every_command_of_the_definition_is_known() {
         let of_one_word = |word: &str| vec![word.to_owned()];
         let lines: Vec<Vec<String>> = match (command.get_name(), command.get_positionals().next()) {
             ("tape", _) => vec![["status", "TAPMLB01"].map(str::to_owned).to_vec()],
+            ("iop", _) => vec![
+                of_one_word("run"),
+                of_one_word("status"),
+                of_one_word("stop"),
+            ],
             // What follows it is another program's.
             ("rmt", _) => vec![Vec::new()],
             ("mtx", _) => vec![["-f", "TAPMLB01", "status"].map(str::to_owned).to_vec()],

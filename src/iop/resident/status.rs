@@ -62,7 +62,7 @@ pub struct JobStatus {
 pub struct EventStatus {
     /// When.
     pub time: String,
-    /// What: the code of an [`IopEvent`](super::IopEvent), or of a unit attention: `power-on-or-reset` (29/xx),
+    /// What: the name of an event as `iop run` prints it, or of a unit attention: `power-on-or-reset` (29/xx),
     /// `medium-may-have-changed` (28/00), `reported-luns-changed` (3F/0E), else `unit-attention-2A-01`.
     pub event: String,
     /// The device that it is about.

@@ -1,6 +1,7 @@
 //! Why a resident IOP did not do what it was asked for, in words.
 
 use super::event::jobs_in_use;
+use super::loss::loss;
 use super::{Code, Words, seconds};
 use crate::iop::resident::{ControlError, IopError};
 use crate::storage::quoted;
@@ -70,6 +71,44 @@ pub fn control(error: &ControlError) -> Option<Words> {
             ),
             "try again when it has ended",
         ),
+        ControlError::DeviceInUse { job, waited } => Words::new(
+            Code::DeviceInUse,
+            format!(
+                "{} is in use: after {} s {}",
+                job.device,
+                seconds(*waited),
+                jobs_in_use(std::slice::from_ref(job))
+            ),
+            "let that job end, or wait for it with --lock-timeout",
+        ),
+        ControlError::ReIplGoesOn { pid, waited } => Words::new(
+            Code::LockHeld,
+            format!(
+                "after {} s the resident IOP{} still re-IPLs",
+                seconds(*waited),
+                process(*pid)
+            ),
+            "wait for it with --lock-timeout",
+        ),
+        ControlError::NoSuchDevice { device } => Words::new(
+            Code::NoSuchDevice,
+            format!("the resident IOP has no device {device} since its last re-IPL"),
+            "see -dumptargets for those that it has",
+        ),
+        ControlError::NoSession { device, lost } => Words::new(
+            Code::TargetUnreachable,
+            match lost {
+                Some(lost) => format!(
+                    "the session with the target of {device} was lost at {}: {}",
+                    lost.time,
+                    loss(&lost.cause).message
+                ),
+                None => format!(
+                    "there is no session with the target of {device}: it failed at the last re-IPL"
+                ),
+            },
+            "look at the state and the log of the VTL, then -reipliscsiop",
+        ),
         ControlError::Malformed { pid } => Words::new(
             Code::IopUnresponsive,
             format!(
@@ -113,6 +152,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::iop::active::{Loss, LossCause};
     use crate::iop::resident::status::JobStatus;
 
     #[test]
@@ -149,6 +189,18 @@ mod tests {
         assert_eq!(
             told,
             "no re-IPL: after 15 s process 4711 uses TAP01 (tape write TAPMLB01 VOL001)"
+        );
+        let lost = |cause| ControlError::NoSession {
+            device: "TAP01".to_owned(),
+            lost: Some(Loss {
+                time: "2026-11-22T05:31:00Z".to_owned(),
+                cause,
+            }),
+        };
+        let told = control(&lost(LossCause::Dropped)).unwrap().message;
+        assert_eq!(
+            told,
+            "the session with the target of TAP01 was lost at 2026-11-22T05:31:00Z: The target ended the session."
         );
         let unnamed = control(&ControlError::NoAnswer { pid: None, after }).unwrap();
         assert_eq!(
