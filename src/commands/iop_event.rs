@@ -229,7 +229,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::iop::active::{Failure, LossCause, Phase};
+    use crate::iop::active::{Failure, LossCause, Phase, TargetReport};
     use crate::iop::cause::Cause;
     use crate::iop::resident::StopReason;
     use crate::iop::resident::event::JobEnd;
@@ -239,10 +239,18 @@ mod tests {
         let device = || "TAP01".to_owned();
         let portal = || "10.1.1.5:3260".to_owned();
         let purpose = || "tape write TAPMLB01 VOL001".to_owned();
-        let failure = || Failure {
-            phase: Phase::Connect,
-            redirected_to: None,
-            cause: Cause::ConnectionRefused { portal: portal() },
+        let failed = || {
+            Box::new(TargetReport {
+                target_name: target_name(),
+                target_host_name: "10.1.1.5".to_owned(),
+                target_port: 3260,
+                failure: Some(Failure {
+                    phase: Phase::Connect,
+                    redirected_to: None,
+                    cause: Cause::ConnectionRefused { portal: portal() },
+                }),
+                ..TargetReport::default()
+            })
         };
         let job = JobStatus {
             pid: 12,
@@ -269,10 +277,7 @@ mod tests {
                 jobs: vec![job],
                 detail: None,
             },
-            IopEvent::Failed {
-                target_name: target_name(),
-                failure: failure(),
-            },
+            IopEvent::Failed { target: failed() },
             IopEvent::Connected {
                 target_name: target_name(),
                 portal: portal(),
@@ -286,8 +291,7 @@ mod tests {
                 portal: portal(),
             },
             IopEvent::RecoveryFailed {
-                target_name: target_name(),
-                failure: failure(),
+                target: failed(),
                 next: Duration::from_secs(2),
             },
             IopEvent::LoggedOut {
@@ -400,5 +404,13 @@ mod tests {
         );
         assert_eq!(json(&events[3])["reason"], "device-in-use");
         assert_eq!(json(&events[17])["reason"], "died");
+        let failed = json(&events[4]);
+        assert_eq!(failed["reason"], "connection-refused");
+        assert!(
+            failed["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.contains("port 3260")),
+            "{failed}"
+        );
     }
 }

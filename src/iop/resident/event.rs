@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::iop::active::{Failure, LossCause};
+use crate::iop::active::{LossCause, TargetReport};
 
 /// Something that happens while a resident IOP runs. It is told when it happens, so the time is that of the telling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,10 +44,8 @@ pub enum IopEvent {
     },
     /// A target failed at a re-IPL.
     Failed {
-        /// The target.
-        target_name: String,
-        /// Why.
-        failure: Failure,
+        /// The target, with its failure.
+        target: Box<TargetReport>,
     },
     /// A session is open: after a re-IPL.
     Connected {
@@ -72,10 +70,8 @@ pub enum IopEvent {
     },
     /// An attempt to have a session again came to nothing.
     RecoveryFailed {
-        /// The target.
-        target_name: String,
-        /// Why.
-        failure: Failure,
+        /// The target, with the failure of this attempt.
+        target: Box<TargetReport>,
         /// How long until the next attempt.
         next: Duration,
     },
@@ -211,11 +207,12 @@ impl IopEvent {
     #[must_use]
     pub fn target_name(&self) -> Option<&str> {
         match self {
-            Self::Failed { target_name, .. }
-            | Self::Connected { target_name, .. }
+            Self::Failed { target } | Self::RecoveryFailed { target, .. } => {
+                Some(&target.target_name)
+            }
+            Self::Connected { target_name, .. }
             | Self::Lost { target_name, .. }
             | Self::Recovered { target_name, .. }
-            | Self::RecoveryFailed { target_name, .. }
             | Self::LoggedOut { target_name }
             | Self::LogoutRequested { target_name, .. }
             | Self::NegotiationRequested { target_name, .. }

@@ -11,7 +11,7 @@ use super::held::{HeldTarget, loss_cause};
 use super::jobs::JobTable;
 use super::status::{HeldTargetStatus, IopStatus, JobStatus};
 use super::{EventSink, ResidentSettings};
-use crate::iop::active::{Loss, LossCause, TargetStatus};
+use crate::iop::active::{Loss, LossCause, TargetReport, TargetStatus};
 use crate::iop::ipl::{
     self, AttachPlan, Attempts, BegunReIpl, FinishedReIpl, ReIplOutcome, Settings, rfc_3339,
 };
@@ -302,8 +302,8 @@ impl Iop {
         };
         target.has(initiator.clone(), &report);
         let target_name = target.name().to_owned();
-        match (initiator, report.failure) {
-            (Some(initiator), _) => {
+        match initiator {
+            Some(initiator) => {
                 let portal = report
                     .session
                     .map(|session| session.portal)
@@ -314,11 +314,10 @@ impl Iop {
                 });
                 spawn(Rc::clone(self).watch(Rc::clone(target), initiator));
             }
-            (None, Some(failure)) => self.tell(&IopEvent::Failed {
-                target_name,
-                failure,
+            None if report.failure.is_some() => self.tell(&IopEvent::Failed {
+                target: Box::new(report),
             }),
-            (None, None) => {}
+            None => {}
         }
         if recovers {
             self.recover(target, Duration::ZERO);
@@ -450,10 +449,17 @@ impl Iop {
                 Err(failure) => failure,
             };
             pause = backoff.next();
-            if let Some(failure) = failure {
+            let recorded = |active: &ActiveConfiguration| {
+                let of_target = active.targets.get(target.index)?;
+                Some(of_target.report.clone())
+            };
+            let report = recorded(&self.active.borrow());
+            if let Some((failure, report)) = failure.zip(report) {
                 self.tell(&IopEvent::RecoveryFailed {
-                    target_name: target.name().to_owned(),
-                    failure,
+                    target: Box::new(TargetReport {
+                        failure: Some(failure),
+                        ..report
+                    }),
                     next: pause,
                 });
             }

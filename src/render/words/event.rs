@@ -3,7 +3,7 @@
 use super::failure::failure;
 use super::loss::loss;
 use super::{Code, seconds};
-use crate::iop::active::{Failure, TargetReport};
+use crate::iop::active::TargetReport;
 use crate::iop::resident::event::JobEnd;
 use crate::iop::resident::status::JobStatus;
 use crate::iop::resident::{IopEvent, ReIplReason, StopReason};
@@ -97,16 +97,8 @@ pub struct EventWords {
 #[must_use]
 pub fn event(event: &IopEvent) -> EventWords {
     let (reason, hint) = match event {
-        IopEvent::Failed {
-            target_name,
-            failure: of,
-        }
-        | IopEvent::RecoveryFailed {
-            target_name,
-            failure: of,
-            ..
-        } => {
-            let told = failure(&failed(target_name, of));
+        IopEvent::Failed { target } | IopEvent::RecoveryFailed { target, .. } => {
+            let told = failure(target);
             let reason = told.as_ref().map(|told| told.code.as_str());
             (reason, told.and_then(|told| told.next_step))
         }
@@ -150,21 +142,14 @@ fn message(event: &IopEvent) -> String {
             Some(detail) => format!("no re-IPL: {detail}"),
             None => format!("no re-IPL: {}", jobs_in_use(jobs)),
         },
-        IopEvent::Failed {
-            target_name,
-            failure,
-        } => format!("failed: {}", failure_words(target_name, failure)),
+        IopEvent::Failed { target } => format!("failed: {}", failure_words(target)),
         IopEvent::Connected { portal, .. } => format!("connected at {portal}"),
         IopEvent::Lost { cause, .. } => format!("lost: {}", loss(cause).message),
         IopEvent::Recovered { portal, .. } => format!("connected again at {portal}"),
-        IopEvent::RecoveryFailed {
-            target_name,
-            failure,
-            next,
-        } => format!(
+        IopEvent::RecoveryFailed { target, next } => format!(
             "not connected again, next attempt in {} s: {}",
             seconds(*next),
-            failure_words(target_name, failure)
+            failure_words(target)
         ),
         IopEvent::LoggedOut { .. } => "logged out".to_owned(),
         IopEvent::LogoutRequested { seconds, .. } => {
@@ -246,16 +231,8 @@ pub fn jobs_in_use(jobs: &[JobStatus]) -> String {
     jobs.join(", ")
 }
 
-fn failure_words(target_name: &str, of: &Failure) -> String {
-    failure(&failed(target_name, of)).map_or_else(String::new, |told| told.message)
-}
-
-fn failed(target_name: &str, failure: &Failure) -> TargetReport {
-    TargetReport {
-        target_name: target_name.to_owned(),
-        failure: Some(failure.clone()),
-        ..TargetReport::default()
-    }
+fn failure_words(target: &TargetReport) -> String {
+    failure(target).map_or_else(String::new, |told| told.message)
 }
 
 fn re_ipl_reason(reason: ReIplReason) -> &'static str {
