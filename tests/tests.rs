@@ -54,6 +54,8 @@ mod page;
 mod peers;
 /// The full feature phase: a scripted target against the initiator's session.
 mod protocol;
+/// The resident IOP: sessions that are held, jobs by way of it, and what it costs.
+mod resident;
 /// `rmt` and `generate rsh`: the remote tape protocol, and tar, cpio and mt that speak it.
 mod rmt;
 /// The script of the README, with jq.

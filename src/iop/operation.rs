@@ -402,10 +402,11 @@ fn resident_active(
     store: &Store,
     settings: &Settings,
 ) -> Result<Option<(ActiveConfiguration, Option<IscsiName>)>, ControlError> {
+    let mut attempts = 3;
     while let Some(iop) = resident::connect(store, settings.timeout)? {
         match iop.active() {
             // It has ended meanwhile.
-            Err(ControlError::Gone { .. }) => {}
+            Err(ControlError::Gone { .. }) if attempts > 0 => attempts -= 1,
             answer => return answer.map(Some),
         }
     }

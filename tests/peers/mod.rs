@@ -12,6 +12,8 @@
 pub mod browser;
 /// The target: the embedded library in this process, several targets behind one portal.
 pub mod embedded;
+/// The binary's resident IOP.
+pub mod iop;
 /// A pcap file made of captured chunks, and tshark's judgement on it.
 #[cfg(feature = "peers")]
 pub mod judge;

@@ -126,6 +126,28 @@ fn a_task_that_waits_for_a_closed_window_times_out_without_an_abort() {
 }
 
 #[test]
+fn a_window_that_stays_closed_is_told_once_until_it_opens() {
+    const NOTICE: Duration = Duration::from_secs(15);
+    let mut peer = Peer::with_window(PARAMETERS, 1);
+    let settings = TimerSettings {
+        stall_notice: Some(NOTICE),
+        ..TimerSettings::default()
+    };
+    peer.session = peer.session.with_timers(settings, peer.now);
+    let tags = [(); 3].map(|()| peer.session.submit(task_without_data()).unwrap());
+    peer.sent();
+    assert_eq!(peer.timer(), Ok(NOTICE));
+    assert_eq!(peer.events(), [Event::WindowClosed { since: NOTICE }]);
+    assert_eq!(peer.session.poll_timeout(), None, "it is told once");
+    // The window opens by one command, and closes behind the next.
+    peer.good(tags[0]).unwrap();
+    peer.events();
+    peer.sent();
+    assert_eq!(peer.timer(), Ok(NOTICE));
+    assert_eq!(peer.events(), [Event::WindowClosed { since: NOTICE }]);
+}
+
+#[test]
 fn a_session_without_timers_waits_for_ever() {
     let mut peer = Peer::new(PARAMETERS);
     peer.submit(TaskTransfer::None);

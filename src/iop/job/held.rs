@@ -11,6 +11,9 @@ use crate::iop::devices::resolve::ResolveError;
 use crate::iop::resident::{self, ControlError, ControlHandle};
 use crate::iop::store::{Store, TargetLock};
 
+/// How often a resident IOP that ends while it is asked is looked for again.
+const ATTEMPTS: usize = 3;
+
 /// The sessions of a job. They end before the locks are released.
 pub(in crate::iop) enum Sessions {
     /// One for each target, in the order of the located targets, and the locks of the targets.
@@ -31,6 +34,7 @@ impl Sessions {
         observer: &Rc<JobObserver>,
         purpose: &str,
     ) -> Result<Self, JobError> {
+        let mut attempts = ATTEMPTS;
         while let Some(handle) = resident::connect(store, settings.timeout)? {
             let mut sessions = Self::Resident(Rc::new(handle), BTreeMap::new());
             match sessions
@@ -39,7 +43,10 @@ impl Sessions {
             {
                 Ok(_) => return Ok(sessions),
                 // It has ended meanwhile: either there is another one, or the job does without.
-                Err(JobError::Resident(ControlError::Gone { .. })) => sessions.release().await,
+                Err(JobError::Resident(ControlError::Gone { .. })) if attempts > 0 => {
+                    attempts -= 1;
+                    sessions.release().await;
+                }
                 Err(error) => {
                     sessions.release().await;
                     return Err(error);

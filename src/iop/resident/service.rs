@@ -258,7 +258,13 @@ impl Iop {
         let FinishedReIpl {
             outcome,
             held: sessions,
-        } = begun.finish(outcomes).map_err(NoReIpl::State)?;
+        } = match begun.finish(outcomes) {
+            Ok(finished) => finished,
+            Err(error) => {
+                self.give_up();
+                return Err(NoReIpl::State(error));
+            }
+        };
         *self.active.borrow_mut() = outcome.active.clone();
         *self.generated.borrow_mut() = generated;
         *self.targets.borrow_mut() = held.clone();
@@ -267,6 +273,23 @@ impl Iop {
         }
         self.changes.tell();
         Ok(outcome)
+    }
+
+    /// Takes note that there are no sessions: the old ones have ended, and the new ones could not be recorded.
+    fn give_up(&self) {
+        let lost = Loss {
+            time: rfc_3339(SystemTime::now()),
+            cause: LossCause::GivenUp,
+        };
+        for target in &mut self.active.borrow_mut().targets {
+            if target.report.status == TargetStatus::Connected {
+                target.report.status = TargetStatus::Lost;
+                target.report.lost = Some(lost.clone());
+            }
+        }
+        for target in &*self.targets.borrow() {
+            target.changed_now();
+        }
     }
 
     fn new_number(&self) -> u64 {

@@ -1,0 +1,83 @@
+//! What the IOP costs: memory, descriptors.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::thread;
+
+use iscsiswiconfig::transport::listener::{Listener, ListenerSettings, Stopper};
+use iscsiswiconfig::vtl::{Library, LibraryConfiguration, serve};
+
+use super::*;
+
+/// How many targets there may be in so much memory (KiB).
+const TARGETS: usize = 64;
+const MEMORY: u64 = 16 << 10;
+
+#[test]
+fn a_hundred_jobs_leave_neither_memory_nor_descriptors() {
+    let mut held = Held::new(&[], &[]);
+    held.file("in", &pattern(1, 100_000));
+    let job = |held: &Held| {
+        held.run("tape write TAPMLB01 VOL001 in --overwrite")
+            .assert_status(0);
+    };
+    let jobs = |held: &Held, count: usize| {
+        for _ in 0..count {
+            held.run("tape status TAPMLB01").assert_status(0);
+        }
+        job(held);
+    };
+    // Buffers that are kept are made by the first ones.
+    jobs(&held, 20);
+    let (files, memory) = (held.iop().open_files(), held.iop().memory());
+    jobs(&held, 100);
+    assert_eq!(held.iop().open_files(), files);
+    let grown = held.iop().memory().saturating_sub(memory);
+    assert!(grown < 512, "{grown} KiB more");
+}
+
+/// A library in a thread of this process.
+fn serve_library() -> (SocketAddr, Stopper, thread::JoinHandle<()>) {
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listener = Listener::bind(ListenerSettings::new(anywhere, NAME.parse().unwrap())).unwrap();
+    let (portal, stopper) = (listener.portal(), listener.stopper());
+    let served = thread::spawn(move || {
+        let library = Library::new(LibraryConfiguration::default()).unwrap();
+        serve(listener, library, Rc::new(|_| {})).unwrap();
+    });
+    (portal, stopper, served)
+}
+
+#[test]
+fn many_idle_targets_take_little_memory_and_wake_nobody() {
+    let environment = TestEnvironment::new();
+    let served: Vec<_> = (0..TARGETS).map(|_| serve_library()).collect();
+    let targets: Vec<Value> = served
+        .iter()
+        .enumerate()
+        .map(|(index, (portal, ..))| {
+            serde_json::json!({
+                "target_name": NAME, "target_host_name": "127.0.0.1", "target_port": portal.port(),
+                "initiator_name": format!("iqn.2026-11.test.fixture:{index}"),
+            })
+        })
+        .collect();
+    let document = serde_json::json!({"schema": 1, "targets": targets});
+    let file = environment.home().join("targets.json");
+    fs::write(&file, document.to_string()).unwrap();
+    environment
+        .run(&["-q", "apply", file.to_str().unwrap()])
+        .assert_status(0);
+    let iop = Iop::start(&environment, &[]);
+    let report = environment.dump();
+    let connected = report["targets"].as_array().unwrap().iter();
+    let connected = connected.filter(|target| target["status"] == "CONNECTED");
+    assert_eq!(connected.count(), TARGETS);
+    let memory = iop.memory();
+    assert!(memory < MEMORY, "{memory} KiB");
+    iop.stop();
+    for (_, stopper, thread) in served {
+        stopper.stop();
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,115 @@
+//! Sessions that are lost, and had again.
+
+use super::*;
+
+#[test]
+fn a_target_that_ends_is_lost_until_the_next_re_ipl() {
+    let mut held = Held::new(&[], &[]);
+    held.vtl().signal(Signal::KILL);
+    let lost = held.iop().event("lost");
+    assert_eq!(lost["target_name"], NAME, "{lost:#}");
+    let target = held.dump();
+    assert_eq!(target["status"], "LOST", "{target:#}");
+    assert_eq!(target["libraries"][0]["device"], "TAPMLB01");
+    assert!(target["lost"]["time"].is_string());
+    held.run("--timeout 2 tape status TAPMLB01")
+        .assert_status(4);
+    held.restart_vtl();
+    assert_eq!(held.dump()["status"], "LOST", "nothing but a re-IPL");
+    let report = held.environment.reipl(0);
+    assert_eq!(report["targets"][0]["status"], "CONNECTED");
+    held.run("tape status TAPMLB01").assert_status(0);
+    // The record outlives the IOP.
+    held.vtl().signal(Signal::KILL);
+    held.iop().event("lost");
+    let _ = held.dump();
+    held.iop().signal(Signal::KILL);
+    held.iop.take().unwrap().wait();
+    assert_eq!(held.dump()["status"], "LOST");
+}
+
+#[test]
+fn a_target_that_falls_silent_is_pinged_and_lost() {
+    let mut held = Held::new(&[], &["--timeout", "1"]);
+    // The first ping comes after five seconds of silence, and is answered.
+    let round_trip = (0..400).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        held.status()["round_trip"].as_f64()
+    });
+    assert!(round_trip.is_some_and(|round_trip| round_trip < 1.0));
+    held.vtl().signal(Signal::STOP);
+    held.iop().event("lost");
+    let target = held.dump();
+    assert_eq!(target["status"], "LOST");
+    assert!(target["lost"]["code"].is_string(), "{target:#}");
+    held.vtl().signal(Signal::CONT);
+}
+
+#[test]
+fn a_target_that_comes_back_is_had_again_where_that_is_wanted() {
+    let mut held = Held::new(&[], &["--reconnect", "--timeout", "3"]);
+    held.vtl().signal(Signal::KILL);
+    held.iop().event("lost");
+    held.iop().event("recovery-failed");
+    held.restart_vtl();
+    held.iop().event("recovered");
+    let target = held.dump();
+    assert_eq!(target["status"], "CONNECTED", "{target:#}");
+    assert!(target["lost"].is_null());
+    assert_eq!(target["libraries"][0]["drives"][0]["device"], "TAP01");
+    held.run("tape status TAPMLB01").assert_status(0);
+}
+
+#[test]
+fn a_target_that_failed_is_had_when_it_is_there() {
+    let environment = TestEnvironment::new();
+    let vtl = Vtl::start(&environment, &[]);
+    let portal = vtl.portal();
+    environment.add(NAME, "127.0.0.1", portal.port());
+    drop(vtl);
+    let mut iop = Iop::start(&environment, &["--reconnect", "--timeout", "3"]);
+    assert_eq!(environment.dump()["targets"][0]["status"], "FAILED");
+    let _vtl = Vtl::start(&environment, &["--listen", &portal.to_string()]);
+    iop.event("recovered");
+    let target = environment.dump()["targets"][0].clone();
+    assert_eq!(target["status"], "CONNECTED", "{target:#}");
+    environment
+        .run_line("tape status TAPMLB01")
+        .assert_status(0);
+}
+
+#[test]
+fn a_target_that_asks_for_a_logout_is_obeyed() {
+    let mut held = Held::new(&[], &[]);
+    // A library that is stopped asks its initiators to log out, and gives them two seconds.
+    held.vtl().signal(Signal::TERM);
+    let asked = held.iop().event("logout-requested");
+    assert_eq!(asked["seconds"], 2.0, "{asked:#}");
+    let lost = held.iop().event("lost");
+    assert_eq!(lost["target_name"], NAME);
+    let (status, stderr) = held.vtl.take().unwrap().wait();
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let events = held.status()["events"].clone();
+    let names: Vec<_> = events.as_array().unwrap().iter().collect();
+    assert!(
+        names
+            .iter()
+            .any(|event| event["event"] == "logout-requested")
+    );
+}
+
+#[test]
+fn a_job_of_a_target_that_ends_is_told_so() {
+    let mut held = Held::new(&[], &[]);
+    let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
+    writer.give(&pattern(1, 200_000));
+    let mut begun = held.iop().event("job-begun");
+    while begun["device"] != "TAP01" {
+        begun = held.iop().event("job-begun");
+    }
+    held.vtl().signal(Signal::KILL);
+    let ended = held.iop().event("job-ended");
+    assert_eq!(ended["pid"], writer.id(), "{ended:#}");
+    let output = writer.finish();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+}
