@@ -51,6 +51,14 @@ pub fn run(command: &mut Command) -> Run {
     Run { wall, cpu }
 }
 
+/// Returns how long this thread has run on a processor, in user mode and in the kernel.
+pub fn own_processor_time() -> Duration {
+    let account = fs::read_to_string("/proc/thread-self/schedstat");
+    let account = account.expect("a kernel with CONFIG_SCHED_INFO");
+    let nanoseconds = account.split_whitespace().next().expect("the time run");
+    Duration::from_nanos(nanoseconds.parse().expect("nanoseconds"))
+}
+
 /// Runs a process to its end and returns what it wrote to stdout.
 ///
 /// # Panics

@@ -23,6 +23,9 @@ pub const DRIVE_ADDRESS: u16 = 257;
 pub const IMPORT_EXPORT_ADDRESS: u16 = 769;
 pub const STORAGE_ADDRESS: u16 = 1025;
 
+/// What a cartridge holds, in MiB.
+const CARTRIDGE_SIZE: u32 = 4;
+
 /// Where a tgtd listens.
 #[derive(Clone, Debug)]
 struct Place {
@@ -284,7 +287,8 @@ impl Tgtd {
             ));
         }
         for (address, barcode) in (STORAGE_ADDRESS..).zip(&library.barcodes) {
-            self.new_medium("data", barcode, &self.media.path().join(barcode));
+            let file = self.media.path().join(barcode);
+            self.new_medium("data", barcode, library.cartridge_size, &file);
             updates.push(format!(
                 "element_type=2,address={address},barcode={barcode},sides=1"
             ));
@@ -323,22 +327,18 @@ impl Tgtd {
     fn blank_medium(&self) -> PathBuf {
         let file = self.media.path().join("notape");
         if !file.exists() {
-            self.new_medium("clean", "", &file);
+            self.new_medium("clean", "", CARTRIDGE_SIZE, &file);
         }
         file
     }
 
-    fn new_medium(&self, kind: &str, barcode: &str, file: &Path) {
+    fn new_medium(&self, kind: &str, barcode: &str, size: u32, file: &Path) {
         if file.exists() {
             return;
         }
         let output = Command::new("tgtimg")
-            .args([
-                "--op=new",
-                "--device-type=tape",
-                "--size=4",
-                "--thin-provisioning",
-            ])
+            .args(["--op=new", "--device-type=tape", "--thin-provisioning"])
+            .arg(format!("--size={size}"))
             .arg(format!("--type={kind}"))
             .arg(format!("--barcode={barcode}"))
             .arg(format!("--file={}", file.display()))
@@ -438,6 +438,7 @@ impl Target {
             loaded: Vec::new(),
             claimed: (0..drives).collect(),
             borrowed: Vec::new(),
+            cartridge_size: CARTRIDGE_SIZE,
         });
         target
     }
@@ -476,6 +477,14 @@ impl Target {
     #[must_use]
     pub fn barcodes(mut self, barcodes: &[&str]) -> Self {
         self.library_mut().barcodes = barcodes.iter().map(|&barcode| barcode.to_owned()).collect();
+        self
+    }
+
+    /// Sets what each cartridge holds, in MiB.
+    #[must_use]
+    #[allow(dead_code, reason = "a bench asks for more than the tests do")]
+    pub fn cartridge_size(mut self, mebibytes: u32) -> Self {
+        self.library_mut().cartridge_size = mebibytes;
         self
     }
 
@@ -537,6 +546,8 @@ struct Library {
     claimed: Vec<usize>,
     /// Drives of other targets that the changer serves too: target name and LUN.
     borrowed: Vec<(String, u16)>,
+    /// In MiB.
+    cartridge_size: u32,
 }
 
 #[derive(Clone, Debug)]

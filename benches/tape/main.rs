@@ -1,0 +1,366 @@
+//! The data path of `tape write` and `tape read`, beside what moves the same bytes with less on top.
+//!
+//! `cargo bench --bench tape -- [PART]...`, as root, prints one table; a missed aim is told and is no failure. The parts:
+//! - `tgtd`: tgtd's tape and null LUN, with tgtd's defaults and tuned, against the best of a small program on libiscsi at queue
+//!   depths 1, 4 and 8;
+//! - `library`: the embedded library in memory, as a share of a plain copy over TCP, without digests and with CRC32C on both;
+//! - `delay`: the library behind a relay that holds every byte for 5 ms and for 10 ms, against one command at a time;
+//! - `cpu`: processor seconds per GiB, against libiscsi.
+//!
+//! All sides take turns in a network namespace of their own, whose congestion control is cubic where the kernel has it: what
+//! Linux takes by default may hold loopback back. The media are in memory.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures time and makes its own files"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+#[path = "../throughput/copy.rs"]
+mod copy;
+#[path = "../throughput/initiator.rs"]
+mod initiator;
+mod libiscsi;
+#[path = "../support/measure.rs"]
+mod measure;
+#[path = "../support/peers.rs"]
+mod peers;
+mod relay;
+mod served;
+#[path = "../support/table.rs"]
+mod table;
+mod tape;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::Bytes;
+use iscsiswiconfig::iscsi::operational::Digest;
+use iscsiswiconfig::transport::initiator::DataDirection;
+
+use copy::Copy;
+use initiator::{Initiator, task};
+use libiscsi::{Libiscsi, Medium};
+use measure::{Summary, in_turn};
+use peers::tgtd::{Target, Tgtd};
+use relay::Relay;
+use served::Served;
+use tape::Tape;
+
+const PARTS: [&str; 4] = ["tgtd", "library", "delay", "cpu"];
+
+const BLOCKS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
+const DEPTHS: [usize; 3] = [1, 4, 8];
+const BYTES: usize = 128 << 20;
+const ROUNDS: usize = 5;
+
+/// LUNs of the fixtures.
+const DRIVE: u16 = 1;
+const NULL_DISK: u16 = 3;
+
+/// At least as fast as libiscsi, and faster where that is below 2 GB/s.
+const OF_LIBISCSI: f64 = 1.0;
+const OF_SLOW_LIBISCSI: f64 = 1.2;
+const SLOW: f64 = 2e9;
+
+/// The shares of a plain copy.
+const OF_A_COPY: f64 = 0.9;
+const OF_A_COPY_WITH_DIGESTS: f64 = 0.6;
+
+/// How many times as fast as one command at a time at 5 ms; and at 10 ms as fast as at 5 ms.
+const OF_ONE_AT_A_TIME: f64 = 8.0;
+const OF_THE_SHORTER_WAY: f64 = 1.0;
+
+/// Set in the namespace that this makes.
+const INSIDE: &str = "ISCSISWICONFIG_BENCH_NAMESPACE";
+
+fn main() {
+    // cargo bench gives options of its own.
+    let asked: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
+    for part in &asked {
+        assert!(
+            PARTS.contains(&part.as_str()),
+            "{part} is none of {PARTS:?}"
+        );
+    }
+    if std::env::var_os(INSIDE).is_none() {
+        let script = "ip link set lo up; sysctl -q -w net.ipv4.tcp_congestion_control=cubic; exec \"$0\" \"$@\"";
+        let error = Command::new("unshare")
+            .args(["--net", "sh", "-c", script])
+            .arg(std::env::current_exe().expect("the path of this program"))
+            .args(&asked)
+            .env(INSIDE, "1")
+            .env("TMPDIR", "/dev/shm")
+            .exec();
+        panic!("unshare: {error}");
+    }
+    let control = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    println!("Congestion control: {}", control.unwrap_or_default().trim());
+    table::begin();
+    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
+    if is_asked("tgtd") {
+        beside_libiscsi();
+    }
+    if is_asked("library") {
+        beside_a_copy();
+    }
+    if is_asked("delay") {
+        behind_a_long_way();
+    }
+    if is_asked("cpu") {
+        processor_time();
+    }
+}
+
+fn block_of(length: usize) -> Bytes {
+    Bytes::from_iter((0..length).map(|index| (index % 251) as u8))
+}
+
+fn at(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Returns a target with a loaded drive and a disk that keeps nothing, and what serves it.
+fn tgtd(is_tuned: bool) -> (Tgtd, &'static str) {
+    const NAME: &str = "iqn.2012-01.lab.vtl:bench";
+    let mut target = Target::library(NAME, "0000078A12340401", 1, 2, 1_000_000_001)
+        .barcodes(&["VTA001L5"])
+        .cartridge_size(4096)
+        .loaded(0, 0);
+    if is_tuned {
+        for (name, value) in [
+            ("MaxRecvDataSegmentLength", "262144"),
+            ("InitialR2T", "No"),
+            ("FirstBurstLength", "262144"),
+            ("MaxBurstLength", "1048576"),
+        ] {
+            target = target.setting(name, value);
+        }
+    }
+    let tgtd = Tgtd::serving(target);
+    let unit = ["--mode", "logicalunit", "--tid", "1", "--lun", "3"];
+    let disk = ["--op", "new", "--bstype=null", "--backing-store=null"];
+    tgtd.admin(&[&unit[..], &disk[..]].concat());
+    (tgtd, NAME)
+}
+
+/// What is measured of the product: a tape by its data path, a disk by its session.
+enum Ours {
+    Tape(Tape),
+    Disk(Initiator),
+}
+
+impl Ours {
+    fn write(&mut self, count: usize, block: &Bytes) -> Duration {
+        match self {
+            Self::Tape(tape) => tape.write(count, block),
+            Self::Disk(initiator) => {
+                let data = || DataDirection::Out(block.clone());
+                let cdbs = disk_cdbs(0x2a, count, block.len());
+                let tasks = cdbs.map(|cdb| task(NULL_DISK, &cdb, data()));
+                initiator.stream(tasks, |_| {})
+            }
+        }
+    }
+
+    fn read(&mut self, count: usize, length: usize) -> Duration {
+        match self {
+            Self::Tape(tape) => tape.read(count, length),
+            Self::Disk(initiator) => {
+                let expected = u32::try_from(length).expect("24 bits");
+                let cdbs = disk_cdbs(0x28, count, length);
+                let tasks = cdbs.map(|cdb| task(NULL_DISK, &cdb, DataDirection::In(expected)));
+                initiator.stream(tasks, |_| {})
+            }
+        }
+    }
+}
+
+/// READ(10) or WRITE(10) of consecutive blocks.
+fn disk_cdbs(operation_code: u8, count: usize, length: usize) -> impl Iterator<Item = [u8; 10]> {
+    let sectors = u32::try_from(length / 512).expect("16 bits");
+    (0..count).map(move |index| {
+        let address = u32::try_from(index).expect("32 bits") * sectors;
+        let [a, b, c, d] = address.to_be_bytes();
+        let [_, _, e, f] = sectors.to_be_bytes();
+        [operation_code, 0, a, b, c, d, 0, e, f, 0]
+    })
+}
+
+fn beside_libiscsi() {
+    for (parameters, is_tuned) in [("defaults", false), ("tuned", true)] {
+        let (tgtd, name) = tgtd(is_tuned);
+        for (what, medium, lun) in [
+            ("tape", Medium::Tape, DRIVE),
+            ("null disk", Medium::Disk, NULL_DISK),
+        ] {
+            let mut theirs = Libiscsi::start(at(tgtd.port()), name, lun, medium);
+            let mut ours = match medium {
+                Medium::Tape => Ours::Tape(Tape::open(at(tgtd.port()), name, DRIVE, Digest::None)),
+                Medium::Disk => {
+                    let mut initiator = Initiator::log_in(at(tgtd.port()), name);
+                    initiator.execute(NULL_DISK, &[0; 6]);
+                    Ours::Disk(initiator)
+                }
+            };
+            for length in BLOCKS {
+                let (count, block) = (BYTES / length, block_of(length));
+                for direction in ["write", "read"] {
+                    let theirs = std::cell::RefCell::new(&mut theirs);
+                    let at_depth =
+                        |depth| theirs.borrow_mut().run(direction, length, count, depth).0;
+                    let [ours, one, four, eight] = in_turn(
+                        ROUNDS,
+                        [
+                            &mut || match direction {
+                                "write" => ours.write(count, &block),
+                                _ => ours.read(count, length),
+                            },
+                            &mut || at_depth(DEPTHS[0]),
+                            &mut || at_depth(DEPTHS[1]),
+                            &mut || at_depth(DEPTHS[2]),
+                        ],
+                    );
+                    let (depth, best) = DEPTHS
+                        .into_iter()
+                        .zip([one, four, eight])
+                        .min_by_key(|(_, summary)| summary.median)
+                        .expect("three of them");
+                    let is_slow = (BYTES as f64) < SLOW * best.median.as_secs_f64();
+                    let aim = if is_slow {
+                        OF_SLOW_LIBISCSI
+                    } else {
+                        OF_LIBISCSI
+                    };
+                    let what = format!("{direction} {what}, {parameters}, {} KiB", length >> 10);
+                    let peer = format!("libiscsi, depth {depth}: {}", best.rate(BYTES));
+                    table::share(&what, &ours.rate(BYTES), &peer, best.ratio(ours), aim);
+                }
+            }
+        }
+    }
+}
+
+fn beside_a_copy() {
+    let mut copy = Copy::connect();
+    for (digest, words, aim) in [
+        (Digest::None, "no digests", OF_A_COPY),
+        (Digest::Crc32c, "CRC32C on both", OF_A_COPY_WITH_DIGESTS),
+    ] {
+        let served = Served::start();
+        let mut tape = Tape::open(served.portal(), served.name(), DRIVE, digest);
+        for length in &BLOCKS[1..] {
+            let (count, block) = (BYTES / length, block_of(*length));
+            for direction in ["write", "read"] {
+                let [ours, plain] = in_turn(
+                    ROUNDS,
+                    [
+                        &mut || match direction {
+                            "write" => tape.erase_and_write(count, &block),
+                            _ => tape.read(count, *length),
+                        },
+                        &mut || copy.run(BYTES, *length),
+                    ],
+                );
+                let what = format!("{direction} library, {words}, {} KiB", length >> 10);
+                let peer = format!("TCP copy {}", plain.rate(BYTES));
+                table::share(&what, &ours.rate(BYTES), &peer, plain.ratio(ours), aim);
+            }
+        }
+    }
+}
+
+fn behind_a_long_way() {
+    const LENGTH: usize = 256 << 10;
+    /// So few of them take long enough.
+    const ALONE: usize = 32;
+    let served = Served::start();
+    let relays = [5, 10].map(|delay| Relay::start(served.portal(), Duration::from_millis(delay)));
+    let mut tapes =
+        relays.map(|relay| Tape::open(relay.portal(), served.name(), DRIVE, Digest::None));
+    let [near, far] = &mut tapes;
+    let mut alone = Tape::open(
+        Relay::start(served.portal(), Duration::from_millis(5)).portal(),
+        served.name(),
+        DRIVE,
+        Digest::None,
+    );
+    let (count, block) = (BYTES / LENGTH, block_of(LENGTH));
+    let whole = |part: Duration| part * u32::try_from(count / ALONE).expect("32 bits");
+    for direction in ["write", "read"] {
+        let is_write = direction == "write";
+        let [one, near, far]: [Summary; 3] = in_turn(
+            ROUNDS,
+            [
+                &mut || whole(alone.one_at_a_time(is_write, ALONE, &block)),
+                &mut || match is_write {
+                    true => near.erase_and_write(count, &block),
+                    false => near.read(count, LENGTH),
+                },
+                &mut || match is_write {
+                    true => far.erase_and_write(count, &block),
+                    false => far.read(count, LENGTH),
+                },
+            ],
+        );
+        let what = format!("{direction} library, 5 ms each way, 256 KiB");
+        let peer = format!("one command at a time {}", one.rate(BYTES));
+        table::share(
+            &what,
+            &near.rate(BYTES),
+            &peer,
+            one.ratio(near),
+            OF_ONE_AT_A_TIME,
+        );
+        let what = format!("{direction} library, 10 ms each way, 256 KiB");
+        let peer = format!("5 ms each way {}", near.rate(BYTES));
+        table::share(
+            &what,
+            &far.rate(BYTES),
+            &peer,
+            near.ratio(far),
+            OF_THE_SHORTER_WAY,
+        );
+    }
+}
+
+fn processor_time() {
+    let (tgtd, name) = tgtd(true);
+    let mut theirs = Libiscsi::start(at(tgtd.port()), name, DRIVE, Medium::Tape);
+    let mut tape = Tape::open(at(tgtd.port()), name, DRIVE, Digest::None);
+    for length in BLOCKS {
+        let (count, block) = (BYTES / length, block_of(length));
+        for direction in ["write", "read"] {
+            let [ours, peer] = in_turn(
+                ROUNDS,
+                [
+                    &mut || {
+                        let before = measure::own_processor_time();
+                        match direction {
+                            "write" => tape.write(count, &block),
+                            _ => tape.read(count, length),
+                        };
+                        measure::own_processor_time() - before
+                    },
+                    &mut || theirs.run(direction, length, count, 8).1,
+                ],
+            );
+            let per_gibibyte = |of: Summary| {
+                let seconds = of.median.as_secs_f64() * (1 << 30) as f64 / BYTES as f64;
+                format!("{seconds:.3} s/GiB")
+            };
+            let what = format!("{direction} tape, processor time, {} KiB", length >> 10);
+            let theirs = format!("libiscsi, depth 8: {}", per_gibibyte(peer));
+            table::ratio(&what, &per_gibibyte(ours), &theirs, ours.ratio(peer), 1.0);
+        }
+    }
+}

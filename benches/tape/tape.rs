@@ -1,0 +1,179 @@
+//! A drive by the product's own data path.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use iscsiswiconfig::iop::job::unit::{AnswerDeadlines, Unit, UnitError};
+use iscsiswiconfig::iop::tape::drive::{Reopen, TapeDrive};
+use iscsiswiconfig::iop::tape::read::{Object, TapeReader};
+use iscsiswiconfig::iop::tape::write::Writer;
+use iscsiswiconfig::iscsi::ids::{Cid, CmdSn, Isid};
+use iscsiswiconfig::iscsi::login::LoginParameters;
+use iscsiswiconfig::iscsi::operational::{Digest, OperationalOffer, SessionType};
+use iscsiswiconfig::scsi::command::{Erase, Read};
+use iscsiswiconfig::scsi::{Command, Lun};
+use iscsiswiconfig::transport::Deadlines;
+use iscsiswiconfig::transport::initiator::open;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
+
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A session that is lost ends the benchmark.
+struct Never;
+
+impl Reopen for Never {
+    async fn reopen(&mut self) -> Result<Unit, UnitError> {
+        Err(UnitError::NotReopened)
+    }
+}
+
+/// A drive with a cartridge in it.
+pub struct Tape {
+    runtime: Runtime,
+    local: LocalSet,
+    drive: TapeDrive<Never>,
+}
+
+impl Tape {
+    /// Logs in with what the product offers, and this digest for headers and data.
+    pub fn open(portal: SocketAddr, target_name: &str, lun: u16, digest: Digest) -> Self {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let local = LocalSet::new();
+        let parameters = LoginParameters {
+            initiator_name: "iqn.2026-11.internal.iscsiswiconfig:tape"
+                .parse()
+                .expect("a name"),
+            target_name: Some(target_name.parse().expect("a name")),
+            session_type: SessionType::Normal,
+            isid: Isid::random([
+                9,
+                8,
+                7,
+                portal.port().to_be_bytes()[0],
+                portal.port().to_be_bytes()[1],
+            ]),
+            cid: Cid(0),
+            cmd_sn: CmdSn(1),
+            chap: None,
+            offer: OperationalOffer {
+                header_digest: vec![digest],
+                data_digest: vec![digest],
+                ..OperationalOffer::default()
+            },
+        };
+        let drive = local.block_on(&runtime, async {
+            let host = portal.ip().to_string();
+            let deadlines = Deadlines::of_phase(DEADLINE);
+            let opened = open(&host, portal.port(), &parameters, deadlines, |_| {}).await;
+            let answers = AnswerDeadlines {
+                answer: DEADLINE,
+                motion: DEADLINE,
+            };
+            let lun = Lun::from_number(lun).expect("a LUN");
+            let unit = Unit::new(opened.expect("a login").spawn(), lun, answers);
+            unit.take_unit_attentions(false)
+                .await
+                .expect("a drive that is ready");
+            TapeDrive::new(unit, Never)
+        });
+        Self {
+            runtime,
+            local,
+            drive,
+        }
+    }
+
+    /// Writes so many blocks from the beginning of the tape, and returns how long it took until all were acknowledged.
+    pub fn write(&mut self, count: usize, block: &Bytes) -> Duration {
+        let Self {
+            runtime,
+            local,
+            drive,
+        } = self;
+        local.block_on(runtime, async {
+            drive.rewind().await.expect("REWIND");
+            let mut writer = Writer::begin(drive).await.expect("a session");
+            let started = Instant::now();
+            for _ in 0..count {
+                writer.push(block.clone()).await.expect("WRITE");
+            }
+            writer.flush().await.expect("WRITE");
+            started.elapsed()
+        })
+    }
+
+    /// As [`Tape::write`] on a blank tape: giving back the memory of what was recorded before is no part of writing.
+    pub fn erase_and_write(&mut self, count: usize, block: &Bytes) -> Duration {
+        let Self {
+            runtime,
+            local,
+            drive,
+        } = self;
+        local.block_on(runtime, async {
+            drive.rewind().await.expect("REWIND");
+            let erase = Command::Erase(Erase {
+                immediate: false,
+                long: false,
+            });
+            drive.unit().execute(&erase).await.expect("ERASE");
+        });
+        self.write(count, block)
+    }
+
+    /// Reads so many blocks from the beginning of the tape.
+    pub fn read(&mut self, count: usize, length: usize) -> Duration {
+        let Self {
+            runtime,
+            local,
+            drive,
+        } = self;
+        let limit = u32::try_from(length).expect("24 bits");
+        local.block_on(runtime, async {
+            let mut reader = TapeReader::at_file(drive, 1, limit).await.expect("REWIND");
+            let started = Instant::now();
+            for _ in 0..count {
+                match reader.next().await.expect("READ") {
+                    Object::Block(block) => assert_eq!(block.len(), length),
+                    object => panic!("{object:?}"),
+                }
+            }
+            let took = started.elapsed();
+            reader.stop().await.expect("the place of the tape");
+            took
+        })
+    }
+
+    /// Writes or reads so many blocks from the beginning of the tape, each when the one before it was answered.
+    pub fn one_at_a_time(&mut self, is_write: bool, count: usize, block: &Bytes) -> Duration {
+        let Self {
+            runtime,
+            local,
+            drive,
+        } = self;
+        local.block_on(runtime, async {
+            drive.rewind().await.expect("REWIND");
+            if is_write {
+                let mut writer = Writer::begin(drive).await.expect("a session");
+                let started = Instant::now();
+                for _ in 0..count {
+                    writer.push(block.clone()).await.expect("WRITE");
+                    writer.flush().await.expect("WRITE");
+                }
+                return started.elapsed();
+            }
+            let read = Command::Read(Read::variable(u32::try_from(block.len()).expect("24 bits")));
+            let started = Instant::now();
+            for _ in 0..count {
+                let data = drive.unit().execute(&read).await.expect("READ");
+                assert_eq!(data.len(), block.len());
+            }
+            started.elapsed()
+        })
+    }
+}
