@@ -268,6 +268,20 @@ fn what_does_not_fit_the_library_is_refused() {
 }
 
 #[test]
+fn a_directory_is_no_input_and_leaves_the_cartridge_as_it_is() {
+    let attached = Attached::new(&[]);
+    attached.file("in", &pattern(3000));
+    attached.tape("write TAPMLB01 VOL001 in", 0);
+    for more in ["--append", "--overwrite"] {
+        let document = attached.tape(&format!("write TAPMLB01 VOL001 . {more}"), 3);
+        assert_eq!(document["error"]["code"], "file-unusable", "{document:#}");
+    }
+    let listed = attached.tape("list TAPMLB01 VOL001", 0);
+    assert_eq!(listed["files"].as_array().unwrap().len(), 1, "{listed:#}");
+    assert_eq!(listed["files"][0]["bytes"], 3000, "{listed:#}");
+}
+
+#[test]
 fn a_target_that_is_not_there_is_status_4() {
     let environment = TestEnvironment::new();
     let vtl = Vtl::start(&environment, &[]);

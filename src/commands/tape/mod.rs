@@ -264,9 +264,14 @@ fn write(options: &TapeWrite, talk: &Talk, terminal: &mut Terminal) -> Result<u8
     // What cannot be opened is refused before a cartridge moves.
     let (input, total) = match &options.file {
         Some(path) => {
-            let file = File::open(path).map_err(|error| file_failure(error, "read", path))?;
-            let total = file.metadata().ok().filter(|data| data.is_file());
-            (Some(file), total.map(|data| data.len()))
+            let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+            let (data, file) = match opened {
+                // It opens, and then cannot be read: by then a cartridge would have moved, and been written on.
+                Ok((data, _)) if data.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+                opened => opened,
+            }
+            .map_err(|error| file_failure(error, "read", path))?;
+            (Some(file), data.is_file().then_some(data.len()))
         }
         None => (None, None),
     };
