@@ -1,5 +1,7 @@
 //! The driver against a scripted target: two peers, no port, and a clock that only moves when both wait.
 
+mod cost;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
