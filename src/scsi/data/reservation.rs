@@ -136,6 +136,96 @@ impl ReserveOutParameters {
     }
 }
 
+/// What a device server can do for reservations: the data of REPORT CAPABILITIES (SPC-4 6.15.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReserveCapabilities {
+    /// CRH, byte 2 bit 4: RESERVE and RELEASE are taken beside persistent reservations.
+    pub compatible_reservation_handling: bool,
+    /// PTPL_C, byte 2 bit 0: reservations can outlast a power loss.
+    pub persists_through_power_loss: bool,
+    /// TYPE MASK, bytes 4 and 5, where TMV says that it is valid: bits 15 to 9, 8 and 0 in the standard's table.
+    pub type_mask: Option<u16>,
+}
+
+impl ReserveCapabilities {
+    /// Decodes the parameter data.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when less came than the standard's eight bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new("REPORT CAPABILITIES parameter data", bytes);
+        let _length = reader.u16()?;
+        let [flags, valid] = reader.array()?;
+        let mask = reader.u16()?;
+        let _reserved = reader.u16()?;
+        Ok(Self {
+            compatible_reservation_handling: flags & 0x10 != 0,
+            persists_through_power_loss: flags & 0x01 != 0,
+            type_mask: (valid & 0x80 != 0).then_some(mask),
+        })
+    }
+}
+
+/// A registration with its I_T nexus: a descriptor of READ FULL STATUS (SPC-4 6.15.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationStatus {
+    /// RESERVATION KEY.
+    pub key: u64,
+    /// R_HOLDER, byte 12 bit 0: it holds the reservation.
+    pub is_holder: bool,
+    /// SCOPE and TYPE of the reservation, where it holds one.
+    pub reservation_type: Option<u8>,
+    /// The initiator port: the iSCSI name with its ISID (`iqn.a,i,0x400001370000`) of an iSCSI TransportID, else the
+    /// TransportID in hexadecimal; escaped.
+    pub name: String,
+}
+
+/// Decodes the parameter data of READ FULL STATUS. A descriptor that is cut short ends it.
+///
+/// # Errors
+/// [`DecodeError`] when there is no header.
+pub fn full_status(bytes: &[u8]) -> Result<Vec<RegistrationStatus>, DecodeError> {
+    const ITEM: &str = "READ FULL STATUS parameter data";
+
+    let (_generation, mut body) = header(ITEM, bytes)?;
+    let mut registrations = Vec::new();
+    while let Ok(registration) = registration(&mut body) {
+        registrations.push(registration);
+    }
+    Ok(registrations)
+}
+
+fn registration(body: &mut Reader<'_>) -> Result<RegistrationStatus, DecodeError> {
+    let key = body.u64()?;
+    let _reserved = body.u32()?;
+    let [flags, scope_and_type] = body.array()?;
+    let _reserved = body.u32()?;
+    let _relative_target_port = body.u16()?;
+    let length = usize::try_from(body.u32()?).unwrap_or(usize::MAX);
+    let transport_id = body.take(length)?;
+    let is_holder = flags & 0x01 != 0;
+    Ok(RegistrationStatus {
+        key,
+        is_holder,
+        reservation_type: is_holder.then_some(scope_and_type & 0x0f),
+        name: port_name(transport_id),
+    })
+}
+
+/// Returns the name of an initiator port by its TransportID (SPC-4 7.6.4).
+fn port_name(transport_id: &[u8]) -> String {
+    const ISCSI: u8 = 5;
+
+    match transport_id {
+        [protocol, _, _, _, name @ ..] if protocol & 0x0f == ISCSI => {
+            let end = name.iter().position(|byte| *byte == 0);
+            let name = name.get(..end.unwrap_or(name.len())).unwrap_or_default();
+            name.escape_ascii().to_string()
+        }
+        other => other.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
 /// Returns PRGENERATION, ADDITIONAL LENGTH and what follows them.
 pub(crate) fn with_header(generation: u32, body: Vec<u8>) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
@@ -193,9 +283,41 @@ mod tests {
         assert!(ReserveOutParameters::decode(&data[..23]).is_err());
     }
 
+    #[test]
+    fn capabilities_and_registrations_are_read_as_the_standard_draws_them() {
+        let data = [0, 8, 0x11, 0x80, 0xea, 0x01, 0, 0];
+        let capabilities = ReserveCapabilities {
+            compatible_reservation_handling: true,
+            persists_through_power_loss: true,
+            type_mask: Some(0xea01),
+        };
+        assert_eq!(ReserveCapabilities::decode(&data), Ok(capabilities));
+        assert!(ReserveCapabilities::decode(&data[..7]).is_err());
+
+        let mut body = vec![
+            0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0, 1, 0, 0, 0, 12,
+        ];
+        body.extend(b"\x45\0\0\x08iqn.a\0\0\0");
+        body.extend([
+            0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0x06, 0xff,
+        ]);
+        let data = with_header(1, body);
+        let registered = |key, reservation_type: Option<u8>, name: &str| RegistrationStatus {
+            key,
+            is_holder: reservation_type.is_some(),
+            reservation_type,
+            name: name.to_owned(),
+        };
+        let both = vec![registered(7, Some(3), "iqn.a"), registered(8, None, "06ff")];
+        assert_eq!(full_status(&data), Ok(both.clone()));
+        assert_eq!(full_status(&data[..data.len() - 1]), Ok(both[..1].to_vec()));
+        assert!(full_status(&data[..7]).is_err());
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = (ReserveCapabilities::decode(&bytes), full_status(&bytes));
             let _ = (RegisteredKeys::decode(&bytes), ReadReservation::decode(&bytes));
             let _ = ReserveOutParameters::decode(&bytes);
         }
