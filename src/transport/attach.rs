@@ -46,7 +46,7 @@ where
     observe(Step::LoggedIn);
     let (mut link, login) = Link::of(opened);
     let logged_in = clock.elapsed();
-    let asked = link.ask(&mut inquiry, deadlines, &clock).await;
+    let asked = ask_by(&link.initiator, &mut inquiry, deadlines, &clock).await;
     let took = clock.elapsed().saturating_sub(logged_in);
     // A target that is silent, or does not keep to the protocol, is left without a logout.
     if attachment.keep && asked.is_ok() {
@@ -90,7 +90,6 @@ struct Link {
     driver: JoinHandle<SessionLost>,
     /// Whether the session goes on without this.
     is_kept: bool,
-    answers: JoinSet<(u32, Result<Completed, ExecuteError>)>,
 }
 
 impl Link {
@@ -101,73 +100,8 @@ impl Link {
             initiator: opened.initiator,
             driver: spawn_local(opened.driver.run()),
             is_kept: false,
-            answers: JoinSet::new(),
         };
         (link, opened.login)
-    }
-
-    /// Asks the target what the inquiry wants to know, until it wants nothing more.
-    async fn ask(
-        &mut self,
-        inquiry: &mut impl TargetInquiry,
-        deadlines: Deadlines,
-        clock: &Clock,
-    ) -> Result<(), AttachError> {
-        loop {
-            let wake = loop {
-                match inquiry.next(clock.elapsed()) {
-                    Next::Send(commands) => {
-                        for command in commands {
-                            self.submit(command, deadlines);
-                        }
-                    }
-                    Next::WaitForAnswers => break None,
-                    Next::WaitUntil(time) => break clock.started().checked_add(time),
-                    Next::Done => return Ok(()),
-                }
-            };
-            // Each command has its own deadline; without any, there is nothing to wait for but the end.
-            let until = wake.map_or_else(|| clock.end(), |wake| wake.min(clock.end()));
-            let next = async {
-                match self.answers.is_empty() {
-                    true => std::future::pending().await,
-                    false => self.answers.join_next().await,
-                }
-            };
-            let answered = match timeout_at(until, next).await {
-                Ok(answered) => answered,
-                Err(_) if clock.is_over() => return Err(clock.expired(timeout)),
-                Err(_) => continue,
-            };
-            let Some(Ok((id, result))) = answered else {
-                return Err(AttachError::Defect);
-            };
-            let mut failed = None;
-            let mut next = Some((id, result));
-            // What was answered counts, even where another answer failed.
-            while let Some((id, result)) = next {
-                match result {
-                    Ok(completed) => inquiry.take(id, answer(completed), clock.elapsed()),
-                    Err(error) => failed = failed.or(Some(error)),
-                }
-                next = self.answers.try_join_next().and_then(Result::ok);
-            }
-            if let Some(error) = failed {
-                return Err(error.into());
-            }
-        }
-    }
-
-    fn submit(&mut self, command: InquiryCommand, deadlines: Deadlines) {
-        let initiator = self.initiator.clone();
-        self.answers.spawn_local(async move {
-            let data = match command.expected_length {
-                0 => DataDirection::None,
-                length => DataDirection::In(length),
-            };
-            let execute = Execute::new(command.lun, &command.cdb, data).within(deadlines.phase);
-            (command.id, initiator.execute(execute).await)
-        });
     }
 
     /// Lets the session go on, and returns its handle.
@@ -197,6 +131,89 @@ impl Drop for Link {
             self.driver.abort();
         }
     }
+}
+
+/// Asks a target over a session that is open what an inquiry wants to know, until it wants nothing more. Each answer has
+/// `deadlines.phase`, all of them together have `deadlines.whole`.
+///
+/// # Errors
+/// [`AttachError`] when the session ends, or an answer does not come in time.
+pub async fn ask(
+    initiator: &Initiator,
+    inquiry: &mut impl TargetInquiry,
+    deadlines: Deadlines,
+) -> Result<(), AttachError> {
+    ask_by(initiator, inquiry, deadlines, &Clock::start(deadlines)).await
+}
+
+/// Asks the target what the inquiry wants to know, until it wants nothing more.
+async fn ask_by(
+    initiator: &Initiator,
+    inquiry: &mut impl TargetInquiry,
+    deadlines: Deadlines,
+    clock: &Clock,
+) -> Result<(), AttachError> {
+    let mut answers = JoinSet::new();
+    loop {
+        let wake = loop {
+            match inquiry.next(clock.elapsed()) {
+                Next::Send(commands) => {
+                    for command in commands {
+                        submit(initiator, &mut answers, command, deadlines);
+                    }
+                }
+                Next::WaitForAnswers => break None,
+                Next::WaitUntil(time) => break clock.started().checked_add(time),
+                Next::Done => return Ok(()),
+            }
+        };
+        // Each command has its own deadline; without any, there is nothing to wait for but the end.
+        let until = wake.map_or_else(|| clock.end(), |wake| wake.min(clock.end()));
+        let next = async {
+            match answers.is_empty() {
+                true => std::future::pending().await,
+                false => answers.join_next().await,
+            }
+        };
+        let answered = match timeout_at(until, next).await {
+            Ok(answered) => answered,
+            Err(_) if clock.is_over() => return Err(clock.expired(timeout)),
+            Err(_) => continue,
+        };
+        let Some(Ok((id, result))) = answered else {
+            return Err(AttachError::Defect);
+        };
+        let mut failed = None;
+        let mut next = Some((id, result));
+        // What was answered counts, even where another answer failed.
+        while let Some((id, result)) = next {
+            match result {
+                Ok(completed) => inquiry.take(id, answer(completed), clock.elapsed()),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+            next = answers.try_join_next().and_then(Result::ok);
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+    }
+}
+
+fn submit(
+    initiator: &Initiator,
+    answers: &mut JoinSet<(u32, Result<Completed, ExecuteError>)>,
+    command: InquiryCommand,
+    deadlines: Deadlines,
+) {
+    let initiator = initiator.clone();
+    answers.spawn_local(async move {
+        let data = match command.expected_length {
+            0 => DataDirection::None,
+            length => DataDirection::In(length),
+        };
+        let execute = Execute::new(command.lun, &command.cdb, data).within(deadlines.phase);
+        (command.id, initiator.execute(execute).await)
+    });
 }
 
 fn answer(completed: Completed) -> InquiryAnswer {

@@ -19,6 +19,7 @@ mod error;
 pub mod initiator;
 pub mod listener;
 pub mod local;
+mod probe;
 pub mod signals;
 pub mod stream;
 
@@ -44,7 +45,9 @@ use crate::iscsi::ids::Lun;
 use crate::iscsi::login::{LoginParameters, LoginResult};
 use crate::iscsi::pdu::Pdu;
 
+pub use attach::ask;
 pub use error::{AttachError, AttachPhase, ConnectionError};
+pub use probe::{Probed, join_all, probe};
 
 /// The most targets that are attached at once, which bounds what they take of the memory.
 pub const MAX_AT_ONCE: usize = 512;

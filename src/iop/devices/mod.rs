@@ -194,7 +194,7 @@ fn library(unit: &InquiredUnit, changer: &InquiredChanger, device: String) -> Li
 }
 
 /// Returns a logical unit number as records have it: the number, and its bytes where the number does not tell them.
-fn recorded_lun(lun: Lun) -> (u64, Option<String>) {
+pub(in crate::iop) fn recorded_lun(lun: Lun) -> (u64, Option<String>) {
     let bytes = u64::from_be_bytes(lun.0);
     let usual = |number: &u64| {
         u16::try_from(*number).is_ok_and(|number| Lun::from_number(number) == Some(lun))

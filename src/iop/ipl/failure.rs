@@ -29,7 +29,7 @@ pub(in crate::iop) fn of_attach(error: &AttachError, target: &TargetReport) -> F
 }
 
 /// Returns why a target did not say what it has.
-pub(super) fn of_enumeration(error: EnumerationError) -> Failure {
+pub(in crate::iop) fn of_enumeration(error: EnumerationError) -> Failure {
     Failure {
         phase: Phase::Enumerate,
         redirected_to: None,
@@ -42,6 +42,26 @@ pub(super) fn of_enumeration(error: EnumerationError) -> Failure {
                 Cause::CommandsUnanswered { count: unanswered }
             }
         },
+    }
+}
+
+/// Returns why a host name has no address, by what the name service said; none when it was silent or found nothing.
+pub(in crate::iop) fn of_resolve(
+    error: Option<&io::Error>,
+    timeout: std::time::Duration,
+) -> Failure {
+    let cause = match error {
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Cause::NameServiceTimeout { after: timeout }
+        }
+        error => Cause::HostNotFound {
+            detail: error.map(system_words),
+        },
+    };
+    Failure {
+        phase: Phase::Resolve,
+        redirected_to: None,
+        cause,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::transport::{
 };
 
 /// The enumeration of one target, which begins when the target is first asked and may go on in a second session.
-pub(super) struct EnumerationInquiry {
+pub(in crate::iop) struct EnumerationInquiry {
     busy_timeout: Duration,
     /// How long the first session took, from the look-up of the host.
     earlier: Duration,
@@ -25,7 +25,7 @@ pub(super) struct EnumerationInquiry {
 
 impl EnumerationInquiry {
     /// Makes an inquiry that asks a busy device again for `busy_timeout`.
-    pub(super) fn new(busy_timeout: Duration) -> Self {
+    pub(in crate::iop) fn new(busy_timeout: Duration) -> Self {
         Self {
             busy_timeout,
             earlier: Duration::ZERO,
@@ -73,7 +73,7 @@ impl EnumerationInquiry {
         goes_on
     }
 
-    pub(super) fn finish(self) -> Result<TargetInventory, EnumerationError> {
+    pub(in crate::iop) fn finish(self) -> Result<TargetInventory, EnumerationError> {
         match self.enumeration {
             Some(enumeration) => enumeration.finish(),
             None => Err(EnumerationError::Unfinished { unanswered: 0 }),

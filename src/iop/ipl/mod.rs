@@ -3,9 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "a re-IPL notes when it ran")]
 
 mod failure;
-mod inquiry;
+pub(in crate::iop) mod inquiry;
 
-pub(in crate::iop) use failure::of_attach as failure_of;
+pub(in crate::iop) use failure::{of_attach as failure_of, of_enumeration, of_resolve};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -599,7 +599,7 @@ fn report(
     (reports, sessions)
 }
 
-fn problems(departures: Departures) -> Vec<Problem> {
+pub(in crate::iop) fn problems(departures: Departures) -> Vec<Problem> {
     departures
         .into_vec()
         .into_iter()
@@ -608,7 +608,7 @@ fn problems(departures: Departures) -> Vec<Problem> {
 }
 
 /// Adds to the report of a target what was found there.
-fn describe(report: &mut TargetReport, description: Description) {
+pub(in crate::iop) fn describe(report: &mut TargetReport, description: Description) {
     // Problems of the devices come before departures from the standard, which cost nothing.
     let departures = std::mem::replace(&mut report.problems, description.problems);
     if description.libraries.is_empty() && description.drives.is_empty() {
@@ -638,7 +638,7 @@ fn outcome(
 }
 
 /// Returns the report of a target of which nothing is known yet.
-fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport {
+pub(in crate::iop) fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport {
     let identity = &target.identity;
     TargetReport {
         target_name: identity.target_name.to_string(),
@@ -659,7 +659,10 @@ fn blank_report(target: &Target, generated: Option<&IscsiName>) -> TargetReport 
     }
 }
 
-fn session_report(login: &transport::CompletedLogin, asked: Duration) -> SessionReport {
+pub(in crate::iop) fn session_report(
+    login: &transport::CompletedLogin,
+    asked: Duration,
+) -> SessionReport {
     let result = &login.result;
     let parameters = &result.parameters;
     SessionReport {
@@ -705,7 +708,7 @@ fn negotiated_key(exchanged: &ExchangedKey) -> NegotiatedKey {
 }
 
 /// Returns whether a target let the initiator in without the CHAP that is configured.
-fn is_not_authenticated(report: &TargetReport) -> bool {
+pub(in crate::iop) fn is_not_authenticated(report: &TargetReport) -> bool {
     let authenticated = report
         .session
         .as_ref()
