@@ -40,7 +40,7 @@ _iscsiswiconfig() {
             -dumpinitiators | -dumptargets | -addtarget | -reipliscsiop | -reiplscsiop | -removetarget | -changetarget | -clearconfig | -newname | -appendname | -setport | -setkeystore | -commit) option=${option:-$word} ;;
             *)
                 case "$command $word" in
-                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' tape' | 'tape write' | 'tape read' | 'tape list' | 'tape copy' | 'tape test' | 'tape initialize' | 'tape status' | 'tape rewind' | 'tape erase' | ' library' | 'library mount' | 'library unmount' | 'library move' | 'library export' | 'library import' | 'library inventory' | ' mtx' | ' rmt' | ' sql' | ' d-mode' | ' discover' | ' iop' | 'iop run' | 'iop status' | 'iop stop' | ' generate') command+=${command:+ }$word ;;
+                    ' demo' | ' vtl' | ' show' | ' apply' | ' partition' | 'partition show' | 'partition set' | 'partition export' | 'partition import' | ' tape' | 'tape write' | 'tape read' | 'tape list' | 'tape copy' | 'tape test' | 'tape initialize' | 'tape status' | 'tape rewind' | 'tape erase' | ' library' | 'library mount' | 'library unmount' | 'library move' | 'library export' | 'library import' | 'library inventory' | ' mtx' | ' rmt' | ' sql' | ' d-mode' | ' check' | ' discover' | ' iop' | 'iop run' | 'iop status' | 'iop stop' | ' generate') command+=${command:+ }$word ;;
                     *) [[ -z $command || $word == -* ]] || ((++position)) ;;
                 esac
                 ;;
@@ -79,7 +79,7 @@ _iscsiswiconfig() {
         '')
             local parameters=()
             case ${command:-$option} in
-                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition tape library mtx rmt sql d-mode discover iop generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help --version) ;;
+                '') candidates=(-dumpinitiators -dumptargets -addtarget -reipliscsiop -removetarget -changetarget -clearconfig -newname -appendname -setport -setkeystore -commit -help demo vtl show apply partition tape library mtx rmt sql d-mode check discover iop generate --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help --version) ;;
                 'demo') candidates=(--timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'vtl') candidates=(--listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --fault --json --timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'show') candidates=(--state-dir --keystore-dir --json --quiet --help) ;;
@@ -110,6 +110,7 @@ _iscsiswiconfig() {
                 'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'sql') candidates=(--csv --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;
+                'check') candidates=(--tape-alert --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;
                 'discover') candidates=(-initiatorname -initiatorchapname -initiatorchapsecret --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'iop') candidates=(run status stop --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'iop run') candidates=(--reconnect --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;

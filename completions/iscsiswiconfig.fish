@@ -31,7 +31,7 @@ function __iscsiswiconfig_candidates
                 test -z "$option"; and set option $word
             case '*'
                 switch "$command $word"
-                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape copy' 'tape test' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' rmt' ' sql' ' d-mode' ' discover' ' iop' 'iop run' 'iop status' 'iop stop' ' generate'
+                    case ' demo' ' vtl' ' show' ' apply' ' partition' 'partition show' 'partition set' 'partition export' 'partition import' ' tape' 'tape write' 'tape read' 'tape list' 'tape copy' 'tape test' 'tape initialize' 'tape status' 'tape rewind' 'tape erase' ' library' 'library mount' 'library unmount' 'library move' 'library export' 'library import' 'library inventory' ' mtx' ' rmt' ' sql' ' d-mode' ' check' ' discover' ' iop' 'iop run' 'iop status' 'iop stop' ' generate'
                         set command (string trim -- "$command $word")
                     case '*'
                         if test -n "$command"; and not string match -q -- '-*' $word
@@ -129,6 +129,7 @@ function __iscsiswiconfig_candidates
                     echo rmt\t'Serve the remote tape protocol for tar, cpio, mt and dump'
                     echo sql\t'Run the SQL services of IBM i: CALL configures, SELECT shows'
                     echo d-mode\t'Check what a D-mode IPL from the VTL demands, and show what the HMC is to be given'
+                    echo check\t'Find what stands in the way of attaching the configured targets, without changing anything'
                     echo discover\t'Ask a host which targets it has, and show the lines of the macro that configure them'
                     echo iop\t'Hold the sessions with the targets in a resident IOP'
                     echo generate\t'Print a man page, the schema of the documents, a script, or a unit of systemd'
@@ -572,6 +573,20 @@ function __iscsiswiconfig_candidates
                     echo --vlan\t'Its VLAN, 1 to 4094; chsysstate has no option for it'
                     echo --mount\t'Bring this volume into a drive of this library first'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
+                    echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
+                    echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
+                    echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
+                    echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
+                    echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
+                    echo --quiet\t'Print no progress and no warnings'
+                    echo --verbose\t'Say more on standard error: -v each step, -vv every PDU by name, -vvv its bytes too'
+                    echo --trace\t'Write every PDU to FILE, a line of JSON each'
+                    echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
+                    echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
+                case 'check'
+                    set places target-names
+                    echo --tape-alert\t'Read the TapeAlert flags of the drives, which clears them'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
                     echo --json\t'Print one JSON document on standard output'

@@ -35,10 +35,10 @@ use zeroize::Zeroizing;
 pub use grammar::{MacroOption, Parameter};
 pub use help::Help;
 pub use host::{
-    ApplyOptions, Artifact, DModeOptions, DiscoverOptions, FaultArgument, FaultOption,
-    GenerateOptions, HostCommand, HostOptions, IopCommand, LibraryAction, LibraryOptions,
-    MtxOptions, NameKind, PartitionCommand, PartitionFile, PartitionSettings, RequestedFault,
-    RmtOptions, SqlOptions, Unmounted, VtlOptions,
+    ApplyOptions, Artifact, CheckOptions, DModeOptions, DiscoverOptions, FaultArgument,
+    FaultOption, GenerateOptions, HostCommand, HostOptions, IopCommand, LibraryAction,
+    LibraryOptions, MtxOptions, NameKind, PartitionCommand, PartitionFile, PartitionSettings,
+    RequestedFault, RmtOptions, SqlOptions, Unmounted, VtlOptions,
 };
 pub use parse::{Invocation, MacroRequest, parse_macro};
 pub use shell::quote;

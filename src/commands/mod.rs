@@ -5,6 +5,7 @@
 )]
 
 mod artifacts;
+mod check;
 mod configured;
 mod d_mode;
 mod demo;
@@ -79,6 +80,7 @@ fn talks_to_peers(request: &Request) -> bool {
                 | HostCommand::Tape(_)
                 | HostCommand::Library(_)
                 | HostCommand::DMode(_)
+                | HostCommand::Check(_)
                 | HostCommand::Discover(_)
                 | HostCommand::Mtx(_)
                 | HostCommand::Rmt(_)
@@ -96,6 +98,7 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         | HostCommand::Library(_)
         | HostCommand::Mtx(_)
         | HostCommand::DMode(_)
+        | HostCommand::Check(_)
         | HostCommand::Discover(_)
         | HostCommand::Rmt(_)
         | HostCommand::Sql(_)
@@ -157,6 +160,9 @@ fn perform(line: CommandLine, terminal: &mut Terminal) -> Result<u8, CommandErro
         }
         Request::Host(HostCommand::DMode(options)) => {
             return d_mode::run(&options, &line.host, terminal);
+        }
+        Request::Host(HostCommand::Check(options)) => {
+            return check::run(&options, &line.host, terminal);
         }
         Request::Host(HostCommand::Discover(options)) => {
             discover::run(options, &line.host, terminal)?;

@@ -35,6 +35,20 @@ impl Area {
         Self::Speed,
     ];
 
+    /// Returns the word for it as people read it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Network => "Network",
+            Self::Identity => "Identity",
+            Self::Login => "Login",
+            Self::Library => "Library",
+            Self::Drives => "Drives",
+            Self::Security => "Security",
+            Self::Speed => "Speed",
+        }
+    }
+
     /// Returns the word for it, `network`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

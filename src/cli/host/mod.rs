@@ -12,6 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, ValueHint, value_parser};
 use thiserror::Error;
 
+mod check;
 mod configured;
 mod d_mode;
 mod discover;
@@ -24,6 +25,7 @@ mod sql;
 mod tape;
 mod vtl;
 
+pub use check::CheckOptions;
 pub use configured::ApplyOptions;
 pub use d_mode::DModeOptions;
 pub use discover::DiscoverOptions;
@@ -107,6 +109,8 @@ pub enum HostCommand {
     Sql(SqlOptions),
     /// `d-mode`: what a D-mode IPL from the VTL demands.
     DMode(Box<DModeOptions>),
+    /// `check`: finds what stands in the way of the attach.
+    Check(CheckOptions),
     /// `discover`: asks a host which targets it has.
     Discover(DiscoverOptions),
     /// `iop`: holds the sessions in a resident IOP.
@@ -212,6 +216,7 @@ pub fn definition() -> Command {
         .subcommand(rmt::command())
         .subcommand(sql::command())
         .subcommand(d_mode::command())
+        .subcommand(check::command())
         .subcommand(discover::command())
         .subcommand(iop::command())
         .subcommand(generate_command())
@@ -435,6 +440,7 @@ impl HostCommand {
             "rmt" => Some(Self::Rmt(RmtOptions::from_matches(matches))),
             "sql" => Some(Self::Sql(SqlOptions::from_matches(matches))),
             "d-mode" => Some(Self::DMode(Box::new(DModeOptions::from_matches(matches)))),
+            "check" => Some(Self::Check(CheckOptions::from_matches(matches))),
             "discover" => Some(Self::Discover(DiscoverOptions::from_matches(matches))),
             "iop" => IopCommand::from_matches(matches).map(Self::Iop),
             "generate" => {

@@ -48,15 +48,7 @@ pub fn listed() -> Vec<CodeSection> {
     Area::ALL
         .iter()
         .map(|area| CodeSection {
-            heading: match area {
-                Area::Network => "Network",
-                Area::Identity => "Identity",
-                Area::Login => "Login",
-                Area::Library => "Library",
-                Area::Drives => "Drives",
-                Area::Security => "Security",
-                Area::Speed => "Speed",
-            },
+            heading: area.title(),
             codes: TABLE
                 .iter()
                 .filter(|row| row.area == *area)
