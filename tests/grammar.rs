@@ -36,6 +36,7 @@ use iscsiswiconfig::render::words::{Code, CodeKind};
 use crate::common::{Output, TestEnvironment, keys, text};
 use crate::hostile::target::{self, Reply};
 use crate::peers::embedded::{Portal, Target};
+use crate::peers::iop::Iop;
 use iscsiswiconfig::iscsi::chap::ChapAlgorithm;
 use iscsiswiconfig::iscsi::pdu::Stage;
 use iscsiswiconfig::vtl::DriveType;
@@ -161,10 +162,108 @@ fn transcripts() -> Vec<PathBuf> {
     files
 }
 
+/// The transcripts that re-IPL, and whose targets are reached or fail by themselves.
+const OF_RE_IPLS: [&str; 3] = ["attached.txt", "reipl.txt", "targets.txt"];
+
+/// What only a command that opens sessions itself prints, and a state directory that is another one's.
+const OF_OWN_SESSIONS: [&str; 8] = [
+    " -v ",
+    " -vv ",
+    " -vvv ",
+    "--trace",
+    "--pcap",
+    "trace.jsonl",
+    "capture.pcapng",
+    "renamed",
+];
+
+#[test]
+fn the_macro_prints_the_same_while_a_resident_iop_runs_but_for_the_rows_named() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    thread::scope(|scope| {
+        for name in OF_RE_IPLS {
+            let path = directory.join(name);
+            scope.spawn(move || {
+                let transcript = fs::read_to_string(path).expect("a transcript in UTF-8");
+                let printed = play_by(&transcript, Player::ResidentIop);
+                let expected = with_resident_iop(&transcript);
+                let printed = only_shared(&printed);
+                assert!(
+                    printed == expected,
+                    "{name}:\n{}",
+                    difference(&expected, &printed)
+                );
+                assert!(expected.contains("\n  Status  . .") || name == "targets.txt");
+            });
+        }
+    });
+}
+
+/// Returns the blocks of a transcript whose commands print the same by whichever sessions.
+fn only_shared(transcript: &str) -> String {
+    let blocks = format!("\n{transcript}");
+    let shared = blocks.split("\n$ ").filter(|block| {
+        let command = block.lines().next().unwrap_or_default();
+        !OF_OWN_SESSIONS.iter().any(|words| command.contains(words))
+    });
+    let shared = shared.collect::<Vec<_>>().join("\n$ ");
+    format!("{}\n", shared.trim_end())
+}
+
+/// Returns a transcript with what its commands print while a resident IOP runs, from the first re-IPL on.
+fn with_resident_iop(transcript: &str) -> String {
+    let transcript = only_shared(transcript);
+    let Some(first) = first_re_ipl(&transcript) else {
+        return transcript;
+    };
+    let (before, behind) = transcript.split_at(first);
+    let status = |line: &str| match line.strip_prefix("  Status at last IPL  . .") {
+        Some(_) => {
+            let (_, value) = line.split_once(":  ").expect("a row");
+            format!("  Status  . . . . . . . . . . . . . . . :  {value}\n")
+        }
+        None => format!("{line}\n").replace("\"resident\": false", "\"resident\": true"),
+    };
+    let behind: String = behind.lines().map(status).collect();
+    format!("{before}{behind}")
+}
+
+/// Returns where the line of the first re-IPL begins.
+fn first_re_ipl(transcript: &str) -> Option<usize> {
+    let lines = transcript.split_inclusive('\n').scan(0, |at, line| {
+        let begin = *at;
+        *at += line.len();
+        Some((begin, line))
+    });
+    let mut re_ipls = lines.filter(|(_, line)| is_re_ipl(line));
+    re_ipls.next().map(|(begin, _)| begin)
+}
+
+fn is_re_ipl(line: &str) -> bool {
+    let re_ipls = ["-reipliscsiop", "-reiplscsiop"];
+    line.starts_with("$ ")
+        && re_ipls.iter().any(|option| line.contains(option))
+        && !line.contains("-help")
+}
+
+/// Who re-IPLs in a transcript.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Player {
+    /// Each command by itself.
+    Command,
+    /// A resident IOP, which is started before the first re-IPL.
+    ResidentIop,
+}
+
 /// Runs the commands of a transcript in an empty environment, and returns the transcript as it should be.
 fn play(transcript: &str) -> String {
+    play_by(transcript, Player::Command)
+}
+
+fn play_by(transcript: &str, player: Player) -> String {
     let environment = TestEnvironment::new();
     let vtl = transcript.contains("$VTL_PORT").then(start_vtl);
+    let mut iop = None;
     let mut printed = String::new();
     let mut line_before = "";
     for line in transcript.lines() {
@@ -179,10 +278,39 @@ fn play(transcript: &str) -> String {
         printed.push('\n');
         line_before = line;
         if let Some(command) = command {
-            printed.push_str(&run(command, &environment, vtl.as_ref()));
+            if player == Player::ResidentIop && iop.is_none() && is_re_ipl(line) {
+                iop = Some(Iop::start(&environment, &[]));
+            }
+            let shown = run(command, &environment, vtl.as_ref());
+            // The IOP has re-IPLed once at its start.
+            printed.push_str(&match &iop {
+                Some(_) => with_one_ipl_less(&shown),
+                None => shown,
+            });
         }
     }
     printed
+}
+
+/// Returns the text with the number of IPLs as it is without that of the start of an IOP.
+fn with_one_ipl_less(text: &str) -> String {
+    let line = |line: &str| {
+        for label in [
+            "  Number of IPLs  . . . . . . . . . . . :  ",
+            "    \"ipl_count\": ",
+        ] {
+            if let Some(rest) = line.strip_prefix(label) {
+                let (number, end) = match rest.strip_suffix(',') {
+                    Some(number) => (number, ","),
+                    None => (rest, ""),
+                };
+                let number: u64 = number.parse().expect("a number of IPLs");
+                return format!("{label}{}{end}\n", number - 1);
+            }
+        }
+        format!("{line}\n")
+    };
+    text.lines().map(line).collect()
 }
 
 /// Runs a command, and returns its stderr, its stdout and its status as a transcript shows them.

@@ -56,6 +56,8 @@ mod peers;
 mod protocol;
 /// The resident IOP: sessions that are held, jobs by way of it, and what it costs.
 mod resident;
+/// The resident IOP as its users see it.
+mod resident_surface;
 /// `rmt` and `generate rsh`: the remote tape protocol, and tar, cpio and mt that speak it.
 mod rmt;
 /// The script of the README, with jq.
