@@ -28,10 +28,13 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --trace | --pcap | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --fault | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --via | --size | --volume-id | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --trace | --pcap | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --fault | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --via | --size | --volume-id | -f | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
+                case $word in
+                    --mount) ((++index == last)) && value_of="$word 2" ;;
+                esac
                 ;;
             -initiatorname | -targethostname | -targetname | -targetport | -initiatorchapname | -initiatorchapsecret | -chapkeystore)
                 given+="$word "
@@ -73,8 +76,10 @@ _iscsiswiconfig() {
         --keystore-size) candidates=(4096 64KiB) ;;
         --block-size) candidates=(64KiB 256KiB 1MiB) ;;
         --drive) names=drives ;;
+        -f) names=libraries ;;
         --power) candidates=(9 10 11) ;;
         --mount) names=libraries ;;
+        '--mount 2') names=volumes ;;
         ?*) return ;;
         '')
             local parameters=()
@@ -93,7 +98,7 @@ _iscsiswiconfig() {
                 'tape write') candidates=(--block-size --file --append --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes files) ;;
                 'tape read') candidates=(--block-size --file --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes files) ;;
                 'tape list') candidates=(--drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
-                'tape copy') candidates=(--overwrite --via --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(files files) ;;
+                'tape copy') candidates=(--overwrite --via --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(cartridges cartridges) ;;
                 'tape test') candidates=(--size --block-size --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
                 'tape initialize') candidates=(--volume-id --overwrite --drive --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
                 'tape status') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(devices) ;;
@@ -106,7 +111,7 @@ _iscsiswiconfig() {
                 'library export') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
                 'library import') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
                 'library inventory') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries) ;;
-                'mtx') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'mtx') candidates=(status inventory load unload transfer -f --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'sql') candidates=(--csv --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;
@@ -141,6 +146,11 @@ _iscsiswiconfig() {
                 compopt -o filenames 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$current")
                 return
+                ;;
+            cartridges)
+                names=cartridges
+                mapfile -t COMPREPLY < <(compgen -f -- "$current")
+                ((${#COMPREPLY[@]})) && compopt -o filenames 2>/dev/null
                 ;;
             none) ;;
             ?*) names=${places[position]} ;;

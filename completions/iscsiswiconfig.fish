@@ -16,13 +16,18 @@ function __iscsiswiconfig_candidates
     for word in $words[2..-1]
         if test -n "$value_of"
             test "$value_of" = --state-dir; and set state_dir $word
-            set value_of
+            switch $value_of
+                case --mount
+                    set value_of "$value_of 2"
+                case '*'
+                    set value_of
+            end
             continue
         end
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --trace --pcap --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --fault --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --via --size --volume-id --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount
+            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --trace --pcap --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --fault --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --via --size --volume-id -f --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
@@ -94,12 +99,16 @@ function __iscsiswiconfig_candidates
             echo 1MiB
         case --drive
             set names drives
+        case -f
+            set names libraries
         case --power
             echo 9
             echo 10
             echo 11
         case --mount
             set names libraries
+        case '--mount 2'
+            set names volumes
         case ''
             set -l parameters
             set -l places
@@ -320,7 +329,7 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'tape copy'
-                    set places files files
+                    set places cartridges cartridges
                     echo --overwrite\t'Replace what is on the cartridge, or in the file, that is copied to'
                     echo --via\t'Copy through FILE, which must not exist and is removed when all is copied'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
@@ -521,6 +530,12 @@ function __iscsiswiconfig_candidates
                     echo --pcap\t'Write every PDU to FILE, a capture for Wireshark'
                     echo --help\t'Show help; --help behind a command shows all of it, -OPTION -help explains one macro option'
                 case 'mtx'
+                    echo status
+                    echo inventory
+                    echo load
+                    echo unload
+                    echo transfer
+                    echo -f\t'Device name of the library'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
@@ -694,6 +709,9 @@ function __iscsiswiconfig_candidates
                 case '' none
                 case files
                     __fish_complete_path $current
+                case cartridges
+                    __fish_complete_path $current
+                    set names cartridges
                 case '*'
                     set names $places[$position]
             end

@@ -425,6 +425,13 @@ fn devices_and_volumes_of_the_last_re_ipl_are_completed_in_their_places() {
         ),
         ("library TAP", &["TAPMLB01"]),
         ("d-mode iqn", &[TARGET_NAME]),
+        ("d-mode --mount TAP", &["TAPMLB01"]),
+        ("d-mode --mount TAPMLB01 V", &["VOL002L5"]),
+        ("d-mode --mount TAPMLB01 VOL002 --rel", &["--release"]),
+        ("mtx -f TAP", &["TAPMLB01"]),
+        ("mtx -f TAPMLB01 un", &["unload"]),
+        ("tape copy TAPMLB01:", &["TAPMLB01:VOL002L5"]),
+        ("tape copy old.tap TAP", &["TAPMLB01:VOL002L5"]),
     ] {
         let line = format!("{before} {words}");
         let typed = words.rsplit(' ').next().unwrap();
@@ -438,10 +445,29 @@ fn devices_and_volumes_of_the_last_re_ipl_are_completed_in_their_places() {
         };
         assert_eq!(fitting(shells.fish(&line)), expected, "fish: {words}");
         assert_eq!(fitting(shells.zsh(&line)), expected, "zsh: {words}");
-        if !expected.contains(&TARGET_NAME) {
+        if !expected.contains(&TARGET_NAME) && !typed.contains(':') {
             assert_eq!(fitting(shells.bash(&line)), expected, "bash: {words}");
         }
     }
+    // Of a word with a colon readline replaces what is behind it.
+    let line = format!("{before} tape copy TAPMLB01:V");
+    assert_eq!(shells.bash(&line), ["VOL002L5"]);
+    let line = format!("{before} mtx ");
+    for offered in [shells.bash(&line), shells.fish(&line), shells.zsh(&line)] {
+        for word in ["-f", "status", "transfer"] {
+            assert!(
+                offered.iter().any(|offered| offered == word),
+                "{word}: {offered:?}"
+            );
+        }
+    }
+    // A side of a copy is a file as well.
+    fs::write(shells.home.path().join("old.tap"), "").unwrap();
+    let file = shells.home.path().join("old.tap").display().to_string();
+    let line = format!("{before} tape copy {}", &file[..file.len() - 1]);
+    assert_eq!(shells.bash(&line), [file.as_str()]);
+    assert_eq!(shells.fish(&line), [file.as_str()]);
+    assert_eq!(shells.zsh(&line)[0], "directories");
     // What is written comes from a file, behind library and volume.
     fs::write(shells.home.path().join("data"), "").unwrap();
     let file = shells.home.path().join("data").display().to_string();

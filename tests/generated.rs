@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use iscsiswiconfig::cli::{complete, man, man_json};
-use iscsiswiconfig::commands::schema::schema;
+use iscsiswiconfig::commands::schema::{INPUT_DOCUMENTS, schema};
 use iscsiswiconfig::render::words::{check, code};
 
 const BASH: &str = "completions/iscsiswiconfig.bash";
@@ -36,7 +36,7 @@ fn the_man_page_is_what_the_code_generates() {
 
 #[test]
 fn the_man_page_of_the_documents_is_made_from_their_schema() {
-    let page = man_json::page(&schema());
+    let page = man_json::page(&schema(), &INPUT_DOCUMENTS);
     assert_generated("man/iscsiswiconfig-json.5", "man-json", &page);
     assert!(page.is_ascii());
     for definition in schema()["$defs"].as_object().unwrap().values() {

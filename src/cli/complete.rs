@@ -59,14 +59,23 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
         let options = with_value.iter();
         options
             .filter(|option| option.get_value_hint() == hint)
-            .filter_map(|option| long_word(option))
+            .filter_map(|option| word_of(option))
             .collect()
     };
     let directories = hinted(ValueHint::DirPath);
     let files = hinted(ValueHint::FilePath);
     let with_value_words: Vec<_> = with_value
         .iter()
-        .filter_map(|option| long_word(option))
+        .filter_map(|option| word_of(option))
+        .collect();
+    let two_values: Vec<_> = with_value
+        .iter()
+        .filter(|option| {
+            option
+                .get_num_args()
+                .is_some_and(|values| values.min_values() == 2)
+        })
+        .filter_map(|option| word_of(option))
         .collect();
     // What stands before a command's own word, then that word: nothing before the first.
     let commands: Vec<_> = help::all_commands(&definition)
@@ -85,6 +94,8 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
         ("@PARAMETER_WORDS@", shell.pattern(&parameters)),
         ("@HOST_VALUE_PATTERN@", shell.pattern(&with_value_words)),
         ("@HOST_VALUE_WORDS@", shell.pattern(&with_value_words)),
+        ("@TWO_VALUES_PATTERN@", shell.pattern(&two_values)),
+        ("@TWO_VALUES_WORDS@", shell.pattern(&two_values)),
         ("@DIRECTORY_PATTERN@", shell.pattern(&directories)),
         ("@DIRECTORY_WORDS@", shell.pattern(&directories)),
         ("@FILE_PATTERN@", shell.pattern(&files)),
@@ -129,6 +140,11 @@ fn fill(template: &str, shell: &dyn Shell) -> String {
                             .iter()
                             .filter_map(|option| choice_case(shell, option)),
                     )
+                    .chain(
+                        with_value
+                            .iter()
+                            .filter_map(|option| second_value_case(shell, option)),
+                    )
                     .collect(),
             ),
         ),
@@ -169,12 +185,12 @@ fn first_words(definition: &Command) -> Vec<Suggestion> {
 fn value_options(definition: &Command) -> Vec<&Arg> {
     let own = help::all_commands(definition)
         .into_iter()
-        .flat_map(|(_, command)| help::command_options(command));
+        .flat_map(|(_, command)| own_options(command));
     let mut options: Vec<&Arg> = Vec::new();
     for option in help::host_options(definition).into_iter().chain(own) {
         let known = options
             .iter()
-            .any(|known| known.get_long() == option.get_long());
+            .any(|known| word_of(known) == word_of(option));
         if option.get_action().takes_values() && !known {
             options.push(option);
         }
@@ -182,12 +198,24 @@ fn value_options(definition: &Command) -> Vec<&Arg> {
     options
 }
 
-fn long_word(option: &Arg) -> Option<String> {
-    option.get_long().map(|long| format!("--{long}"))
+/// Returns the options of a command that are not host options.
+fn own_options(command: &Command) -> impl Iterator<Item = &Arg> {
+    command
+        .get_opts()
+        .filter(|option| !option.is_hide_set() && !host::is_host_option(option))
 }
 
-/// Returns what may follow a command: its own commands, the values of its argument, its options, and the host options that
-/// it honours.
+/// Returns the word of an option: the long one, where it has one.
+fn word_of(option: &Arg) -> Option<String> {
+    let short = || option.get_short().map(|short| format!("-{short}"));
+    option
+        .get_long()
+        .map(|long| format!("--{long}"))
+        .or_else(short)
+}
+
+/// Returns what may follow a command: its own commands, the values of its argument and the words that are usual there, its
+/// options, and the host options that it honours.
 fn command_words(path: &str, command: &Command) -> Vec<Suggestion> {
     let nested = help::commands(command).into_iter().map(|nested| {
         let about = nested.get_about().map(ToString::to_string);
@@ -197,9 +225,11 @@ fn command_words(path: &str, command: &Command) -> Vec<Suggestion> {
         .get_positionals()
         .flat_map(Arg::get_possible_values)
         .map(|value| candidate(value.get_name(), ""));
-    let options = help::command_options(command)
-        .into_iter()
-        .filter_map(host_option);
+    let usual = command
+        .get_positionals()
+        .flat_map(host::suggestions)
+        .map(|word| candidate(word, ""));
+    let options = own_options(command).filter_map(host_option);
     let host_options = help::host_options(command)
         .into_iter()
         .filter(|option| host::is_host_option(option))
@@ -208,6 +238,7 @@ fn command_words(path: &str, command: &Command) -> Vec<Suggestion> {
     nested
         .chain(values)
         .chain(macro_parameters)
+        .chain(usual)
         .chain(options)
         .chain(host_options)
         .collect()
@@ -217,10 +248,13 @@ fn command_words(path: &str, command: &Command) -> Vec<Suggestion> {
 fn places(command: &Command) -> Vec<&'static str> {
     let mut places: Vec<_> = command
         .get_positionals()
-        .map(|argument| match argument.get_value_hint() {
-            ValueHint::FilePath => "files",
-            _ => host::names_of(argument).map_or("none", NameKind::word),
-        })
+        .map(
+            |argument| match (host::names_of(argument), argument.get_value_hint()) {
+                (Some(names), _) => names.word(),
+                (None, ValueHint::FilePath) => "files",
+                (None, _) => "none",
+            },
+        )
         .collect();
     while places.last() == Some(&"none") {
         places.pop();
@@ -233,7 +267,7 @@ fn host_option(option: &Arg) -> Option<Suggestion> {
         .get_help()
         .map(ToString::to_string)
         .unwrap_or_default();
-    long_word(option).map(|word| candidate(&word, &about))
+    word_of(option).map(|word| candidate(&word, &about))
 }
 
 fn parameter(parameter: Parameter) -> Suggestion {
@@ -267,8 +301,15 @@ fn choice_case(shell: &dyn Shell, option: &Arg) -> Option<String> {
     let mut choices: Vec<_> = values.iter().map(|value| value.get_name()).collect();
     choices.extend(host::suggestions(option));
     let names = host::names_of(option).map(NameKind::word);
-    let word = long_word(option).filter(|_| !choices.is_empty() || names.is_some())?;
+    let word = word_of(option).filter(|_| !choices.is_empty() || names.is_some())?;
     Some(shell.value_case(&word, &choices, names))
+}
+
+/// Returns the case for the second value of an option that takes two; the scripts call it by the option and a 2.
+fn second_value_case(shell: &dyn Shell, option: &Arg) -> Option<String> {
+    let names = host::second_names_of(option)?.word();
+    let word = format!("'{} 2'", word_of(option)?);
+    Some(shell.value_case(&word, &[], Some(names)))
 }
 
 /// Returns whether a second parameter is never offered.

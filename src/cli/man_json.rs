@@ -11,9 +11,9 @@ const DATE: &str = "2026-11-26";
 const DEFINITIONS: &str = "#/$defs/";
 
 /// Returns the man page iscsiswiconfig-json(5), in roff: every document of a JSON Schema (draft 2020-12), every part of one, and
-/// every field with its type and meaning.
+/// every field with its type and meaning. `input` are the definitions of documents that are read.
 #[must_use]
-pub fn page(schema: &Value) -> String {
+pub fn page(schema: &Value, input: &[&str]) -> String {
     let version = concat!("iscsiswiconfig ", env!("CARGO_PKG_VERSION"));
     let mut page = Roff::new();
     page.control(
@@ -31,7 +31,7 @@ pub fn page(schema: &Value) -> String {
     page.control("ad", ["l"]);
     page.control("SH", ["NAME"]);
     page.text([roman(
-        "iscsiswiconfig-json - the documents that iscsiswiconfig prints",
+        "iscsiswiconfig-json - the documents that iscsiswiconfig prints and reads",
     )]);
     section(
         &mut page,
@@ -41,7 +41,7 @@ pub fn page(schema: &Value) -> String {
              standard output has the data of a tape. vtl and iop run, which go on until they are stopped, print a document on a \
              line for each event. \"iscsiswiconfig generate schema\" prints a JSON Schema of all of them; this page is made from it.",
             &text(schema),
-            "A field is always there unless it is said to be absent at times; what is not known is null. Times are RFC 3339, in \
+            "In a document that is printed, a field is always there unless it is said to be absent at times; what is not known is null. Times are RFC 3339, in \
              UTC. Codes are listed in iscsiswiconfig(1). The exit status and standard error are the same with --json and \
              without. No document holds a secret.",
         ],
@@ -55,9 +55,13 @@ pub fn page(schema: &Value) -> String {
     for name in &documents {
         definition(&mut page, name, definitions);
     }
+    page.control("SH", ["DOCUMENTS THAT ARE READ"]);
+    for name in input {
+        definition(&mut page, name, definitions);
+    }
     page.control("SH", ["PARTS OF DOCUMENTS"]);
     for name in definitions.keys() {
-        if !documents.contains(&name.as_str()) {
+        if !documents.contains(&name.as_str()) && !input.contains(&name.as_str()) {
             definition(&mut page, name, definitions);
         }
     }
@@ -224,7 +228,7 @@ mod tests {
 
     #[test]
     fn documents_come_before_their_parts_and_say_which_fields_may_be_absent() {
-        let page = page(&json!({
+        let schema = json!({
             "description": "It only gains fields.",
             "anyOf": [{"$ref": "#/$defs/Zebra"}],
             "$defs": {
@@ -236,14 +240,18 @@ mod tests {
                         "friend": {"$ref": "#/$defs/Animal", "description": "Its friend."}
                     },
                     "required": ["stripes"]
-                }
+                },
+                "Meadow": {"description": "What is read."}
             }
-        }));
+        });
+        let page = page(&schema, &["Meadow"]);
         let places: Vec<usize> = [
             "It only gains fields.",
             ".SS Zebra",
             "\\fBstripes\\fR (integer)",
             "\\fBfriend\\fR (Animal; absent at times)",
+            ".SH \"DOCUMENTS THAT ARE READ\"",
+            ".SS Meadow",
             ".SH \"PARTS OF DOCUMENTS\"",
             ".SS Animal",
             "\\fBcat\\fR",

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::host::{Directories, directories, named, open_store};
-use super::schema::schema;
+use super::schema::{INPUT_DOCUMENTS, schema};
 use super::systemd;
 use super::terminal::Terminal;
 use crate::cli::host::{KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
@@ -32,7 +32,7 @@ pub(super) fn generate(
     }
     terminal.print(&match options.artifact {
         Artifact::Man => man::page(&code::listed(), &check::listed()),
-        Artifact::ManJson => man_json::page(&schema()),
+        Artifact::ManJson => man_json::page(&schema(), &INPUT_DOCUMENTS),
         Artifact::Schema => format!("{:#}\n", schema()),
         Artifact::Bash => complete::bash(),
         Artifact::Zsh => complete::zsh(),
@@ -107,9 +107,11 @@ pub(super) fn names(
         NameKind::TargetNames | NameKind::InitiatorNames | NameKind::HostNames => {
             configured_names(kind, &store.configuration()?)
         }
-        NameKind::Libraries | NameKind::Drives | NameKind::Devices | NameKind::Volumes => {
-            active_names(kind, &store.active()?)
-        }
+        NameKind::Libraries
+        | NameKind::Drives
+        | NameKind::Devices
+        | NameKind::Volumes
+        | NameKind::Cartridges => active_names(kind, &store.active()?),
     };
     names.sort_unstable();
     names.dedup();
@@ -145,6 +147,15 @@ fn active_names(kind: NameKind, active: &ActiveConfiguration) -> Vec<String> {
                     .iter()
                     .map(|library| library.device.clone()),
             );
+        }
+        if kind == NameKind::Cartridges {
+            for library in &report.libraries {
+                let volumes = library
+                    .drives
+                    .iter()
+                    .filter_map(|drive| drive.volume.as_ref());
+                names.extend(volumes.map(|volume| format!("{}:{volume}", library.device)));
+            }
         }
         let claimed = report.libraries.iter().flat_map(|library| &library.drives);
         for drive in claimed.chain(&report.drives) {

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::error::Category;
 use zeroize::Zeroizing;
@@ -30,29 +31,50 @@ const LIMIT: usize = 1 << 20;
 /// The schema number of the documents that are read.
 const SCHEMA: u64 = 1;
 
-#[derive(Deserialize)]
+/// What `apply` reads: the targets that are to be configured. An unknown field is an error, and null is as a field that is not there.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WantedDocument {
+#[schemars(rename = "WantedTargets")]
+pub(super) struct WantedDocument {
+    /// Number of the schema.
+    #[schemars(extend("const" = 1))]
     schema: u64,
+    /// Every target that is to be configured; with --prune no other one is.
     targets: Vec<DocumentTarget>,
 }
 
-#[derive(Deserialize)]
+/// A target that is to be configured.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WantedTarget")]
 struct DocumentTarget {
+    /// Name of the target.
     target_name: String,
+    /// Host name or address of the target.
     target_host_name: String,
+    /// TCP port; 3260 when it is absent.
+    #[schemars(range(min = 1, max = 65_535))]
     target_port: Option<u64>,
+    /// Name of the initiator; the generated one when it is absent or *GENERATE.
     initiator_name: Option<String>,
+    /// CHAP credentials; none, and those that are configured are dropped, when it is absent.
     chap: Option<DocumentChap>,
 }
 
-#[derive(Deserialize)]
+/// CHAP credentials of a target that is to be configured, with either `secret` or `secret_file`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WantedChap")]
 struct DocumentChap {
+    /// CHAP name.
     name: String,
+    /// CHAP secret.
+    #[schemars(with = "Option<String>")]
     secret: Option<Zeroizing<String>>,
+    /// File that holds the CHAP secret; a relative one is beside the document, or in the current directory where that is standard input.
     secret_file: Option<PathBuf>,
+    /// Where the secret is to be kept: AVAIL, NONE or PLATFORM; AVAIL when it is absent.
+    #[schemars(extend("enum" = ["AVAIL", "NONE", "PLATFORM", null]))]
     keystore: Option<String>,
 }
 

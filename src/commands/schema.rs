@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use super::configured::WantedDocument;
 use super::iop_event::IopLine;
 use super::vtl_event::VtlEvent;
 use crate::render::check::CheckDocument;
@@ -18,9 +19,12 @@ use crate::render::sql::ResultsDocument;
 use crate::render::trace::TraceLine;
 
 /// What schema 1 promises.
-const PROMISE: &str = "What iscsiswiconfig prints with --json: a document is one of these. Schema 1 only gains fields and codes: a reader \
+const PROMISE: &str = "What iscsiswiconfig prints with --json: a document is one of these. WantedTargets is what apply reads. Schema 1 only gains fields and codes: a reader \
      ignores fields that it does not know, and takes a code that it does not know for one more of its kind. What is here keeps its \
      name, type, unit and meaning.";
+
+/// The definitions of the documents that are read and never printed.
+pub const INPUT_DOCUMENTS: [&str; 1] = ["WantedTargets"];
 
 /// The documents, and the definitions that they are made of.
 pub(super) struct Documents {
@@ -67,12 +71,19 @@ pub fn schema() -> Value {
     documents.line::<VtlEvent>();
     documents.line::<IopLine<'static>>();
     documents.line::<TraceLine<'static>>();
+    let mut definitions = documents.generator.take_definitions(true);
+    // A field that may be left out of what is read is always there in what is printed, so the contract is another.
+    let mut read = SchemaSettings::draft2020_12()
+        .for_deserialize()
+        .into_generator();
+    read.subschema_for::<WantedDocument>();
+    definitions.extend(read.take_definitions(true));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "iscsiswiconfig, schema 1",
         "description": PROMISE,
         "anyOf": documents.references,
-        "$defs": documents.generator.take_definitions(true),
+        "$defs": definitions,
     })
 }
 
@@ -134,6 +145,24 @@ mod tests {
             schema["$defs"]["Active"]["properties"]["schema"]["const"],
             1
         );
+    }
+
+    #[test]
+    fn a_document_that_is_read_may_leave_fields_out_and_has_no_other_ones() {
+        let schema = schema();
+        assert!(
+            INPUT_DOCUMENTS
+                .iter()
+                .all(|name| schema["$defs"].get(name).is_some())
+        );
+        let target = &schema["$defs"]["WantedTarget"];
+        assert_eq!(
+            target["required"],
+            json!(["target_name", "target_host_name"])
+        );
+        assert_eq!(target["additionalProperties"], false);
+        let printed = schema["anyOf"].to_string();
+        assert!(!INPUT_DOCUMENTS.iter().any(|name| printed.contains(name)));
     }
 
     #[test]

@@ -150,3 +150,63 @@ fn a_full_keystore_refuses_the_document_and_its_dry_run() {
     }
     assert!(environment.configured_targets().is_empty());
 }
+
+#[test]
+fn the_schema_takes_the_documents_that_apply_takes_and_no_others() {
+    let schema = iscsiswiconfig::commands::schema::schema();
+    let of_document = json!({
+        "$schema": schema["$schema"],
+        "$ref": "#/$defs/WantedTargets",
+        "$defs": schema["$defs"],
+    });
+    let validator = jsonschema::validator_for(&of_document).unwrap();
+    let whole = json!({
+        "target_name": "iqn.2026-01.a:1",
+        "target_host_name": "10.1.1.1",
+        "target_port": 860,
+        "initiator_name": "*GENERATE",
+        "chap": {"name": "N", "secret": "SECRET123456", "keystore": "NONE"},
+    });
+    let with = |field: &str, value: Value| {
+        let mut target = whole.clone();
+        target[field] = value;
+        json!({"schema": 1, "targets": [target]})
+    };
+    let without = |field: &str| {
+        let mut target = whole.clone();
+        target.as_object_mut().unwrap().remove(field);
+        json!({"schema": 1, "targets": [target]})
+    };
+    for (document, is_taken) in [
+        (json!({"schema": 1, "targets": []}), true),
+        (json!({"schema": 1, "targets": [whole]}), true),
+        (without("target_port"), true),
+        (without("initiator_name"), true),
+        (without("chap"), true),
+        (with("chap", Value::Null), true),
+        (json!({"schema": 2, "targets": []}), false),
+        (json!({"schema": 1}), false),
+        (json!({"schema": 1, "targets": [], "prune": true}), false),
+        (without("target_name"), false),
+        (without("target_host_name"), false),
+        (with("target_port", json!(0)), false),
+        (with("target_port", json!("860")), false),
+        (with("port", json!(860)), false),
+        (with("chap", json!({"secret": "SECRET123456"})), false),
+        (
+            with(
+                "chap",
+                json!({"name": "N", "secret": "SECRET123456", "keystore": "none"}),
+            ),
+            false,
+        ),
+    ] {
+        let environment = TestEnvironment::new();
+        write(&environment, "targets.json", &document.to_string(), 0o644);
+        let status = if is_taken { 0 } else { 2 };
+        environment
+            .run(&["apply", "targets.json"])
+            .assert_status(status);
+        assert_eq!(validator.is_valid(&document), is_taken, "{document:#}");
+    }
+}

@@ -144,7 +144,7 @@ impl MtxOptions {
         }
         words.extend(
             matches
-                .get_many::<String>("words")
+                .get_many::<String>("mtx-words")
                 .into_iter()
                 .flatten()
                 .cloned(),
@@ -281,7 +281,7 @@ pub(super) fn mtx_command() -> Command {
                 .help("Device name of the library"),
         )
         .arg(
-            Arg::new("words")
+            Arg::new("mtx-words")
                 .value_name("COMMAND")
                 .num_args(0..)
                 .value_hint(ValueHint::Other)

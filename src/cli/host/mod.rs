@@ -168,6 +168,8 @@ pub enum NameKind {
     Devices,
     /// The barcodes of the cartridges that the last re-IPL found in drives.
     Volumes,
+    /// The same with their libraries, as `tape copy` takes them: `TAPMLB01:VOL001L8`.
+    Cartridges,
 }
 
 /// Why a number of seconds is not one.
@@ -266,25 +268,36 @@ pub(super) fn is_host_option(option: &Arg) -> bool {
     option.is_global_set()
 }
 
-/// Returns what a shell may offer as the value of an option that takes more than a few words.
+/// Returns what a shell may offer as the value of an option or an argument that takes more than a few words.
 pub(super) fn suggestions(option: &Arg) -> &'static [&'static str] {
     match option.get_id().as_str() {
         "chap-algorithms" => &["5", "5,6,7,8"],
         "keystore-size" => &["4096", "64KiB"],
         "block-size" => &["64KiB", "256KiB", "1MiB"],
         "cartridge-size" => &["100MB", "1GiB", "10GiB"],
+        "mtx-words" => &["status", "inventory", "load", "unload", "transfer"],
         _ => &[],
     }
 }
 
 /// Returns which names a value is one of, by the word that stands for it in help; none when it is no name.
 pub(super) fn names_of(argument: &Arg) -> Option<NameKind> {
-    match argument.get_value_names()?.first()?.as_str() {
+    kind_of(argument.get_value_names()?.first()?.as_str())
+}
+
+/// As [`names_of`], for the second value of an option that takes two.
+pub(super) fn second_names_of(argument: &Arg) -> Option<NameKind> {
+    kind_of(argument.get_value_names()?.get(1)?.as_str())
+}
+
+fn kind_of(value_name: &str) -> Option<NameKind> {
+    match value_name {
         "TARGET-NAME" => Some(NameKind::TargetNames),
         "TAPMLBnn" => Some(NameKind::Libraries),
         "TAPnn" => Some(NameKind::Drives),
         "TAPMLBnn|TAPnn" => Some(NameKind::Devices),
         "VOLUME" | "VOLUME|ADDRESS" => Some(NameKind::Volumes),
+        "FROM" | "TO" => Some(NameKind::Cartridges),
         _ => None,
     }
 }
@@ -398,6 +411,7 @@ impl NameKind {
             Self::Drives => "drives",
             Self::Devices => "devices",
             Self::Volumes => "volumes",
+            Self::Cartridges => "cartridges",
         }
     }
 }
@@ -670,6 +684,7 @@ impl ValueEnum for NameKind {
             Self::Drives,
             Self::Devices,
             Self::Volumes,
+            Self::Cartridges,
         ]
     }
 
