@@ -88,6 +88,46 @@ fn every_command_moves_what_it_says() {
     output.assert_status(4);
 }
 
+/// Runs a command with --json, and returns the code of its error.
+#[track_caller]
+fn code_of(environment: &TestEnvironment, words: &[&str]) -> String {
+    let output = environment.run(&[&["--json"], words].concat());
+    let document = output.assert_status(1).json();
+    text(&document["error"]["code"]).to_owned()
+}
+
+#[test]
+fn a_movement_that_cannot_be_has_its_code() {
+    let (environment, vtl) = attached();
+    for volume in ["VOL001", "VOL002"] {
+        environment
+            .run(&["library", "mount", "TAPMLB01", volume])
+            .assert_status(0);
+    }
+    for (words, code) in [
+        (&["mount", "TAPMLB01", "VOL003"][..], "none-free"),
+        (
+            &["mount", "TAPMLB01", "VOL003", "--drive", "TAP01"],
+            "element-full",
+        ),
+        (
+            &["mount", "TAPMLB01", "VOL001", "--drive", "TAP02"],
+            "in-another-drive",
+        ),
+        (&["move", "TAPMLB01", "VOL003", "257"], "element-full"),
+        (&["move", "TAPMLB01", "1025", "1028"], "element-empty"),
+        (&["move", "TAPMLB01", "VOL003", "4000"], "no-such-element"),
+        (&["export", "TAPMLB01", "NOPE"], "no-such-volume"),
+    ] {
+        assert_eq!(
+            code_of(&environment, &[&["library"], words].concat()),
+            code,
+            "{words:?}"
+        );
+    }
+    vtl.stop();
+}
+
 #[test]
 fn mtx_prints_what_mtx_prints() {
     let (environment, vtl) = attached();

@@ -51,13 +51,34 @@ fn a_record_of_another_user_is_refused_by_root_too() {
     ] {
         let path = environment.state_file(name);
         chown(&path, Some(65534), Some(65534)).expect("chown: run the tests as root");
-        environment
-            .run(reader)
-            .assert_status(3)
-            .says(&[name, "65534"]);
+        let output = environment.run(&[&["--json"], reader].concat());
+        let output = output.assert_status(3).says(&[name, "65534"]);
+        assert_eq!(output.json()["error"]["code"], "foreign-owner");
         chown(&path, Some(0), Some(0)).unwrap();
     }
     environment.run(&["-dumptargets"]).assert_status(0);
+}
+
+#[test]
+fn a_user_without_a_home_names_a_directory() {
+    // No user of the machine has this number.
+    const STRANGER: u32 = 64_999;
+    let environment = TestEnvironment::new();
+    let copy = environment.copy_of_binary();
+    chown(environment.home(), Some(STRANGER), Some(STRANGER))
+        .expect("chown: run the tests as root");
+    let mut command = environment.command_of(&copy);
+    command.args(["--json", "show"]).uid(STRANGER).gid(STRANGER);
+    for variable in [
+        "HOME",
+        "XDG_STATE_HOME",
+        "XDG_DATA_HOME",
+        "ISCSISWICONFIG_STATE_DIR",
+    ] {
+        command.env_remove(variable);
+    }
+    let output = environment.finish(command).assert_status(3);
+    assert_eq!(output.json()["error"]["code"], "no-state-directory");
 }
 
 #[test]

@@ -295,3 +295,50 @@ pub fn rmt_code(error: &RmtError) -> Code {
         RmtError::EndOfData | RmtError::PositionLost | RmtError::Unit(_) => Code::DeviceError,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::error::CommandError;
+    use crate::iop::job::unit::UnitError;
+    use crate::render::json::ErrorDocument;
+    use crate::scsi::Status;
+
+    /// What takes a fault of a disk or a drive that no other test can bring about from outside.
+    #[test]
+    fn faults_of_disks_and_drives_have_their_codes() {
+        let broken = || io::Error::from(io::ErrorKind::StorageFull);
+        let errors: [(Code, CommandError); 4] = [
+            (
+                Code::NotDurable,
+                StateError::from(StorageError::NotDurable {
+                    path: "/state/config.json".into(),
+                    source: broken(),
+                })
+                .into(),
+            ),
+            (Code::OutputFailed, TapeError::Output(broken()).into()),
+            (
+                Code::DataDiffers,
+                TapeError::Differs {
+                    blocks: 1,
+                    first: 7,
+                }
+                .into(),
+            ),
+            (
+                Code::DeviceError,
+                TapeError::Unit(UnitError::Status(Status::TASK_ABORTED)).into(),
+            ),
+        ];
+        for (code, error) in errors {
+            let document: Value =
+                serde_json::from_str(&json!(ErrorDocument::new(&error)).to_string()).unwrap();
+            assert_eq!(document["error"]["code"], code.as_str(), "{document:#}");
+            let message = document["error"]["message"].as_str().unwrap();
+            assert!(!message.contains("os error"), "{message}");
+        }
+    }
+}
