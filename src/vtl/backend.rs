@@ -191,6 +191,7 @@ impl Backend for LibraryBackend {
         let units = shared.units_of(nexus, &command);
         let unit = shared.library().unit_number(command.lun);
         let unit = unit.filter(|_| !units.is_empty());
+        // From now on, not from when its turn comes: what the same nexus sends next has to queue behind it.
         let under_way = unit.map(|unit| UnderWay::new(&shared, nexus, unit));
         Box::pin(async move {
             let turns = shared.take_turns(&units).await;

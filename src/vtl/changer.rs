@@ -289,6 +289,7 @@ impl Elements<'_> {
         for (source, _) in &moves {
             if let Ok(ElementPlace::Drive(index)) = self.place(*source)
                 && let Some(drive) = self.drives.get_mut(index)
+                // Otherwise the movement is refused, and nothing has to be safe.
                 && drive.unit.preventing.is_empty()
                 && let Some(work) = drive.sync_before_unload(index)
             {
@@ -301,6 +302,7 @@ impl Elements<'_> {
                 return None;
             };
             let cartridge = self.cartridge(*source).ok()??;
+            // The drive that it leaves closes its tape.
             let leaves_drive = matches!(self.place(*source), Ok(ElementPlace::Drive(_)));
             let is_wanted = leaves_drive || cartridge.tape().is_none();
             (is_wanted && !self.cartridge_store.has_offer(&cartridge.volume)).then(|| Work::Open {

@@ -184,6 +184,7 @@ impl Library {
         data_out: &Bytes,
         allocation: u32,
     ) -> Progress {
+        // The fault counts commands as they come, refused ones too.
         self.count_down_to_power_cycle();
         let unit = self.find(lun);
         let parsed = Command::parse(device_type(unit), cdb);
@@ -289,6 +290,7 @@ impl Library {
             return Progress::Waits(work, waiting);
         }
         let outcome = self.perform(&waiting);
+        // Status GOOD is a promise: what was written is on the disk before the command ends, and so is where a cartridge was moved.
         let (work, movement) = match waiting.unit {
             AddressedUnit::Changer => {
                 let mut elements = self.elements();
@@ -394,6 +396,7 @@ impl Library {
         let Ok(command) = Command::parse(device_type(unit), cdb) else {
             return Vec::new();
         };
+        // These are answered while a cartridge is mounted: initiators poll a library with them meanwhile.
         let waits_for_nothing = Access::of(&command) == Access::Free
             || matches!(
                 command,
@@ -440,6 +443,7 @@ impl Library {
         parsed: Result<Command, ParseError>,
         failure: Option<InjectedFailure>,
     ) -> Result<Command, CommandRefusal> {
+        // BUSY takes no unit attention away: the command was not looked at (SAM-5 5.3.1).
         if !parsed.is_ok_and(|command| passes_unit_attention(&command)) {
             if let Some(left @ 1..) = self.busy.get_mut(&nexus) {
                 *left = left.saturating_sub(1);

@@ -127,6 +127,7 @@ impl PersistentReservations {
         if port == Some(&held.holder) || registered && held.kind.is_for_registrants() {
             return false;
         }
+        // The write exclusive types let every I_T nexus read (SPC-4 table 60).
         match access {
             Access::Free | Access::Persistent => false,
             Access::Read => held.kind.is_exclusive_access(),
@@ -146,6 +147,7 @@ impl PersistentReservations {
         command: PersistentReserveOut,
         list: ReserveOutParameters,
     ) -> Result<Told, CommandRefusal> {
+        // REPORT CAPABILITIES says that SPEC_I_PT, ALL_TG_PT and APTPL are not supported.
         if list.specify_initiator_ports || list.all_target_ports || list.activate_persist {
             return Err(CommandRefusal::parameter(20));
         }
@@ -192,6 +194,7 @@ impl PersistentReservations {
             }
             self.registrations.insert(port.clone(), key);
         }
+        // PRGENERATION counts registrations, CLEAR and PREEMPT, and neither RESERVE nor RELEASE (SPC-4 6.15.2).
         self.generation = self.generation.wrapping_add(1);
         Ok(told)
     }
@@ -205,6 +208,7 @@ impl PersistentReservations {
                 true => self.registrations.is_empty(),
                 false => held.holder == *port,
             });
+        // Under the registrants' types others had access by their registration, which ends without a command of theirs.
         match self.reservation.take_if(|_| ends) {
             Some(held) if held.kind.is_for_registrants() => {
                 self.tell_others(port, AdditionalSenseCode::RESERVATIONS_RELEASED)
@@ -226,6 +230,7 @@ impl PersistentReservations {
                 });
                 Ok(Told::default())
             }
+            // The holder may repeat it. For another type it has to release the reservation first (SPC-4 5.13.9).
             Some(held) if self.holds(port, held) && held.kind == kind => Ok(Told::default()),
             Some(_) => Err(conflict()),
         }
@@ -276,12 +281,13 @@ impl PersistentReservations {
             .reservation
             .as_ref()
             .and_then(|held| self.registrations.get(&held.holder).copied());
+        // With another key than the holder's, registrations are preempted and the reservation stays.
         let takes_reservation = match by_all {
             true => key == 0,
             false => holder_key == Some(key),
         };
         if key == 0 && !by_all {
-            // SERVICE ACTION RESERVATION KEY.
+            // Key 0 is for a reservation of all registrants; the field is SERVICE ACTION RESERVATION KEY.
             return Err(CommandRefusal::parameter(8));
         }
         let removed: BTreeSet<InitiatorPort> = self
