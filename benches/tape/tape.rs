@@ -144,7 +144,9 @@ impl Tape {
                 }
             }
             let took = started.elapsed();
-            reader.stop().await.expect("the place of the tape");
+            // What was read ahead has met the end of the data.
+            let end = reader.next().await.expect("READ");
+            assert!(matches!(end, Object::EndOfData), "{end:?}");
             took
         })
     }
