@@ -12,7 +12,8 @@ use serde_json::error::Category;
 use zeroize::Zeroizing;
 
 use super::host::{self, open_store};
-use super::secret_file::{self, failed};
+use super::secret_file;
+use super::secret_text::failed;
 use super::terminal::Terminal;
 use crate::cli::{ApplyOptions, HostOptions};
 use crate::error::{CommandError, ErrorKind};

@@ -23,6 +23,7 @@ mod prompt;
 mod rmt;
 pub mod schema;
 mod secret_file;
+mod secret_text;
 mod service_manager;
 mod sql;
 mod systemd;

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex};
 use zeroize::Zeroizing;
 
-use super::secret_file::{failed, line_of, read_stdin};
+use super::secret_text::{failed, line_of, read_stdin};
 use crate::error::CommandError;
 use crate::render::words::Code;
 

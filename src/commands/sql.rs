@@ -109,7 +109,7 @@ fn script(host: &HostOptions) -> Result<Zeroizing<String>, CommandError> {
     };
     let bytes = read()
         .context("cannot read the statements from standard input")
-        .map_err(|error| secret_file::failed(error, ""))?;
+        .map_err(|error| super::secret_text::failed(error, ""))?;
     if bytes.len() > LIMIT {
         return Err(CommandError::usage(
             "the statements are longer than 1 MiB",
