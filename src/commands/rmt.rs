@@ -12,7 +12,7 @@ use crate::cli::{HostOptions, RmtOptions};
 use crate::error::CommandError;
 use crate::iop::rmt::{Client, Incoming, Requests, Server};
 use crate::transport;
-use crate::transport::stream::{BlockSink, ItemSource};
+use crate::transport::stream::{BlockSink, Source};
 
 /// The most replies that wait to be taken: a client that follows the protocol lets none wait.
 const WAITING_REPLY: usize = 1 << 20;
@@ -39,9 +39,13 @@ pub(super) fn run(
     let input = File::from(input.map_err(CommandError::no_runtime)?);
     let served = transport::block_on(async {
         let mut requests = Requests::new(BufReader::new(input));
-        let requests = ItemSource::start(move || match requests.incoming() {
-            Incoming::End => None,
-            incoming => Some(incoming),
+        let requests = Source::start(1, move |send| {
+            loop {
+                let incoming = requests.incoming();
+                if matches!(incoming, Incoming::End) || !send(incoming) {
+                    return;
+                }
+            }
         });
         let replies = BlockSink::start(output, WAITING_REPLY, |_| Ok(()));
         let mut client = Client {

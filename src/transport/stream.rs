@@ -22,38 +22,9 @@ fn capacity(block_length: usize) -> usize {
         .clamp(1, MAX_BLOCKS_BETWEEN)
 }
 
-/// Items that a thread makes, such as of an input, a few ahead of who takes them.
-#[derive(Debug)]
-pub struct ItemSource<T>(mpsc::Receiver<T>);
-
-impl<T: Send + 'static> ItemSource<T> {
-    /// Begins to make items until there is none.
-    ///
-    /// # Errors
-    /// The system's, when it has no thread left.
-    pub fn start(mut make: impl FnMut() -> Option<T> + Send + 'static) -> io::Result<Self> {
-        let (items, receiver) = mpsc::channel(1);
-        thread::Builder::new()
-            .name("input".to_owned())
-            .spawn(move || {
-                while let Some(item) = make() {
-                    if items.blocking_send(item).is_err() {
-                        return;
-                    }
-                }
-            })?;
-        Ok(Self(receiver))
-    }
-
-    /// Returns the next item; none behind the last one.
-    pub async fn next(&mut self) -> Option<T> {
-        self.0.recv().await
-    }
-}
-
 /// Items that a thread makes.
 #[derive(Debug)]
-pub struct Source<T>(mpsc::Receiver<io::Result<T>>);
+pub struct Source<T>(mpsc::Receiver<T>);
 
 impl<T: Send + 'static> Source<T> {
     /// Has `produce` called on a thread, with what takes the next item; it returns false when no more are wanted. At most
@@ -63,7 +34,7 @@ impl<T: Send + 'static> Source<T> {
     /// The system's, when it has no thread left.
     pub fn start(
         capacity: usize,
-        produce: impl FnOnce(&mut dyn FnMut(io::Result<T>) -> bool) + Send + 'static,
+        produce: impl FnOnce(&mut dyn FnMut(T) -> bool) + Send + 'static,
     ) -> io::Result<Self> {
         let (items, receiver) = mpsc::channel(capacity);
         thread::Builder::new()
@@ -73,14 +44,14 @@ impl<T: Send + 'static> Source<T> {
     }
 
     /// Returns the next item; none behind the last one.
-    pub async fn next(&mut self) -> Option<io::Result<T>> {
+    pub async fn next(&mut self) -> Option<T> {
         self.0.recv().await
     }
 }
 
 /// Blocks that a thread reads from a file or pipe.
 #[derive(Debug)]
-pub struct BlockSource(Source<Bytes>);
+pub struct BlockSource(Source<io::Result<Bytes>>);
 
 impl BlockSource {
     /// Begins to read blocks of this many bytes, the last one as short as it comes. A block is read into the buffer that goes to
@@ -89,7 +60,7 @@ impl BlockSource {
     /// # Errors
     /// The system's, when it has no thread left.
     pub fn start(input: impl Read + Send + 'static, block_length: usize) -> io::Result<Self> {
-        let source = Source::<Bytes>::start(capacity(block_length), move |send| {
+        let source = Source::start(capacity(block_length), move |send| {
             read_blocks(input, block_length, send);
         });
         Ok(Self(source?))

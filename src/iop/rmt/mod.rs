@@ -32,7 +32,7 @@ use crate::iop::job::{Again, JobError, JobObserver, JobSettings, Sessions, locat
 use crate::iop::store::Store;
 use crate::iop::tape::drive::TapeDrive;
 use crate::scsi::command::Read;
-use crate::transport::stream::{BlockSink, ItemSource};
+use crate::transport::stream::{BlockSink, Source};
 use error::RmtError;
 use protocol::{Malformed, RequestDecoder, RmtRequest, done, failed};
 use tape::OpenTape;
@@ -115,7 +115,7 @@ impl<R: BufRead> Requests<R> {
 /// client is told.
 pub struct Client<'a> {
     /// Requests in their order.
-    pub requests: ItemSource<Incoming>,
+    pub requests: Source<Incoming>,
     /// Replies in the same order.
     pub replies: BlockSink,
     /// Is told each failure.

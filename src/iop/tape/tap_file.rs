@@ -45,7 +45,7 @@ impl Batch {
 
 /// The objects of a .tap file, in order.
 pub struct TapSource {
-    batches: Source<Vec<Object>>,
+    batches: Source<io::Result<Vec<Object>>>,
     ready: std::vec::IntoIter<Object>,
 }
 
