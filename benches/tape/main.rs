@@ -35,8 +35,8 @@ mod served;
 mod table;
 mod tape;
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -62,7 +62,6 @@ const ROUNDS: usize = 5;
 
 /// LUNs of the fixtures.
 const DRIVE: u16 = 1;
-const CHANGER: u16 = 2;
 const NULL_DISK: u16 = 3;
 
 /// At least as fast as libiscsi, and faster where that is below 2 GB/s.
@@ -94,9 +93,17 @@ fn main() {
         );
     }
     if std::env::var_os(INSIDE).is_none() {
-        std::process::exit(in_own_namespace(&asked));
+        let script = "ip link set lo up; sysctl -q -w net.ipv4.tcp_congestion_control=cubic; exec \"$0\" \"$@\"";
+        let error = Command::new("unshare")
+            .args(["--net", "sh", "-c", script])
+            .arg(std::env::current_exe().expect("the path of this program"))
+            .args(&asked)
+            .env(INSIDE, "1")
+            .env("TMPDIR", "/dev/shm")
+            .exec();
+        panic!("unshare: {error}");
     }
-    let control = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    let control = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
     println!("Congestion control: {}", control.unwrap_or_default().trim());
     table::begin();
     let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
@@ -114,27 +121,6 @@ fn main() {
     }
 }
 
-/// Runs this program in a network namespace of its own, and returns its status.
-fn in_own_namespace(asked: &[String]) -> i32 {
-    const ALLOWED: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
-    const AVAILABLE: &str = "/proc/sys/net/ipv4/tcp_available_congestion_control";
-    // A namespace takes what is allowed to every user only.
-    let before = fs::read_to_string(ALLOWED).expect("what is allowed");
-    let available = fs::read_to_string(AVAILABLE).expect("what the kernel has");
-    fs::write(ALLOWED, available).expect("root");
-    let script =
-        "ip link set lo up; sysctl -q -w net.ipv4.tcp_congestion_control=cubic; exec \"$0\" \"$@\"";
-    let status = Command::new("unshare")
-        .args(["--net", "sh", "-c", script])
-        .arg(std::env::current_exe().expect("the path of this program"))
-        .args(asked)
-        .env(INSIDE, "1")
-        .env("TMPDIR", "/dev/shm")
-        .status();
-    fs::write(ALLOWED, before).expect("root");
-    status.expect("unshare").code().unwrap_or(1)
-}
-
 fn block_of(length: usize) -> Bytes {
     Bytes::from_iter((0..length).map(|index| (index % 251) as u8))
 }
@@ -148,7 +134,8 @@ fn tgtd(is_tuned: bool) -> (Tgtd, &'static str) {
     const NAME: &str = "iqn.2012-01.lab.vtl:bench";
     let mut target = Target::library(NAME, "0000078A12340401", 1, 2, 1_000_000_001)
         .barcodes(&["VTA001L5"])
-        .cartridge_size(4096);
+        .cartridge_size(4096)
+        .loaded(0, 0);
     if is_tuned {
         for (name, value) in [
             ("MaxRecvDataSegmentLength", "262144"),
@@ -163,9 +150,6 @@ fn tgtd(is_tuned: bool) -> (Tgtd, &'static str) {
     let unit = ["--mode", "logicalunit", "--tid", "1", "--lun", "3"];
     let disk = ["--op", "new", "--bstype=null", "--backing-store=null"];
     tgtd.admin(&[&unit[..], &disk[..]].concat());
-    // MOVE MEDIUM from the first storage element to the drive.
-    let mut initiator = Initiator::log_in(at(tgtd.port()), NAME);
-    initiator.execute(CHANGER, &[0xa5, 0, 0, 1, 4, 1, 1, 1, 0, 0, 0, 0]);
     (tgtd, NAME)
 }
 

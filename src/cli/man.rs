@@ -373,7 +373,10 @@ fn files(page: &mut Roff) {
             "system.json",
             "A UUID for the generated initiator name, where the machine has neither a partition UUID nor a machine id.",
         ),
-        ("config.lock, reipl.lock", "Locks, never removed."),
+        (
+            "config.lock, reipl.lock, jobs.lock, target-*.lock",
+            "Locks, never removed.",
+        ),
         (
             "iop.sock, iop.lock",
             "The local socket of the resident IOP, with mode 0600, and its lock, which names its process. A socket that a killed IOP \

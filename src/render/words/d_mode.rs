@@ -196,7 +196,7 @@ fn media(media: &MountedMedia) -> FindingWords {
                 format!("The library was not asked: {message}.")
             }
         },
-        why: "The D-mode media has to be mounted on one of the VTL's tape drives; what is on it is not looked at here.",
+        why: "The D-mode media has to be mounted on one of the VTL's tape drives; what is on it is not read here.",
         source: DOCUMENT,
         next_step: Some(match media {
             MountedMedia::Mounted(_) => {
