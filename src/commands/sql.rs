@@ -16,6 +16,7 @@ use crate::cli::{HostOptions, SqlOptions};
 use crate::error::CommandError;
 use crate::iop::ipl::Settings;
 use crate::iop::operation::{self, Operation, Outcome, Performed};
+use crate::iop::resident::{self, ControlError};
 use crate::iop::store::Store;
 use crate::render::json::ActiveDocument;
 use crate::render::sql::{self as render, ResultDocument, ResultsDocument};
@@ -251,11 +252,26 @@ impl ScriptRun<'_> {
             &configured,
             &active.configuration,
             active.generated_name.as_ref(),
+            &self.devices_in_use()?,
         );
         let (started, timeout) = (Instant::now(), self.host.timeout);
         let engine = Engine::new(&rows, move || started.elapsed() > timeout)
             .map_err(|error| CommandError::no_engine(&error.to_string()))?;
         engine.run(query).map_err(|error: SqlError| error.into())
+    }
+
+    /// Returns the names of the devices that jobs of a resident IOP use.
+    fn devices_in_use(&self) -> Result<Vec<String>, CommandError> {
+        let Some(iop) = resident::connect(&self.store, self.host.timeout)? else {
+            return Ok(Vec::new());
+        };
+        let status = match iop.status() {
+            // It has ended meanwhile, and its jobs with it.
+            Err(ControlError::Gone { .. }) => return Ok(Vec::new()),
+            status => status?,
+        };
+        let jobs = status.targets.into_iter().flat_map(|target| target.jobs);
+        Ok(jobs.map(|job| job.device).collect())
     }
 
     fn print_table(&mut self, table: Table, terminal: &mut Terminal) -> Result<(), CommandError> {

@@ -99,16 +99,18 @@ pub const VIEWS: [View; 2] = [
 /// The rows of [`VIEWS`], view by view.
 pub type Rows = [Vec<Vec<SqlValue>>; 2];
 
-/// Returns the rows of the views: what is configured, and what the last re-IPL came to.
+/// Returns the rows of the views: what is configured, and what the last re-IPL came to. `in_use` has the names of the devices that
+/// jobs of a resident IOP use.
 #[must_use]
 pub fn rows(
     configured: &Configured,
     active: &ActiveConfiguration,
     generated_name: Option<&IscsiName>,
+    in_use: &[String],
 ) -> Rows {
     [
         iscsi_info(configured, active, generated_name),
-        media_library_info(active),
+        media_library_info(active, in_use),
     ]
 }
 
@@ -172,17 +174,28 @@ fn status(configured: &ConfiguredTarget, active: &ActiveConfiguration) -> Option
 }
 
 /// A row for each drive of each library, which is its resource; one without a resource for a library without drives.
-fn media_library_info(active: &ActiveConfiguration) -> Vec<Vec<SqlValue>> {
+fn media_library_info(active: &ActiveConfiguration, in_use: &[String]) -> Vec<Vec<SqlValue>> {
     let mut rows = Vec::new();
     for target in &active.targets {
         let name = target.report.target_name.as_str();
         let works = target.report.status == TargetStatus::Connected;
         for library in &target.report.libraries {
+            let devices = library.drives.iter().map(|drive| &drive.device);
+            let is_used = std::iter::once(&library.device)
+                .chain(devices)
+                .any(|device| in_use.contains(device));
+            let status = if is_used { "ACTIVE" } else { "VARIED ON" };
             if library.drives.is_empty() {
-                rows.push(library_row(library, None, works, name));
+                rows.push(library_row(library, status, None, works, name));
             }
             for drive in &library.drives {
-                rows.push(library_row(library, Some(&drive.device), works, name));
+                rows.push(library_row(
+                    library,
+                    status,
+                    Some(&drive.device),
+                    works,
+                    name,
+                ));
             }
         }
     }
@@ -191,6 +204,7 @@ fn media_library_info(active: &ActiveConfiguration) -> Vec<Vec<SqlValue>> {
 
 fn library_row(
     library: &LibraryReport,
+    status: &'static str,
     resource: Option<&str>,
     works: bool,
     target_name: &str,
@@ -201,7 +215,7 @@ fn library_row(
         .unwrap_or((&library.type_model, ""));
     vec![
         library.device.as_str().into(),
-        "VARIED ON".into(),
+        status.into(),
         device_type.into(),
         model.into(),
         resource.into(),
@@ -281,7 +295,7 @@ mod tests {
             ],
             ..ActiveConfiguration::default()
         };
-        let [found, _] = rows(&of, &last, None);
+        let [found, _] = rows(&of, &last, None, &[]);
         let text = |text: &str| SqlValue::Text(text.to_owned());
         let row = |name: &str, chap: [SqlValue; 2], status: SqlValue, changed: &str| {
             let [chap_name, keystore] = chap;
@@ -323,6 +337,7 @@ mod tests {
                 &configured(Vec::new()),
                 &ActiveConfiguration::default(),
                 generated,
+                &[],
             );
             let mut row = vec![SqlValue::Null; 8];
             row[3] = shown;
@@ -357,7 +372,7 @@ mod tests {
             targets: vec![of],
             ..ActiveConfiguration::default()
         };
-        let [_, found] = rows(&configured(Vec::new()), &last, None);
+        let [_, found] = rows(&configured(Vec::new()), &last, None, &[]);
         let shown: Vec<[&SqlValue; 5]> = found
             .iter()
             .map(|row| [&row[0], &row[2], &row[3], &row[4], &row[5]])
@@ -377,6 +392,34 @@ mod tests {
     }
 
     #[test]
+    fn a_library_is_active_while_a_job_uses_it_or_one_of_its_drives() {
+        let library = |device: &str, drive: &str| LibraryReport {
+            device: device.to_owned(),
+            drives: vec![DriveReport {
+                device: drive.to_owned(),
+                ..DriveReport::default()
+            }],
+            ..LibraryReport::default()
+        };
+        let mut of = active("iqn.a", TargetStatus::Connected);
+        of.report.libraries = vec![library("TAPMLB01", "TAP01"), library("TAPMLB02", "TAP02")];
+        let last = ActiveConfiguration {
+            targets: vec![of],
+            ..ActiveConfiguration::default()
+        };
+        let text = |text: &str| SqlValue::Text(text.to_owned());
+        for (used, expected) in [
+            ("TAP02", ["VARIED ON", "ACTIVE"]),
+            ("TAPMLB01", ["ACTIVE", "VARIED ON"]),
+            ("TAP03", ["VARIED ON", "VARIED ON"]),
+        ] {
+            let [_, found] = rows(&configured(Vec::new()), &last, None, &[used.to_owned()]);
+            let shown: Vec<&SqlValue> = found.iter().map(|row| &row[1]).collect();
+            assert_eq!(shown, [&text(expected[0]), &text(expected[1])], "{used}");
+        }
+    }
+
+    #[test]
     fn a_lost_target_is_told_and_its_drives_are_not_operational() {
         let mut lost = active("iqn.a", TargetStatus::Lost);
         lost.report.libraries = vec![LibraryReport {
@@ -390,7 +433,7 @@ mod tests {
             targets: vec![lost],
             ..ActiveConfiguration::default()
         };
-        let [targets, libraries] = rows(&configured(vec![target("iqn.a", None)]), &last, None);
+        let [targets, libraries] = rows(&configured(vec![target("iqn.a", None)]), &last, None, &[]);
         let text = |text: &str| SqlValue::Text(text.to_owned());
         assert_eq!(targets[0][6], text("LOST"));
         let shown = [&libraries[0][1], &libraries[0][4], &libraries[0][5]];
@@ -406,7 +449,7 @@ mod tests {
             targets: vec![connected],
             ..ActiveConfiguration::default()
         };
-        for (view, rows) in VIEWS.iter().zip(rows(&of, &last, None)) {
+        for (view, rows) in VIEWS.iter().zip(rows(&of, &last, None, &[])) {
             assert_eq!(rows.len(), 1);
             assert_eq!(rows[0].len(), view.columns.len(), "{}", view.name);
         }
