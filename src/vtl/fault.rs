@@ -3,10 +3,12 @@
 //! What goes wrong with logins and connections is the listener's, [`crate::transport::listener::fault`]. Everything is off by
 //! default.
 
+use bytes::Bytes;
+
 use super::barcode::Barcode;
-use super::reply::CommandRefusal;
+use super::reply::{CommandRefusal, CommandResult};
 use crate::iscsi::repeated::Repeated;
-use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
+use crate::scsi::{AdditionalSenseCode, Lun, SenseData, SenseKey, Status};
 
 /// Failures of the logical units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,29 @@ pub struct LibraryFaults {
     pub deferred_error_after: Option<Repeated<u32>>,
     /// Failures of single commands; each is counted for itself, and the first that is due happens.
     pub commands: Vec<CommandFault>,
+    /// What devices answer instead of what is so: a library that is made wrong. The first that fits is given.
+    pub answers: Vec<AnswerFault>,
+}
+
+/// What a device answers to some commands, whatever is so. The commands are not done; unit attentions and reservations come
+/// first, as for any command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerFault {
+    /// Which device.
+    pub lun: Lun,
+    /// What the CDB of such a command begins with.
+    pub cdb: Vec<u8>,
+    /// What it answers.
+    pub answer: InjectedAnswer,
+}
+
+/// What is answered instead of what is so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InjectedAnswer {
+    /// GOOD with this data, of which as much goes out as the initiator takes.
+    Data(Bytes),
+    /// CHECK CONDITION with this sense data.
+    CheckCondition(SenseData),
 }
 
 /// A failure of one command among many, or of several in a row.
@@ -68,6 +93,16 @@ pub enum InjectedFailure {
 }
 
 impl LibraryFaults {
+    /// Returns what a device answers to a command instead of what is so.
+    pub(super) fn answer(&self, lun: Lun, cdb: &[u8; 16]) -> Option<CommandResult> {
+        let mut answers = self.answers.iter();
+        let fault = answers.find(|fault| fault.lun == lun && cdb.starts_with(&fault.cdb))?;
+        Some(match &fault.answer {
+            InjectedAnswer::Data(data) => Ok(data.clone()),
+            InjectedAnswer::CheckCondition(sense) => Err((*sense).into()),
+        })
+    }
+
     /// Counts a command, and returns what happens instead of it.
     pub(super) fn take_command_failure(
         &mut self,

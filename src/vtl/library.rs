@@ -203,6 +203,7 @@ impl Library {
         let data_out_length = transfer.map_or(0, Transfer::data_out);
         let outcome = match unit {
             Some(unit) => match self.admit(unit, nexus, cdb, parsed, failure) {
+                Ok(_) if let Some(answer) = self.faults.answer(lun, cdb) => answer,
                 Ok(command) => {
                     let initiator = match moves(&command).is_empty() {
                         true => None,

@@ -45,6 +45,6 @@ pub use backend::{LibraryBackend, LibraryNotice, LibraryObserver, serve};
 pub use barcode::{Barcode, BarcodeError};
 pub use changer::{CartridgeMovement, ElementLocation};
 pub use configuration::{DriveType, LibraryConfiguration, LibraryError, Media};
-pub use fault::{CommandFault, InjectedFailure, LibraryFaults};
+pub use fault::{AnswerFault, CommandFault, InjectedAnswer, InjectedFailure, LibraryFaults};
 pub use library::Library;
 pub use reply::LogicalUnitReply;
