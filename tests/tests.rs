@@ -13,6 +13,8 @@
 /// The target's side: its login phase and full feature phase, scripted and joined with the initiator's.
 mod acceptor;
 /// The hermetic environment that the binary runs in, and what it left behind.
+/// `check`: each finding of the table is produced and cleared.
+mod check;
 mod common;
 /// The completion scripts in their shells.
 #[cfg(feature = "peers")]

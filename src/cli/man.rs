@@ -287,7 +287,7 @@ fn exit_status(page: &mut Roff) {
         (
             "4",
             "The re-IPL ran, and at least one target did not connect. The configuration is kept. Also a command that could \
-             not reach its target.",
+             not reach its target, and check where a finding is a failure.",
         ),
     ];
 

@@ -82,6 +82,16 @@ impl Target {
         self
     }
 
+    /// Changes what is served in any other way.
+    #[must_use]
+    pub fn with(
+        mut self,
+        change: impl FnOnce(&mut ListenerSettings, &mut LibraryConfiguration),
+    ) -> Self {
+        change(&mut self.settings, &mut self.library);
+        self
+    }
+
     /// Sets the serial number of the library, which those of its drives are made from.
     #[must_use]
     pub fn serial(mut self, serial: &str) -> Self {
