@@ -132,7 +132,7 @@ async fn write<R: Reopen>(
     let (pattern, blocks) = (Pattern::new(trial.seed), blocks(trial));
     let source = Source::start(capacity, move |send| {
         for (number, length) in blocks {
-            if !send(Ok(pattern.block(number, length))) {
+            if !send(pattern.block(number, length)) {
                 break;
             }
         }
@@ -142,7 +142,6 @@ async fn write<R: Reopen>(
     let started = now();
     let mut written = Ok(());
     while let Some(block) = source.next().await {
-        let block = block.map_err(TapeError::Input)?;
         let length = u64::try_from(block.len()).unwrap_or(u64::MAX);
         written = writer.push(block).await.map_err(TapeError::Write);
         if written.is_err() {
@@ -152,6 +151,7 @@ async fn write<R: Reopen>(
         progress(tried.write.bytes);
     }
     let outcome = finish(&mut writer, written, &mut tried.transferred).await;
+    // What was handed over and not acknowledged does not count.
     tried.write.bytes = tried.transferred.bytes;
     tried.write.duration = started.elapsed();
     tried.write.latencies = writer.latencies().clone();
@@ -228,6 +228,7 @@ fn compare(
 }
 
 async fn round_trip(unit: &Unit) -> Result<Duration, UnitError> {
+    // The shortest of several: the others waited for something beside the way.
     let mut shortest = Duration::MAX;
     for _ in 0..ROUND_TRIPS {
         let sent = now();

@@ -256,6 +256,7 @@ async fn go_to<R: Reopen>(
 
 /// Returns whether the data ends where this tape file would begin.
 async fn ends_at<R: Reopen>(drive: &mut TapeDrive<R>, file: u64) -> Result<bool, TapeError> {
+    // A block of any length is data, so no more of it is asked for than a label has.
     let label = u32::try_from(LABEL_LENGTH).unwrap_or(u32::MAX);
     let mut reader = TapeReader::at_file(drive, file, label).await?;
     let ends = next(&mut reader).await? == Some(Object::EndOfData);
@@ -329,6 +330,7 @@ pub(super) async fn finish<R: Reopen>(
     transferred.blocks = written.blocks;
     transferred.bytes = written.bytes;
     transferred.end_of_medium = written.end_of_medium;
+    // Objects are blocks and filemarks, and the filemark is the last of them.
     transferred.proven = match &proof {
         Ok(Proof::Position(objects)) => written.blocks.min(*objects),
         Ok(Proof::Acknowledged) => written.blocks,
@@ -355,6 +357,7 @@ pub async fn read<R: Reopen>(
 ) -> Result<(), TapeError> {
     let is_labelled = file == 1 && contents(drive).await?.is_labelled;
     transferred.file = file;
+    // A volume label has 80 bytes, however short the blocks of the file are to be.
     let mut reader = TapeReader::at_file(drive, file, limit.max(80)).await?;
     if is_labelled {
         reader.next().await?;

@@ -212,6 +212,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
             }
             self.settle_first().await?;
         }
+        // The room behind the early warning is for what is in flight and for the filemark.
         if self.written.end_of_medium {
             self.flush().await?;
             return Err(WriteError::EndOfMedium);
@@ -394,6 +395,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 return Err(WriteError::EndOfMedium);
             }
             FaultKind::Busy { queue_full, .. } if queue_full => {
+                // The target's task set is smaller than what was in flight.
                 let depth = again.len().min(self.depth);
                 self.depth = (depth / 2).max(1);
             }
@@ -491,6 +493,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
         } else {
             self.pause().await;
         }
+        // 28/00: the cartridge may be another one, on which nothing of this job belongs.
         if let Err(error) = self.drive.settle().await
             && error.has_code(AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED)
         {
@@ -527,6 +530,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
 
     /// Goes to the first object that was not acknowledged, and proves it.
     async fn go_back(&mut self, cause: UnitError) -> Result<(), WriteError> {
+        // Without a usable READ POSITION nothing proves where a LOCATE ends.
         let Some(start) = self.start else {
             return Err(WriteError::Failed {
                 cause,
