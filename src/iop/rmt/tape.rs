@@ -571,7 +571,7 @@ impl<R: Reopen> OpenTape<R> {
                 self.set_place(Some(0), Some(0));
             }
             mt::END_OF_DATA => {
-                self.to_end_of_data().await?;
+                self.go_to_end_of_data().await?;
                 self.set_place(None, None);
                 self.met = Met::EndOfData;
             }
@@ -716,7 +716,7 @@ impl<R: Reopen> OpenTape<R> {
         }
     }
 
-    async fn to_end_of_data(&mut self) -> Result<(), RmtError> {
+    async fn go_to_end_of_data(&mut self) -> Result<(), RmtError> {
         let code = SpaceCode::EndOfData;
         let mut outcome = self.again(&Command::Space(Space { code, count: 0 })).await;
         if matches!(&outcome, Err(error) if error.has_key(SenseKey::DATA_PROTECT)) {
