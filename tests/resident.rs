@@ -18,6 +18,11 @@ mod jobs;
 #[path = "resident/sessions.rs"]
 mod sessions;
 
+/// The same against tgtd.
+#[cfg(feature = "peers")]
+#[path = "resident/tgtd.rs"]
+mod tgtd;
+
 use crate::common::{Output, TestEnvironment};
 use crate::peers::iop::Iop;
 use crate::peers::vtl::{NAME, Vtl};
@@ -227,6 +232,80 @@ fn requests_of_another_version_or_of_none_are_refused_with_the_version() {
         assert_eq!(answer["content"]["answer"], "not-understood", "{request}");
         assert_eq!(answer["version"], env!("CARGO_PKG_VERSION"));
     }
+    assert_eq!(held.status()["status"], "CONNECTED");
+}
+
+#[test]
+fn an_iop_of_another_version_is_refused_with_both() {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::net::UnixListener;
+    let environment = TestEnvironment::new();
+    let _ = environment.run(
+        "-setport -targetport 3260"
+            .split(' ')
+            .collect::<Vec<_>>()
+            .as_slice(),
+    );
+    let lock = File::create(environment.state_file("iop.lock")).unwrap();
+    fs::set_permissions(
+        environment.state_file("iop.lock"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let socket = UnixListener::bind(environment.state_file("iop.sock")).unwrap();
+    let served = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut client, _) = socket.accept().unwrap();
+            let mut request = String::new();
+            BufReader::new(&client).read_line(&mut request).unwrap();
+            assert!(request.contains(env!("CARGO_PKG_VERSION")));
+            writeln!(
+                client,
+                r#"{{"version":"9.9.9","content":{{"answer":"sing"}}}}"#
+            )
+            .unwrap();
+        }
+    });
+    for line in ["iop status", "-dumptargets"] {
+        environment
+            .run_line(line)
+            .assert_status(3)
+            .says(&["9.9.9", env!("CARGO_PKG_VERSION")]);
+    }
+    served.join().unwrap();
+}
+
+/// Only root can have another user connect: the socket is its owner's in a directory of its owner's.
+#[cfg(feature = "peers")]
+#[test]
+fn a_peer_of_another_user_is_turned_away() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let mut held = Held::new(&[], &[]);
+    // As a mistake of its administrator would have it.
+    for path in [
+        held.environment.home().to_owned(),
+        held.environment.state(),
+        held.environment.state_file("iop.sock"),
+    ] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let script = format!(
+        "import socket; s = socket.socket(socket.AF_UNIX); s.connect('{}'); print(s.recv(4096).decode())",
+        held.environment.state_file("iop.sock").display()
+    );
+    let output = std::process::Command::new("python3")
+        .args(["-c", &script])
+        .uid(65534)
+        .gid(65534)
+        .output()
+        .unwrap();
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(answer.contains("denied"), "{answer}");
+    assert_eq!(held.iop().event("peer-refused")["uid"], 65534);
+    // What belongs to root is not to be used by others.
+    fs::set_permissions(held.environment.state(), fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(held.status()["status"], "CONNECTED");
 }
 

@@ -110,6 +110,12 @@ impl Tgtd {
         tgtd
     }
 
+    /// Returns the process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.daemon.as_ref().expect("it runs").id()
+    }
+
     /// Returns the TCP port of every portal.
     #[must_use]
     pub fn port(&self) -> u16 {

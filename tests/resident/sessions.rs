@@ -113,3 +113,18 @@ fn a_job_of_a_target_that_ends_is_told_so() {
     let output = writer.finish();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
 }
+
+#[test]
+fn a_medium_that_has_changed_is_an_event_of_its_drive() {
+    let mut held = Held::new(&["--drives", "2"], &[]);
+    held.run("library mount TAPMLB01 VOL001 --drive TAP02")
+        .assert_status(0);
+    held.run("tape status TAP02").assert_status(0);
+    let changed = held.iop().event("unit-attention");
+    assert_eq!(changed["device"], "TAP02", "{changed:#}");
+    let status = held.status();
+    let mut events = status["events"].as_array().unwrap().iter();
+    let is_change =
+        |event: &Value| event["event"] == "medium-may-have-changed" && event["device"] == "TAP02";
+    assert!(events.any(is_change), "{status:#}");
+}

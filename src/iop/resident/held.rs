@@ -300,3 +300,199 @@ pub(super) fn loss_cause(lost: &SessionLost) -> LossCause {
 fn escaped(text: &str) -> String {
     Escaped(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::iop::active::{DriveReport, LibraryReport};
+    use crate::iscsi::ids::{CmdSn, StatSn};
+    use crate::iscsi::pdu::Opcode;
+
+    fn held() -> Rc<HeldTarget> {
+        let target = serde_json::from_value(serde_json::json!({
+            "identity": {
+                "initiator_name": "iqn.2026-11.test:i", "target_host_name": "127.0.0.1",
+                "target_name": "iqn.2026-11.test:t", "target_port": 3260
+            },
+            "keystore": "AVAIL", "revision": 1
+        }));
+        let held = HeldTarget::new(1, 0, target.unwrap());
+        let report = TargetReport {
+            libraries: vec![LibraryReport {
+                device: "TAPMLB01".to_owned(),
+                lun: 0,
+                drives: vec![DriveReport {
+                    device: "TAP01".to_owned(),
+                    lun: 1,
+                    ..DriveReport::default()
+                }],
+                ..LibraryReport::default()
+            }],
+            ..TargetReport::default()
+        };
+        held.has(None, &report);
+        held
+    }
+
+    fn message(
+        async_event: AsyncEvent,
+        lun: Lun,
+        parameters: [u16; 3],
+        data: &[u8],
+    ) -> AsyncMessage {
+        let [parameter1, parameter2, parameter3] = parameters;
+        AsyncMessage {
+            lun,
+            stat_sn: StatSn(1),
+            exp_cmd_sn: CmdSn(1),
+            max_cmd_sn: CmdSn(1),
+            async_event,
+            async_vcode: 9,
+            parameter1,
+            parameter2,
+            parameter3,
+            data: Bytes::copy_from_slice(data),
+        }
+    }
+
+    #[test]
+    fn each_asynchronous_message_is_an_event() {
+        let held = held();
+        let target_name = || held.name().to_owned();
+        let lun = Lun::default();
+        for (async_event, expected) in [
+            (
+                AsyncEvent::LOGOUT_REQUEST,
+                IopEvent::LogoutRequested {
+                    target_name: target_name(),
+                    seconds: 3,
+                },
+            ),
+            (
+                AsyncEvent::NEGOTIATION_REQUEST,
+                IopEvent::NegotiationRequested {
+                    target_name: target_name(),
+                    seconds: 3,
+                },
+            ),
+            (
+                AsyncEvent::DROP_CONNECTION,
+                IopEvent::Dropped {
+                    target_name: target_name(),
+                    code: 2,
+                    time2wait: 2,
+                },
+            ),
+            (
+                AsyncEvent::DROP_ALL_CONNECTIONS,
+                IopEvent::Dropped {
+                    target_name: target_name(),
+                    code: 3,
+                    time2wait: 2,
+                },
+            ),
+            (
+                AsyncEvent(255),
+                IopEvent::AsyncMessage {
+                    target_name: target_name(),
+                    code: 255,
+                    vendor_code: 9,
+                },
+            ),
+        ] {
+            let message = message(async_event, lun, [1, 2, 3], &[]);
+            assert_eq!(held.of_message(&message), expected);
+        }
+    }
+
+    #[test]
+    fn a_unit_attention_names_its_device_and_what_has_happened() {
+        let held = held();
+        for (code, name) in [
+            (
+                AdditionalSenseCode {
+                    asc: 0x29,
+                    ascq: 0x00,
+                },
+                "power-on-or-reset",
+            ),
+            (
+                AdditionalSenseCode {
+                    asc: 0x28,
+                    ascq: 0x00,
+                },
+                "medium-may-have-changed",
+            ),
+            (
+                AdditionalSenseCode {
+                    asc: 0x3f,
+                    ascq: 0x0e,
+                },
+                "reported-luns-changed",
+            ),
+            (
+                AdditionalSenseCode {
+                    asc: 0x2a,
+                    ascq: 0x01,
+                },
+                "unit-attention-2A-01",
+            ),
+        ] {
+            let sense = SenseData::new(SenseKey::UNIT_ATTENTION, code).encode();
+            let mut data = vec![0, 18];
+            data.extend_from_slice(&sense);
+            let lun = held.device("TAP01").unwrap().lun;
+            let event = held.of_message(&message(AsyncEvent::SCSI, lun, [0; 3], &data));
+            assert_eq!(event.device(), Some("TAP01"));
+            held.note(&event);
+            let status = held.status(TargetStatus::Connected, Vec::new());
+            let last = status.events.last().unwrap();
+            assert_eq!(
+                (last.event.as_str(), last.device.as_deref()),
+                (name, Some("TAP01"))
+            );
+            assert_eq!(held.of_sense(lun, &sense), Some(event));
+        }
+        let sense =
+            SenseData::new(SenseKey::NOT_READY, AdditionalSenseCode { asc: 4, ascq: 1 }).encode();
+        assert_eq!(held.of_sense(Lun::default(), &sense), None);
+    }
+
+    #[test]
+    fn the_last_events_are_kept() {
+        let held = held();
+        for seconds in 0..100 {
+            held.note(&IopEvent::WindowClosed {
+                target_name: held.name().to_owned(),
+                seconds,
+            });
+        }
+        let status = held.status(TargetStatus::Connected, Vec::new());
+        assert_eq!(status.events.len(), KEPT_EVENTS);
+    }
+
+    #[test]
+    fn the_end_of_a_session_has_a_cause() {
+        let after = Duration::from_secs(15);
+        let silent = SessionLost::Protocol(SessionError::NoAnswer {
+            request: Opcode::NOP_OUT,
+            after,
+            last_received: None,
+        });
+        let request = Opcode::NOP_OUT.to_string();
+        assert_eq!(loss_cause(&silent), LossCause::NoAnswer { request, after });
+        let closed = SessionLost::Connection(std::sync::Arc::new(ConnectionError::Closed));
+        assert_eq!(loss_cause(&closed), LossCause::ConnectionClosed);
+        let reset = std::io::Error::from_raw_os_error(104);
+        let reset = SessionLost::Connection(std::sync::Arc::new(reset.into()));
+        let detail = "Connection reset by peer".to_owned();
+        assert_eq!(loss_cause(&reset), LossCause::ConnectionFailed { detail });
+        assert_eq!(loss_cause(&SessionLost::Dropped), LossCause::Dropped);
+        assert_eq!(
+            loss_cause(&SessionLost::LogoutRequested),
+            LossCause::LogoutRequested
+        );
+    }
+}
