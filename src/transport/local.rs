@@ -161,7 +161,7 @@ pub async fn receive_line(
         let mut taking = chunk.get_mut(..taken).unwrap_or_default();
         let mut left = taking.len();
         while left > 0 {
-            let read = stream.read(&mut taking).await?;
+            let read = stream.read(taking).await?;
             left = left.saturating_sub(read.max(1));
             taking = taking.get_mut(read..).unwrap_or_default();
         }

@@ -32,7 +32,12 @@ fn a_hundred_jobs_leave_neither_memory_nor_descriptors() {
     jobs(&held, 20);
     let (files, memory) = (held.iop().open_files(), held.iop().memory());
     jobs(&held, 100);
-    assert_eq!(held.iop().open_files(), files);
+    // The last job's connection is closed a moment after the job has ended.
+    let is_back = (0..2000).any(|_| {
+        thread::sleep(Duration::from_millis(5));
+        held.iop().open_files() <= files
+    });
+    assert!(is_back, "{} files, before {files}", held.iop().open_files());
     let grown = held.iop().memory().saturating_sub(memory);
     assert!(grown < 512, "{grown} KiB more");
 }

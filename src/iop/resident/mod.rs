@@ -14,6 +14,10 @@
 //! | [`status`] | what the IOP says of itself: targets, sessions, jobs, the last events |
 //!
 //! Who has sentences is `render`; who prints is `commands`. Nothing here writes to a terminal.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a resident IOP notes when things happen"
+)]
 
 mod backoff;
 pub mod control;
