@@ -100,6 +100,9 @@ pub(in crate::cli) fn macro_parameters(path: &str) -> &'static [Parameter] {
     }
 }
 
+/// Parameters of the macro with their values.
+type GivenParameters = Vec<(Parameter, Zeroizing<String>)>;
+
 /// Takes the macro's parameters off the line of `discover`: clap cannot parse words with one dash. Other lines stay as they
 /// are.
 ///
@@ -108,9 +111,9 @@ pub(in crate::cli) fn macro_parameters(path: &str) -> &'static [Parameter] {
 pub(in crate::cli) fn take_parameters(
     words: &[OsString],
     secret_elsewhere: bool,
-) -> Result<(Vec<OsString>, Vec<(Parameter, Zeroizing<String>)>), UsageError> {
+) -> Result<(Vec<OsString>, GivenParameters), UsageError> {
     let mut rest = Vec::with_capacity(words.len());
-    let mut taken: Vec<(Parameter, Zeroizing<String>)> = Vec::new();
+    let mut taken = GivenParameters::new();
     if !words.iter().any(|word| word == NAME) {
         return Ok((words.to_vec(), taken));
     }
@@ -140,7 +143,7 @@ pub(in crate::cli) fn take_parameters(
         }
         let is_value = |next: &&OsString| {
             let next = next.to_string_lossy();
-            !repair::is_own_word(&next) && !(parameter.spec().secret && next.starts_with("--"))
+            !(repair::is_own_word(&next) || parameter.spec().secret && next.starts_with("--"))
         };
         let value = match words.next_if(is_value) {
             Some(value) => match value.to_str() {
