@@ -28,7 +28,7 @@ _iscsiswiconfig() {
         word=${words[index]}
         case $word in
             --state-dir=*) state_dir=${word#*=} ;;
-            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --trace | --pcap | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --fault | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --via | --size | --volume-id | -f | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount)
+            --state-dir | --keystore-dir | --secret-file | --timeout | --lock-timeout | --chap-algorithms | --trace | --pcap | --listen | --target-name | --serial | --drives | --drive-type | --slots | --import-export | --cartridges | --cartridge-size | --write-protected | --media-dir | --chap-name | --chap-secret-file | --target-chap-name | --target-chap-secret-file | --allow | --header-digest | --data-digest | --max-sessions | --fault | --uuid | --release | --keystore-size | --forget-devices | --passphrase-file | --block-size | --file | --drive | --motion-timeout | --via | --size | --volume-id | -f | --technology-refresh | --power | --firmware | --managed-system | --partition | --ip | --gateway | --netmask | --vlan | --mount | --report)
                 [[ -z $option ]] || continue
                 ((++index == last)) && value_of=$word
                 [[ $word == --state-dir ]] && ((index < last)) && state_dir=${words[index]}
@@ -57,7 +57,7 @@ _iscsiswiconfig() {
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return
             ;;
-        --secret-file | --trace | --pcap | --chap-secret-file | --target-chap-secret-file | --passphrase-file | --via)
+        --secret-file | --trace | --pcap | --chap-secret-file | --target-chap-secret-file | --passphrase-file | --via | --report)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
@@ -115,7 +115,7 @@ _iscsiswiconfig() {
                 'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'sql') candidates=(--csv --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;
-                'check') candidates=(--tape-alert --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;
+                'check') candidates=(--tape-alert --report --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;
                 'discover') candidates=(-initiatorname -initiatorchapname -initiatorchapsecret --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'iop') candidates=(run status stop --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'iop run') candidates=(--reconnect --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;

@@ -27,7 +27,7 @@ function __iscsiswiconfig_candidates
         switch $word
             case '--state-dir=*'
                 set state_dir (string replace -- --state-dir= '' $word)
-            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --trace --pcap --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --fault --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --via --size --volume-id -f --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount
+            case --state-dir --keystore-dir --secret-file --timeout --lock-timeout --chap-algorithms --trace --pcap --listen --target-name --serial --drives --drive-type --slots --import-export --cartridges --cartridge-size --write-protected --media-dir --chap-name --chap-secret-file --target-chap-name --target-chap-secret-file --allow --header-digest --data-digest --max-sessions --fault --uuid --release --keystore-size --forget-devices --passphrase-file --block-size --file --drive --motion-timeout --via --size --volume-id -f --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --report
                 test -z "$option"; and set value_of $word
             case -initiatorname -targethostname -targetname -targetport -initiatorchapname -initiatorchapsecret -chapkeystore
                 set given $given $word
@@ -50,7 +50,7 @@ function __iscsiswiconfig_candidates
     switch "$value_of"
         case --state-dir --keystore-dir --media-dir
             __fish_complete_directories $current
-        case --secret-file --trace --pcap --chap-secret-file --target-chap-secret-file --passphrase-file --via
+        case --secret-file --trace --pcap --chap-secret-file --target-chap-secret-file --passphrase-file --via --report
             __fish_complete_path $current
         case -initiatorname
             echo '*GENERATE'
@@ -602,6 +602,7 @@ function __iscsiswiconfig_candidates
                 case 'check'
                     set places target-names
                     echo --tape-alert\t'Read the TapeAlert flags of the drives, which clears them'
+                    echo --report\t'Write a page with all findings to FILE.html, for the VTL\'s administrator'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
                     echo --json\t'Print one JSON document on standard output'

@@ -6,6 +6,9 @@ mod sql;
 mod tape;
 
 use std::io;
+use std::path::Path;
+
+use anyhow::anyhow;
 
 use crate::cli::{UsageError, UsageFailure};
 use crate::iop::config::{ConfigurationError, PartitionError};
@@ -14,7 +17,7 @@ use crate::iop::operation::{ExportError, OperationError};
 use crate::iop::resident::{ControlError, IopError};
 use crate::iop::store::StateError;
 use crate::render::words::{Code, Words, error as words, next_step, resident};
-use crate::storage::without_error_number;
+use crate::storage::{quoted, without_error_number};
 use crate::transport::listener::ListenError;
 use crate::values::ValueError;
 use crate::vtl::LibraryError;
@@ -123,6 +126,20 @@ impl CommandError {
                 error,
                 hints: Vec::new(),
             },
+        }
+    }
+
+    /// Makes the failure to make or write a file that the user named.
+    pub fn unwritable(path: &Path, error: &io::Error) -> Self {
+        Self {
+            kind: ErrorKind::State,
+            code: Code::FileUnusable,
+            error: anyhow!(
+                "cannot write {}: {}",
+                quoted(path),
+                without_error_number(&error.to_string())
+            ),
+            hints: vec!["name another file, or put right what the message says".to_owned()],
         }
     }
 

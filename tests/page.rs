@@ -1,10 +1,16 @@
 //! The page of `check --report`: what it holds, and that no text from a target is anything but text in it.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use iscsiswiconfig::iop::active::{TargetReport, TargetStatus};
 use iscsiswiconfig::iop::check::{CheckId, CheckedTarget, Finding, Seen};
 use iscsiswiconfig::iop::finding::FindingResult;
 use iscsiswiconfig::render::check::CheckDocument;
 use iscsiswiconfig::render::html::page;
+
+use crate::common::{TestEnvironment, text};
+use crate::peers::vtl::{NAME, Vtl};
 
 /// What a hostile target would have for a name, were it to be taken for HTML.
 const HOSTILE: &str = "</code><script>console.log('ran')</script><img src=x onerror=\"console.log('ran')\"><a href='javascript:1'>&amp;";
@@ -84,6 +90,96 @@ fn the_page_fetches_and_runs_nothing() {
         assert_eq!(found, allowed, "{reference}");
     }
     assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline';"));
+}
+
+#[test]
+fn a_report_is_written_whole_and_replaces_the_one_before() {
+    let environment = TestEnvironment::new();
+    let vtl = Vtl::start(&environment, &[]);
+    environment.add(NAME, "127.0.0.1", vtl.portal().port());
+    let file = environment.home().join("vtl report.html");
+    let path = file.to_str().expect("a path");
+    fs::write(&file, "an earlier report").expect("write the file");
+    let arguments = ["--json", "check", "--report", path];
+    let document = environment.run(&arguments).assert_status(0).json();
+    let page = fs::read_to_string(&file).expect("read the report");
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    assert!(page.ends_with("</html>"), "{page}");
+    let findings = document["targets"][0]["findings"]
+        .as_array()
+        .expect("findings");
+    assert!(findings.len() > 30);
+    for finding in findings {
+        let id = text(&finding["id"]);
+        assert_eq!(
+            page.matches(&format!("<code>{id}</code>")).count(),
+            1,
+            "{id}"
+        );
+    }
+    let left: Vec<_> = fs::read_dir(environment.home())
+        .expect("list the directory")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().contains("report"))
+        .collect();
+    assert_eq!(left, ["vtl report.html"]);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_any_login() {
+    let environment = TestEnvironment::new();
+    let vtl = Vtl::start(&environment, &["--json"]);
+    environment.add(NAME, "127.0.0.1", vtl.portal().port());
+    let directory = environment.home().to_str().expect("a path").to_owned();
+    for (path, words) in [
+        (directory.as_str(), "is there and no file"),
+        ("/dev/null", "is there and no file"),
+        ("nowhere/report.html", "No such file or directory"),
+    ] {
+        environment
+            .run(&["check", "--report", path])
+            .assert_status(3)
+            .says(&[words])
+            .hints(&["name"]);
+    }
+    let (_, events) = vtl.stop_and_read();
+    assert!(
+        !events
+            .iter()
+            .any(|line| line.contains("\"event\":\"login\"")),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_report_holds_no_secret() {
+    let environment = TestEnvironment::new();
+    let secret = environment.home().join("secret");
+    fs::write(&secret, "SECRET-OF-CHAP-12").expect("write the secret");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("keep it private");
+    let secret = secret.to_str().expect("a path");
+    let vtl = Vtl::start(
+        &environment,
+        &["--chap-name", "IBMI", "--chap-secret-file", secret],
+    );
+    environment.add_with(
+        NAME,
+        "127.0.0.1",
+        vtl.portal().port(),
+        &[
+            "-initiatorchapname",
+            "IBMI",
+            "-initiatorchapsecret",
+            "SECRET-OF-CHAP-12",
+        ],
+    );
+    let file = environment.home().join("report.html");
+    environment
+        .run(&["check", "--report", file.to_str().expect("a path")])
+        .assert_status(0);
+    let page = fs::read_to_string(&file).expect("read the report");
+    assert!(page.contains("<code>IBMI</code>"), "{page}");
+    assert!(!page.to_lowercase().contains("secret-of-chap"), "{page}");
 }
 
 #[cfg(feature = "peers")]

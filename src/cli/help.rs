@@ -222,7 +222,8 @@ pub(super) fn command_synopsis(path: &str, command: &Command) -> String {
             true if takes_many => {
                 words.extend(value_name(argument).map(|name| format!("[{name}]...")));
             }
-            true => words.extend(value_name(argument)),
+            true if argument.is_required_set() => words.extend(value_name(argument)),
+            true => words.extend(value_name(argument).map(|name| format!("[{name}]"))),
             false => words.push(values.join("|")),
         }
     }

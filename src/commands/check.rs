@@ -1,19 +1,23 @@
 //! `check`: from words to what is observed of the configured targets, and to the exit status.
 
 use std::env;
+use std::time::SystemTime;
 
 use anyhow::anyhow;
 
 use super::descriptors;
 use super::host::{chap_algorithms, open_store};
 use super::narrator::Narrator;
+use super::report_file::ReportFile;
 use super::terminal::Terminal;
 use crate::cli::{CheckOptions, HostOptions};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::check::{CheckError, CheckSettings, check};
 use crate::iop::config::{Configuration, Target};
 use crate::iop::finding::FindingResult;
+use crate::iop::ipl::rfc_3339;
 use crate::render::check::{CheckDocument, Look, page, summary};
+use crate::render::html;
 use crate::render::words::Code;
 use crate::values::Subject;
 
@@ -29,6 +33,7 @@ pub(super) fn run(
     let store = open_store(host)?;
     let configuration = store.revealed_configuration()?;
     let targets = chosen(&configuration, options.target_name.as_deref())?;
+    let report = options.report.as_deref().map(ReportFile::at).transpose()?;
     descriptors::require(descriptors::RE_IPL)?;
     let settings = CheckSettings {
         timeout: host.timeout,
@@ -40,6 +45,10 @@ pub(super) fn run(
         CheckError::State(error) => error.into(),
         CheckError::Network(error) => CommandError::no_runtime(error),
     })?;
+    if let Some(report) = report {
+        let document = CheckDocument::new(&checked);
+        report.write(&html::page(&document, &rfc_3339(SystemTime::now())))?;
+    }
     if terminal.json {
         terminal.print_document(&CheckDocument::new(&checked))?;
     } else {

@@ -20,6 +20,7 @@ mod mtx;
 mod narrator;
 mod partition;
 mod prompt;
+mod report_file;
 mod rmt;
 pub mod schema;
 mod secret_file;

@@ -17,7 +17,7 @@ use crate::iop::warning::Warning;
 use crate::render::trace::pcapng::{self, Capture};
 use crate::render::trace::{Dissector, Named, TraceLine, dump, elapsed, line, wire_bytes};
 use crate::render::words::Code;
-use crate::storage::quoted;
+use crate::storage::{quoted, without_error_number};
 use crate::transport::PduOnWire;
 
 /// The files of `--trace` and `--pcap`, made when a command begins.
@@ -82,32 +82,21 @@ impl TraceFile {
             self.has_failed.set(true);
             terminal.warn(&Warning::TraceIncomplete {
                 file: quoted(&self.path),
-                detail: words(&error),
+                detail: without_error_number(&error.to_string()).to_owned(),
             });
         }
     }
 }
 
-/// Returns what the system says of an error, without the number that the Rust library adds.
-fn words(error: &std::io::Error) -> String {
-    error.to_string().split(" (os error ").take(1).collect()
-}
-
 fn failure(error: std::io::Error, path: &Path) -> CommandError {
-    let path = quoted(path);
     match error.kind() {
         std::io::ErrorKind::AlreadyExists => CommandError {
             kind: ErrorKind::State,
             code: Code::FileExists,
-            error: anyhow!("{path} is there already"),
+            error: anyhow!("{} is there already", quoted(path)),
             hints: vec!["name a file that is not there: a trace overwrites none".to_owned()],
         },
-        _ => CommandError {
-            kind: ErrorKind::State,
-            code: Code::FileUnusable,
-            error: anyhow!("cannot write {path}: {}", words(&error)),
-            hints: vec!["name another file, or put right what the message says".to_owned()],
-        },
+        _ => CommandError::unwritable(path, &error),
     }
 }
 

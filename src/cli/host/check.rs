@@ -1,6 +1,8 @@
 //! `check`, as typed.
 
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 use super::{DEVICE_OPTIONS, with_host_options};
 
@@ -11,6 +13,8 @@ pub struct CheckOptions {
     pub target_name: Option<String>,
     /// `--tape-alert`: the flags are read, which clears them.
     pub tape_alert: bool,
+    /// `--report`: where a page with the findings is written.
+    pub report: Option<PathBuf>,
 }
 
 impl CheckOptions {
@@ -18,6 +22,7 @@ impl CheckOptions {
         Self {
             target_name: matches.get_one::<String>("target-name").cloned(),
             tape_alert: matches.get_flag("tape-alert"),
+            report: matches.get_one("report").cloned(),
         }
     }
 }
@@ -43,5 +48,15 @@ pub(super) fn command() -> Command {
                 .long("tape-alert")
                 .action(ArgAction::SetTrue)
                 .help("Read the TapeAlert flags of the drives, which clears them"),
+            Arg::new("report")
+                .long("report")
+                .value_name("FILE.html")
+                .value_parser(value_parser!(PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help("Write a page with all findings to FILE.html, for the VTL's administrator")
+                .long_help(
+                    "Write a page with all findings to FILE.html, for the administrator of the VTL: one file that fetches and runs \
+                     nothing, and holds no secret. A report that is there is replaced.",
+                ),
         ])
 }
