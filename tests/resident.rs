@@ -8,6 +8,9 @@ use std::process::{Child, ChildStdin, Output as ProcessOutput, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
+/// `check` while it holds the session with the target.
+#[path = "resident/check.rs"]
+mod check;
 /// What it costs: memory, descriptors, wake-ups.
 #[path = "resident/cost.rs"]
 mod cost;

@@ -43,6 +43,7 @@ pub(super) fn run(
     let observer = Narrator::new(host, terminal).observe_job();
     let checked = check(&store, &targets, &settings, observer).map_err(|error| match error {
         CheckError::State(error) => error.into(),
+        CheckError::Job(error) => error.into(),
         CheckError::Network(error) => CommandError::no_runtime(error),
     })?;
     if let Some(report) = report {

@@ -121,7 +121,8 @@ impl Iop {
         assert_eq!(status.code(), Some(0), "{stderr}");
     }
 
-    /// Returns how many files it has open.
+    /// Returns how many files it has open, to root.
+    #[cfg(feature = "peers")]
     #[must_use]
     pub fn open_files(&self) -> usize {
         let files = fs::read_dir(format!("/proc/{}/fd", self.id()));

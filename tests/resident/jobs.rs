@@ -3,7 +3,7 @@
 use super::*;
 
 /// Length of the blocks of a writer.
-const BLOCK: usize = 64 << 10;
+pub(super) const BLOCK: usize = 64 << 10;
 
 #[test]
 fn three_drives_are_used_at_once_by_one_session() {
@@ -74,7 +74,7 @@ fn a_drive_is_one_jobs_and_the_others_are_told_whose() {
 
 /// Waits until a job has a device and its drive has been written to.
 #[track_caller]
-fn wait_for_job(held: &Held, device: &str) {
+pub(super) fn wait_for_job(held: &Held, device: &str) {
     for _ in 0..2000 {
         let status = held.status();
         let mut jobs = status["jobs"].as_array().unwrap().iter();

@@ -34,7 +34,7 @@ pub(super) fn command() -> Command {
         .long_about(
             "Looks at the configured targets as IBM i would meet them, and lists findings by area: the network, the names, the \
              login, the library, its drives, security and speed. It reads only: it moves nothing and changes no mode page, no \
-             reservation, no configuration and nothing that is active. A target sees four logins at most, a second apart: where \
+             reservation, no configuration and nothing that is active. A target sees four logins at most, a second apart, and none where a resident IOP holds the session: where \
              the CHAP name and secret are refused, they are tried in lower case. Warnings and failures have a line each, the \
              worst first; with -v every finding is told, with why IBM i cares and on whose word. The ids are listed below under \
              FINDINGS. Status 0 when nothing failed, 4 otherwise, 1 when no target is configured.",

@@ -1,11 +1,14 @@
 //! Observes a target: looks its name up, connects to each address, logs in, and asks its devices. Everything here reads only.
 //!
 //! A target sees at most [`MAX_LOGINS`] logins, [`LOGIN_INTERVAL`] apart. The first is the configured one; the others try what a
-//! refusal by it is likely due to. The devices are asked over the first login that is accepted.
+//! refusal by it is likely due to. The devices are asked over the first login that is accepted. Where a resident IOP holds the session
+//! with a target there is no login: a partition has one connection to a target.
 
 mod ask;
+mod held;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -22,7 +25,8 @@ use crate::iop::config::Target;
 use crate::iop::devices::names::DeviceNames;
 use crate::iop::devices::problem::Problem;
 use crate::iop::ipl::{self, blank_report, login_parameters, session_report};
-use crate::iop::job::JobObserver;
+use crate::iop::job::{JobError, JobObserver};
+use crate::iop::resident::{self, ControlError};
 use crate::iop::store::{StateError, Store};
 use crate::iscsi::chap::ChapAlgorithm;
 use crate::iscsi::departure::Departures;
@@ -56,12 +60,22 @@ pub enum CheckError {
     /// The state could not be locked or read.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The resident IOP does not answer, or a job uses a device.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// The system has no resources for sessions.
     #[error("cannot open a session")]
     Network(#[source] io::Error),
 }
 
-/// Checks configured targets, all at once, under their locks. It changes nothing but lock files.
+impl From<ControlError> for CheckError {
+    fn from(error: ControlError) -> Self {
+        Self::Job(error.into())
+    }
+}
+
+/// Checks configured targets, all at once, under their locks, or by way of the resident IOP where it holds their sessions. It
+/// changes nothing but lock files.
 ///
 /// # Errors
 /// [`CheckError`].
@@ -73,56 +87,81 @@ pub fn check(
 ) -> Result<Vec<CheckedTarget>, CheckError> {
     let generated = store.generated_name()?;
     let names = store.device_names()?;
+    let handle = resident::connect(store, settings.timeout)?;
+    let mut held = match &handle {
+        None => BTreeMap::new(),
+        Some(handle) => held::sessions(handle)?,
+    };
     let of_targets = targets
         .iter()
+        .filter(|target| !held.contains_key(&target.revision))
         .map(|target| target.identity.target_name.as_str());
-    let _locks = store.lock_targets(of_targets, "check")?;
-    let jobs: Vec<_> = targets
+    let _locks = match handle {
+        None => store.lock_targets(of_targets, "check")?,
+        Some(_) => store.lock_targets_beside_resident(of_targets, "check")?,
+    };
+    let (mut by_login, mut by_resident) = (Vec::new(), Vec::new());
+    for (place, target) in targets.iter().enumerate() {
+        let report = blank_report(target, generated.as_ref());
+        let login = login_parameters(target, store, generated.as_ref(), &settings.chap_algorithms);
+        let observed = Observed {
+            host: target.identity.target_host_name.to_string(),
+            address: target.identity.target_host_name.address(),
+            port: target.identity.target_port.number(),
+            observations: Observations {
+                secret_length: target
+                    .chap
+                    .as_ref()
+                    .and_then(|chap| chap.secret())
+                    .map(|secret| secret.reveal().chars().count()),
+                report,
+                resolved: None,
+                portals: Vec::new(),
+                segment: None,
+                trials: Trials::default(),
+                round_trip: None,
+                window: None,
+                enumerated: false,
+                libraries: Vec::new(),
+                drives: Vec::new(),
+            },
+            login,
+            settings: settings.clone(),
+            names: names.clone(),
+            observer: Rc::clone(&observer),
+            departures: Rc::default(),
+            window: Rc::default(),
+            logins: 0,
+        };
+        match held.remove(&target.revision) {
+            None => by_login.push((place, observed)),
+            Some(held) => by_resident.push((place, observed, held)),
+        }
+    }
+    let observed = transport::block_on(async {
+        let mut all = observe_by_login(by_login).await;
+        for (place, observed, held) in by_resident {
+            all.insert(place, observed.observe_held(held, store).await?);
+        }
+        Ok::<_, JobError>(all)
+    });
+    let observed = observed.map_err(CheckError::Network)??;
+    Ok(observed.into_values().map(judge).collect())
+}
+
+/// Observes targets in sessions of this process, all at once, by their places among the targets.
+async fn observe_by_login(targets: Vec<(usize, Observed)>) -> BTreeMap<usize, Observations> {
+    let blanks: Vec<_> = targets
         .iter()
-        .map(|target| {
-            let report = blank_report(target, generated.as_ref());
-            let login =
-                login_parameters(target, store, generated.as_ref(), &settings.chap_algorithms);
-            Observed {
-                host: target.identity.target_host_name.to_string(),
-                address: target.identity.target_host_name.address(),
-                port: target.identity.target_port.number(),
-                observations: Observations {
-                    secret_length: target
-                        .chap
-                        .as_ref()
-                        .and_then(|chap| chap.secret())
-                        .map(|secret| secret.reveal().chars().count()),
-                    report,
-                    resolved: None,
-                    portals: Vec::new(),
-                    segment: None,
-                    trials: Trials::default(),
-                    round_trip: None,
-                    window: None,
-                    enumerated: false,
-                    libraries: Vec::new(),
-                    drives: Vec::new(),
-                },
-                login,
-                settings: settings.clone(),
-                names: names.clone(),
-                observer: Rc::clone(&observer),
-                departures: Rc::default(),
-                window: Rc::default(),
-                logins: 0,
-            }
-        })
+        .map(|(place, observed)| (*place, observed.observations.clone()))
         .collect();
-    let blanks: Vec<Observations> = jobs.iter().map(|job| job.observations.clone()).collect();
-    let observed =
-        transport::block_on(transport::join_all(jobs.into_iter().map(Observed::observe)))
-            .map_err(CheckError::Network)?;
-    Ok(observed
+    let observed = targets.into_iter().map(|(_, observed)| observed.observe());
+    let observed = transport::join_all(observed).await;
+    observed
         .into_iter()
         .zip(blanks)
-        .map(|(observed, blank)| judge(observed.unwrap_or_else(|| after_a_panic(blank))))
-        .collect())
+        .map(|(observed, (place, blank))| (place, observed.unwrap_or_else(|| after_a_panic(blank))))
+        .collect()
 }
 
 /// Returns what is known of a target whose check met a defect of this program.

@@ -268,6 +268,15 @@ impl JobSession {
         }
     }
 
+    /// Returns the logical unit of a device as it is: nothing is taken from it, and nothing proven.
+    pub(in crate::iop) fn unproven_unit(&self, device: &Device) -> Unit {
+        let deadlines = AnswerDeadlines {
+            answer: self.login.settings.timeout,
+            motion: self.login.settings.motion_timeout,
+        };
+        Unit::new(self.current().initiator, device.lun, deadlines)
+    }
+
     /// Returns what has a device again in another connection.
     #[must_use]
     pub fn again(&self, device: &Device) -> Again {

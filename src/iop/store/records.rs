@@ -382,6 +382,24 @@ impl Store {
         Ok(locks)
     }
 
+    /// As [`Store::lock_targets`], for targets that the resident IOP holds no session with: its re-IPLs do not wait for these locks.
+    ///
+    /// # Errors
+    /// [`StateError`]; no lock is held then.
+    pub fn lock_targets_beside_resident<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+        purpose: &str,
+    ) -> Result<Vec<TargetLock>, StateError> {
+        let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
+        let state = self.prepare_state()?;
+        let lock = |name: &String| {
+            let lock = state.lock_for(&target_lock(name), purpose)?;
+            Ok(TargetLock(lock))
+        };
+        names.iter().map(lock).collect()
+    }
+
     /// Takes the lock of the re-IPL: one at a time.
     ///
     /// # Errors

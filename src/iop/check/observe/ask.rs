@@ -101,7 +101,7 @@ fn drive_name(report: &TargetReport, unit: &InquiredUnit) -> String {
     found.map_or_else(|| format!("LUN {number}"), |of| of.device.clone())
 }
 
-async fn library(unit: &Unit, device: String, has_page_d0: bool) -> LibraryObservation {
+pub(super) async fn library(unit: &Unit, device: String, has_page_d0: bool) -> LibraryObservation {
     let ready = ready(unit).await;
     let inventory = Inventory::read(&device, unit).await;
     let barcodes = inventory.map_err(failed).map(|inventory| {
@@ -117,7 +117,7 @@ async fn library(unit: &Unit, device: String, has_page_d0: bool) -> LibraryObser
     }
 }
 
-async fn drive(unit: &Unit, device: String, tape_alert: bool) -> DriveObservation {
+pub(super) async fn drive(unit: &Unit, device: String, tape_alert: bool) -> DriveObservation {
     let ready = ready(unit).await;
     let block_limits = asked(unit, Command::ReadBlockLimits, BlockLimits::decode).await;
     let saved_values = saved_values(unit).await;

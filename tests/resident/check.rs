@@ -1,0 +1,85 @@
+//! `check` while an IOP holds the session with the target.
+
+use std::collections::BTreeMap;
+
+use super::jobs::{BLOCK, wait_for_job};
+use super::*;
+
+/// Returns what each finding of the only target came to.
+#[track_caller]
+fn results(output: &Output) -> BTreeMap<String, String> {
+    let document = output.json();
+    let findings = document["targets"][0]["findings"].as_array();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    findings
+        .unwrap()
+        .iter()
+        .map(|finding| (text(&finding["id"]), text(&finding["result"])))
+        .collect()
+}
+
+#[test]
+fn a_check_asks_the_devices_by_way_of_the_iop() {
+    let mut held = Held::new(&["--json"], &[]);
+    // The first ping is five seconds away, and the rest has to be the same.
+    let with = results(&held.run("--json check").assert_status(0));
+    for id in [
+        "login.accepted",
+        "drives.block-limits",
+        "library.barcodes",
+        "library.type-model",
+    ] {
+        assert_eq!(with[id], "pass", "{id}");
+    }
+    assert_eq!(held.dump()["status"], "CONNECTED");
+    held.iop.take().unwrap().stop();
+    let mut without = results(&held.run("--json check").assert_status(0));
+    for id in ["network.round-trip", "speed.write-rate"] {
+        without.insert(id.to_owned(), with[id].clone());
+    }
+    assert_eq!(with, without);
+    let (_, events) = held.vtl.take().unwrap().stop_and_read();
+    let logins = events
+        .iter()
+        .filter(|line| line.contains("\"event\":\"login\""));
+    assert_eq!(
+        logins.count(),
+        2,
+        "one by the IOP, one by the check without it"
+    );
+}
+
+#[test]
+fn a_check_names_the_job_that_uses_a_drive() {
+    let held = Held::new(&[], &[]);
+    let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
+    writer.give(&pattern(1, 4 * BLOCK));
+    wait_for_job(&held, "TAP01");
+    held.run("--lock-timeout 0 check").assert_status(3).says(&[
+        &writer.id().to_string(),
+        "tape write",
+        "TAP01",
+    ]);
+    assert_eq!(writer.finish().status.code(), Some(0));
+    held.run("check").assert_status(0);
+}
+
+#[test]
+fn a_target_that_the_iop_does_not_hold_is_checked_by_a_login() {
+    let held = Held::new(&[], &[]);
+    held.run("-clearconfig").assert_status(0);
+    held.environment.add_with(
+        NAME,
+        "127.0.0.1",
+        held.vtl().port(),
+        &[
+            "-initiatorchapname",
+            "NOBODY",
+            "-initiatorchapsecret",
+            "ASKS-FOR-THIS-12",
+        ],
+    );
+    let results = results(&held.run("--json check").assert_status(0));
+    assert_eq!(results["login.chap-not-asked"], "warning");
+    assert_eq!(results["speed.write-rate"], "pass");
+}
