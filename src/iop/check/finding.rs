@@ -44,6 +44,8 @@ pub enum Seen {
     NotReached,
     /// Nothing, since it was not asked for.
     NotAsked,
+    /// The login was accepted, and no CHAP was part of it.
+    WithoutChap,
     /// There is nothing of the kind here to look at.
     NotApplicable,
     /// The trouble that this is about was not met.

@@ -124,7 +124,7 @@ pub(super) fn departures(of: &Observations) -> Judgment {
 
 pub(super) fn chap_absent(of: &Observations) -> Judgment {
     match (is_logged_in(of), algorithm(of)) {
-        (true, None) => warning(Seen::NotApplicable),
+        (true, None) => warning(Seen::WithoutChap),
         (true, Some(algorithm)) => pass(Seen::ChapAccepted {
             algorithm: algorithm.to_owned(),
         }),

@@ -67,6 +67,7 @@ fn seen(finding: &Finding) -> (String, Option<String>) {
             "Not looked at: reading the flags clears them, and --tape-alert is not given."
                 .to_owned(),
         ),
+        Seen::WithoutChap => alone("The login was accepted without CHAP.".to_owned()),
         Seen::NotApplicable => alone("There is nothing of the kind here.".to_owned()),
         Seen::NotMet => alone(entry(finding.check).passed.to_owned()),
         Seen::Failed(report) => match failure(report) {

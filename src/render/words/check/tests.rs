@@ -25,6 +25,7 @@ fn every_seen() -> Vec<Seen> {
     vec![
         Seen::NotReached,
         Seen::NotAsked,
+        Seen::WithoutChap,
         Seen::NotApplicable,
         Seen::NotMet,
         Seen::Failed(Box::new(TargetReport {
