@@ -63,6 +63,9 @@ pub struct Session {
     next_tag: InitiatorTaskTag,
     /// Every request that has a tag, from its submission to its end.
     requests: BTreeMap<InitiatorTaskTag, OutstandingRequest>,
+    /// The last tasks that task management ended. A target may not send their responses behind its own (RFC 7143 11.6.1), but tgt
+    /// does where the command ends while the abort is on its way; nobody waits for them any more.
+    aborted: VecDeque<InitiatorTaskTag>,
     /// Tasks that wait for the window; a tag without a request was aborted.
     waiting: VecDeque<InitiatorTaskTag>,
     /// Immediate requests to be sent: they need no window.
@@ -147,6 +150,7 @@ impl Session {
             next_tag: InitiatorTaskTag(1),
             requests: BTreeMap::new(),
             waiting: VecDeque::new(),
+            aborted: VecDeque::new(),
             immediate: VecDeque::new(),
             bursts: VecDeque::new(),
             events: VecDeque::new(),
@@ -358,6 +362,11 @@ impl Session {
         }
     }
 
+    /// Returns whether task management has ended a task.
+    fn was_aborted(&self, tag: InitiatorTaskTag) -> bool {
+        self.aborted.contains(&tag)
+    }
+
     /// Forgets a task and the data that it still had to send.
     fn forget_task(&mut self, tag: InitiatorTaskTag) -> Option<OutstandingRequest> {
         self.bursts.retain(|burst| burst.initiator_task_tag != tag);
@@ -408,6 +417,9 @@ impl OutstandingRequest {
         }
     }
 }
+
+/// How many tasks that task management has ended are known.
+const MAX_ABORTED: usize = 64;
 
 const fn unexpected(opcode: Opcode) -> SessionError {
     SessionError::UnexpectedPdu { opcode }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::error::SessionError;
 use super::event::{Completion, Event};
-use super::{Immediate, OutstandingRequest, Session, State, TaskScope, unknown};
+use super::{Immediate, MAX_ABORTED, OutstandingRequest, Session, State, TaskScope, unknown};
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
 use crate::iscsi::pdu::{
@@ -24,6 +24,9 @@ impl Session {
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
         self.accept_status(opcode, pdu.stat_sn)?;
         let tag = pdu.initiator_task_tag;
+        if self.was_aborted(tag) {
+            return Ok(());
+        }
         let unsent = self.unsent(tag);
         let task = self.end_task(opcode, tag)?;
         let transferred = task.transferred(unsent);
@@ -60,6 +63,9 @@ impl Session {
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
         if let Some(status) = pdu.status {
             self.accept_status(opcode, status.stat_sn)?;
+        }
+        if self.was_aborted(tag) {
+            return Ok(());
         }
         self.active(opcode, tag)?.receive(pdu, now)?;
         if let Some(status) = pdu.status {
@@ -110,6 +116,10 @@ impl Session {
         self.requests.remove(&tag);
         for task in &ended {
             self.forget_task(*task);
+            if self.aborted.len() == MAX_ABORTED {
+                self.aborted.pop_front();
+            }
+            self.aborted.push_back(*task);
         }
         self.events.push_back(Event::TaskManagement {
             initiator_task_tag: tag,
