@@ -369,6 +369,20 @@ fn a_response_of_a_task_that_was_aborted_is_nobodys_and_ends_nothing() {
 }
 
 #[test]
+fn an_r2t_of_a_task_that_was_aborted_is_given_nothing() {
+    let mut peer = Peer::new(PARAMETERS);
+    let task = peer.submit(write());
+    peer.sent();
+    let abort = peer.session.abort_task(task).unwrap();
+    peer.sent();
+    let response = peer.task_management_response(abort, TaskManagementOutcome::FUNCTION_COMPLETE);
+    peer.give(&response).unwrap();
+    peer.give_r2t(task, 0, 0, 8).unwrap();
+    assert!(peer.sent().is_empty());
+    assert!(peer.session.is_idle());
+}
+
+#[test]
 fn a_refused_abort_leaves_the_task() {
     // RFC 7143 11.6.1
     let mut peer = Peer::new(PARAMETERS);

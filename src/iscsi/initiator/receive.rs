@@ -88,6 +88,9 @@ impl Session {
 
     pub(super) fn handle_r2t(&mut self, pdu: &R2t, now: Instant) -> Result<(), SessionError> {
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
+        if self.was_aborted(pdu.initiator_task_tag) {
+            return Ok(());
+        }
         let parameters = self.parameters;
         let burst =
             self.active(Opcode::R2T, pdu.initiator_task_tag)?
