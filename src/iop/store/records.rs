@@ -370,15 +370,13 @@ impl Store {
         names: impl Iterator<Item = &'a str>,
         purpose: &str,
     ) -> Result<Vec<TargetLock>, StateError> {
-        let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
-        if names.is_empty() {
+        let mut names = names.peekable();
+        if names.peek().is_none() {
             return Ok(Vec::new());
         }
         let state = self.prepare_state()?;
         let mut locks = vec![TargetLock(state.lock_shared(JOBS_LOCK)?)];
-        for name in &names {
-            locks.push(TargetLock(state.lock_for(&target_lock(name), purpose)?));
-        }
+        locks.extend(lock_each(&state, names, purpose)?);
         Ok(locks)
     }
 
@@ -391,13 +389,7 @@ impl Store {
         names: impl Iterator<Item = &'a str>,
         purpose: &str,
     ) -> Result<Vec<TargetLock>, StateError> {
-        let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
-        let state = self.prepare_state()?;
-        let lock = |name: &String| {
-            let lock = state.lock_for(&target_lock(name), purpose)?;
-            Ok(TargetLock(lock))
-        };
-        names.iter().map(lock).collect()
+        lock_each(&self.prepare_state()?, names, purpose)
     }
 
     /// Takes the lock of the re-IPL: one at a time.
@@ -541,6 +533,17 @@ impl FoundResident {
 
 /// How the names of the targets' lock files begin.
 const TARGET_LOCK: &str = "target-";
+
+/// Locks each of the targets, in the order of their names.
+fn lock_each<'a>(
+    state: &OpenDirectory,
+    names: impl Iterator<Item = &'a str>,
+    purpose: &str,
+) -> Result<Vec<TargetLock>, StateError> {
+    let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
+    let lock = |name: &String| Ok(TargetLock(state.lock_for(&target_lock(name), purpose)?));
+    names.iter().map(lock).collect()
+}
 
 /// Returns the name of a target's lock file. A target name may be longer than the name of a file, and its letter case does not
 /// count.
