@@ -103,6 +103,8 @@ pub enum Departure {
     },
     /// Sense data is not preceded by SenseLength (11.4.7).
     SenseWithoutLength,
+    /// A PDU of a task came behind the answer to its abort; it is discarded (4.2.3.4).
+    ResponseAfterAbort,
 }
 
 impl Departure {
@@ -128,6 +130,7 @@ impl Departure {
             Self::BareIpv6Address { .. } => "bare-ipv6-address",
             Self::ResidualMismatch { .. } => "residual-mismatch",
             Self::SenseWithoutLength => "sense-without-length",
+            Self::ResponseAfterAbort => "response-after-abort",
         }
     }
 
@@ -154,6 +157,7 @@ impl Departure {
             Self::BareIpv6Address { .. } => "13.8",
             Self::ResidualMismatch { .. } => "11.4.5",
             Self::SenseWithoutLength => "11.4.7",
+            Self::ResponseAfterAbort => "4.2.3.4",
         }
     }
 
@@ -178,7 +182,8 @@ impl Departure {
             | Self::ConstantStatSn
             | Self::StatSnOutOfOrder { .. }
             | Self::ResidualMismatch { .. }
-            | Self::SenseWithoutLength => None,
+            | Self::SenseWithoutLength
+            | Self::ResponseAfterAbort => None,
         }
     }
 }
@@ -251,6 +256,7 @@ mod tests {
                 received: 2,
             },
             Departure::SenseWithoutLength,
+            Departure::ResponseAfterAbort,
         ]
     }
 

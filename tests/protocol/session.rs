@@ -348,7 +348,7 @@ fn abort_task_names_the_task_and_ends_it_when_performed() {
 
 #[test]
 fn a_response_of_a_task_that_was_aborted_is_nobodys_and_ends_nothing() {
-    // RFC 7143 11.6.1 forbids it; tgt does it where the command ends while the abort is on its way.
+    // RFC 7143 4.2.3.4; tgt does it where the command ends while the abort is on its way.
     for outcome in [
         TaskManagementOutcome::FUNCTION_COMPLETE,
         TaskManagementOutcome::TASK_DOES_NOT_EXIST,
@@ -360,7 +360,8 @@ fn a_response_of_a_task_that_was_aborted_is_nobodys_and_ends_nothing() {
         peer.sent();
         let response = peer.task_management_response(abort, outcome);
         assert_eq!(peer.give(&response).unwrap().len(), 1);
-        assert_eq!(peer.good(task), Ok(Vec::new()));
+        let departure = Event::Departure(Departure::ResponseAfterAbort);
+        assert_eq!(peer.good(task), Ok(vec![departure]));
         let next = peer.submit(TaskTransfer::None);
         peer.sent();
         assert_eq!(peer.good(next).unwrap().len(), 1);

@@ -63,8 +63,8 @@ pub struct Session {
     next_tag: InitiatorTaskTag,
     /// Every request that has a tag, from its submission to its end.
     requests: BTreeMap<InitiatorTaskTag, OutstandingRequest>,
-    /// The last tasks that task management ended. A target may not send their responses behind its own (RFC 7143 11.6.1), but tgt
-    /// does where the command ends while the abort is on its way; nobody waits for them any more.
+    /// The last tasks that task management ended. What a target sends of them behind its answer is discarded (RFC 7143 4.2.3.4);
+    /// tgt does so where the command ends while the abort is on its way.
     aborted: VecDeque<InitiatorTaskTag>,
     /// Tasks that wait for the window; a tag without a request was aborted.
     waiting: VecDeque<InitiatorTaskTag>,
@@ -360,11 +360,6 @@ impl Session {
             Some(OutstandingRequest::Active(task)) => Ok(task),
             _ => Err(unknown(opcode, tag)),
         }
-    }
-
-    /// Returns whether task management has ended a task.
-    fn was_aborted(&self, tag: InitiatorTaskTag) -> bool {
-        self.aborted.contains(&tag)
     }
 
     /// Forgets a task and the data that it still had to send.

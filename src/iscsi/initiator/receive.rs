@@ -24,7 +24,7 @@ impl Session {
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
         self.accept_status(opcode, pdu.stat_sn)?;
         let tag = pdu.initiator_task_tag;
-        if self.was_aborted(tag) {
+        if self.is_after_abort(tag) {
             return Ok(());
         }
         let unsent = self.unsent(tag);
@@ -64,7 +64,7 @@ impl Session {
         if let Some(status) = pdu.status {
             self.accept_status(opcode, status.stat_sn)?;
         }
-        if self.was_aborted(tag) {
+        if self.is_after_abort(tag) {
             return Ok(());
         }
         self.active(opcode, tag)?.receive(pdu, now)?;
@@ -88,7 +88,7 @@ impl Session {
 
     pub(super) fn handle_r2t(&mut self, pdu: &R2t, now: Instant) -> Result<(), SessionError> {
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
-        if self.was_aborted(pdu.initiator_task_tag) {
+        if self.is_after_abort(pdu.initiator_task_tag) {
             return Ok(());
         }
         let parameters = self.parameters;
@@ -228,6 +228,13 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether a PDU that came of a task is to be discarded, since task management has ended it.
+    fn is_after_abort(&mut self, tag: InitiatorTaskTag) -> bool {
+        let is_aborted = self.aborted.contains(&tag);
+        self.tell(is_aborted.then_some(Departure::ResponseAfterAbort));
+        is_aborted
     }
 
     /// Tells a departure, unless one of its kind has been told: a target departs in the same way in every command.

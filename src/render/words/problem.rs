@@ -199,6 +199,9 @@ fn departs(departure: &Departure) -> String {
             )
         }
         Departure::SenseWithoutLength => "sends sense data without its length".to_owned(),
+        Departure::ResponseAfterAbort => {
+            "answers a command behind the answer to its abort".to_owned()
+        }
     }
 }
 
