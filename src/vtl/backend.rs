@@ -308,10 +308,7 @@ mod tests {
         }
 
         fn backend(&self, media: &Path) -> LibraryBackend {
-            self.of(LibraryConfiguration {
-                media: Media::Directory(media.to_owned()),
-                ..LibraryConfiguration::default()
-            })
+            self.of(in_directory(media))
         }
 
         /// Does a piece of work when it is let pass.
@@ -326,6 +323,13 @@ mod tests {
                 *passes -= 1;
                 Poll::Ready(work.take().map(Work::run))
             }))
+        }
+    }
+
+    fn in_directory(media: &Path) -> LibraryConfiguration {
+        LibraryConfiguration {
+            media: Media::Directory(media.to_owned()),
+            ..LibraryConfiguration::default()
         }
     }
 
@@ -609,14 +613,12 @@ mod tests {
         })
         .unwrap();
     }
+
     #[test]
     fn a_drive_whose_disk_does_not_answer_holds_up_no_other_session() {
         let media = tempfile::tempdir().unwrap();
         let gate = Gate::default();
-        let configuration = LibraryConfiguration {
-            media: Media::Directory(media.path().join("media")),
-            ..LibraryConfiguration::default()
-        };
+        let configuration = in_directory(&media.path().join("media"));
         let backend = gate_of_drive(&gate, 0, configuration);
         block_on(async {
             for load in [LOAD, LOAD_SECOND] {
@@ -665,10 +667,7 @@ mod tests {
     fn a_write_that_a_power_cycle_overtakes_is_not_done_at_another_place() {
         let media = tempfile::tempdir().unwrap();
         let gate = Gate::default();
-        let configuration = LibraryConfiguration {
-            media: Media::Directory(media.path().join("media")),
-            ..LibraryConfiguration::default()
-        };
+        let configuration = in_directory(&media.path().join("media"));
         let backend = gate_of_drive(&gate, 0, configuration);
         block_on(async {
             take_attentions(&backend);
@@ -718,10 +717,7 @@ mod tests {
     fn loading_a_tape_after_a_failed_sync_scans_it_on_another_thread() {
         let media = tempfile::tempdir().unwrap();
         let gate = Gate::default();
-        let configuration = LibraryConfiguration {
-            media: Media::Directory(media.path().join("media")),
-            ..LibraryConfiguration::default()
-        };
+        let configuration = in_directory(&media.path().join("media"));
         let backend = failed(&configuration, &gate);
         block_on(async {
             assert_eq!(
