@@ -20,9 +20,9 @@
     clippy::unwrap_used
 )]
 
-#[path = "../throughput/copy.rs"]
+#[path = "../support/copy.rs"]
 mod copy;
-#[path = "../throughput/initiator.rs"]
+#[path = "../support/initiator.rs"]
 mod initiator;
 mod libiscsi;
 #[path = "../support/measure.rs"]
@@ -30,6 +30,7 @@ mod measure;
 #[path = "../support/peers.rs"]
 mod peers;
 mod relay;
+#[path = "../support/served.rs"]
 mod served;
 #[path = "../support/table.rs"]
 mod table;

@@ -1,56 +1,32 @@
-//! The embedded library as a process of its own, its only drive loaded.
+//! The drive of the embedded library, written and read.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
 use iscsiswiconfig::transport::initiator::DataDirection;
 
 use crate::initiator::{Initiator, task};
+use crate::served::Served;
 
-/// LUNs.
-const CHANGER: u16 = 0;
+/// LUN of the drive.
 const DRIVE: u16 = 1;
 
-/// First addresses of the elements of a 3584.
-const DRIVE_ADDRESS: u16 = 257;
-const STORAGE_ADDRESS: u16 = 1025;
-
-/// A library in memory.
+/// A library in memory, and a session with it.
 pub struct Library {
-    process: Child,
     initiator: Initiator,
+    _served: Served,
 }
 
 impl Library {
-    /// Starts a library with cartridges of that size, and loads one.
-    pub fn start(cartridge_size: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_iscsiswiconfig"))
-            .args(["vtl", "--listen", "127.0.0.1:0", "--drives", "1"])
-            .args(["--cartridges", "1", "--cartridge-size", cartridge_size])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("start the library");
-        let mut ready = String::new();
-        let stdout = process.stdout.as_mut().expect("a pipe");
-        BufReader::new(stdout)
-            .read_line(&mut ready)
-            .expect("a line");
-        let (target_name, portal) = ready
-            .trim()
-            .strip_prefix("ready: ")
-            .and_then(|rest| rest.split_once(" at "))
-            .unwrap_or_else(|| panic!("not ready: {ready:?}"));
-        let portal: SocketAddr = portal.parse().expect("an address and a port");
-        let mut initiator = Initiator::log_in(portal, target_name);
-        let [s, t] = STORAGE_ADDRESS.to_be_bytes();
-        let [d, e] = DRIVE_ADDRESS.to_be_bytes();
-        initiator.execute(CHANGER, &[0xa5, 0, 0, 0, s, t, d, e, 0, 0, 0, 0]);
+    /// Starts a library with a loaded drive.
+    pub fn start() -> Self {
+        let served = Served::start();
+        let mut initiator = Initiator::log_in(served.portal(), served.name());
         initiator.execute(DRIVE, &[0; 6]);
-        Self { process, initiator }
+        Self {
+            initiator,
+            _served: served,
+        }
     }
 
     /// Writes so many blocks on the tape, which is blank when the time begins: giving back the memory of what was recorded
@@ -74,14 +50,6 @@ impl Library {
 
     fn rewind(&mut self) {
         self.initiator.execute(DRIVE, &[0x01, 0, 0, 0, 0, 0]);
-    }
-}
-
-impl Drop for Library {
-    fn drop(&mut self) {
-        // Nothing of it is to be kept.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -17,14 +17,18 @@
     clippy::unwrap_used
 )]
 
+#[path = "../support/copy.rs"]
 mod copy;
 mod disk;
+#[path = "../support/initiator.rs"]
 mod initiator;
 mod library;
 #[path = "../support/measure.rs"]
 mod measure;
 #[path = "../support/peers.rs"]
 mod peers;
+#[path = "../support/served.rs"]
+mod served;
 #[path = "../support/table.rs"]
 mod table;
 
@@ -37,7 +41,6 @@ use measure::in_turn;
 
 const BLOCKS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 const BYTES: usize = 256 << 20;
-const CARTRIDGE_SIZE: &str = "1GiB";
 const ROUNDS: usize = 9;
 
 /// The share of a plain copy that is aimed at, and of another target.
@@ -46,7 +49,7 @@ const OF_A_PEER: f64 = 1.0;
 
 fn main() {
     table::begin();
-    let mut library = Library::start(CARTRIDGE_SIZE);
+    let mut library = Library::start();
     let mut disk = FileSystem::start();
     let mut copy = Copy::connect();
     for length in BLOCKS {

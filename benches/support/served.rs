@@ -14,7 +14,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts a library that takes any digest, and loads its cartridge.
+    /// Starts a library that takes any digest, with one cartridge of 1 GiB, and loads it.
     pub fn start() -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_iscsiswiconfig"))
             .args(["vtl", "--listen", "127.0.0.1:0", "--drives", "1"])
