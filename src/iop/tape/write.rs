@@ -275,7 +275,8 @@ impl<'a, R: Reopen> Writer<'a, R> {
             Ok(None) => return Ok(Proof::Acknowledged),
             // A drive that was reset stands at the beginning, with what it had not written lost: LOCATE finds out.
             Err(cause) => {
-                self.recover(FaultKind::of(cause), 0).await?;
+                self.recover(FaultKind::of(cause), Misplaced::default())
+                    .await?;
                 return Ok(Proof::Position(acknowledged));
             }
         };
@@ -332,7 +333,10 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 }
                 // The block was not sent, so it is behind whatever is in flight, which fails for the same reason.
                 Err(_) if !self.in_flight.is_empty() => self.flush().await?,
-                Err(error) => self.recover(FaultKind::of(error), 0).await?,
+                Err(error) => {
+                    self.recover(FaultKind::of(error), Misplaced::default())
+                        .await?;
+                }
             }
         }
     }
@@ -376,21 +380,17 @@ impl<'a, R: Reopen> Writer<'a, R> {
     /// A block was not acknowledged: drains what is behind it, brings the tape back, and sends all of it again.
     async fn mend(&mut self, data: Bytes, fault: FaultKind) -> Result<(), WriteError> {
         let mut again = vec![data];
-        let mut behind = 0_u64;
+        let mut misplaced = Misplaced::behind(&fault);
         while let Some(next) = self.take_first() {
             // Whatever became of it, it is written again: where it landed is not where it belongs.
-            let answer = FaultKind::of_answer(next.pending.answer().await);
-            if matches!(answer, None | Some(FaultKind::EarlyWarning)) {
-                behind = behind.saturating_add(1);
-            }
+            misplaced.count(FaultKind::of_answer(next.pending.answer().await).as_ref());
             again.push(next.data);
         }
         match fault {
             FaultKind::Full => {
                 self.written.end_of_medium = true;
-                if behind > 0 {
-                    self.check_overwritten(behind).await?;
-                    self.go_back(UnitError::NoSense).await?;
+                if misplaced.blocks > 0 {
+                    self.go_back(UnitError::NoSense, misplaced).await?;
                 }
                 return Err(WriteError::EndOfMedium);
             }
@@ -403,7 +403,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
         }
         match again.len() {
             1 => self.recover_alone(fault).await?,
-            _ => self.recover(fault, behind).await?,
+            _ => self.recover(fault, misplaced).await?,
         }
         for data in again {
             // One after the other: the cause may still be there.
@@ -449,7 +449,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 self.pause().await;
                 Ok(())
             }
-            fault => self.recover(fault, 0).await,
+            fault => self.recover(fault, Misplaced::default()).await,
         }
     }
 
@@ -459,111 +459,107 @@ impl<'a, R: Reopen> Writer<'a, R> {
         sleep(pause.min(LONGEST_PAUSE)).await;
     }
 
-    /// Makes the drive stand behind what was acknowledged, with nothing in flight, or ends the job. `behind` blocks were written
-    /// after the one that failed, where they do not belong.
-    async fn recover(&mut self, fault: FaultKind, behind: u64) -> Result<(), WriteError> {
+    /// Makes the drive stand behind what was acknowledged, with nothing in flight, or ends the job.
+    async fn recover(&mut self, fault: FaultKind, misplaced: Misplaced) -> Result<(), WriteError> {
         self.attempts = self.attempts.saturating_add(1);
         let cause = match fault {
             FaultKind::WriteProtected => return Err(WriteError::WriteProtected),
             FaultKind::MediumChanged => return Err(WriteError::MediumChanged),
             FaultKind::Deferred(sense) => {
-                let proof = self.proof_of_loss(behind).await;
+                let proof = self.proof_of_loss(misplaced).await;
                 return Err(WriteError::Deferred { sense, proof });
             }
             FaultKind::Fatal(cause) => {
-                let proof = self.proof(behind).await;
+                let proof = self.proof(misplaced).await;
                 return Err(WriteError::Failed { cause, proof });
             }
             FaultKind::Busy { cause, .. }
             | FaultKind::Interrupted(cause)
+            | FaultKind::Reset(cause)
             | FaultKind::Lost(cause) => cause,
             FaultKind::EarlyWarning | FaultKind::Full => UnitError::NoSense,
         };
         if self.attempts > MAX_ATTEMPTS {
-            let proof = self.proof(behind).await;
+            let proof = self.proof(misplaced).await;
             return Err(WriteError::Failed { cause, proof });
         }
-        if cause.is_lost() {
-            if let Err(error) = self.drive.reopen().await {
-                return Err(WriteError::Failed {
-                    cause: error,
-                    proof: Proof::Nothing,
-                });
-            }
-        } else {
+        if !cause.is_lost() {
             self.pause().await;
         }
-        // 28/00: the cartridge may be another one, on which nothing of this job belongs.
-        if let Err(error) = self.drive.settle().await
-            && error.has_code(AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED)
-        {
-            return Err(WriteError::MediumChanged);
-        }
-        if behind > 0 && self.start.is_some() {
-            self.check_overwritten(behind).await?;
-        }
-        self.go_back(cause).await
+        self.go_back(cause, misplaced).await
     }
 
-    /// Makes sure that the blocks that were written behind a failed one landed behind what was acknowledged. After a reset, which
-    /// rewinds the tape, they may have landed on its beginning.
-    async fn check_overwritten(&self, behind: u64) -> Result<(), WriteError> {
-        let lost = |cause| WriteError::Failed {
-            cause,
-            proof: Proof::Nothing,
-        };
-        let kept = self.kept(behind).await.map_err(lost)?;
-        match kept {
-            Some(kept) if kept >= self.written.objects() => Ok(()),
-            _ => Err(WriteError::Overwritten),
+    /// Goes to the first object that was not acknowledged, and proves it; by a new session where the old one is lost, also when
+    /// it was lost behind another fault.
+    async fn go_back(&mut self, cause: UnitError, misplaced: Misplaced) -> Result<(), WriteError> {
+        let mut is_lost = cause.is_lost();
+        loop {
+            if is_lost && let Err(cause) = self.drive.reopen().await {
+                let proof = Proof::Nothing;
+                return Err(WriteError::Failed { cause, proof });
+            }
+            let proof = match self.find_place(misplaced).await {
+                Ok(Place::Proven) => return Ok(()),
+                Ok(Place::OtherMedium) => return Err(WriteError::MediumChanged),
+                Ok(Place::Overwritten) => return Err(WriteError::Overwritten),
+                Ok(Place::Uncounted) => Proof::Acknowledged,
+                Ok(Place::Elsewhere) => self.proof_of_loss(Misplaced::default()).await,
+                Err(error) if error.is_lost() && self.attempts <= MAX_ATTEMPTS => {
+                    self.attempts = self.attempts.saturating_add(1);
+                    is_lost = true;
+                    continue;
+                }
+                Err(_) => Proof::Nothing,
+            };
+            return Err(WriteError::Failed { cause, proof });
         }
     }
 
-    /// Returns how many of the job's objects are before the position, less `behind`; none when the drive does not count.
-    async fn kept(&self, behind: u64) -> Result<Option<u64>, UnitError> {
-        let object = self.drive.object().await?;
-        Ok(self
-            .start
-            .zip(object)
-            .map(|(start, object)| object.saturating_sub(start).saturating_sub(behind)))
-    }
-
-    /// Goes to the first object that was not acknowledged, and proves it.
-    async fn go_back(&mut self, cause: UnitError) -> Result<(), WriteError> {
+    async fn find_place(&mut self, misplaced: Misplaced) -> Result<Place, UnitError> {
+        match self.drive.settle().await {
+            // 28/00: the cartridge may be another one, on which nothing of this job belongs.
+            Err(error) if error.has_code(AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED) => {
+                return Ok(Place::OtherMedium);
+            }
+            Err(error) if error.is_lost() => return Err(error),
+            _ => {}
+        }
         // Without a usable READ POSITION nothing proves where a LOCATE ends.
         let Some(start) = self.start else {
-            return Err(WriteError::Failed {
-                cause,
-                proof: Proof::Acknowledged,
-            });
+            return Ok(Place::Uncounted);
         };
-        let target = start.saturating_add(self.written.objects());
-        match self.drive.locate(target).await {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                let proof = self.proof_of_loss(0).await;
-                Err(WriteError::Failed { cause, proof })
+        let acknowledged = start.saturating_add(self.written.objects());
+        if misplaced.blocks > 0 {
+            // They belong behind what was acknowledged. After a reset, which rewinds the tape, they may be on its beginning.
+            let object = self.drive.object().await?;
+            let is_behind = object
+                .is_some_and(|object| object.saturating_sub(misplaced.blocks) >= acknowledged);
+            // It was rewound after the last of them, so they are where the tape stood before.
+            let is_rewound = object == Some(0) && misplaced.after_reset == 0;
+            if !is_behind && !is_rewound {
+                return Ok(Place::Overwritten);
             }
-            Err(error) if error.is_lost() && self.attempts <= MAX_ATTEMPTS => {
-                self.attempts = self.attempts.saturating_add(1);
-                match self.drive.reopen().await {
-                    Ok(()) => Box::pin(self.go_back(cause)).await,
-                    Err(_) => Err(WriteError::Failed {
-                        cause,
-                        proof: Proof::Nothing,
-                    }),
-                }
-            }
-            Err(_) => Err(WriteError::Failed {
-                cause,
-                proof: Proof::Nothing,
-            }),
         }
+        Ok(match self.drive.locate(acknowledged).await? {
+            true => Place::Proven,
+            false => Place::Elsewhere,
+        })
+    }
+
+    /// Returns how many of the job's objects are before the position, less those that are misplaced; none when the drive does
+    /// not count.
+    async fn kept(&self, misplaced: Misplaced) -> Result<Option<u64>, UnitError> {
+        let object = self.drive.object().await?;
+        Ok(self.start.zip(object).map(|(start, object)| {
+            object
+                .saturating_sub(start)
+                .saturating_sub(misplaced.blocks)
+        }))
     }
 
     /// What READ POSITION proves while the tape stands behind what was written.
-    async fn proof(&self, behind: u64) -> Proof {
-        match self.kept(behind).await {
+    async fn proof(&self, misplaced: Misplaced) -> Proof {
+        match self.kept(misplaced).await {
             _ if self.start.is_none() => Proof::Acknowledged,
             Ok(Some(kept)) => Proof::Position(kept.min(self.written.objects())),
             _ => Proof::Nothing,
@@ -571,12 +567,54 @@ impl<'a, R: Reopen> Writer<'a, R> {
     }
 
     /// What is on the medium after acknowledged blocks may have been lost: the end of data tells.
-    async fn proof_of_loss(&self, behind: u64) -> Proof {
+    async fn proof_of_loss(&self, misplaced: Misplaced) -> Proof {
         if self.start.is_none() || self.drive.to_end_of_data().await.is_err() {
             return Proof::Nothing;
         }
-        self.proof(behind).await
+        self.proof(misplaced).await
     }
+}
+
+/// Blocks that were written after one that failed, where they do not belong.
+#[derive(Clone, Copy, Default)]
+struct Misplaced {
+    blocks: u64,
+    /// Those of them behind a reset.
+    after_reset: u64,
+    is_reset: bool,
+}
+
+impl Misplaced {
+    /// Returns that nothing is misplaced yet behind a fault.
+    fn behind(fault: &FaultKind) -> Self {
+        Self {
+            is_reset: matches!(fault, FaultKind::Reset(_)),
+            ..Self::default()
+        }
+    }
+
+    /// Counts the answer to the next command in flight.
+    fn count(&mut self, fault: Option<&FaultKind>) {
+        match fault {
+            None | Some(FaultKind::EarlyWarning) => {
+                self.blocks = self.blocks.saturating_add(1);
+                self.after_reset = self.after_reset.saturating_add(self.is_reset.into());
+            }
+            Some(FaultKind::Reset(_)) => self.is_reset = true,
+            Some(_) => {}
+        }
+    }
+}
+
+/// Where the drive stands after a fault.
+enum Place {
+    /// Behind what was acknowledged, as READ POSITION says.
+    Proven,
+    Elsewhere,
+    /// It does not count objects.
+    Uncounted,
+    Overwritten,
+    OtherMedium,
 }
 
 /// A fault by what it asks for.
@@ -595,6 +633,8 @@ enum FaultKind {
     },
     /// The command was not done, and may be sent again once the position is proven.
     Interrupted(UnitError),
+    /// As [`FaultKind::Interrupted`], and the drive has forgotten where the tape stood.
+    Reset(UnitError),
     Lost(UnitError),
     Fatal(UnitError),
 }
@@ -648,6 +688,7 @@ impl FaultKind {
             {
                 Self::MediumChanged
             }
+            SenseKey::UNIT_ATTENTION if sense.code.asc == 0x29 => Self::Reset(error),
             SenseKey::UNIT_ATTENTION | SenseKey::ABORTED_COMMAND => Self::Interrupted(error),
             // Becoming ready: a reset, or the drive loads the tape again.
             SenseKey::NOT_READY if sense.code.asc == 0x04 => Self::Interrupted(error),

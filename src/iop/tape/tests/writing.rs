@@ -22,6 +22,29 @@ fn blocks_are_written_in_order_whatever_passing_fault_comes_between() {
 }
 
 #[test]
+fn a_fault_that_meets_what_is_drained_behind_another_is_mended_as_well() {
+    for first in PASSING {
+        for second in PASSING {
+            for distance in 1..5 {
+                let shared = Rc::new(RefCell::new(Tape::default()));
+                shared.borrow_mut().faults = [(9, first), (9 + distance, second)].into();
+                let blocks = blocks(17, 100);
+                let (written, proof) = run(write(&shared, &blocks));
+                let case = format!("{first:?}, {second:?} {distance} behind");
+                assert_eq!(proof.unwrap(), Proof::Position(18), "{case}");
+                assert_eq!(written, 17, "{case}");
+                assert_eq!(shared.borrow().objects, on_tape(&blocks), "{case}");
+            }
+        }
+    }
+    // What follows a reset lands on the beginning of the tape, whatever was wrong before it.
+    let shared = Rc::new(RefCell::new(Tape::default()));
+    shared.borrow_mut().faults = [(9, Fault::Busy), (11, Fault::PowerCycleBehindGateway)].into();
+    let error = run(write(&shared, &blocks(17, 100))).1.unwrap_err();
+    assert!(matches!(error, WriteError::Overwritten), "{error:?}");
+}
+
+#[test]
 fn a_drive_that_does_not_count_is_never_sent_a_block_twice() {
     for fault in PASSING {
         for at in 0..8 {
