@@ -16,7 +16,7 @@ use crate::iscsi::pdu::{Residual, TaskManagementFunction, TaskManagementOutcome}
 use crate::iscsi::target::{ReceivedCommand, ScsiReply};
 use crate::scsi::{AdditionalSenseCode, SenseData, SenseKey, Status};
 use crate::transport::initiator::{
-    CommandId, Completed, DataDirection, Execute, ExecuteError, Initiator,
+    Completed, DataDirection, Execute, ExecuteError, Initiator, Outstanding, SessionLost,
 };
 use crate::transport::listener::{Backend, BackendAnswer, Turn, Turns, detached};
 use crate::transport::{Changes, spawn};
@@ -36,59 +36,112 @@ pub(super) struct DeviceBackend {
 /// The commands of a job that may still have an effect.
 #[derive(Debug, Default)]
 struct Unfinished {
-    count: Cell<usize>,
+    commands: Cell<usize>,
+    /// Those of them that are being ended.
+    ending: Cell<usize>,
     changes: Changes,
 }
 
 impl Unfinished {
-    fn add(&self) {
-        self.count.set(self.count.get().saturating_add(1));
-    }
-
-    fn remove(&self) {
-        self.count.set(self.count.get().saturating_sub(1));
-        self.changes.tell();
-    }
-
+    /// Waits until no command has an effect any more.
     async fn none(&self) {
-        let is_none = || (self.count.get() == 0).then_some(());
+        let is_none = || (self.commands.get() == 0).then_some(());
+        self.changes.until(is_none).await;
+    }
+
+    /// Waits until no command is being ended.
+    async fn none_ending(&self) {
+        let is_none = || (self.ending.get() == 0).then_some(());
         self.changes.until(is_none).await;
     }
 }
 
-/// A command that was handed to the session. Dropped before it has ended, it is aborted, and its turn ends when that is done.
+/// A command's place among the unfinished ones, which it has until this is dropped.
+struct UnfinishedCommand {
+    of: Rc<Unfinished>,
+    is_ending: bool,
+}
+
+impl UnfinishedCommand {
+    fn of(unfinished: &Rc<Unfinished>) -> Self {
+        let commands = &unfinished.commands;
+        commands.set(commands.get().saturating_add(1));
+        Self {
+            of: Rc::clone(unfinished),
+            is_ending: false,
+        }
+    }
+
+    fn is_ended(&mut self) {
+        let ending = &self.of.ending;
+        ending.set(ending.get().saturating_add(1));
+        self.is_ending = true;
+    }
+}
+
+impl Drop for UnfinishedCommand {
+    fn drop(&mut self) {
+        let Unfinished {
+            commands,
+            ending,
+            changes,
+        } = &*self.of;
+        commands.set(commands.get().saturating_sub(1));
+        if self.is_ending {
+            ending.set(ending.get().saturating_sub(1));
+        }
+        changes.tell();
+    }
+}
+
+/// A command that was handed to the session. Dropped before it has ended, it is ended, and its turn with it.
 struct Forwarded {
     initiator: Initiator,
     lun: Lun,
-    id: CommandId,
-    turn: Option<Turn>,
-    unfinished: Rc<Unfinished>,
-    has_ended: bool,
+    /// The command, with its turn and its place among the unfinished ones; none once it has ended.
+    running: Option<(Outstanding, Turn, UnfinishedCommand)>,
+}
+
+impl Forwarded {
+    /// Waits for the end of the command.
+    async fn result(mut self) -> Result<Completed, ExecuteError> {
+        let result = match &mut self.running {
+            Some((outstanding, ..)) => outstanding.await,
+            None => Err(ExecuteError::Aborted),
+        };
+        self.running = None;
+        result
+    }
 }
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
-        if self.has_ended {
-            return self.unfinished.remove();
-        }
-        let initiator = self.initiator.clone();
-        let (lun, id, turn) = (self.lun, self.id, self.turn.take());
-        let unfinished = Rc::clone(&self.unfinished);
+        let Some((outstanding, turn, mut place)) = self.running.take() else {
+            return;
+        };
+        place.is_ended();
+        let (initiator, lun) = (self.initiator.clone(), self.lun);
         spawn(async move {
-            let aborted = initiator.abort(id).await;
-            let is_gone = matches!(
-                aborted,
-                Err(_)
-                    | Ok(TaskManagementOutcome::FUNCTION_COMPLETE
-                        | TaskManagementOutcome::TASK_DOES_NOT_EXIST)
-            );
-            if !is_gone {
-                // The device is this job's alone, or takes one command at a time.
-                let _ = initiator.reset_logical_unit(lun).await;
-            }
-            drop(turn);
-            unfinished.remove();
+            end(&initiator, lun, outstanding).await;
+            drop((turn, place));
         });
+    }
+}
+
+/// Ends a command: ABORT TASK; LOGICAL UNIT RESET where the target refuses that, since the device is one job's alone, or takes one
+/// command at a time; and where it refuses that as well, the command is awaited. The end of the session ends it in any case.
+async fn end(initiator: &Initiator, lun: Lun, outstanding: Outstanding) {
+    use TaskManagementOutcome as Outcome;
+    match initiator.abort(outstanding.id()).await {
+        Ok(Outcome::FUNCTION_COMPLETE | Outcome::TASK_DOES_NOT_EXIST) => return,
+        Ok(_) | Err(SessionLost::Rejected(_)) => {}
+        Err(_) => return,
+    }
+    match initiator.reset_logical_unit(lun).await {
+        Ok(Outcome::FUNCTION_COMPLETE) => {}
+        // How it ends matters to nobody any more.
+        Ok(_) | Err(SessionLost::Rejected(_)) => drop(outstanding.await),
+        Err(_) => {}
     }
 }
 
@@ -172,25 +225,20 @@ impl Backend for DeviceBackend {
         };
         Box::pin(async move {
             let turn = this.turns.clone().take().await;
-            this.unfinished.add();
+            let place = UnfinishedCommand::of(&this.unfinished);
             let outstanding = match this.initiator.submit(execute).await {
                 Ok(outstanding) => outstanding,
                 Err(error) => {
-                    this.unfinished.remove();
+                    drop((turn, place));
                     return this.failed(error).await;
                 }
             };
-            let mut forwarded = Forwarded {
+            let forwarded = Forwarded {
                 initiator: this.initiator.clone(),
                 lun: this.device.lun,
-                id: outstanding.id(),
-                turn: Some(turn),
-                unfinished: Rc::clone(&this.unfinished),
-                has_ended: false,
+                running: Some((outstanding, turn, place)),
             };
-            let result = outstanding.await;
-            forwarded.has_ended = true;
-            drop(forwarded);
+            let result = forwarded.result().await;
             match result {
                 Ok(completed) => {
                     this.count(length, &completed);
@@ -229,7 +277,7 @@ impl Backend for DeviceBackend {
                 TaskManagementFunction::ABORT_TASK
                 | TaskManagementFunction::ABORT_TASK_SET
                 | TaskManagementFunction::CLEAR_TASK_SET => {
-                    unfinished.none().await;
+                    unfinished.none_ending().await;
                     TaskManagementOutcome::FUNCTION_COMPLETE
                 }
                 _ => TaskManagementOutcome::FUNCTION_NOT_SUPPORTED,
@@ -304,5 +352,30 @@ fn reply(sent: usize, completed: Completed) -> ScsiReply {
         sense: completed.sense,
         data_in: completed.data,
         data_out_length: wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::transport::{block_on_paused, within};
+
+    #[test]
+    fn what_is_being_ended_is_awaited_apart_from_what_goes_on() {
+        block_on_paused(async {
+            let wait = Duration::from_secs(1);
+            let unfinished = Rc::<Unfinished>::default();
+            let goes_on = UnfinishedCommand::of(&unfinished);
+            let mut ends = UnfinishedCommand::of(&unfinished);
+            ends.is_ended();
+            assert!(within(wait, unfinished.none_ending()).await.is_none());
+            drop(ends);
+            assert!(within(wait, unfinished.none_ending()).await.is_some());
+            assert!(within(wait, unfinished.none()).await.is_none());
+            drop(goes_on);
+            assert!(within(wait, unfinished.none()).await.is_some());
+        });
     }
 }
