@@ -433,10 +433,16 @@ pub async fn attach_each<I: TargetInquiry + 'static>(
 /// Returns how many targets can be attached at once: each takes a file for its connection, and one while its name is
 /// looked up.
 fn at_once() -> usize {
-    const FOR_OTHER_USE: u64 = 32;
+    const FOR_OTHER_USE: usize = 32;
+    let possible = open_files_limit().saturating_sub(FOR_OTHER_USE) / 2;
+    possible.clamp(1, MAX_AT_ONCE)
+}
+
+/// Returns how many files this process may have open (RLIMIT_NOFILE).
+#[must_use]
+pub fn open_files_limit() -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let possible = limit.saturating_sub(FOR_OTHER_USE) / 2;
-    usize::try_from(possible).map_or(MAX_AT_ONCE, |possible| possible.clamp(1, MAX_AT_ONCE))
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -15,23 +15,31 @@ use crate::iop::active::Loss;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::ipl::Settings;
 use crate::iscsi::chap::ChapAlgorithm;
+use crate::iscsi::text::Escaped;
 use crate::transport::initiator::Initiator;
-use crate::transport::listener::{Backend, ListenerSettings, SessionEnd, serve_local};
+use crate::transport::listener::{Backend, ListenerSettings, SessionEnd, Turns, serve_local};
 use crate::transport::local::{self, LocalListener, LocalPeer, LocalStream};
-use crate::transport::{First, first, sleep, spawn};
+use crate::transport::{self, First, first, sleep, spawn};
 
 /// How long to wait when no connection can be taken, because too many files are open, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Takes connections for ever. Peers of another user than `owner`, or root, are turned away.
+/// The most characters of what a job says that it does.
+const MAX_PURPOSE: usize = 256;
+
+/// Takes connections for ever, half as many at a time as there may be files: the sessions with the targets and the records need
+/// the rest, and further peers wait in the backlog. Peers of another user than `owner`, or root, are turned away.
 pub(super) async fn accept(iop: &Rc<Iop>, listener: &LocalListener, owner: u32) {
+    let places = Turns::of(transport::open_files_limit() / 2);
     loop {
+        let place = places.clone().take().await;
         match listener.accept().await {
             Ok(stream) => {
                 let iop = Rc::clone(iop);
                 spawn(async move {
                     // A peer that goes away in the middle is nobody to answer.
                     let _ = serve(&iop, stream, owner).await;
+                    drop(place);
                 });
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
@@ -122,10 +130,12 @@ async fn serve(iop: &Rc<Iop>, mut stream: LocalStream, owner: u32) -> Result<(),
             purpose,
             lock_timeout,
         } => {
+            // It is printed in lines and pages.
+            let purpose = Escaped(&purpose).to_string();
             let wanted = AttachRequest {
                 revision,
                 device,
-                purpose,
+                purpose: purpose.chars().take(MAX_PURPOSE).collect(),
                 lock_timeout,
             };
             return attach(iop, stream, peer, wanted).await;
