@@ -151,6 +151,14 @@ impl BegunReIpl {
         })
     }
 
+    /// Records what runs until this re-IPL, which shows that what it comes to can be recorded too.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub(in crate::iop) fn record(&self, active: &ActiveConfiguration) -> Result<(), StateError> {
+        self.re_ipl.record(active, &self.re_ipl.device_names)
+    }
+
     /// Names the devices, and records what became of the targets, in their configured order.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub(super) struct Iop {
     changers: RefCell<BTreeMap<(u64, String), Turns>>,
     /// A re-IPL goes on, or waits for jobs.
     re_ipls: Cell<bool>,
+    /// What runs now could not be written when it changed.
+    is_unrecorded: Cell<bool>,
     stops: Cell<Option<StopReason>>,
     pub(super) changes: Changes,
 }
@@ -86,6 +88,7 @@ impl Iop {
             jobs: Rc::default(),
             changers: RefCell::default(),
             re_ipls: Cell::default(),
+            is_unrecorded: Cell::default(),
             stops: Cell::default(),
             changes: Changes::default(),
         }))
@@ -225,6 +228,17 @@ impl Iop {
         }
         let begun = self.locked(lock_timeout, BegunReIpl::begin_existing);
         let begun = begun.await.map_err(NoReIpl::State)?;
+        let holds_any = self
+            .targets
+            .borrow()
+            .iter()
+            .any(|target| target.initiator().is_some());
+        if holds_any {
+            // A re-IPL that cannot be recorded is not to end a session: the record is written before, as it is.
+            begun
+                .record(&self.active.borrow())
+                .map_err(NoReIpl::State)?;
+        }
         self.tell(&IopEvent::ReIplBegun { reason });
         self.log_out().await;
         self.changers.borrow_mut().clear();
@@ -265,6 +279,7 @@ impl Iop {
                 return Err(NoReIpl::State(error));
             }
         };
+        self.is_unrecorded.set(false);
         *self.active.borrow_mut() = outcome.active.clone();
         *self.generated.borrow_mut() = generated;
         *self.targets.borrow_mut() = held.clone();
@@ -395,12 +410,14 @@ impl Iop {
             let re_ipl = store.begin_existing_re_ipl()?;
             re_ipl.record(&self.active.borrow(), &re_ipl.device_names)
         });
-        if let Err(error) = written.await {
-            self.state_failed(&error);
+        match written.await {
+            Ok(()) => self.is_unrecorded.set(false),
+            Err(error) => self.state_failed(&error),
         }
     }
 
     fn state_failed(&self, error: &StateError) {
+        self.is_unrecorded.set(true);
         self.tell(&IopEvent::StateFailed {
             detail: error.to_string(),
         });
@@ -550,8 +567,10 @@ impl Iop {
         if let Some(place) = self.active.borrow_mut().targets.get_mut(target.index) {
             *place = report;
         }
-        if let Err(error) = re_ipl.record(&self.active.borrow(), &device_names) {
-            self.state_failed(&error);
+        let written = re_ipl.record(&self.active.borrow(), &device_names);
+        match written {
+            Ok(()) => self.is_unrecorded.set(false),
+            Err(error) => self.state_failed(&error),
         }
         if let Some(initiator) = initiator {
             spawn(Rc::clone(self).watch(Rc::clone(target), initiator));
@@ -594,6 +613,10 @@ impl Iop {
             self.jobs.wait_for_end(self.settings.re_ipl.timeout).await;
         }
         self.log_out().await;
+        // The state directory may be writable again.
+        if self.is_unrecorded.get() {
+            self.record().await;
+        }
     }
 }
 
