@@ -160,12 +160,15 @@ async fn heed(iop: &Rc<Iop>, signals: &mut Signals) {
         match signals.next().await {
             HeededSignal::Terminate => iop.stop(StopReason::Terminated),
             HeededSignal::Interrupt => iop.stop(StopReason::Interrupted),
+            // One that has not begun reads the configuration when it does.
+            HeededSignal::Hangup if iop.hangup_waits.replace(true) => {}
             HeededSignal::Hangup => {
                 let this = Rc::clone(iop);
                 transport::spawn(async move {
                     let (settings, wait) = (&this.settings.re_ipl, this.settings.lock_timeout);
                     // What came of it is told as an event.
                     let _ = this.re_ipl(ReIplReason::Hangup, settings, wait).await;
+                    this.hangup_waits.set(false);
                 });
             }
         }

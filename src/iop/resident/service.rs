@@ -51,6 +51,8 @@ pub(super) struct Iop {
     re_ipls: Cell<bool>,
     /// What runs now could not be written when it changed.
     is_unrecorded: Cell<bool>,
+    /// A re-IPL that SIGHUP asked for has not begun: it does what another one would.
+    pub(super) hangup_waits: Cell<bool>,
     stops: Cell<Option<StopReason>>,
     pub(super) changes: Changes,
 }
@@ -89,6 +91,7 @@ impl Iop {
             changers: RefCell::default(),
             re_ipls: Cell::default(),
             is_unrecorded: Cell::default(),
+            hangup_waits: Cell::default(),
             stops: Cell::default(),
             changes: Changes::default(),
         }))
@@ -238,6 +241,9 @@ impl Iop {
             begun
                 .record(&self.active.borrow())
                 .map_err(NoReIpl::State)?;
+        }
+        if reason == ReIplReason::Hangup {
+            self.hangup_waits.set(false);
         }
         self.tell(&IopEvent::ReIplBegun { reason });
         self.log_out().await;
