@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use iscsiswiconfig::iscsi::chap::ChapAlgorithm;
@@ -329,11 +330,16 @@ fn each_wrong_target_produces_its_finding() {
 }
 
 #[test]
-fn a_target_sees_four_logins_at_most() {
-    let target = target::Target::start(|peer| {
+fn a_target_sees_four_logins_at_most_a_second_apart() {
+    let logins = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&logins);
+    let target = target::Target::start(move |peer| {
         let mut is_first = true;
         loop {
             let request = peer.login_request()?;
+            if is_first {
+                seen.lock().unwrap().push(Instant::now());
+            }
             let text = match is_first {
                 true => "AuthMethod=CHAP\0TargetPortalGroupTag=1\0",
                 false if request.data.starts_with(b"CHAP_A") => {
@@ -360,6 +366,12 @@ fn a_target_sees_four_logins_at_most() {
     assert_eq!(findings["login.chap-credentials"]["result"], "failure");
     for id in ["login.chap-secret-case", "login.chap-name-case"] {
         assert_eq!(findings[id]["result"], "pass", "{id}");
+    }
+    let logins = logins.lock().unwrap();
+    assert_eq!(logins.len(), 4, "the configured one and three more");
+    for pair in logins.windows(2) {
+        let apart = pair[1] - pair[0];
+        assert!(apart >= Duration::from_secs(1), "{apart:?}");
     }
     // One connection more is that which only looks whether the port is open.
     assert_eq!(target.connections(), 5);
