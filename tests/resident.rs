@@ -8,18 +8,43 @@ use std::process::{Child, ChildStdin, Output as ProcessOutput, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
+/// What becomes of the commands of a job that dies.
+#[path = "resident/aborts.rs"]
+mod aborts;
 /// `check` while it holds the session with the target.
 #[path = "resident/check.rs"]
 mod check;
+/// `d-mode`, `sql`, and edits while it runs.
+#[path = "resident/commands.rs"]
+mod commands;
 /// What it costs: memory, descriptors, wake-ups.
 #[path = "resident/cost.rs"]
 mod cost;
 /// Jobs by way of it, and how they end.
 #[path = "resident/jobs.rs"]
 mod jobs;
+/// The IOP killed at each phase of a job.
+#[path = "resident/kills.rs"]
+mod kills;
+/// Asynchronous messages of a target.
+#[path = "resident/messages.rs"]
+mod messages;
+/// A peer that vanishes.
+#[cfg(feature = "peers")]
+#[path = "resident/network.rs"]
+mod network;
 /// Sessions that are lost, and had again.
 #[path = "resident/sessions.rs"]
 mod sessions;
+/// Signals at each phase.
+#[path = "resident/signals.rs"]
+mod signals;
+/// Peers of the local socket that mean harm.
+#[path = "resident/socket.rs"]
+mod socket;
+/// State that cannot be written any more.
+#[path = "resident/state.rs"]
+mod state;
 
 /// The same against tgtd.
 #[cfg(feature = "peers")]
@@ -27,6 +52,7 @@ mod sessions;
 mod tgtd;
 
 use crate::common::{Output, TestEnvironment};
+use crate::peers::interposer::Interposer;
 use crate::peers::iop::Iop;
 use crate::peers::vtl::{NAME, Vtl};
 
@@ -48,6 +74,21 @@ impl Held {
             vtl: Some(vtl),
             iop: Some(iop),
         }
+    }
+
+    /// As [`Held::new`], with a relay that knows PDUs between the two.
+    fn behind_interposer(of_vtl: &[&str], of_iop: &[&str]) -> (Self, Interposer) {
+        let environment = TestEnvironment::new();
+        let vtl = Vtl::start(&environment, of_vtl);
+        let interposer = Interposer::start(vtl.port());
+        environment.add(NAME, "127.0.0.1", interposer.port());
+        let iop = Iop::start(&environment, of_iop);
+        let held = Self {
+            environment,
+            vtl: Some(vtl),
+            iop: Some(iop),
+        };
+        (held, interposer)
     }
 
     fn iop(&mut self) -> &mut Iop {

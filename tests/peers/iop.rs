@@ -32,7 +32,15 @@ impl Iop {
 
     /// As [`Iop::start`], by another command of the environment.
     #[must_use]
-    pub fn start_by(mut command: Command, arguments: &[&str]) -> Self {
+    pub fn start_by(command: Command, arguments: &[&str]) -> Self {
+        let mut iop = Self::spawn(command, arguments);
+        iop.event("ready");
+        iop
+    }
+
+    /// As [`Iop::start_by`], without waiting for anything.
+    #[must_use]
+    pub fn spawn(mut command: Command, arguments: &[&str]) -> Self {
         command.args(["--json", "iop", "run"]).args(arguments);
         let mut child = command
             .stdout(Stdio::piped())
@@ -54,13 +62,11 @@ impl Iop {
             stderr.read_to_string(&mut text).expect("read its stderr");
             text
         });
-        let mut iop = Self {
+        Self {
             child,
             lines,
             stderr: Some(stderr),
-        };
-        iop.event("ready");
-        iop
+        }
     }
 
     /// Returns the process id.
@@ -119,6 +125,21 @@ impl Iop {
         self.signal(Signal::TERM);
         let (status, stderr) = self.wait();
         assert_eq!(status.code(), Some(0), "{stderr}");
+    }
+
+    /// Ends it as a user does, expects status 0, and returns the events that were not looked at before.
+    #[track_caller]
+    pub fn stop_and_read(mut self) -> Vec<Value> {
+        self.signal(Signal::TERM);
+        let mut events = Vec::new();
+        // The end of its stdout.
+        while let Ok(line) = self.lines.recv_timeout(TIMEOUT) {
+            events.push(serde_json::from_str(&line).expect("a JSON line"));
+        }
+        let status = self.child.wait().expect("wait for the IOP");
+        let stderr = self.stderr.take().expect("waited for once").join();
+        assert_eq!(status.code(), Some(0), "{stderr:?}");
+        events
     }
 
     /// Returns how many files it has open, to root.

@@ -12,6 +12,8 @@
 pub mod browser;
 /// The target: the embedded library in this process, several targets behind one portal.
 pub mod embedded;
+/// A relay that knows PDUs: it withholds answers, refuses task management, and sends asynchronous messages.
+pub mod interposer;
 /// The binary's resident IOP.
 pub mod iop;
 /// A pcap file made of captured chunks, and tshark's judgement on it.

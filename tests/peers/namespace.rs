@@ -30,6 +30,12 @@ impl Namespace {
         namespace
     }
 
+    /// Returns its name, as ip(8) takes it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Returns the words that run a command inside, to stand before its own.
     #[must_use]
     pub fn prefix(&self) -> Vec<String> {

@@ -48,7 +48,9 @@ impl Vtl {
         Self::start_by(command, arguments)
     }
 
-    fn start_by(mut command: Command, arguments: &[&str]) -> Self {
+    /// As [`Vtl::start`], by another command of the environment.
+    #[must_use]
+    pub fn start_by(mut command: Command, arguments: &[&str]) -> Self {
         command.arg("vtl").args(arguments);
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);

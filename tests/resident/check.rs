@@ -81,5 +81,6 @@ fn a_target_that_the_iop_does_not_hold_is_checked_by_a_login() {
     );
     let results = results(&held.run("--json check").assert_status(0));
     assert_eq!(results["login.chap-not-asked"], "warning");
-    assert_eq!(results["speed.write-rate"], "pass");
+    // How fast it is depends on the machine; that it was measured does not.
+    assert_ne!(results["speed.write-rate"], "skipped");
 }
