@@ -190,10 +190,21 @@ impl<R: Reopen> TapeDrive<R> {
         if filemarks > 0 {
             self.space_forward(SpaceCode::Filemarks, filemarks).await?;
         }
-        if block > 0 {
-            self.space_forward(SpaceCode::Blocks, block).await?;
+        if block == 0 {
+            return Ok(());
         }
-        Ok(())
+        match self.space_forward(SpaceCode::Blocks, block).await {
+            // tgt has moved over the last block, and says so as well where it was asked for no more.
+            Err(error) if error.is_end_of_data() => {
+                self.rewind().await?;
+                if filemarks > 0 {
+                    self.space_forward(SpaceCode::Filemarks, filemarks).await?;
+                }
+                self.pass(SpaceCode::Blocks, block.try_into().unwrap_or(i64::MAX))
+                    .await
+            }
+            result => result,
+        }
     }
 
     /// Goes behind the next filemark; false when there is none, and the tape stands at the end of the data then.

@@ -301,7 +301,13 @@ impl Tape {
     fn space(&mut self, code: SpaceCode, count: i64) -> Answer {
         match code {
             SpaceCode::EndOfData => self.position = self.objects.len(),
-            SpaceCode::Blocks => self.position += usize::try_from(count).unwrap(),
+            SpaceCode::Blocks => {
+                self.position += usize::try_from(count).unwrap();
+                // tgt's end of data, also where the last block is moved over and no more is asked for.
+                if self.counts_nothing && self.position >= self.objects.len() {
+                    return check(sense(SenseKey::NO_SENSE, 0, 5), Bytes::new());
+                }
+            }
             SpaceCode::Filemarks => {
                 for _ in 0..count {
                     let rest = &self.objects[self.position..];

@@ -26,6 +26,29 @@ fn reading_ahead_stops_behind_the_filemark() {
     });
 }
 
+/// tgt reports the end of the data also where SPACE ends before it and not at it.
+#[test]
+fn reading_stops_at_the_last_block_before_the_end_of_the_data() {
+    for counts_nothing in [false, true] {
+        let shared = Rc::new(RefCell::new(Tape {
+            counts_nothing,
+            ..tape(&[Some(b"0"), None, Some(b"1"), Some(b"2"), Some(b"3")])
+        }));
+        run(async {
+            let mut drive = drive(&shared);
+            let mut reader = TapeReader::at_file(&mut drive, 2, 1).await.unwrap();
+            for block in [b"1", b"2", b"3"] {
+                let expected = Object::Block(Bytes::from_static(block));
+                assert_eq!(reader.next().await.unwrap(), expected);
+            }
+            assert!(reader.outstanding() > 0);
+            let place = reader.stop().await.unwrap();
+            assert_eq!((place.file, place.block), (2, 3));
+            assert_eq!(shared.borrow().position, 5);
+        });
+    }
+}
+
 #[test]
 fn a_block_that_is_longer_than_expected_is_named_by_its_length() {
     let shared = Rc::new(RefCell::new(tape(&[Some(b"abc"), Some(b"abcdefgh")])));
