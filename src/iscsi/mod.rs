@@ -2,6 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | `buffers` | memory for data that comes, used again |
 //! | [`ids`] | identifiers and sequence numbers |
 //! | [`name`] | iSCSI names |
 //! | [`pdu`] | every PDU as plain data |
@@ -21,6 +22,7 @@
 //! | [`initiator`] | the initiator's full feature phase |
 //! | [`target`] | the target's side: login, and full feature phase |
 
+pub(crate) mod buffers;
 pub mod chap;
 pub mod codec;
 pub mod departure;

@@ -9,10 +9,11 @@ use std::io::IoSlice;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::{ConnectionError, Direction, Endpoints, NoPdu, PduOnWire};
+use crate::iscsi::buffers::Buffers;
 use crate::iscsi::codec::{
     CodecError, Decoder, EncodeError, EncodedParts, Encoder, MalformedFrame, ReceivedPdu,
 };
@@ -26,6 +27,11 @@ const READ_SIZE: usize = 64 * 1024;
 /// What a buffer holds beside a data segment: the headers of some PDUs. So blocks of a power of two fill a buffer but for
 /// that little, which is all that is moved to the next one.
 const HEADROOM: usize = 4096;
+
+/// How many buffers are remembered whose data is on its way to its reader, and how many where data is copied at once into the
+/// medium; a listener has many connections.
+const BUFFERS_OF_A_TARGET: usize = 16;
+const BUFFERS_OF_AN_INITIATOR: usize = 2;
 
 /// How much may wait to be sent before no more is taken from the session, and nothing more is read (back-pressure).
 const MAX_UNSENT: usize = 2 * 1024 * 1024;
@@ -47,6 +53,8 @@ pub(crate) struct Connection<S> {
     encoder: Encoder,
     received: BytesMut,
     read_size: usize,
+    /// Those that were read into before.
+    buffers: Buffers,
     unsent: VecDeque<Bytes>,
     unsent_length: usize,
     last_received: Option<Opcode>,
@@ -62,6 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn to_target(stream: S, max_data_segment_length: u32) -> Self {
         Self {
             expects_target: true,
+            buffers: Buffers::up_to(BUFFERS_OF_A_TARGET),
             ..Self::to_initiator(stream, max_data_segment_length)
         }
     }
@@ -74,6 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             encoder: Encoder::new(),
             received: BytesMut::new(),
             read_size: LOGIN_READ_SIZE,
+            buffers: Buffers::up_to(BUFFERS_OF_AN_INITIATOR),
             unsent: VecDeque::new(),
             unsent_length: 0,
             last_received: None,
@@ -232,6 +242,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         };
         self.last_received = Some(pdu.opcode());
+        // A ping comes when nothing else does.
+        if matches!(pdu, Pdu::NopIn(_) | Pdu::NopOut(_)) {
+            self.buffers.clear();
+        }
         self.expects_target = false;
         self.read_size = self
             .read_size
@@ -272,18 +286,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        // The decoder has made room already for the rest of a PDU that has begun to come.
-        if self.received.len() == self.received.capacity() {
-            let room = self.read_size.saturating_sub(self.received.len());
-            self.received.reserve(room.max(HEADROOM));
+        let length = self.received.len();
+        // All of a PDU that has begun to come has to fit.
+        let needed = match self.decoder.length(&self.received) {
+            Some(begun) => begun,
+            None if length == 0 => self.read_size / 2,
+            None => 0,
+        };
+        let capacity = self.received.capacity();
+        if length == capacity || capacity < needed {
+            self.make_room(needed.max(self.read_size));
         }
+        // What comes behind a long PDU would have to be moved into the next buffer.
+        let most = match needed.saturating_sub(length) {
+            rest @ 1.. if length > 0 && needed > LOGIN_READ_SIZE => rest,
+            _ => usize::MAX,
+        };
         let was_silent = self.last_received.is_none() && self.received.is_empty();
-        let read = pin!(self.stream.read_buf(&mut self.received)).poll(context);
+        let mut room = (&mut self.received).limit(most);
+        let read = pin!(self.stream.read_buf(&mut room)).poll(context);
         read.map(|length| match length? {
             0 if was_silent => Err(ConnectionError::ClosedUnanswered),
             0 => Err(ConnectionError::Closed),
             _ => Ok(()),
         })
+    }
+
+    /// Moves what is not decoded yet into another buffer of so many bytes.
+    fn make_room(&mut self, size: usize) {
+        if self.received.is_empty() {
+            self.buffers.lend(std::mem::take(&mut self.received));
+            self.received = self.buffers.take(size);
+            return;
+        }
+        let size = size.max(self.received.len().saturating_add(HEADROOM));
+        let mut buffer = self.buffers.take(size);
+        buffer.extend_from_slice(&self.received);
+        let rest = std::mem::replace(&mut self.received, buffer);
+        self.buffers.lend(rest);
     }
 
     /// Writes once; pending too when there is nothing to write.

@@ -197,7 +197,6 @@ impl Decoder {
         let data_end = header_end.saturating_add(padded);
         let end = data_end.saturating_add(digest_length(has_data_digest));
         if input.len() < end {
-            input.reserve(end.saturating_sub(input.len()));
             return Ok(None);
         }
 
@@ -228,6 +227,20 @@ impl Decoder {
                 trailer,
             },
         }))
+    }
+
+    /// Returns the length of the PDU that `input` begins with; `None` where its BHS has not come whole, or is refused.
+    pub(crate) fn length(&self, input: &[u8]) -> Option<usize> {
+        let bhs = BasicHeaderSegment::from_bytes(*input.first_chunk()?);
+        let data_length = self.checked_data_segment_length(&bhs).ok()?;
+        let parts = [
+            BasicHeaderSegment::LENGTH,
+            bhs.total_ahs_length(),
+            digest_length(self.header_digest),
+            data_length.next_multiple_of(4),
+            digest_length(self.data_digest && data_length > 0),
+        ];
+        Some(parts.into_iter().fold(0, usize::saturating_add))
     }
 
     fn checked_data_segment_length(&self, bhs: &BasicHeaderSegment) -> Result<usize, CodecError> {

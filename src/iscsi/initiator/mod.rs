@@ -31,6 +31,7 @@ pub use self::task::{Task, TaskTransfer};
 use self::text::TextExchange;
 pub use self::timers::TimerSettings;
 use self::timers::Timers;
+use super::buffers::Buffers;
 use super::ids::{CmdSn, InitiatorTaskTag, Lun, StatSn, TargetTransferTag};
 use super::pdu::{Opcode, Pdu, TaskManagementOutcome};
 
@@ -53,6 +54,9 @@ pub struct SessionParameters {
     pub max_outstanding_r2t: u32,
 }
 
+/// How many buffers are remembered that hold the data of reads until its reader has taken it.
+const BUFFERS: usize = 16;
+
 /// The initiator's side of a session in its full feature phase.
 #[derive(Debug)]
 pub struct Session {
@@ -73,6 +77,8 @@ pub struct Session {
     /// Data to be sent, unsolicited bursts in the order of their commands, the others in the order of their R2Ts (11.8).
     bursts: VecDeque<Burst>,
     events: VecDeque<Event>,
+    /// Those that Data-In was put together in.
+    buffers: Buffers,
     timers: Timers,
     /// Codes of the departures that were told.
     told: Vec<&'static str>,
@@ -154,6 +160,7 @@ impl Session {
             immediate: VecDeque::new(),
             bursts: VecDeque::new(),
             events: VecDeque::new(),
+            buffers: Buffers::up_to(BUFFERS),
             timers: Timers::default(),
             told: Vec::new(),
         }

@@ -48,7 +48,7 @@ impl Session {
             residual: pdu.residual,
             transferred,
             sense: sense.data,
-            data: task.into_data(),
+            data: task.into_data(&mut self.buffers),
         }));
         Ok(())
     }
@@ -67,7 +67,10 @@ impl Session {
         if self.is_after_abort(tag) {
             return Ok(());
         }
-        self.active(opcode, tag)?.receive(pdu, now)?;
+        match self.requests.get_mut(&tag) {
+            Some(OutstandingRequest::Active(task)) => task.receive(pdu, now, &mut self.buffers)?,
+            _ => return Err(unknown(opcode, tag)),
+        }
         if let Some(status) = pdu.status {
             let task = self.end_task(opcode, tag)?;
             let transferred = task.transferred(0);
@@ -80,7 +83,7 @@ impl Session {
                 residual: status.residual,
                 transferred,
                 sense: Bytes::new(),
-                data: task.into_data(),
+                data: task.into_data(&mut self.buffers),
             }));
         }
         Ok(())
@@ -133,6 +136,8 @@ impl Session {
     }
 
     pub(super) fn handle_nop_in(&mut self, pdu: &NopIn) -> Result<(), SessionError> {
+        // A ping comes when nothing else does.
+        self.buffers.clear();
         self.window.update(pdu.exp_cmd_sn, pdu.max_cmd_sn);
         let tag = pdu.initiator_task_tag;
         if tag != InitiatorTaskTag::RESERVED {

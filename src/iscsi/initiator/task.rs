@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::SessionParameters;
 use super::error::SessionError;
+use crate::iscsi::buffers::Buffers;
 use crate::iscsi::departure::Departure;
 use crate::iscsi::ids::{CmdSn, DataSn, InitiatorTaskTag, Lun, R2tSn, StatSn, TargetTransferTag};
 use crate::iscsi::pdu::{DataIn, DataOut, Opcode, R2t, Residual, TaskAttribute};
@@ -78,10 +79,15 @@ pub(super) enum ActiveTransfer {
 
 impl ActiveTask {
     /// Takes one Data-In (RFC 7143 11.7).
-    pub(super) fn receive(&mut self, pdu: &DataIn, now: Instant) -> Result<(), SessionError> {
+    pub(super) fn receive(
+        &mut self,
+        pdu: &DataIn,
+        now: Instant,
+        buffers: &mut Buffers,
+    ) -> Result<(), SessionError> {
         self.progress = now;
         match &mut self.transfer {
-            ActiveTransfer::Read(read) => read.receive(pdu),
+            ActiveTransfer::Read(read) => read.receive(pdu, buffers),
             ActiveTransfer::None | ActiveTransfer::Write(_) => Err(SessionError::UnknownTask {
                 opcode: Opcode::DATA_IN,
                 received: self.tag,
@@ -175,9 +181,9 @@ impl ActiveTask {
     }
 
     /// Ends the task and returns the data that was read.
-    pub(super) fn into_data(self) -> Bytes {
+    pub(super) fn into_data(self, buffers: &mut Buffers) -> Bytes {
         match self.transfer {
-            ActiveTransfer::Read(read) => read.data.into_bytes(),
+            ActiveTransfer::Read(read) => read.data.into_bytes(buffers),
             ActiveTransfer::None | ActiveTransfer::Write(_) => Bytes::new(),
         }
     }
@@ -203,7 +209,7 @@ impl ReadTransfer {
 
     /// Takes the next piece. A sequence longer than MaxBurstLength is let pass: some targets set the F bit only at the
     /// end, and nothing here depends on it. The A bit has no meaning at ErrorRecoveryLevel 0 (11.7.2).
-    fn receive(&mut self, pdu: &DataIn) -> Result<(), SessionError> {
+    fn receive(&mut self, pdu: &DataIn, buffers: &mut Buffers) -> Result<(), SessionError> {
         let task = pdu.initiator_task_tag;
         if pdu.data_sn != self.next_data_sn {
             return Err(SessionError::DataSn {
@@ -231,7 +237,7 @@ impl ReadTransfer {
             });
         }
         self.next_data_sn = self.next_data_sn.next();
-        self.data.push(&pdu.data, self.expected);
+        self.data.push(&pdu.data, self.expected, buffers);
         Ok(())
     }
 }
@@ -259,7 +265,7 @@ impl Received {
 
     /// Takes the next piece. The second one makes room for all that was asked for: it is taken from the system only as far as
     /// it is filled, and what has come is copied once.
-    fn push(&mut self, piece: &Bytes, expected: u32) {
+    fn push(&mut self, piece: &Bytes, expected: u32, buffers: &mut Buffers) {
         match self {
             Self::Copied(data) if data.is_empty() && piece.len() >= KEPT_AS_IT_CAME => {
                 *self = Self::Whole(piece.clone());
@@ -268,7 +274,7 @@ impl Received {
             Self::Whole(_) if piece.is_empty() => {}
             Self::Whole(first) => {
                 let expected = usize::try_from(expected).unwrap_or(usize::MAX);
-                let mut data = BytesMut::with_capacity(expected.min(MOST_AT_ONCE));
+                let mut data = buffers.take(expected.min(MOST_AT_ONCE));
                 data.extend_from_slice(first);
                 data.extend_from_slice(piece);
                 *self = Self::Copied(data);
@@ -276,10 +282,16 @@ impl Received {
         }
     }
 
-    fn into_bytes(self) -> Bytes {
+    fn into_bytes(self, buffers: &mut Buffers) -> Bytes {
         match self {
             Self::Whole(data) => data,
-            Self::Copied(data) => data.freeze(),
+            Self::Copied(mut data) => {
+                let whole = data.split().freeze();
+                if whole.len() >= KEPT_AS_IT_CAME {
+                    buffers.lend(data);
+                }
+                whole
+            }
         }
     }
 }
