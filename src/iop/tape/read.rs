@@ -26,6 +26,9 @@ pub const MAX_BYTES_AHEAD: usize = 16 << 20;
 /// The most READs ahead: short blocks gain nothing beyond.
 const MAX_AHEAD: usize = 64;
 
+/// A READ that took so many times as long as the shortest one has waited for others at the target.
+const WAITING: u32 = 2;
+
 /// How often in a row a fault is mended without an object being delivered in between.
 const MAX_ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -100,6 +103,8 @@ pub struct TapeReader<'a, R> {
     ahead: VecDeque<Ahead>,
     /// How many READs to send ahead: it grows from 1 with every block, so that a short file costs few that run past its end.
     depth: usize,
+    /// The shortest that a READ took.
+    shortest: Duration,
     attempts: u32,
     /// How blocks of any length are expected; none when a longer one than `limit` is an error.
     any_length: Option<SequentialRun>,
@@ -191,6 +196,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
             place,
             ahead: VecDeque::new(),
             depth: 1,
+            shortest: Duration::MAX,
             attempts: 0,
             any_length: None,
             latencies: Latencies::default(),
@@ -242,7 +248,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
                 continue;
             };
             let answer = first.pending.answer().await;
-            self.latencies.record(first.sent.elapsed());
+            self.took(first.sent.elapsed());
             match judge(answer, first.asked) {
                 Judged::Object(object) => return Ok(self.deliver(object).await),
                 Judged::Length(length)
@@ -297,7 +303,6 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
                 self.expect(block.len());
                 self.place.block = self.place.block.saturating_add(1);
                 self.place.object = self.place.object.map(|object| object.saturating_add(1));
-                self.depth = self.depth.saturating_mul(2).min(MAX_AHEAD);
             }
             Object::Filemark => {
                 self.place.file = self.place.file.saturating_add(1);
@@ -311,6 +316,16 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
             }
         }
         object
+    }
+
+    /// Takes note of how long a READ took. More are sent ahead only while those before are not waiting at the target: what the
+    /// way there is too short for takes memory at both ends, and the data is no longer in the processor's cache when it is used.
+    fn took(&mut self, latency: Duration) {
+        self.latencies.record(latency);
+        self.shortest = self.shortest.min(latency);
+        if latency <= self.shortest.saturating_mul(WAITING) {
+            self.depth = self.depth.saturating_add(1).min(MAX_AHEAD);
+        }
     }
 
     /// Takes note of a block's length, where any may come.
