@@ -1,4 +1,5 @@
 //! A plain copy over TCP, what every protocol on top of it is measured by.
+#![allow(dead_code, reason = "each bench copies in its own ways")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -24,9 +25,17 @@ impl Copy {
 
     /// Sends so many bytes in blocks from one thread to another, and returns how long it took until all had come.
     pub fn run(&mut self, bytes: usize, block: usize) -> Duration {
+        self.run_into(bytes, block, &mut vec![0; block])
+    }
+
+    /// As [`Copy::run`], into memory that is fresh from the system and holds all of it in the end, as a recorded tape does.
+    pub fn run_and_keep(&mut self, bytes: usize, block: usize) -> Duration {
+        self.run_into(bytes, block, &mut vec![0; bytes])
+    }
+
+    fn run_into(&mut self, bytes: usize, block: usize, buffer: &mut [u8]) -> Duration {
         let Self { sender, receiver } = self;
         let data = vec![0x5a; block];
-        let mut buffer = vec![0; block];
         let started = Instant::now();
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -36,7 +45,9 @@ impl Copy {
             });
             let mut received = 0;
             while received < bytes {
-                let count = receiver.read(&mut buffer).expect("bytes");
+                let at = received % buffer.len();
+                let end = buffer.len().min(at + block);
+                let count = receiver.read(&mut buffer[at..end]).expect("bytes");
                 assert_ne!(count, 0, "the sender closed the connection");
                 received += count;
             }

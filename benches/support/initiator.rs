@@ -14,9 +14,6 @@ use iscsiswiconfig::transport::initiator::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// Commands under way at a time.
-const IN_FLIGHT: usize = 8;
-
 /// The most that one PDU brings: a block of the largest size that is measured.
 const MAX_DATA_SEGMENT: u32 = 1 << 20;
 
@@ -81,10 +78,11 @@ impl Initiator {
         }
     }
 
-    /// Executes commands, several under way at a time and each of them with status GOOD, and returns how long all of them
+    /// Executes commands, `depth` of them under way at a time and each of them with status GOOD, and returns how long all of them
     /// took. `take` gets the data that was read, in the order of the commands.
     pub fn stream(
         &mut self,
+        depth: usize,
         mut tasks: impl Iterator<Item = Execute>,
         mut take: impl FnMut(Bytes),
     ) -> Duration {
@@ -92,7 +90,7 @@ impl Initiator {
         self.runtime.block_on(async {
             let mut outstanding = VecDeque::new();
             loop {
-                while outstanding.len() < IN_FLIGHT
+                while outstanding.len() < depth
                     && let Some(task) = tasks.next()
                 {
                     let submitted = self.session.submit(task).await;

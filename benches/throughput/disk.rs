@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use iscsiswiconfig::transport::initiator::DataDirection;
 
+use crate::IN_FLIGHT;
 use crate::initiator::{Initiator, task};
 use crate::measure::output;
 use crate::peers::tgtd::{Target, Tgtd};
@@ -64,7 +65,7 @@ impl FileSystem {
             let cdb = [0x2a, 0, a, b, c, d, 0, e, f, 0];
             task(LUN, &cdb, DataDirection::Out(block.clone()))
         });
-        self.initiator.stream(tasks, |_| {})
+        self.initiator.stream(IN_FLIGHT, tasks, |_| {})
     }
 
     /// Reads for a second, blocks of that length, and returns how long so many bytes would have taken.

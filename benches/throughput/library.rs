@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use iscsiswiconfig::transport::initiator::DataDirection;
 
+use crate::IN_FLIGHT;
 use crate::initiator::{Initiator, task};
 use crate::served::Served;
 
@@ -36,7 +37,7 @@ impl Library {
         self.initiator.execute(DRIVE, &[0x19, 0, 0, 0, 0, 0]);
         let cdb = read_or_write(0x0a, block.len());
         let tasks = (0..count).map(|_| task(DRIVE, &cdb, DataDirection::Out(block.clone())));
-        self.initiator.stream(tasks, |_| {})
+        self.initiator.stream(IN_FLIGHT, tasks, |_| {})
     }
 
     /// Reads so many blocks from the beginning of the tape. `take` gets each.
@@ -45,7 +46,7 @@ impl Library {
         let cdb = read_or_write(0x08, length);
         let expected = u32::try_from(length).expect("24 bits");
         let tasks = (0..count).map(|_| task(DRIVE, &cdb, DataDirection::In(expected)));
-        self.initiator.stream(tasks, take)
+        self.initiator.stream(IN_FLIGHT, tasks, take)
     }
 
     fn rewind(&mut self) {

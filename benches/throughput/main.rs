@@ -43,6 +43,9 @@ const BLOCKS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 const BYTES: usize = 256 << 20;
 const ROUNDS: usize = 9;
 
+/// Commands under way at a time.
+const IN_FLIGHT: usize = 8;
+
 /// The share of a plain copy that is aimed at, and of another target.
 const OF_A_COPY: f64 = 0.8;
 const OF_A_PEER: f64 = 1.0;
