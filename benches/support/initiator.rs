@@ -1,4 +1,5 @@
 //! The product's initiator, with several commands in flight.
+#![allow(dead_code, reason = "not every bench has commands in flight")]
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -1,10 +1,12 @@
-//! The embedded library as a process of its own, its only drive loaded.
+//! Targets as processes of their own, their only drive loaded: the embedded library, and tgtd.
+#![allow(dead_code, reason = "not every bench has all of them")]
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use crate::initiator::Initiator;
+use crate::peers::tgtd::{Target, Tgtd};
 
 /// A library in memory.
 pub struct Served {
@@ -62,4 +64,25 @@ impl Drop for Served {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Returns tgtd with a library whose only drive is loaded, and the name of the target; with the parameters that make it fast where
+/// it `is_tuned`, else with its own.
+pub fn by_tgtd(is_tuned: bool) -> (Tgtd, &'static str) {
+    const NAME: &str = "iqn.2012-01.lab.vtl:bench";
+    let mut target = Target::library(NAME, "0000078A12340401", 1, 2, 1_000_000_001)
+        .barcodes(&["VTA001L5"])
+        .cartridge_size(4096)
+        .loaded(0, 0);
+    if is_tuned {
+        for (name, value) in [
+            ("MaxRecvDataSegmentLength", "262144"),
+            ("InitialR2T", "No"),
+            ("FirstBurstLength", "262144"),
+            ("MaxBurstLength", "1048576"),
+        ] {
+            target = target.setting(name, value);
+        }
+    }
+    (Tgtd::serving(target), NAME)
 }

@@ -21,6 +21,16 @@ pub fn share(what: &str, ours: &str, peer: &str, share: f64, aim: f64) {
     line(what, ours, peer, &share_text, &aim_text, met(share >= aim));
 }
 
+/// Prints a comparison for which nothing is aimed at: ours took `ratio` times what the peer took.
+pub fn compare(what: &str, ours: &str, peer: &str, ratio: f64) {
+    line(what, ours, peer, &format!("{ratio:.2}"), "-", "-");
+}
+
+/// Prints what was measured of us alone, and nothing is aimed at.
+pub fn note(what: &str, ours: &str) {
+    line(what, ours, "-", "-", "-", "-");
+}
+
 /// Prints what was measured of us alone.
 pub fn limit(what: &str, ours: &str, aim: &str, is_met: bool) {
     line(what, ours, "-", "-", aim, met(is_met));

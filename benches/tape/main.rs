@@ -8,8 +8,7 @@
 //! - `delay`: the library behind a relay that holds every byte for 5 ms and for 10 ms, against one command at a time;
 //! - `cpu`: processor seconds per GiB, against libiscsi.
 //!
-//! All sides take turns in a network namespace of their own, whose congestion control is cubic where the kernel has it: what
-//! Linux takes by default may hold loopback back. The media are in memory.
+//! All sides take turns in a network namespace of their own ([`network`]). The media are in memory.
 #![allow(
     clippy::disallowed_methods,
     reason = "a benchmark measures time and makes its own files"
@@ -28,18 +27,20 @@ mod initiator;
 mod libiscsi;
 #[path = "../support/measure.rs"]
 mod measure;
+#[path = "../support/network.rs"]
+mod network;
 #[path = "../support/peers.rs"]
 mod peers;
+#[path = "../support/relay.rs"]
 mod relay;
 #[path = "../support/served.rs"]
 mod served;
 #[path = "../support/table.rs"]
 mod table;
+#[path = "../support/tape.rs"]
 mod tape;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,10 +51,10 @@ use copy::Copy;
 use initiator::{Initiator, task};
 use libiscsi::{Libiscsi, Medium};
 use measure::{Summary, in_turn};
-use peers::tgtd::{Target, Tgtd};
+use peers::tgtd::Tgtd;
 use relay::Relay;
 use served::Served;
-use tape::Tape;
+use tape::{Never, Tape, block_of};
 
 const PARTS: [&str; 4] = ["tgtd", "library", "delay", "cpu"];
 
@@ -79,52 +80,17 @@ const OF_A_COPY_WITH_DIGESTS: f64 = 0.6;
 const OF_ONE_AT_A_TIME: f64 = 8.0;
 const OF_THE_SHORTER_WAY: f64 = 1.0;
 
-/// Set in the namespace that this makes.
-const INSIDE: &str = "ISCSISWICONFIG_BENCH_NAMESPACE";
-
 fn main() {
-    // cargo bench gives options of its own.
-    let asked: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with("--"))
-        .collect();
-    for part in &asked {
-        assert!(
-            PARTS.contains(&part.as_str()),
-            "{part} is none of {PARTS:?}"
-        );
-    }
-    if std::env::var_os(INSIDE).is_none() {
-        let script = "ip link set lo up; sysctl -q -w net.ipv4.tcp_congestion_control=cubic; exec \"$0\" \"$@\"";
-        let error = Command::new("unshare")
-            .args(["--net", "sh", "-c", script])
-            .arg(std::env::current_exe().expect("the path of this program"))
-            .args(&asked)
-            .env(INSIDE, "1")
-            .env("TMPDIR", "/dev/shm")
-            .exec();
-        panic!("unshare: {error}");
-    }
-    let control = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
-    println!("Congestion control: {}", control.unwrap_or_default().trim());
+    let parts = network::inside(&PARTS);
     table::begin();
-    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
-    if is_asked("tgtd") {
-        beside_libiscsi();
+    for part in parts {
+        match part {
+            "tgtd" => beside_libiscsi(),
+            "library" => beside_a_copy(),
+            "delay" => behind_a_long_way(),
+            _ => processor_time(),
+        }
     }
-    if is_asked("library") {
-        beside_a_copy();
-    }
-    if is_asked("delay") {
-        behind_a_long_way();
-    }
-    if is_asked("cpu") {
-        processor_time();
-    }
-}
-
-fn block_of(length: usize) -> Bytes {
-    Bytes::from_iter((0..length).map(|index| (index % 251) as u8))
 }
 
 fn at(port: u16) -> SocketAddr {
@@ -133,31 +99,16 @@ fn at(port: u16) -> SocketAddr {
 
 /// Returns a target with a loaded drive and a disk that keeps nothing, and what serves it.
 fn tgtd(is_tuned: bool) -> (Tgtd, &'static str) {
-    const NAME: &str = "iqn.2012-01.lab.vtl:bench";
-    let mut target = Target::library(NAME, "0000078A12340401", 1, 2, 1_000_000_001)
-        .barcodes(&["VTA001L5"])
-        .cartridge_size(4096)
-        .loaded(0, 0);
-    if is_tuned {
-        for (name, value) in [
-            ("MaxRecvDataSegmentLength", "262144"),
-            ("InitialR2T", "No"),
-            ("FirstBurstLength", "262144"),
-            ("MaxBurstLength", "1048576"),
-        ] {
-            target = target.setting(name, value);
-        }
-    }
-    let tgtd = Tgtd::serving(target);
+    let (tgtd, name) = served::by_tgtd(is_tuned);
     let unit = ["--mode", "logicalunit", "--tid", "1", "--lun", "3"];
     let disk = ["--op", "new", "--bstype=null", "--backing-store=null"];
     tgtd.admin(&[&unit[..], &disk[..]].concat());
-    (tgtd, NAME)
+    (tgtd, name)
 }
 
 /// What is measured of the product: a tape by its data path, a disk by its session.
 enum Ours {
-    Tape(Tape),
+    Tape(Box<Tape<Never>>),
     Disk(Initiator),
 }
 
@@ -209,7 +160,10 @@ fn beside_libiscsi() {
         ] {
             let mut theirs = Libiscsi::start(at(tgtd.port()), name, lun, medium);
             let mut ours = match medium {
-                Medium::Tape => Ours::Tape(Tape::open(at(tgtd.port()), name, DRIVE, Digest::None)),
+                Medium::Tape => {
+                    let tape = Tape::open(at(tgtd.port()), name, DRIVE, Digest::None);
+                    Ours::Tape(Box::new(tape))
+                }
                 Medium::Disk => {
                     let mut initiator = Initiator::log_in(at(tgtd.port()), name);
                     initiator.execute(NULL_DISK, &[0; 6]);

@@ -1,10 +1,15 @@
 //! A drive by the product's own data path.
+#![allow(dead_code, reason = "each bench uses a drive in its own ways")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use iscsiswiconfig::iop::job::unit::{AnswerDeadlines, Unit, UnitError};
+use iscsiswiconfig::iop::job::{Again, Job, JobSettings};
+use iscsiswiconfig::iop::store::Store;
 use iscsiswiconfig::iop::tape::drive::{Reopen, TapeDrive};
 use iscsiswiconfig::iop::tape::read::{Object, TapeReader};
 use iscsiswiconfig::iop::tape::write::Writer;
@@ -22,7 +27,7 @@ use tokio::task::LocalSet;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A session that is lost ends the benchmark.
-struct Never;
+pub struct Never;
 
 impl Reopen for Never {
     async fn reopen(&mut self) -> Result<Unit, UnitError> {
@@ -31,20 +36,54 @@ impl Reopen for Never {
 }
 
 /// A drive with a cartridge in it.
-pub struct Tape {
+pub struct Tape<R> {
     runtime: Runtime,
     local: LocalSet,
-    drive: TapeDrive<Never>,
+    drive: TapeDrive<R>,
+    _job: Option<Job<'static>>,
 }
 
-impl Tape {
+/// Returns a block whose bytes are not all the same.
+pub fn block_of(length: usize) -> Bytes {
+    Bytes::from_iter((0..length).map(|index| (index % 251) as u8))
+}
+
+fn runtime() -> (Runtime, LocalSet) {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    (runtime.expect("a runtime"), LocalSet::new())
+}
+
+impl Tape<Again> {
+    /// Takes the drive of this name as a job does: by way of the resident IOP that runs for the state directory, else in a session
+    /// of its own.
+    pub fn of_job(state: PathBuf, device: &str) -> Self {
+        // They live as long as the job, which is as long as the bench.
+        let store = &*Box::leak(Box::new(Store::new(state, DEADLINE)));
+        let settings = &*Box::leak(Box::new(JobSettings {
+            timeout: DEADLINE,
+            motion_timeout: DEADLINE,
+            chap_algorithms: Vec::new(),
+        }));
+        let (runtime, local) = runtime();
+        let (drive, job) = local.block_on(&runtime, async {
+            let names = [(device, None)];
+            let job = Job::open(store, settings, Rc::new(|_, _| {}), &names, "bench").await;
+            let job = job.expect("the devices");
+            (job.drive(device).await.expect("a drive"), job)
+        });
+        Self {
+            runtime,
+            local,
+            drive,
+            _job: Some(job),
+        }
+    }
+}
+
+impl Tape<Never> {
     /// Logs in with what the product offers, and this digest for headers and data.
     pub fn open(portal: SocketAddr, target_name: &str, lun: u16, digest: Digest) -> Self {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let local = LocalSet::new();
+        let (runtime, local) = runtime();
         let parameters = LoginParameters {
             initiator_name: "iqn.2026-11.internal.iscsiswiconfig:tape"
                 .parse()
@@ -86,15 +125,19 @@ impl Tape {
             runtime,
             local,
             drive,
+            _job: None,
         }
     }
+}
 
+impl<R: Reopen> Tape<R> {
     /// Writes so many blocks from the beginning of the tape, and returns how long it took until all were acknowledged.
     pub fn write(&mut self, count: usize, block: &Bytes) -> Duration {
         let Self {
             runtime,
             local,
             drive,
+            ..
         } = self;
         local.block_on(runtime, async {
             drive.rewind().await.expect("REWIND");
@@ -114,6 +157,7 @@ impl Tape {
             runtime,
             local,
             drive,
+            ..
         } = self;
         local.block_on(runtime, async {
             drive.rewind().await.expect("REWIND");
@@ -132,6 +176,7 @@ impl Tape {
             runtime,
             local,
             drive,
+            ..
         } = self;
         let limit = u32::try_from(length).expect("24 bits");
         local.block_on(runtime, async {
@@ -155,6 +200,7 @@ impl Tape {
             runtime,
             local,
             drive,
+            ..
         } = self;
         local.block_on(runtime, async {
             drive.rewind().await.expect("REWIND");
