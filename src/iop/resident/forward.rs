@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::held::{HeldDevice, HeldTarget};
 use super::service::Iop;
+use super::window::WindowShare;
 use crate::iop::active::LossCause;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::job::unit::ForwardedKind;
@@ -27,9 +28,11 @@ pub(super) struct DeviceBackend {
     target: Rc<HeldTarget>,
     device: HeldDevice,
     initiator: Initiator,
-    /// A share of the target's command window, so that a job whose drive is slow never keeps another from its own; a changer takes
-    /// one command at a time, of whichever job.
+    /// As many as the job's share of the target's command window, so that a job whose drive is slow never keeps another from its own;
+    /// a changer takes one command at a time, of whichever job.
     turns: Turns,
+    /// The share, where it is not a changer.
+    _share: Option<Rc<WindowShare>>,
     unfinished: Rc<Unfinished>,
 }
 
@@ -154,14 +157,21 @@ impl DeviceBackend {
         initiator: Initiator,
         changer: Option<Turns>,
     ) -> Self {
-        let window = usize::try_from(initiator.command_window()).unwrap_or(usize::MAX);
-        let share = window.checked_div(target.device_count()).unwrap_or(window);
+        let (turns, share) = match changer {
+            Some(turns) => (turns, None),
+            None => {
+                let window = usize::try_from(initiator.command_window()).unwrap_or(usize::MAX);
+                let share = target.shares.join(window, target.device_count());
+                (share.turns.clone(), Some(Rc::new(share)))
+            }
+        };
         Self {
             iop,
             target,
             device,
             initiator,
-            turns: changer.unwrap_or_else(|| Turns::of(share)),
+            turns,
+            _share: share,
             unfinished: Rc::default(),
         }
     }
@@ -221,6 +231,7 @@ impl Backend for DeviceBackend {
             device: self.device.clone(),
             initiator: self.initiator.clone(),
             turns: self.turns.clone(),
+            _share: self._share.clone(),
             unfinished: Rc::clone(&self.unfinished),
         };
         Box::pin(async move {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::event::IopEvent;
 use super::status::{EventStatus, HeldTargetStatus, JobStatus};
+use super::window::WindowShares;
 use crate::iop::active::{LossCause, TargetReport, TargetStatus};
 use crate::iop::config::Target;
 use crate::iop::devices::names::DeviceKind;
@@ -47,6 +48,8 @@ pub(super) struct HeldTarget {
     /// Why the IOP ends the session, where the target made it unusable.
     pub(super) doom: RefCell<Option<LossCause>>,
     devices: RefCell<Vec<HeldDevice>>,
+    /// What of its command window the jobs at its drives have.
+    pub(super) shares: Rc<WindowShares>,
     since: RefCell<String>,
     portal: RefCell<Option<String>>,
     pub(super) commands: Cell<u64>,
@@ -68,6 +71,7 @@ impl HeldTarget {
             is_left: Cell::default(),
             doom: RefCell::default(),
             devices: RefCell::default(),
+            shares: Rc::default(),
             since: RefCell::new(rfc_3339(SystemTime::now())),
             portal: RefCell::default(),
             commands: Cell::default(),

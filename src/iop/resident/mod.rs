@@ -28,6 +28,7 @@ mod jobs;
 mod server;
 mod service;
 pub mod status;
+mod window;
 
 use std::io;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Work that may take long, away from the thread that serves the sessions.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{spawn_blocking, spawn_local};
@@ -23,17 +23,25 @@ pub fn detached<T: 'static>(work: impl Future<Output = T> + 'static) -> BackendA
 
 /// Turns at something that only one, or so many, can use at a time: first come, first served.
 #[derive(Clone, Debug)]
-pub struct Turns(Arc<Semaphore>);
+pub struct Turns(Arc<TurnCount>);
+
+#[derive(Debug)]
+struct TurnCount {
+    semaphore: Arc<Semaphore>,
+    /// How many there are, and how many more are taken since there were more of them.
+    count: Mutex<(usize, usize)>,
+}
 
 /// A turn, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Turn {
-    _permit: Option<OwnedSemaphorePermit>,
+    turns: Turns,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
+        Self::of(1)
     }
 }
 
@@ -41,16 +49,104 @@ impl Turns {
     /// Returns turns of which so many may be taken at a time, at least one.
     #[must_use]
     pub fn of(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(
-            count.clamp(1, Semaphore::MAX_PERMITS),
-        )))
+        let count = count.clamp(1, Semaphore::MAX_PERMITS);
+        Self(Arc::new(TurnCount {
+            semaphore: Arc::new(Semaphore::new(count)),
+            count: Mutex::new((count, 0)),
+        }))
+    }
+
+    /// Has another number of turns, at least one. Where more than that are taken already, the next ones begin when so many have
+    /// ended that it holds.
+    pub fn resize(&self, count: usize) {
+        let wanted = count.clamp(1, Semaphore::MAX_PERMITS);
+        let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let (had, surplus) = *count;
+        let surplus = match wanted.checked_sub(had) {
+            Some(more) => {
+                self.0.semaphore.add_permits(more.saturating_sub(surplus));
+                surplus.saturating_sub(more)
+            }
+            None => {
+                let fewer = had.saturating_sub(wanted);
+                let free = self.0.semaphore.forget_permits(fewer);
+                surplus.saturating_add(fewer.saturating_sub(free))
+            }
+        };
+        *count = (wanted, surplus);
     }
 
     /// Waits for a turn. Whoever polled this first has the first turn.
     pub async fn take(self) -> Turn {
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.0.semaphore).acquire_owned().await.ok();
         Turn {
-            // The semaphore is never closed.
-            _permit: self.0.acquire_owned().await.ok(),
+            turns: self,
+            permit,
         }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let count = &self.turns.0.count;
+        let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        if count.1 > 0
+            && let Some(permit) = self.permit.take()
+        {
+            count.1 = count.1.saturating_sub(1);
+            permit.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{block_on_paused, within};
+    use std::time::Duration;
+
+    /// Takes turns as long as there are any.
+    async fn take_all(turns: &Turns) -> Vec<Turn> {
+        let mut taken = Vec::new();
+        while let Some(turn) = within(Duration::ZERO, turns.clone().take()).await {
+            taken.push(turn);
+        }
+        taken
+    }
+
+    #[test]
+    fn fewer_turns_hold_as_soon_as_enough_have_ended() {
+        block_on_paused(async {
+            let turns = Turns::of(4);
+            let mut taken = take_all(&turns).await;
+            assert_eq!(taken.len(), 4);
+            turns.resize(2);
+            for left in [3, 2] {
+                taken.pop();
+                assert_eq!(taken.len(), left);
+                assert!(take_all(&turns).await.is_empty());
+            }
+            taken.pop();
+            taken.extend(take_all(&turns).await);
+            assert_eq!(taken.len(), 2);
+            turns.resize(0);
+            drop(taken);
+            assert_eq!(take_all(&turns).await.len(), 1, "at least one");
+        });
+    }
+
+    #[test]
+    fn more_turns_are_there_at_once() {
+        block_on_paused(async {
+            let turns = Turns::of(5);
+            let mut taken = take_all(&turns).await;
+            turns.resize(1);
+            turns.resize(3);
+            taken.truncate(3);
+            assert!(take_all(&turns).await.is_empty(), "two were too many");
+            turns.resize(6);
+            assert_eq!(take_all(&turns).await.len(), 3);
+        });
     }
 }
