@@ -37,6 +37,8 @@ use unit::UnitError;
 pub(in crate::iop) use held::Sessions;
 pub use locate::{Device, locate};
 pub use open::Job;
+#[cfg(test)]
+pub(in crate::iop) use session::offer_to_resident;
 pub use session::{Again, JobSession};
 
 /// Settings of the sessions of a job.

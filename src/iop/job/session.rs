@@ -21,7 +21,8 @@ use crate::scsi::Command;
 use crate::scsi::command::Inquiry;
 use crate::scsi::data::vpd::{self, VpdPage};
 use crate::transport::initiator::{Initiator, log_in, open, reopen};
-use crate::transport::{self, Deadlines, Step};
+use crate::transport::listener::MAX_DATA_SEGMENT_LENGTH;
+use crate::transport::{self, Deadlines, Step, local};
 
 /// What it takes to log in to a target, again too.
 struct LoginDetails {
@@ -91,6 +92,7 @@ impl LoginDetails {
             .handle
             .attach(revision, name, &grant.purpose, grant.lock_timeout)
             .await?;
+        local::enlarge_send_buffer(&stream);
         let observer = Rc::clone(&self.observer);
         let name = self.name.clone();
         let observe = move |step: Step<'_>| observer(&name, step);
@@ -106,6 +108,16 @@ impl LoginDetails {
             let _ = driver.run().await;
         });
         Ok(initiator)
+    }
+}
+
+/// Returns what a job offers to the resident IOP: a block goes over the socket in one piece and unasked, so that it is put together
+/// nowhere and waits for no R2T.
+pub(in crate::iop) fn offer_to_resident() -> OperationalOffer {
+    OperationalOffer {
+        max_recv_data_segment_length: MAX_DATA_SEGMENT_LENGTH,
+        first_burst_length: MAX_DATA_SEGMENT_LENGTH,
+        ..OperationalOffer::default()
     }
 }
 
@@ -210,7 +222,7 @@ impl JobSession {
                 cid: Cid(0),
                 cmd_sn: CmdSn(1),
                 chap: None,
-                offer: OperationalOffer::default(),
+                offer: offer_to_resident(),
             },
             settings: settings.clone(),
             observer,

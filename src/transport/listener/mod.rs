@@ -72,7 +72,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The most that one PDU may bring, in bytes, and all that a command may bring unasked: a tape block of the largest size, so
 /// that an initiator that is able to sends it whole, and it stays where it was received.
-const MAX_DATA_SEGMENT_LENGTH: u32 = 1 << 20;
+pub const MAX_DATA_SEGMENT_LENGTH: u32 = 1 << 20;
+
+/// [`ListenerSettings::max_data_in`] of a backend that has most answers at once: a few blocks keep it busy.
+const MAX_DATA_IN: u64 = 2 << 20;
 
 /// The portal of a target, its login policy and its limits.
 #[derive(Clone, Debug)]
@@ -95,6 +98,9 @@ pub struct ListenerSettings {
     pub max_sessions: usize,
     /// The files that the backend opens itself: the limit of open files leaves room for them, however many connect.
     pub reserved_descriptors: usize,
+    /// The most that the answers to the commands of a session may bring together, in bytes, unless it is one command: an initiator
+    /// that does not take its answers in does not make this side keep more of them.
+    pub max_data_in: u64,
     /// How long a login may take.
     pub login_time: Duration,
     /// The operational keys as the target prefers them.
@@ -120,6 +126,7 @@ impl ListenerSettings {
             algorithms: ChapAlgorithm::ALL.to_vec(),
             max_sessions: 64,
             reserved_descriptors: 0,
+            max_data_in: MAX_DATA_IN,
             login_time: Duration::from_secs(15),
             offer: OperationalOffer {
                 max_recv_data_segment_length: MAX_DATA_SEGMENT_LENGTH,

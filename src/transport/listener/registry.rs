@@ -153,6 +153,11 @@ impl SessionRegistry {
         }
     }
 
+    /// Returns the most that the answers to the commands of a session may bring together, in bytes.
+    pub(super) const fn max_data_in(&self) -> u64 {
+        self.settings.max_data_in
+    }
+
     /// Returns whether there is room for more Data-Out. Where there is not, nothing is received until a command has been
     /// answered, which takes no more of it.
     pub(super) fn takes_data_out(&self) -> bool {

@@ -105,7 +105,7 @@ fn work<S: ByteStream>(
                 .map_err(|error| SessionEnd::Lost(error.into()))?;
             continue;
         }
-        let event = match outstanding.is_full() {
+        let event = match outstanding.is_full(membership) {
             true => None,
             false => membership.session_mut().poll_event(),
         };
@@ -186,15 +186,11 @@ struct OutstandingCommand {
     answer: BackendAnswer<ScsiReply>,
 }
 
-/// The most that the answers to the commands of a session may bring together, unless it is one command: whoever does not take
-/// his answers in does not make this side keep many of them.
-const MAX_DATA_IN: u64 = 2 << 20;
-
 impl UnansweredCommands {
     /// Returns whether another command has to wait until one is answered.
-    fn is_full(&self) -> bool {
+    fn is_full(&self, membership: &Membership) -> bool {
         let expected = self.commands.iter().map(|command| command.expected_data_in);
-        expected.fold(0, u64::saturating_add) >= MAX_DATA_IN
+        expected.fold(0, u64::saturating_add) >= membership.registry().max_data_in()
     }
 
     /// Has a command executed; most are answered at once.
