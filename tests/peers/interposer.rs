@@ -34,6 +34,9 @@ const R2T: u8 = 0x31;
 const ASYNC_MESSAGE: u8 = 0x32;
 const REJECT: u8 = 0x3f;
 
+/// A reason of a Reject (11.17.1).
+const PROTOCOL_ERROR: u8 = 4;
+
 /// How a task management function is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -80,6 +83,8 @@ struct Shared {
 struct State {
     withheld: Option<Withheld>,
     refusals: HashMap<u8, Refusal>,
+    /// The operation code of commands that are rejected.
+    rejected: Option<u8>,
     /// Headers of what the initiator sent since the last [`Interposer::forget`], login and data aside.
     seen: Vec<[u8; HEADER_LENGTH]>,
     connected: Vec<Instant>,
@@ -101,6 +106,8 @@ struct Link {
     withheld_tags: HashSet<u32>,
     withheld: Vec<Vec<u8>>,
     managements: HashMap<u32, [u8; HEADER_LENGTH]>,
+    /// Commands whose answers become a Reject.
+    rejected: HashMap<u32, [u8; HEADER_LENGTH]>,
 }
 
 impl Interposer {
@@ -139,11 +146,17 @@ impl Interposer {
         self.state().refusals.insert(function, refusal);
     }
 
+    /// Answers commands with that operation code by a Reject from now on.
+    pub fn reject(&self, operation_code: u8) {
+        self.state().rejected = Some(operation_code);
+    }
+
     /// Passes everything on from now on, but what belongs to commands whose answers have been withheld.
     pub fn pass_all(&self) {
         let mut state = self.state();
         state.withheld = None;
         state.refusals.clear();
+        state.rejected = None;
         state.link.withheld.clear();
     }
 
@@ -343,6 +356,10 @@ fn from_the_initiator(
             if is_withheld {
                 state.link.withheld_tags.insert(tag);
             }
+            if state.rejected == Some(pdu[32]) {
+                let header = *pdu.first_chunk().expect("a header");
+                state.link.rejected.insert(tag, header);
+            }
         }
         if kind == TASK_MANAGEMENT_REQUEST {
             let header = *pdu.first_chunk().expect("a header");
@@ -392,17 +409,27 @@ fn from_the_target(shared: &Shared, number: usize, mut from: &TcpStream) -> io::
         {
             match refusals.get(&(request[1] & 0x7f)) {
                 Some(Refusal::Response(code)) => pdu[2] = *code,
-                Some(Refusal::Reject(reason)) => {
-                    (pdu[0], pdu[1], pdu[2]) = (REJECT, 0x80, *reason);
-                    pdu[16..20].fill(0xff);
-                    pdu[36..48].fill(0);
-                    append(&mut pdu, &request);
-                }
+                Some(Refusal::Reject(reason)) => become_reject(&mut pdu, *reason, &request),
                 None => {}
             }
         }
+        if kind == SCSI_RESPONSE
+            && let Some(command) = link.rejected.remove(&tag)
+        {
+            become_reject(&mut pdu, PROTOCOL_ERROR, &command);
+        }
         send(state, &pdu);
     }
+}
+
+/// Makes a Reject (11.17) of an answer.
+fn become_reject(pdu: &mut Vec<u8>, reason: u8, rejected: &[u8; HEADER_LENGTH]) {
+    pdu.truncate(HEADER_LENGTH);
+    (pdu[0], pdu[1], pdu[2], pdu[3]) = (REJECT, 0x80, reason, 0);
+    pdu[8..20].fill(0);
+    pdu[16..20].fill(0xff);
+    pdu[36..48].fill(0);
+    append(pdu, rejected);
 }
 
 /// Returns whether a PDU of a target has a StatSN of its own (RFC 7143 4.2.2.2).

@@ -213,3 +213,26 @@ fn a_command_window_that_stays_closed_is_told_and_costs_no_block() {
     held.run("tape read TAPMLB01 VOL001 out").assert_status(0);
     assert!(held.read("out") == bytes);
 }
+
+#[test]
+fn a_command_that_is_rejected_ends_the_session_with_that_cause() {
+    // Its CmdSN stays open, so that no later command of the session could be executed.
+    let (mut held, interposer) = Held::behind_interposer(&[], &[]);
+    held.file("in", &pattern(1, 100_000));
+    // WRITE(6).
+    interposer.reject(0x0a);
+    let failed = held
+        .run("--json tape write TAPMLB01 VOL001 in")
+        .assert_status(4);
+    assert_eq!(failed.json()["error"]["status"], 4);
+    let lost = held.iop().event("lost");
+    assert_eq!(lost["reason"], "pdu-rejected", "{lost:#}");
+    let target = held.dump();
+    assert_eq!(target["status"], "LOST");
+    assert_eq!(target["lost"]["code"], "pdu-rejected", "{target:#}");
+    interposer.pass_all();
+    let report = held.environment.reipl(0);
+    assert_eq!(report["targets"][0]["status"], "CONNECTED");
+    held.run("tape write TAPMLB01 VOL001 in --overwrite")
+        .assert_status(0);
+}
