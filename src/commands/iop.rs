@@ -133,7 +133,11 @@ impl Console {
         } else if self.is_ready.get() {
             self.lines.print(line);
         } else {
-            self.before.borrow_mut().push(line);
+            let mut before = self.before.borrow_mut();
+            // As many as are kept for a reader: a target may tell anything before the re-IPL is done.
+            if before.len() < Lines::LIMIT {
+                before.push(line);
+            }
         }
     }
 
@@ -170,5 +174,43 @@ impl Console {
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::sink;
+
+    use super::*;
+    use crate::iop::resident::IopEvent;
+
+    #[test]
+    fn lines_before_the_first_re_ipl_is_done_are_bounded() {
+        let terminal = Terminal::new(Box::new(sink()), Box::new(sink()));
+        let console = Console {
+            json: false,
+            lines: Lines::start(&terminal).unwrap(),
+            manager: ServiceManager::from_environment(),
+            is_ready: Cell::default(),
+            before: RefCell::default(),
+            targets: Cell::default(),
+        };
+        for seconds in 0..5000 {
+            let event = IopEvent::LogoutRequested {
+                target_name: "iqn.a".to_owned(),
+                seconds,
+            };
+            console.show(&event, SystemTime::UNIX_EPOCH);
+        }
+        assert_eq!(console.before.borrow().len(), Lines::LIMIT);
+        console.show(
+            &IopEvent::Ready {
+                pid: 1,
+                connected: 0,
+                targets: 0,
+            },
+            SystemTime::UNIX_EPOCH,
+        );
+        assert!(console.before.borrow().is_empty());
     }
 }

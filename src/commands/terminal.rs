@@ -215,7 +215,7 @@ struct Counts {
 
 impl Lines {
     /// The most lines that wait to be written.
-    const LIMIT: usize = 4096;
+    pub(super) const LIMIT: usize = 4096;
 
     /// How long [`Lines::finish`] waits for a reader that takes nothing.
     const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
