@@ -278,7 +278,10 @@ mod tests {
             // At most every name once, and each new one.
             let bound = names.drives.len() as u64 + DRIVES;
             assert!(looked_at(&names) - before <= bound, "re-IPL {re_ipl}");
-            names.note_seen(&given.iter().map(String::as_str).collect(), re_ipl);
+            // The early ones, which are forgotten whichever re-IPL missed them first, are noted by tens.
+            if re_ipl % 10 == 0 || re_ipl > RE_IPLS - 10 {
+                names.note_seen(&given.iter().map(String::as_str).collect(), re_ipl);
+            }
         }
         assert_eq!(names.drives.len() as u64, DRIVES * RE_IPLS);
         assert!(names.drives.contains_key("TAP102400"));

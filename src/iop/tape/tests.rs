@@ -18,7 +18,7 @@ use super::drive::{Reopen, TapeDrive};
 use super::exercise::{Trial, Tried, exercise};
 use super::job::TapeError;
 use super::read::{Object, ReadError, TapeReader};
-use super::write::{Proof, WriteError, Writer};
+use super::write::{MAX_BYTES_IN_FLIGHT, Proof, WriteError, Writer};
 use crate::iop::job::unit::{AnswerDeadlines, Unit, UnitError};
 use crate::iscsi::pdu::Residual;
 use crate::scsi::command::{Destination, SpaceCode};
@@ -386,9 +386,11 @@ async fn write(tape: &Shared, blocks: &[Bytes]) -> (u64, Result<Proof, WriteErro
 }
 
 fn blocks(count: usize, length: usize) -> Vec<Bytes> {
-    (0..count)
-        .map(|number| Bytes::from(vec![u8::try_from(number % 251).unwrap(); length]))
-        .collect()
+    (0..count).map(|number| block(number, length)).collect()
+}
+
+fn block(number: usize, length: usize) -> Bytes {
+    Bytes::from(vec![u8::try_from(number % 251).unwrap(); length])
 }
 
 fn on_tape(blocks: &[Bytes]) -> Vec<Option<Bytes>> {

@@ -108,17 +108,19 @@ fn bytes_in_flight_are_bounded() {
 
 #[test]
 fn early_warning_ends_the_tape_with_every_whole_block_and_a_filemark() {
+    // So long that some hundred are in flight, not as many as fit.
+    const LENGTH: usize = MAX_BYTES_IN_FLIGHT / 400;
+
     for warning in 0..7 {
         let shared = Rc::new(RefCell::new(Tape::default()));
         shared.borrow_mut().early_warning = Some(warning);
         run(async {
-            let blocks = blocks(200_000, 100);
             let mut drive = drive(&shared);
             drive.rewind().await.unwrap();
             let mut writer = Writer::begin(&mut drive).await.unwrap();
             let mut pushed = 0;
             let error = loop {
-                match writer.push(blocks[pushed].clone()).await {
+                match writer.push(block(pushed, LENGTH)).await {
                     Ok(()) => pushed += 1,
                     Err(error) => break error,
                 }
@@ -129,7 +131,7 @@ fn early_warning_ends_the_tape_with_every_whole_block_and_a_filemark() {
             assert!(written.end_of_medium);
             assert_eq!(written.blocks, pushed as u64);
             writer.prove().await.unwrap();
-            assert_eq!(shared.borrow().objects, on_tape(&blocks[..pushed]));
+            assert_eq!(shared.borrow().objects, on_tape(&blocks(pushed, LENGTH)));
         });
     }
 }
