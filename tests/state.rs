@@ -148,8 +148,9 @@ impl FileSystem for FaultyDisk {
         self.step(&self.directory, halfway, write)
     }
 
-    fn sync(&self, file: &File) -> io::Result<()> {
-        self.step(&self.directory, || (), || SystemFileSystem.sync(file))
+    /// Counted and failed, but not carried out: what a process leaves behind is there for the next one without it.
+    fn sync(&self, _: &File) -> io::Result<()> {
+        self.step(&self.directory, || (), || Ok(()))
     }
 
     fn rename(&self, directory: &DirectoryHandle, from: &str, to: &str) -> io::Result<()> {
@@ -158,8 +159,7 @@ impl FileSystem for FaultyDisk {
     }
 
     fn sync_directory(&self, directory: &DirectoryHandle) -> io::Result<()> {
-        let sync = || SystemFileSystem.sync_directory(directory);
-        self.step(&directory.path, || (), sync)
+        self.step(&directory.path, || (), || Ok(()))
     }
 
     fn remove(&self, directory: &DirectoryHandle, name: &str) -> io::Result<()> {
@@ -168,7 +168,7 @@ impl FileSystem for FaultyDisk {
     }
 }
 
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn store(directory: &Path) -> Store {
     Store::new(directory.to_owned(), LOCK_TIMEOUT)
