@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 /// A peer that has sent nothing for this long has sent all that it sends before it gets an answer.
 const QUIET: Duration = Duration::from_millis(25);
 
+/// How long one side is listened to before the other.
+const POLL: Duration = Duration::from_millis(2);
+
 /// No read waits longer, so that a test ends even when no side closes.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// Who sent a chunk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -134,13 +137,16 @@ impl Connection {
         pdus(&self.bytes(direction))
     }
 
-    /// Returns the flights of the initiator as the opcodes of their PDUs.
+    /// Returns the flights of the initiator as the opcodes of their PDUs: what it sent between one answer and the next.
     #[must_use]
     pub fn flights(&self) -> Vec<Vec<u8>> {
         self.chunks
-            .iter()
-            .filter(|chunk| chunk.0 == Direction::FromInitiator)
-            .map(|chunk| pdus(&chunk.1).iter().map(Pdu::opcode).collect())
+            .chunk_by(|one, next| one.0 == next.0)
+            .filter(|flight| flight[0].0 == Direction::FromInitiator)
+            .map(|flight| {
+                let bytes: Vec<u8> = flight.iter().flat_map(|chunk| chunk.1.clone()).collect();
+                pdus(&bytes).iter().map(Pdu::opcode).collect()
+            })
             .collect()
     }
 
@@ -208,38 +214,45 @@ impl Record {
     }
 }
 
-/// Reads what a peer sends until it has been quiet for a while; empty at the end of the stream or after the longest wait.
-fn burst(stream: &mut TcpStream) -> Vec<u8> {
+/// Reads what a peer sends until it has been quiet for a while: nothing where it is quiet already, `None` at the end of the stream.
+fn burst(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let wait = if bytes.is_empty() {
-            LONGEST_WAIT
-        } else {
-            QUIET
-        };
+        let wait = if bytes.is_empty() { POLL } else { QUIET };
         stream.set_read_timeout(Some(wait)).unwrap();
         match stream.read(&mut buffer) {
-            Ok(0) => return bytes,
+            Ok(0) if bytes.is_empty() => return None,
+            Ok(0) => return Some(bytes),
             Ok(count) => bytes.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return bytes,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return Some(bytes);
+            }
+            Err(_) => return None,
         }
     }
 }
 
+/// Passes what each side sends in bursts; a side that is slow may take several for what belongs together.
 fn in_flights(mut client: TcpStream, mut server: TcpStream, record: Record) {
     loop {
-        let request = burst(&mut client);
-        if request.is_empty() {
+        let Some(request) = burst(&mut client) else {
             let _ = server.shutdown(Shutdown::Both);
             return;
+        };
+        if !request.is_empty() {
+            record.add(Direction::FromInitiator, &request);
+            let _ = server.write_all(&request);
         }
-        record.add(Direction::FromInitiator, &request);
-        let _ = server.write_all(&request);
         let reply = burst(&mut server);
-        record.add(Direction::FromTarget, &reply);
-        if reply.is_empty() || client.write_all(&reply).is_err() {
+        let passed = reply.is_some_and(|reply| {
+            if !reply.is_empty() {
+                record.add(Direction::FromTarget, &reply);
+            }
+            client.write_all(&reply).is_ok()
+        });
+        if !passed {
             let _ = client.shutdown(Shutdown::Both);
             return;
         }
