@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use super::target::{NAME, Target, library};
-use super::{assert_failed, configure, re_ipl};
+use super::{SILENCE, assert_failed, configure, re_ipl_within};
 use crate::common::{TestEnvironment, targets, text};
 
 const WORDS: [&str; 24] = [
@@ -215,7 +215,7 @@ proptest! {
             .collect();
         let environment = TestEnvironment::new();
         configure(&environment, &configured);
-        let output = re_ipl(&environment);
+        let output = re_ipl_within(&environment, SILENCE);
         let document = output.json();
         prop_assert_eq!(targets(&document).len(), TARGETS);
         for target in targets(&document) {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::target::{NAME, Peer, Target};
-use super::{assert_failed, attached, configure, re_ipl};
+use super::{assert_failed, attached, configure, re_ipl, re_ipl_within};
 use crate::common::{TestEnvironment, targets};
 
 fn conforming() -> Target {
@@ -21,7 +21,7 @@ fn a_good_target_is_reported_beside_64_silent_ones() {
     configured.insert(32, (NAME.to_owned(), good.port));
     let environment = TestEnvironment::new();
     configure(&environment, &configured);
-    let output = re_ipl(&environment).assert_status(4);
+    let output = re_ipl_within(&environment, "3").assert_status(4);
     for (index, target) in targets(&output.json()).iter().enumerate() {
         if index == 32 {
             assert_eq!(target["status"], "CONNECTED", "{target:#}");
@@ -45,7 +45,7 @@ fn a_re_ipl_after_a_killed_one_has_the_same_isid() {
         peer.serve(super::target::library)
     });
     let environment = attached(&target);
-    let mut killed = environment.start(&["--timeout", "20", "-reipliscsiop"]);
+    let mut killed = environment.start(&["--timeout", "60", "-reipliscsiop"]);
     while isids.lock().unwrap().is_empty() {
         thread::sleep(Duration::from_millis(5));
     }
@@ -66,7 +66,7 @@ fn more_targets_than_open_files_are_all_attached() {
     let environment = TestEnvironment::new();
     configure(&environment, &configured);
     let mut command = environment.command_of(Path::new("/bin/sh"));
-    let line = "ulimit -n 64 && exec iscsiswiconfig --json --timeout 5 -reipliscsiop";
+    let line = "ulimit -n 64 && exec iscsiswiconfig --json --timeout 60 -reipliscsiop";
     command.args(["-c", line]);
     let output = environment.finish(command).assert_status(0);
     assert_eq!(targets(&output.json()).len(), 150);
@@ -88,7 +88,7 @@ fn targets_that_never_stop_talking_hold_up_no_other() {
     configured.push((NAME.to_owned(), good.port));
     let environment = TestEnvironment::new();
     configure(&environment, &configured);
-    let output = re_ipl(&environment).assert_status(4);
+    let output = re_ipl_within(&environment, "3").assert_status(4);
     let document = output.json();
     let (floods, good) = targets(&document).split_at(4);
     floods
@@ -112,6 +112,6 @@ fn all_targets_are_contacted_at_the_same_time() {
     let environment = TestEnvironment::new();
     configure(&environment, &configured);
     environment
-        .run(&["--timeout", "30", "-reipliscsiop"])
+        .run(&["--timeout", "60", "-reipliscsiop"])
         .assert_status(0);
 }

@@ -5,8 +5,7 @@ use super::target::{
     inquiry, library, luns, page, status,
 };
 use super::{
-    TIMEOUT_WITH_TIME2WAIT, attached, configure, connected, connected_within, failed,
-    failed_within, re_ipl, words,
+    SILENCE, attached, configure, connected, connected_within, failed, failed_within, re_ipl, words,
 };
 use crate::common::{TestEnvironment, targets, text};
 use iscsiswiconfig::iscsi::pdu::{Pdu, Residual, ScsiCommand};
@@ -31,9 +30,10 @@ fn problems(report: &Value) -> String {
 
 #[test]
 fn a_target_that_is_busy_for_ever_is_given_up() {
-    let words = words(&failed(
+    let words = words(&failed_within(
         &attached(&target(|_, _| Some(status(BUSY)))),
         "enumerate",
+        SILENCE,
     ));
     assert!(words.contains("BUSY"), "{words}");
 }
@@ -74,7 +74,7 @@ fn a_library_that_becomes_ready_is_waited_for() {
 fn a_library_that_never_becomes_ready_is_reported_with_a_problem() {
     let target =
         target(|command, _| (command.cdb[0] == READ_ELEMENT_STATUS).then(|| check(2, 4, 1)));
-    let report = connected(&attached(&target));
+    let report = connected_within(&attached(&target), SILENCE);
     assert!(problems(&report).contains("becoming ready"), "{report:#}");
     assert_eq!(report["libraries"][0]["device"], "TAPMLB01");
 }
@@ -91,7 +91,7 @@ fn a_question_that_a_device_never_answers_costs_that_answer_alone() {
             }
         }
     });
-    let report = connected_within(&attached(&target), TIMEOUT_WITH_TIME2WAIT);
+    let report = connected_within(&attached(&target), SILENCE);
     assert!(problems(&report).contains("did not answer"), "{report:#}");
     let library = &report["libraries"][0];
     assert_eq!(library["drives"][0]["serial"], "1068000001");
@@ -112,7 +112,7 @@ fn a_question_at_which_the_target_drops_the_connection_is_left_out_of_the_next()
                 peer.answer(&command, library(&command))?;
             }
         });
-        let report = connected_within(&attached(&target), TIMEOUT_WITH_TIME2WAIT);
+        let report = connected(&attached(&target));
         assert_eq!(target.connections(), 2);
         assert!(
             problems(&report).contains("connection was lost"),
@@ -143,11 +143,7 @@ fn a_target_that_drops_every_connection_has_two() {
             peer.answer(&command, library(&command))?;
         }
     });
-    let words = words(&failed_within(
-        &attached(&target),
-        "enumerate",
-        TIMEOUT_WITH_TIME2WAIT,
-    ));
+    let words = words(&failed(&attached(&target), "enumerate"));
     assert!(words.contains("connection was lost"), "{words}");
     assert_eq!(target.connections(), 2);
 }
@@ -155,7 +151,7 @@ fn a_target_that_drops_every_connection_has_two() {
 #[test]
 fn a_second_session_waits_for_time2wait_and_comes_to_nothing_where_that_is_too_long() {
     let target = Target::start(|peer| {
-        let text = super::target::OPERATIONAL.replace("Time2Wait=2", "Time2Wait=3");
+        let text = super::target::OPERATIONAL.replace("Time2Wait=2", "Time2Wait=5");
         peer.log_in_with(&text)?;
         loop {
             let command = peer.command()?;
@@ -165,8 +161,8 @@ fn a_second_session_waits_for_time2wait_and_comes_to_nothing_where_that_is_too_l
             peer.answer(&command, library(&command))?;
         }
     });
-    // The whole of the target may take two seconds.
-    let words = words(&failed(&attached(&target), "enumerate"));
+    // The whole of the target may take four seconds.
+    let words = words(&failed_within(&attached(&target), "enumerate", SILENCE));
     assert!(words.contains("connection was lost"), "{words}");
     assert_eq!(target.connections(), 1);
 }
@@ -283,7 +279,7 @@ fn element_status_cut_at_any_length_is_used_as_far_as_it_goes() {
         .collect();
     let environment = TestEnvironment::new();
     configure(&environment, &configured);
-    let running = environment.start(&["--json", "--timeout", "3", "-reipliscsiop"]);
+    let running = environment.start(&["--json", "--timeout", "60", "-reipliscsiop"]);
     let output = super::outcome(running).assert_status(0);
     let document = output.json();
     for (length, target) in targets(&document).iter().enumerate() {
@@ -319,7 +315,7 @@ fn of_two_thousand_logical_units_a_thousand_are_looked_at() {
         _ => Some(check(5, 0x24, 0)),
     });
     let environment = attached(&target);
-    let running = environment.start(&["--json", "--timeout", "5", "-reipliscsiop"]);
+    let running = environment.start(&["--json", "--timeout", "60", "-reipliscsiop"]);
     let output = super::outcome(running).assert_status(0);
     let document = output.json();
     let drives = targets(&document)[0]["drives"].as_array().unwrap();
@@ -372,7 +368,7 @@ fn a_target_that_has_as_much_to_say_as_it_can_takes_little_memory() {
         _ => None,
     });
     let environment = attached(&target);
-    let mut running = environment.start(&["--json", "--timeout", "10", "-reipliscsiop"]);
+    let mut running = environment.start(&["--json", "--timeout", "60", "-reipliscsiop"]);
     let peak = super::peak_memory(running.id());
     let output = running.wait().unwrap();
     let peak = peak.join().unwrap();

@@ -13,12 +13,20 @@ use iscsiswiconfig::iscsi::status::LOGIN_STATUSES;
 
 use super::target::{NAME, OPERATIONAL, Peer, Target, library};
 use super::{
-    assert_failed, attached, attached_with_chap, configure, connected, failed, re_ipl, words,
+    SILENCE, assert_failed, attached, attached_with_chap, configure, connected, failed,
+    failed_within, re_ipl, words,
 };
 use crate::common::{TestEnvironment, targets, text};
 
 fn fails(script: impl Fn(&mut Peer) -> std::io::Result<()> + Send + Sync + 'static) -> String {
     words(&failed(&attached(&Target::start(script)), "login"))
+}
+
+fn fails_by_silence(
+    script: impl Fn(&mut Peer) -> std::io::Result<()> + Send + Sync + 'static,
+) -> String {
+    let environment = attached(&Target::start(script));
+    words(&failed_within(&environment, "login", SILENCE))
 }
 
 fn fails_with_chap(
@@ -32,8 +40,8 @@ fn fails_with_chap(
 
 #[test]
 fn a_target_that_says_nothing_is_given_up() {
-    let words = fails(Peer::stay_silent);
-    assert!(words.contains("not answered within 0.5 s"), "{words}");
+    let words = fails_by_silence(Peer::stay_silent);
+    assert!(words.contains("not answered within 1 s"), "{words}");
 }
 
 #[test]
@@ -78,7 +86,7 @@ fn what_a_target_sends_is_shown_as_received_whatever_its_opcode() {
 
 #[test]
 fn a_response_that_trickles_ends_with_its_phase() {
-    let words = fails(|peer| {
+    let words = fails_by_silence(|peer| {
         let request = peer.login_request()?;
         let response = peer.encoded(&Pdu::LoginResponse(peer.grant(&request, OPERATIONAL)));
         for byte in &response {
@@ -87,7 +95,7 @@ fn a_response_that_trickles_ends_with_its_phase() {
         }
         Ok(())
     });
-    assert!(words.contains("not answered within 0.5 s"), "{words}");
+    assert!(words.contains("not answered within 1 s"), "{words}");
 }
 
 /// What is wrong with a response, and the word that has to be in the message.
@@ -352,13 +360,13 @@ fn a_target_that_is_given_up_between_redirections_failed_at_the_login() {
     let port = Arc::new(AtomicU16::new(0));
     let own = Arc::clone(&port);
     let target = Target::start(move |peer| {
-        thread::sleep(Duration::from_millis(450));
+        thread::sleep(Duration::from_millis(1750));
         let address = format!("TargetAddress=127.0.0.1:{}\0", own.load(Ordering::SeqCst));
         peer.send_status(1, 1, &address)
     });
     port.store(target.port, Ordering::SeqCst);
-    let words = words(&failed(&attached(&target), "login"));
-    assert!(words.contains("given up after 2 s"), "{words}");
+    let words = words(&failed_within(&attached(&target), "login", "2"));
+    assert!(words.contains("given up after 8 s"), "{words}");
 }
 
 /// Returns a port on which nothing listens.

@@ -5,7 +5,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
 
 use super::target::NAME;
-use super::{failed, words};
+use super::{SILENCE, failed_within, words};
 use crate::common::TestEnvironment;
 
 /// A port to which no more connections are accepted: each further attempt is dropped without a word.
@@ -47,7 +47,7 @@ fn a_host_that_does_not_answer_is_given_up() {
     let port = FullPort::new();
     let environment = TestEnvironment::new();
     environment.add(NAME, "127.0.0.1", port.address.port());
-    let words = words(&failed(&environment, "connect"));
-    assert!(words.contains("within 0.5 s"), "{words}");
+    let words = words(&failed_within(&environment, "connect", SILENCE));
+    assert!(words.contains("within 1 s"), "{words}");
     assert!(words.contains("firewall"), "{words}");
 }

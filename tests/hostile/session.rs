@@ -12,11 +12,21 @@ use iscsiswiconfig::iscsi::pdu::{
 };
 
 use super::target::{NAME, OPERATIONAL, Peer, Target, good, library, status};
-use super::{assert_failed, attached, configure, connected, failed, re_ipl, words};
+use super::{
+    SILENCE, assert_failed, attached, configure, connected, connected_within, failed,
+    failed_within, re_ipl, words,
+};
 use crate::common::{TestEnvironment, targets};
 
 fn fails(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) -> String {
     words(&failed(&attached(&Target::start(script)), "enumerate"))
+}
+
+fn fails_by_silence(
+    script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static,
+) -> String {
+    let environment = attached(&Target::start(script));
+    words(&failed_within(&environment, "enumerate", SILENCE))
 }
 
 fn connects(script: impl Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static) {
@@ -46,16 +56,16 @@ fn the_conforming_library_connects() {
 
 #[test]
 fn a_target_that_stalls_after_the_login_is_given_up() {
-    let words = fails(|peer| {
+    let words = fails_by_silence(|peer| {
         peer.log_in()?;
         peer.stay_silent()
     });
-    assert!(words.contains("not answered within 0.5 s"), "{words}");
+    assert!(words.contains("not answered within 1 s"), "{words}");
 }
 
 #[test]
 fn a_window_that_never_opens_is_given_up() {
-    fails(|peer| {
+    fails_by_silence(|peer| {
         peer.window = 0;
         peer.log_in()?;
         peer.stay_silent()
@@ -126,7 +136,7 @@ fn a_connection_that_drops_after_any_pdu_is_reported() {
 
 #[test]
 fn a_logout_that_is_not_answered_does_no_harm() {
-    connects(|peer| {
+    let target = Target::start(|peer| {
         peer.log_in()?;
         loop {
             match peer.receive()? {
@@ -139,11 +149,12 @@ fn a_logout_that_is_not_answered_does_no_harm() {
             }
         }
     });
+    connected_within(&attached(&target), SILENCE);
 }
 
 #[test]
 fn a_reject_is_reported() {
-    let words = fails(|peer| {
+    let words = fails_by_silence(|peer| {
         peer.log_in()?;
         let command = peer.command()?;
         let mut header = vec![0x01; 48];
@@ -331,7 +342,7 @@ fn unsolicited_data_in_ends_the_session() {
 
 #[test]
 fn data_without_bytes_and_without_end_is_no_answer() {
-    fails(|peer| {
+    fails_by_silence(|peer| {
         peer.log_in()?;
         let command = peer.command()?;
         let mut data_in = peer.data_in(&command, Vec::new());
@@ -373,7 +384,7 @@ fn a_status_number_out_of_order_ends_the_session() {
 
 #[test]
 fn a_command_that_the_target_failed_is_reported() {
-    let words = fails(|peer| {
+    let words = fails_by_silence(|peer| {
         peer.log_in()?;
         let command = peer.command()?;
         let mut response = peer.response(&command, &good([]));
@@ -417,7 +428,7 @@ fn a_login_answer_with_a_slow_library_behind_it_is_in_time() {
 fn a_flood_of_pings_keeps_no_session_alive() {
     let answered = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&answered);
-    fails(move |peer| {
+    fails_by_silence(move |peer| {
         peer.log_in()?;
         let ping = peer.encoded(&peer.ping()).repeat(1000);
         let mut reader = peer.stream.try_clone()?;
@@ -501,12 +512,12 @@ fn pings_without_end_after_the_logout_take_no_memory() {
 
 #[test]
 fn answers_that_come_just_in_time_for_ever_end_with_the_target_as_a_whole() {
-    let words = fails(|peer| {
+    let words = fails_by_silence(|peer| {
         peer.window = 1;
         peer.run(|_| {
-            thread::sleep(Duration::from_millis(400));
+            thread::sleep(Duration::from_millis(700));
             None
         })
     });
-    assert!(words.contains("given up after 2 s"), "{words}");
+    assert!(words.contains("given up after 4 s"), "{words}");
 }
