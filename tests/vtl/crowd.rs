@@ -62,7 +62,7 @@ fn a_crowd_leaves_the_files_for_the_cartridges() {
 #[test]
 fn guesses_are_told_once_and_wait_longer_each_time() {
     let environment = TestEnvironment::new();
-    let vtl = start_with_chap(&environment, SECRET, &["--timeout", "1.5"]);
+    let vtl = start_with_chap(&environment, SECRET, &["--timeout", "1.9"]);
     let guess = || TapeInitiator::guess(vtl.portal(), NAME, INITIATOR, CHAP_NAME);
     for number in 1..=4 {
         assert_eq!(guess(), Some(LoginStatus::new(2, 1)));
@@ -77,7 +77,7 @@ fn guesses_are_told_once_and_wait_longer_each_time() {
     // This one would have to wait for two seconds, and a login may not take as long.
     assert_eq!(guess(), None);
     let line = vtl.login_line();
-    assert!(line.ends_with("given up: no login within 1.5 s"), "{line}");
+    assert!(line.ends_with("given up: no login within 1.9 s"), "{line}");
     // Another initiator does not wait, and what was counted is told at the end.
     let other = configured(vtl.portal(), "iqn.test:other", Some(SECRET));
     reipl(&other, &[], 0);

@@ -18,6 +18,9 @@ use crate::common::{TestEnvironment, targets, text};
 use crate::peers::tape_initiator::TapeInitiator;
 use crate::peers::vtl::Vtl;
 
+/// The seconds for one phase that a target lets pass in silence.
+const SILENCE: &str = "2";
+
 /// A library inside this process; stopped when it is dropped.
 struct Faulty {
     environment: TestEnvironment,
@@ -48,7 +51,7 @@ impl Faulty {
         Self::start(|settings| settings.faults = faults)
     }
 
-    /// Re-IPLs with --timeout 1 and returns the target of the report.
+    /// Re-IPLs and returns the target of the report.
     #[track_caller]
     fn reipl(&self, status: i32) -> Value {
         let document = self.environment.reipl(status);
@@ -96,7 +99,8 @@ fn a_target_that_falls_silent_is_given_up() {
             stall_after: Some(after),
             ..TransportFaults::default()
         });
-        let target = faulty.reipl(4);
+        let document = faulty.environment.reipl_within(SILENCE, 4);
+        let target = &targets(&document)[0];
         assert_eq!(target["failure"]["phase"], "enumerate", "{target:#}");
     }
 }
@@ -174,7 +178,7 @@ fn fault_login_status_refuses_so_many_logins() {
 fn fault_delay_outlasts_the_patience_of_an_initiator() {
     let (_home, vtl) = faulty("delay=60s");
     let environment = configured(vtl.portal(), INITIATOR, None);
-    let target = targets(&environment.reipl(4))[0].clone();
+    let target = targets(&environment.reipl_within(SILENCE, 4))[0].clone();
     assert_eq!(target["failure"]["phase"], "enumerate", "{target:#}");
     vtl.stop();
 }
