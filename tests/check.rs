@@ -26,7 +26,7 @@ type Findings = BTreeMap<String, Value>;
 fn check(environment: &TestEnvironment, more: &[&str]) -> Findings {
     let timeout: &[&str] = match more.contains(&"--timeout") {
         true => &[],
-        false => &["--timeout", "5"],
+        false => &["--timeout", "60"],
     };
     let words = [&["check", "--json"], timeout, more].concat();
     let output = environment.run(&words);

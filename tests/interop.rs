@@ -36,7 +36,7 @@ fn add_with_chap(environment: &TestEnvironment, name: &str, port: u16, user: &st
 /// Re-IPLs with the default timeout, expects the status and returns the only target of the report.
 #[track_caller]
 fn reipl_one(environment: &TestEnvironment, status: i32) -> Value {
-    let document = environment.run(&["--json", "--timeout", "10", "-reipliscsiop"]);
+    let document = environment.run(&["--json", "--timeout", "60", "-reipliscsiop"]);
     let document = document.assert_status(status).json();
     let targets = targets(&document);
     assert_eq!(targets.len(), 1, "{document:#}");

@@ -84,7 +84,7 @@ fn every_command_moves_what_it_says() {
     library(&["TAPMLB07"], 1).says(&["TAPMLB07", "TAPMLB01, TAP01, TAP02"]);
     library(&["TAP01"], 1).says(&["TAP01 is a drive"]);
     vtl.stop();
-    let output = environment.run(&["--timeout", "5", "library"]);
+    let output = environment.run(&["--timeout", "60", "library"]);
     output.assert_status(4);
 }
 

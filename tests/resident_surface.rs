@@ -20,7 +20,7 @@ use crate::peers::iop::Iop;
 use crate::peers::vtl::{NAME, Vtl};
 
 /// Nothing here takes longer on a machine that is not ill.
-const TIMEOUT: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Returns an environment with a library that is configured.
 fn configured() -> (TestEnvironment, Vtl) {
@@ -99,7 +99,7 @@ fn the_lines_of_text_begin_with_ready_and_name_the_target() {
 
 /// Waits until an IOP answers.
 fn wait_for_iop(environment: &TestEnvironment) {
-    for _ in 0..400 {
+    for _ in 0..2400 {
         if environment.run(&["iop", "status"]).status.success() {
             return;
         }

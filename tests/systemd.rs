@@ -43,7 +43,7 @@ fn the_unit_is_one_of_systemd_and_exposes_little() {
     // A path that takes quotes, a percent sign and a dollar sign.
     let state = environment.home().join("the state of 100% $HOME");
     let state = state.to_str().unwrap();
-    let path = unit(&environment, &["--state-dir", state, "--timeout", "5"]);
+    let path = unit(&environment, &["--state-dir", state, "--timeout", "60"]);
     let (accepted, said) = analyze(&["verify", "--man=no"], &path);
     assert!(accepted && said.is_empty(), "{said}");
     let (_, said) = analyze(&["security", "--offline=true", "--no-pager"], &path);

@@ -33,7 +33,7 @@ impl Attached {
         let vtl = Vtl::start(&environment, arguments);
         environment.add(NAME, "127.0.0.1", vtl.port());
         environment
-            .run(&["--timeout", "10", "-reipliscsiop"])
+            .run(&["--timeout", "60", "-reipliscsiop"])
             .assert_status(0);
         Self {
             environment,
@@ -287,7 +287,7 @@ fn a_target_that_is_not_there_is_status_4() {
     let vtl = Vtl::start(&environment, &[]);
     environment.add(NAME, "127.0.0.1", vtl.port());
     environment
-        .run(&["--timeout", "10", "-reipliscsiop"])
+        .run(&["--timeout", "60", "-reipliscsiop"])
         .assert_status(0);
     vtl.stop();
     let document = environment
@@ -627,7 +627,7 @@ fn a_tape_goes_from_one_target_to_another() {
     environment.add(NAME, "127.0.0.1", first.port());
     environment.add(other, "127.0.0.1", second.port());
     environment
-        .run(&["--timeout", "10", "-reipliscsiop"])
+        .run(&["--timeout", "60", "-reipliscsiop"])
         .assert_status(0);
     let attached = Attached {
         environment,

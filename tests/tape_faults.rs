@@ -29,7 +29,7 @@ use iscsiswiconfig::vtl::{
 };
 
 const TARGET: &str = "iqn.2026-11.test.fixture:faults";
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Length of a Basic Header Segment, and of a digest (RFC 7143 11.2).
 const HEADER_LENGTH: usize = 48;

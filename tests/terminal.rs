@@ -12,7 +12,7 @@ use crate::common::{Output, TestEnvironment, binary};
 
 const PROMPT: &str = "Passphrase: ";
 const AGAIN: &str = "Again: ";
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// Runs a command line of the binary on a terminal, and returns what the terminal showed. Each answer is typed once the
 /// terminal shows what it answers; behind the call it shows the exit status and its own settings.

@@ -10,7 +10,7 @@ use crate::peers::embedded::{Portal, Target};
 use iscsiswiconfig::vtl::DriveType;
 
 /// A round trip depends on what else the machine does: the shortest of several checks counts.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 60;
 
 /// Returns the ids that a right target clears.
 pub fn cleared() -> BTreeSet<String> {

@@ -402,7 +402,8 @@ where
     S: Fn(&mut Peer) -> io::Result<()> + Send + Sync + 'static,
 {
     let target = target::Target::start(script);
-    at("127.0.0.1", target.port, &[])
+    // Some say too little for an answer, and no more.
+    at("127.0.0.1", target.port, &["--timeout", "2"])
 }
 
 /// A target that proves itself though it was not asked to (RFC 7143 12.1.3).

@@ -21,7 +21,7 @@ pub fn binary() -> &'static Path {
 }
 
 /// No run of the binary may last longer; one that does is killed and fails its test.
-const LONGEST_RUN: Duration = Duration::from_secs(60);
+const LONGEST_RUN: Duration = Duration::from_secs(180);
 
 /// A temporary home directory with the state directory inside; both are gone when this value is dropped.
 #[derive(Debug)]
@@ -104,10 +104,9 @@ impl TestEnvironment {
     }
 
     /// Runs a prepared command to its end.
-    pub fn finish(&self, mut command: Command) -> Output {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub fn finish(&self, command: Command) -> Output {
         let described = format!("{command:?}");
-        let mut running = Running::start(self, command);
+        let mut running = self.start_command(command);
         running
             .wait()
             .unwrap_or_else(|| panic!("still running after {LONGEST_RUN:?}: {described}"))
@@ -117,10 +116,14 @@ impl TestEnvironment {
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command();
-        command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(arguments);
+        self.start_command(command)
+    }
+
+    /// Starts a prepared command and returns while it runs.
+    #[must_use]
+    pub fn start_command(&self, mut command: Command) -> Running {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Running::start(self, command)
     }
 
@@ -202,10 +205,16 @@ impl TestEnvironment {
             .json()
     }
 
-    /// Re-IPLs with --timeout 1, expects the status, and returns the document.
+    /// Re-IPLs with a timeout that no answer of a fixture comes near, expects the status, and returns the document.
     #[must_use]
     pub fn reipl(&self, status: i32) -> Value {
-        self.run(&["--json", "--timeout", "1", "-reipliscsiop"])
+        self.reipl_within("60", status)
+    }
+
+    /// As [`TestEnvironment::reipl`], with the seconds for one phase: for a target that does not answer.
+    #[must_use]
+    pub fn reipl_within(&self, timeout: &str, status: i32) -> Value {
+        self.run(&["--json", "--timeout", timeout, "-reipliscsiop"])
             .assert_status(status)
             .json()
     }

@@ -1,15 +1,16 @@
 //! Locks, many writers, and processes killed at any moment.
 
 use std::fs::{self, File, OpenOptions};
+use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 
 use super::add;
-use crate::common::{Running, TestEnvironment};
+use crate::common::{Running, TestEnvironment, binary};
 use crate::peers::embedded::{Portal, Target};
-use crate::peers::relay::{Conduct, Relay};
 
 const SHORT: [&str; 2] = ["--lock-timeout", "0.2"];
 
@@ -204,29 +205,19 @@ fn the_holder_of_the_configuration_lock_is_named_by_its_pid() {
         .assert_status(0);
 }
 
+fn port(listener: &TcpListener) -> u16 {
+    listener.local_addr().unwrap().port()
+}
+
 #[test]
 fn one_re_ipl_at_a_time_and_edits_go_on_meanwhile() {
-    let portal = Portal::serving([Target::new("iqn.lab:slow")]);
-    let stalled = Relay::start(
-        portal.port(),
-        Conduct {
-            stall_after: Some(0),
-            ..Conduct::default()
-        },
-    );
+    let stalled = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let environment = TestEnvironment::new();
-    environment.add("iqn.lab:slow", "127.0.0.1", stalled.port());
+    environment.add("iqn.lab:slow", "127.0.0.1", port(&stalled));
 
-    let mut first = environment.start(&["--timeout", "3", "-reipliscsiop"]);
+    let mut first = environment.start(&["--timeout", "60", "-reipliscsiop"]);
     let pid = first.id().to_string();
-    let started = Instant::now();
-    while stalled.connections().is_empty() {
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "the first re-IPL never connected"
-        );
-        thread::sleep(Duration::from_millis(5));
-    }
+    let unanswered = stalled.accept().unwrap();
     environment
         .run(&with(&SHORT, &["-reipliscsiop"]))
         .assert_status(3)
@@ -238,6 +229,8 @@ fn one_re_ipl_at_a_time_and_edits_go_on_meanwhile() {
     environment
         .run(&with(&SHORT, &["-dumptargets"]))
         .assert_status(0);
+    // Its target goes, and so it ends.
+    drop((unanswered, stalled));
     first.wait().expect("a re-IPL gives up").assert_status(4);
 
     let dump = environment.dump();
@@ -253,29 +246,19 @@ fn a_re_ipl_that_is_interrupted_leaves_the_active_configuration_as_it_was() {
     environment.add("iqn.lab:slow", "127.0.0.1", portal.port());
     let before = environment.reipl(0);
 
-    let stalled = Relay::start(
-        portal.port(),
-        Conduct {
-            stall_after: Some(0),
-            ..Conduct::default()
-        },
-    );
-    environment.add("iqn.lab:stalled", "127.0.0.1", stalled.port());
+    let stalled = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    environment.add("iqn.lab:stalled", "127.0.0.1", port(&stalled));
     for signal in [
         rustix::process::Signal::INT,
         rustix::process::Signal::TERM,
         rustix::process::Signal::HUP,
     ] {
-        let connections = stalled.connections().len();
-        let mut running = environment.start(&["--timeout", "10", "-reipliscsiop"]);
-        let started = Instant::now();
-        while stalled.connections().len() == connections {
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "the re-IPL never connected"
-            );
-            thread::sleep(Duration::from_millis(5));
-        }
+        // A test that is run in the background may have been told to ignore signals.
+        let mut command = environment.command_of(Path::new("/usr/bin/env"));
+        command.arg("--default-signal").arg(binary());
+        command.args(["--timeout", "60", "-reipliscsiop"]);
+        let mut running = environment.start_command(command);
+        let _unanswered = stalled.accept().unwrap();
         let process = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
         rustix::process::kill_process(process, signal).unwrap();
         let output = running.wait().expect("a signal ends a re-IPL");
@@ -284,6 +267,7 @@ fn a_re_ipl_that_is_interrupted_leaves_the_active_configuration_as_it_was() {
         assert_eq!(dump["targets"], before["targets"], "{signal:?}");
         assert_eq!(dump["iop"]["ipl_count"], 1, "{signal:?}");
     }
+    drop(stalled);
     assert_eq!(environment.reipl(4)["iop"]["ipl_count"], 2);
 }
 

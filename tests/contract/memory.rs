@@ -15,7 +15,7 @@ use crate::common::TestEnvironment;
 const NOBODY: u32 = 65534;
 
 /// A bound for a broken program; a process makes itself ready in a moment.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// Less than scrypt takes for an export, and more than the program itself.
 const KIBIBYTES: u32 = 120_000;

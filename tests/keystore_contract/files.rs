@@ -31,7 +31,7 @@ fn assert_refused(system: &System, portal: &Portal, path: &Path, context: &str) 
     let change = words("-changetarget", &port, "iqn.lab:a");
     let add = add_words("1", "iqn.lab:b", SECRETS[1], "PLATFORM");
     for line in [
-        &["--timeout", "5", "-reipliscsiop"][..],
+        &["--timeout", "60", "-reipliscsiop"][..],
         &["partition"],
         &add,
         &["partition", "set", "--keystore-size", "0", "--move-to-disk"],
@@ -57,7 +57,7 @@ fn each_flipped_byte_is_an_error_and_never_a_wrong_secret() {
             wrong[at] ^= 1 << (at % 8);
             fs::write(&path, &wrong).unwrap();
             let context = format!("byte {at} of {} in {}", bytes.len(), path.display());
-            let output = system.run(&["--timeout", "5", "-reipliscsiop"]);
+            let output = system.run(&["--timeout", "60", "-reipliscsiop"]);
             assert_eq!(output.status.code(), Some(3), "{context}:\n{output}");
             let said = output.stderr.to_lowercase();
             assert!(said.contains("keystore"), "{context}:\n{output}");
@@ -77,7 +77,7 @@ fn a_letter_in_another_case_is_an_error_as_well() {
             let mut wrong = bytes.clone();
             wrong[at] ^= 0x20;
             fs::write(&path, &wrong).unwrap();
-            let output = system.run(&["--timeout", "5", "-reipliscsiop"]);
+            let output = system.run(&["--timeout", "60", "-reipliscsiop"]);
             let context = format!("byte {at} of {} in {}", bytes.len(), path.display());
             assert_eq!(output.status.code(), Some(3), "{context}:\n{output}");
         }
@@ -169,7 +169,7 @@ fn a_copy_of_both_directories_on_another_machine_yields_no_secret() {
     copied.assert_connects();
     let before = copied.keystore_files();
     let copied = copied.on_another_machine();
-    let output = copied.run(&["--timeout", "5", "-reipliscsiop"]);
+    let output = copied.run(&["--timeout", "60", "-reipliscsiop"]);
     assert!(matches!(output.status.code(), Some(3 | 4)), "{output}");
     let said = output.to_string().to_lowercase();
     assert!(

@@ -38,7 +38,7 @@ fn open(configuration: &LibraryConfiguration) -> Result<Library, LibraryError> {
     let started = Instant::now();
     loop {
         match Library::new(configuration.clone()) {
-            Err(LibraryError::InUse { .. }) if started.elapsed() < Duration::from_secs(10) => {
+            Err(LibraryError::InUse { .. }) if started.elapsed() < Duration::from_secs(60) => {
                 thread::sleep(Duration::from_millis(1));
             }
             opened => return opened,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::common::TestEnvironment;
 
 /// No event, and not its end, is waited for any longer.
-const TIMEOUT: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An `iop run` that is ready; dropped before its end, it is killed.
 #[derive(Debug)]

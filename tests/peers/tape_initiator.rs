@@ -14,7 +14,7 @@ use iscsiswiconfig::transport::{AttachError, Deadlines};
 use tokio::runtime::{Builder, Runtime};
 
 /// How long an answer may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// One session.
 pub struct TapeInitiator {

@@ -653,7 +653,7 @@ fn spawn_ready(place: &Place) -> Option<Child> {
         .spawn()
         .expect("start tgtd (Debian package tgt)");
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(10) {
+    while started.elapsed() < Duration::from_secs(60) {
         if daemon.try_wait().expect("the state of tgtd").is_some() {
             return None;
         }

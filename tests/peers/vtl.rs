@@ -16,7 +16,7 @@ use crate::common::TestEnvironment;
 pub const NAME: &str = "iqn.2026-11.internal.iscsiswiconfig:vtl";
 
 /// No line of the library, and not its end, is waited for any longer.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A `vtl` that is ready; dropped before its end, it is killed.
 #[derive(Debug)]

@@ -30,13 +30,13 @@ fn a_target_that_ends_is_lost_until_the_next_re_ipl() {
 
 #[test]
 fn a_target_that_falls_silent_is_pinged_and_lost() {
-    let mut held = Held::new(&[], &["--timeout", "1"]);
+    let mut held = Held::new(&[], &["--timeout", "2"]);
     // The first ping comes after five seconds of silence, and is answered.
-    let round_trip = (0..400).find_map(|_| {
+    let is_answered = (0..1200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
-        held.status()["round_trip"].as_f64()
+        held.status()["round_trip"].is_number()
     });
-    assert!(round_trip.is_some_and(|round_trip| round_trip < 1.0));
+    assert!(is_answered);
     held.vtl().signal(Signal::STOP);
     held.iop().event("lost");
     let target = held.dump();

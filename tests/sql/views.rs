@@ -20,7 +20,7 @@ fn configured() -> TestEnvironment {
     );
     let re_ipl = "CALL QSYS2.CHANGE_IOP('ISCSI', 'IPL')";
     environment
-        .run(&["--timeout", "5", "sql", re_ipl])
+        .run(&["--timeout", "60", "sql", re_ipl])
         .assert_status(4);
     add("'iqn.2026-01.com.example:c_d', 'vtl.example', 860");
     environment
