@@ -640,8 +640,13 @@ fn a_record_that_could_not_be_read_again_is_not_written() {
     let directory = home.path().join("state");
     let before = fs::read(directory.join("config.json")).unwrap();
     let edited = store(&directory).edit(|configuration, _| {
-        let target = configuration.targets[0].clone();
-        configuration.targets = vec![target; 600_000];
+        let mut target = configuration.targets[0].clone();
+        target.chap = None;
+        target.identity = identity(&format!("iqn.{}", "x".repeat(219)));
+        let label = "x".repeat(63);
+        let host_name = [&label[..], &label, &label, &label[..61]].join(".");
+        target.identity.target_host_name = host_name.parse().unwrap();
+        configuration.targets = vec![target; 130_000];
         Ok::<_, StateError>(())
     });
     assert!(matches!(

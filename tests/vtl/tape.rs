@@ -28,9 +28,13 @@ pub(super) fn variable(code: u8, length: usize) -> Vec<u8> {
 
 /// Returns bytes that differ from block to block and within a block.
 fn block(number: usize, length: usize) -> Bytes {
-    (0..length)
+    // Of no length that divides a block's or a PDU's.
+    let pattern: Vec<u8> = (0..4099_usize)
         .map(|index| (index.wrapping_mul(31) ^ (index >> 8) ^ number.wrapping_mul(97)) as u8)
-        .collect()
+        .collect();
+    let mut block = pattern.repeat(length.div_ceil(pattern.len()));
+    block.truncate(length);
+    block.into()
 }
 
 /// Loads the cartridge of the first slot into the first drive, past all unit attentions.
