@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 
 use super::{CommandError, ErrorKind};
+use crate::iop::config::ConfigurationError;
 use crate::iop::operation::OperationError;
 use crate::render::words::{Code, next_step, sql as words};
 use crate::sql::{Fault, ScriptPosition, SqlError};
@@ -16,8 +17,17 @@ impl CommandError {
             OperationError::HalfChap(half) => Some(vec![words::of_half_chap(*half)]),
             _ => None,
         };
+        let is_half = matches!(
+            error,
+            OperationError::Refused(ConfigurationError::HalfChap(_))
+        );
         let error = Self::from(error);
         Self {
+            // The services refuse half a pair as a wrong parameter in every call, other than -changetarget.
+            kind: match is_half {
+                true => ErrorKind::Usage,
+                false => error.kind,
+            },
             hints: hints.unwrap_or(error.hints),
             error: error.error.context(at),
             ..error

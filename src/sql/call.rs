@@ -465,8 +465,7 @@ impl Arguments {
         };
         match self.procedure {
             Procedure::ChangeIscsiTarget if text == SAME => Ok(None),
-            Procedure::ChangeIscsiTarget => Err(Fault::SameCase(parameter.name()).at(at)),
-            _ => Err(Fault::SameInAdd(parameter.name()).at(at)),
+            _ => Err(Fault::SameCase(parameter.name()).at(at)),
         }
     }
 
@@ -511,6 +510,12 @@ fn keystore_choice(text: &str, at: ScriptPosition) -> Result<KeystoreChoice, Sql
 }
 
 fn add(arguments: &Arguments) -> Result<(Operation, Vec<Warning>), SqlError> {
+    // A name may have any characters, and *SAME is none of a target that is not there yet.
+    for (parameter, given, at) in &arguments.given {
+        if matches!(given, Given::Text(text) if text.eq_ignore_ascii_case(SAME)) {
+            return Err(Fault::SameInAdd(parameter.name()).at(*at));
+        }
+    }
     let identity = arguments.identity()?;
     let (chap, warnings) = arguments.chap()?;
     if let Some(half) = chap.missing_half() {

@@ -187,6 +187,7 @@ pub fn translate(tokens: &[Token]) -> Result<Query, SqlError> {
             literals: Vec::new(),
         },
     };
+    translation.leave_out_recursive();
     translation.refuse_mixed_set_operators()?;
     translation.refuse_mixed_concatenation()?;
     translation.mark_rows_of_values();
@@ -285,6 +286,17 @@ impl<'a> Translation<'a> {
     fn replace(&mut self, index: usize, text: String) {
         if let Some(place) = self.replaced.get_mut(index) {
             *place = Some(text);
+        }
+    }
+
+    /// `WITH RECURSIVE A(B) AS (...)`: the engine looks for itself whether a common table expression is recursive.
+    fn leave_out_recursive(&mut self) {
+        let is_name = matches!(
+            self.kind(2),
+            Some(TokenKind::Word(word)) if word != "AS"
+        ) || matches!(self.kind(2), Some(TokenKind::Delimited(_)));
+        if self.is_word(0, "WITH") && self.is_word(1, "RECURSIVE") && is_name {
+            self.replace(1, String::new());
         }
     }
 

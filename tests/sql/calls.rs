@@ -315,6 +315,11 @@ impl Edit {
             && self.chap_secret.is_none()
             && self.keystore.is_none()
     }
+
+    /// Whether a change is given only one of CHAP name and secret.
+    fn changes_half_a_pair(&self) -> bool {
+        self.verb == 1 && self.chap_name.is_some() != self.chap_secret.is_some()
+    }
 }
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -374,6 +379,9 @@ proptest! {
             if edit.changes_nothing() {
                 prop_assert_eq!(line, 2);
                 prop_assert!(call < 2);
+            } else if edit.changes_half_a_pair() && call == 2 {
+                // The result would have only one of the two: the services call that a wrong parameter.
+                prop_assert_eq!(line, 1, "{:?} {}", edit, edit.statement());
             } else {
                 prop_assert_eq!(line, call, "{:?} {}", edit, edit.statement());
             }

@@ -144,6 +144,10 @@ fn a_view_answers_as_the_engine_does_on_a_copy_of_its_rows() {
             "SELECT TARGET_NAME FROM ISCSI_INFO ORDER BY TARGET_NAME OFFSET 1 ROWS FETCH NEXT 5 ROWS ONLY",
             "SELECT TARGET_NAME FROM ISCSI_INFO ORDER BY TARGET_NAME LIMIT 5 OFFSET 1",
         ),
+        (
+            "WITH RECURSIVE T(N) AS (VALUES (1) UNION ALL SELECT N + 1 FROM T WHERE N < 4) SELECT N FROM T",
+            "WITH T(N) AS (VALUES (1) UNION ALL SELECT N + 1 FROM T WHERE N < 4) SELECT N FROM T",
+        ),
         ("VALUES 1, 2, 3", "VALUES (1), (2), (3)"),
     ] {
         assert_eq!(rows(&environment, db2), answer(&engine, sqlite), "{db2}");

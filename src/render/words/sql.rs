@@ -56,7 +56,7 @@ pub fn of_fault(fault: &Fault) -> Vec<String> {
         Fault::ParameterTwice(_) => "give it once, by name or by position",
         Fault::TooManyArguments { .. } => "name the arguments: NAME => value",
         Fault::PositionBehindName => "name all arguments, or give those without a name first",
-        Fault::SameInAdd(_) => "leave it out",
+        Fault::SameInAdd(_) => "leave it out, or give a value",
         Fault::SameCase(_) => "write '*SAME'",
         Fault::NotASpecialValue { .. } => "special values are in upper case, as IBM's are",
         Fault::ShortSecret { .. } => {

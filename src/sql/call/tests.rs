@@ -89,6 +89,19 @@ fn same_is_what_was_there_and_only_for_a_change() {
         ));
         assert!(told.contains("another letter case"), "{told}");
     }
+    // A name could have these characters, and an initiator or a target of that name would be added.
+    for same in ["*SAME", "*same"] {
+        for arguments in [
+            format!("{TARGET}, INITIATOR_NAME => '{same}'"),
+            format!("'{same}', 'vtl'"),
+            format!("'iqn.a', '{same}'"),
+            format!("{TARGET}, TARGET_PORT => '{same}'"),
+            format!("{TARGET}, INITIATOR_CHAP_SECRET => '{same}'"),
+        ] {
+            let told = refused(&format!("CALL QSYS2.ADD_ISCSI_TARGET({arguments})"));
+            assert!(told.contains("cannot be *SAME"), "{arguments}: {told}");
+        }
+    }
 }
 
 #[test]
