@@ -8,6 +8,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+/// The documents of jobs that came to no drive, and where they go.
+#[path = "tape/documents.rs"]
+mod documents;
 /// A session that is lost during a job.
 #[path = "tape/reconnect.rs"]
 mod reconnect;
@@ -447,6 +450,13 @@ fn a_copy_has_every_block_and_filemark() {
     assert_eq!(
         files_of(&attached, "TAPMLB01 VOL002"),
         files_of(&attached, "TAPMLB01 VOL003")
+    );
+    // A tape without data takes the data of the other one with it, as any other tape does.
+    let document = attached.tape("copy TAPMLB01:VOL004 TAPMLB01:VOL002 --overwrite", 0);
+    assert_eq!(document["to"]["blocks"], 0, "counted: {document:#}");
+    assert_eq!(
+        files_of(&attached, "TAPMLB01 VOL002"),
+        serde_json::json!([])
     );
     let status = attached.tape("status TAPMLB01", 0);
     assert_eq!(

@@ -47,8 +47,11 @@ use crate::render::json::ErrorDocument;
 pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal) -> u8 {
     let outcome = match cli::parse(arguments) {
         Ok(line) => {
-            terminal.json = line.host.json;
+            // The remote tape protocol has no documents.
+            terminal.json =
+                line.host.json && !matches!(line.request, Request::Host(HostCommand::Rmt(_)));
             terminal.quiet = line.host.quiet;
+            terminal.has_data_on_stdout = has_data_on_stdout(&line.request);
             perform(line, &mut terminal)
         }
         Err(failure) => {
@@ -70,6 +73,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal
     // What a reader has not taken by then goes with the process.
     let _ = terminal.notes().finish();
     status
+}
+
+/// Returns whether stdout is for the data of a command, and not for what it says.
+fn has_data_on_stdout(request: &Request) -> bool {
+    matches!(request, Request::Host(HostCommand::Tape(options)) if tape::has_data_on_stdout(options))
 }
 
 /// Returns whether a request opens sessions, or serves them.

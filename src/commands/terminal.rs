@@ -29,10 +29,14 @@ pub struct Terminal {
     pub(super) trace: Option<Rc<TraceFiles>>,
     /// Whether results are JSON.
     pub json: bool,
+    /// Whether stdout has the data of a job, so that documents go to stderr.
+    pub(super) has_data_on_stdout: bool,
     /// Whether warnings and progress are left out.
     pub quiet: bool,
     /// Whether progress may be shown: stderr is a terminal.
     pub interactive: bool,
+    /// Whether results may be in colour: stdout is a terminal, of whatever width.
+    pub coloured: bool,
     /// The width of stdout in columns, where it is a terminal.
     pub columns: Option<usize>,
     /// The width of stderr in columns, where it is a terminal.
@@ -115,8 +119,10 @@ impl Terminal {
             started: Instant::now(),
             trace: None,
             json: false,
+            has_data_on_stdout: false,
             quiet: false,
             interactive: false,
+            coloured: false,
             columns: None,
             error_columns: None,
         }
@@ -140,21 +146,7 @@ impl Terminal {
         }
     }
 
-    /// Prints a document on stderr, where stdout has the data of a job.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn note_document(&self, document: &impl Document) -> Result<(), CommandError> {
-        let text = serde_json::to_string_pretty(&WithWarnings {
-            document,
-            warnings: &self.warnings.borrow(),
-        });
-        let text = text.map_err(|error| CommandError::output(error.into()))?;
-        self.notes.line(&text);
-        Ok(())
-    }
-
-    /// Prints a result as one JSON document, with the warnings that were told.
+    /// Prints a result as one JSON document, with the warnings that were told; on stderr where stdout has the data of a job.
     ///
     /// # Errors
     /// As [`Terminal::print`].
@@ -164,6 +156,10 @@ impl Terminal {
             warnings: &self.warnings.borrow(),
         });
         match text {
+            Ok(text) if self.has_data_on_stdout => {
+                self.notes.line(&text);
+                Ok(())
+            }
             Ok(text) => self.print(&(text + "\n")),
             Err(error) => Err(CommandError::output(error.into())),
         }

@@ -16,7 +16,10 @@ impl From<TapeError> for CommandError {
             | TapeError::Write(WriteError::WriteProtected | WriteError::EndOfMedium)
             | TapeError::Read(ReadError::NoSuchFile { .. }) => ErrorKind::Refused,
             TapeError::VolumeId(_) => ErrorKind::Usage,
-            TapeError::Input(_) | TapeError::TapFile(_) | TapeError::Output(_) => ErrorKind::State,
+            TapeError::Input(_)
+            | TapeError::NoInput(_)
+            | TapeError::TapFile(_)
+            | TapeError::Output(_) => ErrorKind::State,
             TapeError::NoFilemark { .. }
             | TapeError::Unit(_)
             | TapeError::Differs { .. }

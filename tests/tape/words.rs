@@ -45,8 +45,7 @@ fn at_third(operation_code: u8, failure: InjectedFailure) -> LibraryFaults {
     }
 }
 
-const CHANGED: &str =
-    "iscsiswiconfig: another cartridge is in the drive\n  hint: see who else uses the library\n";
+const CHANGED: &str = "iscsiswiconfig: VOL001L8 in TAP01: another cartridge is in the drive\n  hint: see who else uses the library\n";
 
 const MEDIUM_CHANGED: InjectedFailure =
     InjectedFailure::UnitAttention(AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED);
@@ -75,7 +74,7 @@ fn blocks_that_were_acknowledged_and_are_lost() {
     let (environment, _portal) =
         attached(at_third(0x0a, InjectedFailure::DeferredError { blocks: 2 }));
     let line = "tape write TAPMLB01 VOL001 in --block-size 1000";
-    let lost = "iscsiswiconfig: the drive reports that an earlier write failed: MEDIUM ERROR 0C/00 (write error), of an \
+    let lost = "iscsiswiconfig: VOL001L8 in TAP01: the drive reports that an earlier write failed: MEDIUM ERROR 0C/00 (write error), of an \
                 earlier command\n  hint: what is proven to be on the tape is said; write it again, on another cartridge\n";
     let document = says(&environment, line, 4, lost);
     assert_eq!(document["error"]["code"], "blocks-lost", "{document:#}");

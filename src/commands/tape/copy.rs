@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::meter::Meter;
-use super::{file_failure, rounded};
+use super::{ends_a_job, file_failure, rounded};
 use crate::cli::host::{Side, TapeCopy};
 use crate::commands::library::Talk;
 use crate::commands::schema::Documents;
@@ -32,7 +32,7 @@ use crate::storage::quoted;
 use crate::transport;
 use crate::values::amount;
 
-/// A side of a copy, as it was found.
+/// A side of a copy, as it was found; as it was named where the copy did not come to it.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[schemars(rename = "CopySide")]
 struct End {
@@ -51,6 +51,18 @@ struct End {
 }
 
 impl End {
+    /// Returns a side as it was named.
+    fn of(side: &Side) -> Self {
+        match side {
+            Side::Cartridge { library, volume } => Self {
+                device: Some(library.to_ascii_uppercase()),
+                volume: Some(volume.clone()),
+                ..Self::default()
+            },
+            Side::File(path) => Self::of_file(path),
+        }
+    }
+
     fn of_file(path: &Path) -> Self {
         Self {
             path: Some(path.to_string_lossy().into_owned()),
@@ -128,8 +140,6 @@ struct Report {
     to: End,
     copied: Copied,
     seconds: f64,
-    /// Both sides are ready: what became of them is told.
-    has_begun: bool,
 }
 
 /// `tape copy`
@@ -138,19 +148,25 @@ pub(super) fn run(
     talk: &Talk,
     terminal: &mut Terminal,
 ) -> Result<u8, CommandError> {
-    check(options)?;
-    let mut report = Report::default();
+    let mut report = Report {
+        from: End::of(&options.from),
+        to: End::of(&options.to),
+        ..Report::default()
+    };
     let total = match &options.from {
         Side::File(path) => fs::metadata(path).ok().map(|data| data.len()),
         Side::Cartridge { .. } => None,
     };
     let mut meter = Meter::new(terminal, total);
-    let outcome = transport::block_on(copy_sides(options, talk, &mut report, &mut meter))
-        .map_err(CommandError::no_runtime)?;
+    let outcome = match check(options) {
+        Ok(()) => transport::block_on(copy_sides(options, talk, &mut report, &mut meter))
+            .map_err(CommandError::no_runtime)?,
+        Err(error) => Err(error),
+    };
     meter.end();
     let error = match outcome {
         Ok(()) => None,
-        Err(error) if report.has_begun => Some(error),
+        Err(error) if report.seconds > 0.0 || ends_a_job(&error) => Some(error),
         Err(error) => return Err(error),
     };
     if let Some(error) = &error {
@@ -378,11 +394,11 @@ async fn copy_taken(
     report: &mut Report,
     meter: &mut Meter,
 ) -> Result<(), CommandError> {
-    report.has_begun = true;
     if let (_, ReadySide::Cartridge(loaded)) = sides
         && !options.overwrite
     {
-        require_no_data(&mut loaded.drive).await?;
+        let blank = require_no_data(&mut loaded.drive).await;
+        blank.map_err(|error| of_side(error, report))?;
     }
     let started = Instant::now();
     let outcome = transferred(sides, options.overwrite, report, meter).await;
@@ -428,8 +444,19 @@ async fn transferred(
         }
     };
     let progress = &mut |bytes| meter.tell(bytes);
-    copy::<Again, Again>(from, to, &mut report.copied, progress).await?;
-    Ok(())
+    let outcome = copy::<Again, Again>(from, to, &mut report.copied, progress).await;
+    outcome.map_err(|error| of_side(error, report))
+}
+
+/// Says of which side a failure is.
+fn of_side(error: TapeError, report: &Report) -> CommandError {
+    let side = match &error {
+        // What reads has errors of its own: a bare one is of the side that was to be emptied.
+        TapeError::HoldsData | TapeError::Write(_) | TapeError::Unit(_) => &report.to,
+        TapeError::Read(_) | TapeError::TapFile(_) => &report.from,
+        _ => return error.into(),
+    };
+    CommandError::from(error).with_context(side.name())
 }
 
 /// Counts a side, and compares it with what was copied.
@@ -475,6 +502,7 @@ async fn copy_via(
             ReadySide::Cartridge(loaded) => require_no_data(&mut loaded.drive).await,
             ReadySide::File(..) => Ok(()),
         };
+        let blank = blank.map_err(|error| of_side(error, report));
         let given_back = give_back(job, to).await;
         blank?;
         given_back?;
@@ -526,7 +554,6 @@ async fn through(
     meter: &mut Meter,
     half: Half,
 ) -> Result<(), CommandError> {
-    report.has_begun = true;
     meter.begin(match half {
         Half::First => None,
         Half::Second => Some(report.copied.bytes),
@@ -535,7 +562,8 @@ async fn through(
         && !options.overwrite
         && let ReadySide::Cartridge(loaded) = &mut sides.1
     {
-        require_no_data(&mut loaded.drive).await?;
+        let blank = require_no_data(&mut loaded.drive).await;
+        blank.map_err(|error| of_side(error, report))?;
     }
     let started = Instant::now();
     let outcome = transferred(sides, false, report, meter).await;

@@ -54,6 +54,10 @@ pub(super) fn list(
     })?;
     meter.end();
     let error = held.failure();
+    let Some(drive) = &held.drive else {
+        // Nothing was listed, and a listing has no count of what was done.
+        return error.map_or(Ok(0), Err);
+    };
     if let Some(error) = &error {
         terminal.error(error);
     }
@@ -61,7 +65,7 @@ pub(super) fn list(
         terminal.print_document(&ListDocument {
             schema: 1,
             device: &held.device,
-            drive: &held.drive,
+            drive,
             volume: &held.volume,
             seconds: rounded(held.seconds),
             files: &files,

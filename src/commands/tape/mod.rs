@@ -65,30 +65,53 @@ pub(super) fn run(
     }
 }
 
+/// Returns whether a command puts the data of a tape on stdout.
+pub(super) fn has_data_on_stdout(options: &TapeOptions) -> bool {
+    matches!(&options.action, TapeAction::Read(options) if options.file.is_none())
+}
+
 /// The cartridge of a job, and what became of it.
 struct CartridgeJob {
+    /// Device name of the library.
     device: String,
-    drive: String,
+    /// Device name of the drive; none where the job came to none.
+    drive: Option<String>,
+    /// The cartridge: as the library has it where the job came to a drive, else as it was named.
     volume: String,
     seconds: f64,
-    outcome: Result<(), TapeError>,
+    outcome: Result<(), CommandError>,
     /// Why the cartridge is still in the drive.
     left: Option<LibraryFailure>,
 }
 
 impl CartridgeJob {
+    /// Returns the cartridge and the drive that it was in.
+    fn place(&self) -> String {
+        match &self.drive {
+            Some(drive) => format!("{} in {drive}", self.volume),
+            None => self.volume.clone(),
+        }
+    }
+
     /// Takes why the job failed, or why its cartridge is still in the drive.
     fn failure(&mut self) -> Option<CommandError> {
         let outcome = mem::replace(&mut self.outcome, Ok(()));
         match (outcome, self.left.take()) {
-            (Err(error), _) => Some(error.into()),
+            (Err(error), _) => Some(error),
             (Ok(()), Some(left)) => {
-                let place = format!("{} is still in {}", self.volume, self.drive);
+                let drive = self.drive.as_deref().unwrap_or_default();
+                let place = format!("{} is still in {drive}", self.volume);
                 Some(CommandError::from(left).with_context(place))
             }
             (Ok(()), None) => None,
         }
     }
+}
+
+/// Returns whether an error is told with the fields of the job that it ended, also where the job came to no drive: that is so
+/// for what exit statuses 1 and 4 stand for.
+fn ends_a_job(error: &CommandError) -> bool {
+    matches!(error.kind, ErrorKind::Refused | ErrorKind::Device)
 }
 
 /// Runs a job with a cartridge in a drive, and puts it back.
@@ -103,12 +126,23 @@ fn with_cartridge(
     let names: Vec<_> = std::iter::once((cartridge.library.as_str(), Some(DeviceKind::Library)))
         .chain(drive.map(|drive| (drive, Some(DeviceKind::Drive))))
         .collect();
-    run_job(async {
+    let outcome = run_job(async {
         let mut held = talk.open(&names, &purpose).await?;
         let outcome = used(&mut held, cartridge, job).await;
         held.close().await;
         outcome
-    })
+    });
+    match outcome {
+        Err(error) if ends_a_job(&error) => Ok(CartridgeJob {
+            device: cartridge.library.to_ascii_uppercase(),
+            drive: None,
+            volume: cartridge.volume.clone(),
+            seconds: 0.0,
+            outcome: Err(error),
+            left: None,
+        }),
+        outcome => outcome,
+    }
 }
 
 async fn used(
@@ -120,9 +154,15 @@ async fn used(
     let mut loaded = mount(held, &cartridge.library, &cartridge.volume, drive).await?;
     let started = Instant::now();
     let outcome = job(&mut loaded.drive).await;
+    let place = format!("{} in {}", loaded.volume, loaded.device);
+    let outcome = outcome.map_err(|error| match error {
+        // Not of the cartridge.
+        TapeError::Input(_) | TapeError::NoInput(_) | TapeError::Output(_) => error.into(),
+        error => CommandError::from(error).with_context(place),
+    });
     Ok(CartridgeJob {
         device: loaded.library.clone(),
-        drive: loaded.device.clone(),
+        drive: Some(loaded.device.clone()),
         volume: loaded.volume.clone(),
         seconds: started.elapsed().as_secs_f64(),
         outcome,
@@ -148,12 +188,12 @@ struct JobDocument<'a> {
     schema: u32,
     /// Device name of the library.
     device: &'a str,
-    /// Device name of the drive.
-    drive: &'a str,
-    /// Barcode of the cartridge, or its element address.
+    /// Device name of the drive; null where the job came to none.
+    drive: Option<&'a str>,
+    /// Barcode of the cartridge, or its element address; as it was named where the job came to no drive.
     volume: &'a str,
-    /// Number of the tape file, from 1.
-    file: u64,
+    /// Number of the tape file, from 1; null where it is not known, and for a job that is about none.
+    file: Option<u64>,
     /// Number of blocks that were transferred.
     blocks: u64,
     /// Number of bytes in them.
@@ -178,9 +218,9 @@ impl<'a> JobDocument<'a> {
         Self {
             schema: 1,
             device: &held.device,
-            drive: &held.drive,
+            drive: held.drive.as_deref(),
             volume: &held.volume,
-            file: transferred.file,
+            file: (transferred.file > 0).then_some(transferred.file),
             blocks: transferred.blocks,
             bytes: transferred.bytes,
             seconds: rounded(held.seconds),
@@ -204,8 +244,7 @@ fn tell(
     if let Some(error) = &error {
         terminal.error(error);
     }
-    let data_on_stdout = matches!(words, JobWords::Read { to_stdout: true });
-    let place = format!("{} in {}", held.volume, held.drive);
+    let place = held.place();
     let blocks = format!(
         "{}, {}",
         amount(transferred.blocks, "block"),
@@ -214,7 +253,7 @@ fn tell(
     let file = transferred.file;
     let mut text = match words {
         JobWords::Written => format!("Wrote {blocks} to file {file} of {place}"),
-        JobWords::Read { .. } => format!("Read {blocks} from file {file} of {place}"),
+        JobWords::Read => format!("Read {blocks} from file {file} of {place}"),
         JobWords::Labelled(volume) => format!("Volume {place} is labelled {volume}"),
         JobWords::Erased => format!("Volume {place} is erased"),
     };
@@ -225,9 +264,8 @@ fn tell(
         ));
     }
     text.push_str(".\n");
-    match (terminal.json, data_on_stdout) {
-        (true, true) => terminal.note_document(&document)?,
-        (true, false) => terminal.print_document(&document)?,
+    match (terminal.json, terminal.has_data_on_stdout) {
+        (true, _) => terminal.print_document(&document)?,
         // A job that did nothing has said why.
         (false, _) if error.is_some() && transferred.blocks == 0 => {}
         (false, true) if terminal.quiet => {}
@@ -241,7 +279,7 @@ fn tell(
 #[derive(Clone, Copy)]
 enum JobWords<'a> {
     Written,
-    Read { to_stdout: bool },
+    Read,
     Labelled(&'a str),
     Erased,
 }
@@ -280,7 +318,14 @@ fn write(options: &TapeWrite, talk: &Talk, terminal: &mut Terminal) -> Result<u8
         (None, true) => WritePlacement::End,
         (None, false) => WritePlacement::Beginning,
     };
-    let mut transferred = Transferred::default();
+    let mut transferred = Transferred {
+        file: match place {
+            WritePlacement::Beginning => 1,
+            WritePlacement::File(file) => file,
+            WritePlacement::End => 0,
+        },
+        ..Transferred::default()
+    };
     let mut meter = Meter::new(terminal, total);
     let held = with_cartridge(talk, &options.cartridge, "write", async |drive| {
         let source = match input {
@@ -304,10 +349,12 @@ fn write(options: &TapeWrite, talk: &Talk, terminal: &mut Terminal) -> Result<u8
 
 fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, CommandError> {
     let block_length = usize::try_from(options.block_size).unwrap_or(usize::MAX);
-    let mut transferred = Transferred::default();
+    let mut transferred = Transferred {
+        file: options.number,
+        ..Transferred::default()
+    };
     let mut meter = Meter::new(terminal, None);
     let path = options.file.clone();
-    let to_stdout = path.is_none();
     let open = move || match path {
         None => BlockSink::start(io::stdout(), block_length, |mut output| {
             io::Write::flush(&mut output)
@@ -331,7 +378,7 @@ fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, 
         .await
     })?;
     meter.end();
-    tell(held, transferred, JobWords::Read { to_stdout }, terminal)
+    tell(held, transferred, JobWords::Read, terminal)
 }
 
 fn initialize(
@@ -343,7 +390,10 @@ fn initialize(
 ) -> Result<u8, CommandError> {
     // An identifier that is none is refused before a cartridge moves.
     crate::iop::tape::label::volume_label(volume_id).map_err(TapeError::VolumeId)?;
-    let mut transferred = Transferred::default();
+    let mut transferred = Transferred {
+        file: 1,
+        ..Transferred::default()
+    };
     let held = with_cartridge(talk, cartridge, "initialize", async |drive| {
         job::initialize(drive, volume_id, overwrite, &mut transferred).await
     })?;

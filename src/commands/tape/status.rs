@@ -38,9 +38,9 @@ struct StatusDocument {
 struct DriveStatusDocument {
     /// Device name.
     drive: String,
-    /// Whether a tape is loaded.
+    /// Whether a tape is loaded; false also for a cartridge that was unloaded and not moved since.
     loaded: bool,
-    /// The cartridge: its barcode; null when it has none, or no library of the job says.
+    /// The cartridge in the drive, loaded or not: its barcode; null when it has none, or no library of the job says.
     volume: Option<String>,
     /// Whether the cartridge is write-protected; null for an empty drive, and when the drive does not say.
     write_protected: Option<bool>,
@@ -66,11 +66,21 @@ pub(super) fn status(
         outcome
     })?;
     if rewind && let Some(empty) = drives.iter().find(|drive| !drive.loaded) {
+        let (error, hint) = match &empty.volume {
+            Some(volume) => (
+                anyhow!("{volume} in {} is not loaded", empty.drive),
+                "library unmount brings it to its slot, and library mount loads it",
+            ),
+            None => (
+                anyhow!("{} is empty", empty.drive),
+                "there is no tape to rewind",
+            ),
+        };
         return Err(CommandError {
             kind: ErrorKind::Refused,
             code: Code::ElementEmpty,
-            error: anyhow!("{} is empty", empty.drive),
-            hints: vec!["there is no tape to rewind".to_owned()],
+            error,
+            hints: vec![hint.to_owned()],
         });
     }
     if terminal.json {
@@ -89,8 +99,10 @@ fn page(drives: &[DriveStatusDocument]) -> String {
     for drive in drives {
         page.title(&format!("Drive {}", drive.drive));
         page.line("Loaded", if drive.loaded { "Yes" } else { "No" });
-        if drive.loaded {
+        if drive.loaded || drive.volume.is_some() {
             page.line("Volume", drive.volume.as_deref().unwrap_or("*NOBARCODE"));
+        }
+        if drive.loaded {
             page.line(
                 "Write-protected",
                 match drive.write_protected {
@@ -167,7 +179,7 @@ async fn status_of(
     let mut status = DriveStatusDocument {
         drive: name.to_owned(),
         loaded: drive.is_loaded().await?,
-        volume: None,
+        volume,
         write_protected: None,
         beginning: None,
         object: None,
@@ -175,7 +187,6 @@ async fn status_of(
     if !status.loaded {
         return Ok(status);
     }
-    status.volume = volume;
     status.write_protected = drive.is_write_protected().await;
     if rewind {
         drive.rewind().await?;

@@ -13,7 +13,6 @@ use crate::commands::schema::Documents;
 use crate::commands::terminal::Terminal;
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::tape::exercise::{Limit, Pass, Trial, Tried, exercise};
-use crate::iop::tape::job::TapeError;
 use crate::render::text::Page;
 use crate::render::words::Code;
 
@@ -127,18 +126,22 @@ pub(super) fn run(
         overwrite: options.overwrite,
     };
     let mut tried = Tried::default();
+    tried.transferred.file = 1;
     let mut meter = Meter::new(terminal, Some(options.size.saturating_mul(2)));
     let mut held = with_cartridge(talk, &options.cartridge, "test", async |drive| {
         exercise(drive, &trial, &mut tried, &mut |bytes| meter.tell(bytes)).await
     })?;
     meter.end();
     let has_passed = held.outcome.is_ok();
-    // What does not depend on the tape is no verdict on it.
-    let is_refused = matches!(
-        held.outcome,
-        Err(TapeError::HoldsData | TapeError::Input(_) | TapeError::Output(_))
-    );
     let error = held.failure();
+    // What does not depend on the tape is no verdict on it.
+    let is_refused = held.drive.is_none()
+        || error.as_ref().is_some_and(|error| {
+            matches!(
+                error.code,
+                Code::HoldsData | Code::FileUnusable | Code::OutputFailed
+            )
+        });
     if let Some(error) = &error {
         terminal.error(error);
     }
@@ -159,8 +162,8 @@ pub(super) fn run(
             read: PassDocument::new(&tried.read, tried.round_trip.unwrap_or_default()),
             differing_blocks: tried.differing.map_or(0, |(blocks, _)| blocks),
         })?;
-    } else {
-        terminal.print(&page(&held.volume, &held.drive, &trial, &tried, verdict))?;
+    } else if held.drive.is_some() {
+        terminal.print(&page(&held.place(), &trial, &tried, verdict))?;
     }
     Ok(error.map_or(0, |error| error.kind.exit_status()))
 }
@@ -180,9 +183,9 @@ fn seed() -> Result<u64, CommandError> {
     Ok(u64::from_le_bytes(seed))
 }
 
-fn page(volume: &str, drive: &str, trial: &Trial, tried: &Tried, verdict: &str) -> String {
+fn page(place: &str, trial: &Trial, tried: &Tried, verdict: &str) -> String {
     let mut page = Page::default();
-    page.title(&format!("Test of {volume} in {drive}"));
+    page.title(&format!("Test of {place}"));
     page.line(
         "Verdict",
         match verdict {

@@ -6,8 +6,8 @@
 use std::io;
 
 use super::count::Counted;
-use super::drive::Reopen;
-use super::job::TapeError;
+use super::drive::{Reopen, TapeDrive};
+use super::job::{TapeError, ends_at, erase};
 use super::read::{Object, TapeReader};
 use super::tap_file::{TapSink, TapSource};
 use super::write::{Proof, WriteError, Writer};
@@ -122,7 +122,19 @@ async fn to_tape<A: Reopen, B: Reopen>(
         },
     };
     outcome?;
-    proof.map(|_| ()).map_err(TapeError::Write)
+    proof.map_err(TapeError::Write)?;
+    if written.objects() == 0 {
+        empty(writer.into_drive()).await?;
+    }
+    Ok(())
+}
+
+/// Makes an end to what a tape holds, when the other side holds nothing and so nothing was written over it.
+async fn empty<R: Reopen>(drive: &mut TapeDrive<R>) -> Result<(), TapeError> {
+    match ends_at(drive, 1).await? {
+        true => Ok(()),
+        false => erase(drive, true).await,
+    }
 }
 
 async fn transfer<A: Reopen, B: Reopen>(

@@ -54,14 +54,20 @@ impl<R: Reopen> TapeDrive<R> {
         &self.unit
     }
 
-    /// Returns whether a cartridge is in the drive.
+    /// Returns whether a tape is loaded. A cartridge that was unloaded and not moved since is in the drive, and is not loaded
+    /// (SSC-4 7.2).
     ///
     /// # Errors
     /// When the drive is not ready for another reason.
     pub async fn is_loaded(&self) -> Result<bool, UnitError> {
         match self.unit.execute(&Command::TestUnitReady).await {
             Ok(_) => Ok(true),
-            Err(error) if error.has_code(AdditionalSenseCode::MEDIUM_NOT_PRESENT) => Ok(false),
+            Err(error)
+                if error.has_code(AdditionalSenseCode::MEDIUM_NOT_PRESENT)
+                    || error.has_code(AdditionalSenseCode::INITIALIZING_COMMAND_REQUIRED) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }

@@ -91,6 +91,9 @@ pub enum TapeError {
     /// What is to be written cannot be read.
     #[error("cannot read the input")]
     Input(#[source] io::Error),
+    /// Not even the first block of what is to be written can be read.
+    #[error("cannot read the input")]
+    NoInput(#[source] io::Error),
     /// A .tap file cannot be copied.
     #[error("cannot read the .tap file")]
     TapFile(#[source] io::Error),
@@ -255,7 +258,10 @@ async fn go_to<R: Reopen>(
 }
 
 /// Returns whether the data ends where this tape file would begin.
-async fn ends_at<R: Reopen>(drive: &mut TapeDrive<R>, file: u64) -> Result<bool, TapeError> {
+pub(super) async fn ends_at<R: Reopen>(
+    drive: &mut TapeDrive<R>,
+    file: u64,
+) -> Result<bool, TapeError> {
     // A block of any length is data, so no more of it is asked for than a label has.
     let label = u32::try_from(LABEL_LENGTH).unwrap_or(u32::MAX);
     let mut reader = TapeReader::at_file(drive, file, label).await?;
@@ -278,24 +284,34 @@ pub async fn write<R: Reopen>(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), TapeError> {
     transferred.file = go_to(drive, place, overwrite).await?;
+    // What is on the cartridge is not given up for an input that cannot be read at all.
+    let first = source.next().await.transpose();
+    let first = first.map_err(TapeError::NoInput)?;
     let mut writer = Writer::begin(drive).await?;
-    let written = write_blocks(&mut writer, source, progress).await;
+    let written = match first {
+        Some(block) => write_blocks(&mut writer, block, source, progress).await,
+        None => Ok(()),
+    };
     finish(&mut writer, written, transferred).await
 }
 
 async fn write_blocks<R: Reopen>(
     writer: &mut Writer<'_, R>,
+    first: Bytes,
     source: &mut BlockSource,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), TapeError> {
     let mut bytes = 0_u64;
-    while let Some(block) = source.next().await {
-        let block = block.map_err(TapeError::Input)?;
+    let mut block = first;
+    loop {
         bytes = bytes.saturating_add(u64::try_from(block.len()).unwrap_or(u64::MAX));
         writer.push(block).await.map_err(TapeError::Write)?;
         progress(bytes);
+        block = match source.next().await {
+            Some(next) => next.map_err(TapeError::Input)?,
+            None => return Ok(()),
+        };
     }
-    Ok(())
 }
 
 /// Ends what was written with a filemark where that is possible, and says what is on the tape.

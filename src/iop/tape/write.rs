@@ -56,7 +56,7 @@ pub struct Written {
 
 impl Written {
     /// Returns the logical objects.
-    const fn objects(self) -> u64 {
+    pub(super) const fn objects(self) -> u64 {
         self.blocks.saturating_add(self.filemarks)
     }
 }
@@ -176,6 +176,11 @@ impl<'a, R: Reopen> Writer<'a, R> {
     /// Returns what was acknowledged.
     pub const fn written(&self) -> Written {
         self.written
+    }
+
+    /// Ends writing, and returns the drive. What is in flight is not waited for.
+    pub(super) fn into_drive(self) -> &'a mut TapeDrive<R> {
+        self.drive
     }
 
     /// Returns how many blocks are held in memory.

@@ -250,7 +250,7 @@ pub fn tape_code(error: &TapeError) -> Code {
         TapeError::NotEnded { .. } | TapeError::NoFilemark { .. } => Code::NoFilemark,
         TapeError::VolumeId(_) => Code::InvalidValue,
         TapeError::Unit(_) => Code::DeviceError,
-        TapeError::Input(_) | TapeError::TapFile(_) => Code::FileUnusable,
+        TapeError::Input(_) | TapeError::NoInput(_) | TapeError::TapFile(_) => Code::FileUnusable,
         TapeError::Differs { .. } | TapeError::CountsDiffer { .. } => Code::DataDiffers,
         TapeError::Output(_) => Code::OutputFailed,
         TapeError::Write(error) => write_code(error),

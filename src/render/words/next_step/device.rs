@@ -124,6 +124,7 @@ pub fn of_tape(error: &TapeError) -> Vec<String> {
         }
         TapeError::VolumeId(_) => "give another --volume-id",
         TapeError::Unit(_) => STATE_OF_DRIVE,
+        TapeError::NoInput(_) => "nothing was written",
         TapeError::Input(_) => "what was read before is on the tape, with a filemark behind it",
         TapeError::TapFile(_) => "what was read before that is on the tape",
         TapeError::Differs { .. } => {
