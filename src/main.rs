@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     without_core_dumps();
     let mut terminal = Terminal::new(Box::new(io::stdout()), Box::new(io::stderr()));
     terminal.interactive = io::stderr().is_terminal();
+    terminal.coloured = io::stdout().is_terminal();
     terminal.columns = columns(io::stdout());
     terminal.error_columns = columns(io::stderr());
     ExitCode::from(commands::run(std::env::args_os().skip(1), terminal))

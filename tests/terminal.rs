@@ -293,6 +293,30 @@ fn a_result_that_is_wider_than_the_terminal_is_shown_row_by_row() {
 }
 
 #[test]
+fn findings_are_in_colour_on_a_terminal_only_and_not_where_no_color_is_set() {
+    let environment = TestEnvironment::new();
+    environment.add("iqn.2026-01.a:b", "127.0.0.1", 1);
+    let binary = binary().display();
+    let line = format!("'{binary}' --timeout 1 check");
+    for (shell, is_coloured) in [
+        (line.clone(), true),
+        // A terminal that does not know its width is one.
+        (format!("stty cols 0 rows 0; {line}"), true),
+        (format!("NO_COLOR=1 {line}"), false),
+        (format!("NO_COLOR= {line}"), true),
+        (format!("{line} | cat"), false),
+    ] {
+        let (text, _) = type_on(&environment, &shell, &[]);
+        assert!(text.contains("network.port-refused"), "{shell}: {text}");
+        assert_eq!(
+            text.contains("\u{1b}[1;31mFailure"),
+            is_coloured,
+            "{shell}: {text}"
+        );
+    }
+}
+
+#[test]
 fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
     let environment = TestEnvironment::new();
     environment.add("iqn.2026-01.a:b", "127.0.0.1", 1);

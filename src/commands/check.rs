@@ -54,8 +54,7 @@ pub(super) fn run(
         terminal.print_document(&CheckDocument::new(&checked))?;
     } else {
         let look = Look {
-            // Standard output is a terminal where its width is known.
-            coloured: terminal.columns.is_some()
+            coloured: terminal.coloured
                 && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             everything: host.verbose > 0,
         };
