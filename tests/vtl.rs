@@ -383,6 +383,30 @@ fn a_session_too_many_is_told_that_there_are_no_resources() {
 }
 
 #[test]
+fn every_event_of_a_session_has_a_line() {
+    let environment = TestEnvironment::new();
+    let vtl = Vtl::start(&environment, &[]);
+    let message = |line: &str| line.splitn(4, ' ').nth(3).unwrap().to_owned();
+    let logged_out = RawInitiator::login(vtl.port(), NAME);
+    let first = vtl.line();
+    assert_eq!(message(&first), "logged in");
+    logged_out.logout();
+    let second = vtl.line();
+    assert_eq!(message(&second), "logged out");
+    // Initiator and address are those of the login.
+    let whose = |line: &str| line.split(' ').skip(1).take(2).collect::<String>();
+    assert_eq!(whose(&first), whose(&second));
+
+    let lost = RawInitiator::login(vtl.port(), NAME);
+    assert_eq!(message(&vtl.line()), "logged in");
+    drop(lost);
+    assert!(message(&vtl.line()).starts_with("session lost: "));
+    let (status, lines) = vtl.stop_and_read();
+    assert!(status.success());
+    assert!(lines[0].ends_with("Z - - stopping"), "{lines:?}");
+}
+
+#[test]
 fn a_login_of_the_same_port_takes_the_place_of_its_session() {
     let environment = TestEnvironment::new();
     let vtl = Vtl::start(&environment, &["--max-sessions", "1", "-v"]);

@@ -297,7 +297,7 @@ fn invalid_value(option: &str, error: ValueError) -> CommandError {
     }
 }
 
-/// Lists logins and movements on stdout, and on stderr what else is asked for.
+/// Prints a line for each event on stdout, and on stderr what else is asked for.
 struct Console {
     target_name: IscsiName,
     json: bool,
@@ -319,11 +319,7 @@ impl Console {
     fn show_session(&self, notice: Notice<'_>) {
         match notice {
             Notice::Login(attempt) => self.lines.print(self.line(attempt)),
-            Notice::Stopping if self.json => {
-                let event = VtlEvent::stopping(&self.target_name, SystemTime::now());
-                self.lines.print(event.line());
-            }
-            Notice::Stopping => {}
+            Notice::Stopping => self.lines.print(self.stopping_line(SystemTime::now())),
             Notice::Counted(counted) => {
                 let line = self.counted_line(counted, SystemTime::now());
                 self.lines.print(line);
@@ -338,15 +334,23 @@ impl Console {
                 initiator_name,
                 end,
             } => {
-                if self.json {
-                    let (words, now) = (escape(&end_words(end)), SystemTime::now());
-                    let event = VtlEvent::ended(target_name, initiator_name, peer, end, words, now);
-                    self.lines.print(event.line());
-                }
+                let (message, now) = (escape(&end_words(end)), SystemTime::now());
+                self.lines.print(if self.json {
+                    VtlEvent::ended(target_name, initiator_name, peer, end, message, now).line()
+                } else {
+                    format!("{} {initiator_name} {peer} {message}\n", rfc_3339(now))
+                });
                 let words = format!("{initiator_name}: {}", end_words(end));
                 self.tracer.step(&peer.to_string(), &words);
             }
         }
+    }
+
+    fn stopping_line(&self, time: SystemTime) -> String {
+        if self.json {
+            return VtlEvent::stopping(&self.target_name, time).line();
+        }
+        format!("{} - - stopping\n", rfc_3339(time))
     }
 
     /// Returns the line for refused logins that had none of their own.

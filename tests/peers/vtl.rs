@@ -110,13 +110,27 @@ impl Vtl {
         self.child.id()
     }
 
-    /// Returns the next line about a login.
+    /// Returns the next line about a login; with `--json`, the next line.
     #[track_caller]
     #[must_use]
     pub fn login_line(&self) -> String {
-        self.lines
-            .recv_timeout(TIMEOUT)
-            .expect("a line for a login")
+        let ended = |line: &str| {
+            let message = line.splitn(4, ' ').nth(3).unwrap_or_default();
+            message == "logged out" || message.starts_with("session ")
+        };
+        loop {
+            let line = self.line();
+            if line.starts_with('{') || !ended(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// Returns the next line.
+    #[track_caller]
+    #[must_use]
+    pub fn line(&self) -> String {
+        self.lines.recv_timeout(TIMEOUT).expect("a line")
     }
 
     /// Sends a signal.

@@ -152,7 +152,8 @@ pub(super) fn command() -> Command {
         .long_about(
             "Serves a virtual tape library that reports as an IBM 3584-403 with LTO drives, to any iSCSI initiator, in the \
              foreground until SIGINT or SIGTERM comes. When it is ready it prints one line on standard output, \
-             \"ready: TARGET at ADDR:PORT\", then a line for each login that is attempted.",
+             \"ready: TARGET at ADDR:PORT\", then a line for each login that is attempted, each \
+             session that has ended and each cartridge that was moved.",
         )
         .args(arguments())
 }
