@@ -174,6 +174,7 @@ fn split(words: &[OsString]) -> Split {
                 }
                 Some(false) => 1,
                 None if parse::changed_word(&word).is_some() => return Split::Macro(at),
+                None if host::command_like(&word).is_some() => return Split::Macro(at),
                 None => return Split::Host,
             },
             _ if !word.starts_with('-') && host::is_command(&word) => return Split::Host,

@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::grammar::{MacroOption, OPTIONS, Parameter, ParameterRule};
+use super::host;
 use super::repair::{self, Known};
 use super::shell::MASK;
 use super::usage::{Shown, UsageError};
@@ -156,6 +157,13 @@ pub(super) fn not_an_option(word: &str, words: &[Zeroizing<String>]) -> UsageErr
     }
     if repair::is_macro_name(word) {
         return UsageError::MacroNameTwice;
+    }
+    if let Some(command) = host::command_like(word) {
+        return UsageError::UnknownCommand {
+            word: Shown::known(word),
+            similar: Some(command),
+            path: String::new(),
+        };
     }
     changed_word(word).unwrap_or_else(|| UsageError::UnknownOption {
         word: unknown(word, words),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{EnumValueParser, PossibleValue};
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, ValueHint, value_parser};
 use thiserror::Error;
 
@@ -20,6 +20,7 @@ mod fault;
 mod iop;
 mod library;
 mod partition;
+mod report;
 mod rmt;
 mod sql;
 mod tape;
@@ -42,8 +43,7 @@ pub use tape::{
 };
 pub use vtl::VtlOptions;
 
-use super::usage::{Shown, UsageError};
-use crate::values::characters::escape;
+use super::usage::UsageError;
 
 /// The environment variable that names the state directory when `--state-dir` does not.
 pub const STATE_DIR_VARIABLE: &str = "ISCSISWICONFIG_STATE_DIR";
@@ -332,7 +332,9 @@ fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, Usage
             });
         }
         Err(error) => {
-            return Err(usage_error(&error, &command_path(&definition, words)));
+            let path = command_path(&definition, words);
+            return Err(report::macro_word_behind(&error, words, &path)
+                .unwrap_or_else(|| report::usage_error(&error, &path)));
         }
     };
     let command = matches
@@ -398,6 +400,12 @@ pub(super) fn is_command(word: &str) -> bool {
     definition()
         .get_subcommands()
         .any(|command| command.get_name() == word)
+}
+
+/// Returns the command that a word names, letter case and dashes before it aside.
+pub(super) fn command_like(word: &str) -> Option<String> {
+    let name = word.trim_start_matches('-').to_ascii_lowercase();
+    is_command(&name).then_some(name)
 }
 
 impl NameKind {
@@ -714,62 +722,6 @@ fn seconds(typed: &str) -> Result<Duration, SecondsError> {
         return Err(SecondsError::TooLong);
     }
     Ok(Duration::from_secs_f64(seconds))
-}
-
-/// Turns clap's report, paragraphs with a prefix each, into a message on one line and a tip.
-fn usage_error(error: &clap::Error, path: &[String]) -> UsageError {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
-        _ => None,
-    };
-    if error.kind() == ErrorKind::InvalidSubcommand
-        && let Some(word) = context(ContextKind::InvalidSubcommand)
-    {
-        let similar =
-            unique_beginning(&word, path).or_else(|| context(ContextKind::SuggestedSubcommand));
-        return UsageError::UnknownCommand {
-            word: Shown::known(&word),
-            similar,
-            path: path.join(" "),
-        };
-    }
-    let report = error.to_string();
-    let mut paragraphs = report.split("\n\n");
-    let message = paragraphs.next().unwrap_or_default();
-    let message = message.strip_prefix("error: ").unwrap_or(message);
-    let tip = paragraphs
-        .find_map(|paragraph| paragraph.trim_start().strip_prefix("tip: "))
-        // No argument of a command is a free value that could begin with a dash.
-        .filter(|tip| !tip.starts_with("to pass "));
-    UsageError::Host {
-        message: one_line(message),
-        tip: tip.map(one_line),
-        command: Some(path.join(" ")).filter(|path| !path.is_empty()),
-    }
-}
-
-/// Returns the one command behind `path` that begins as the word does.
-fn unique_beginning(word: &str, path: &[String]) -> Option<String> {
-    let definition = definition();
-    let mut command = &definition;
-    for name in path {
-        command = command.find_subcommand(name)?;
-    }
-    let mut names = command
-        .get_subcommands()
-        .filter(|command| !command.is_hide_set())
-        .map(Command::get_name)
-        .filter(|name| !word.is_empty() && name.starts_with(word));
-    match (names.next(), names.next()) {
-        (Some(name), None) => Some(name.to_owned()),
-        _ => None,
-    }
-}
-
-fn one_line(text: &str) -> String {
-    let words: Vec<_> = text.lines().map(str::trim).collect();
-    escape(words.join(" ").trim())
 }
 
 #[cfg(test)]

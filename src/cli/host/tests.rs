@@ -1,6 +1,7 @@
 //! The host side's lines: what each is parsed into, and what each error says.
 
 use super::*;
+use crate::cli::usage::Shown;
 
 fn line(words: &[&str]) -> Result<Parsed, UsageError> {
     parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
