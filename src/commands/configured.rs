@@ -18,9 +18,9 @@ use super::terminal::Terminal;
 use crate::cli::{ApplyOptions, HostOptions};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::{ChapParameters, TargetIdentity, WantedTarget};
-use crate::iop::operation::{Operation, Outcome};
+use crate::iop::operation::{Operation, OperationError, Outcome};
 use crate::render::configured::{self, AppliedDocument, ConfiguredDocument};
-use crate::render::words::{Code, error as words};
+use crate::render::words::{Code, error as words, next_step};
 use crate::storage::quoted;
 use crate::values::{
     ChapName, ChapSecret, HostName, InitiatorName, KeystoreChoice, Port, Subject, ValueError,
@@ -120,7 +120,19 @@ fn perform(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let performed = host::perform(operation, &open_store(host)?, host, terminal)??;
+    let is_apply = matches!(operation, Operation::Apply { .. });
+    let performed =
+        host::perform(operation, &open_store(host)?, host, terminal)?.map_err(|error| {
+            let hints = match &error {
+                OperationError::Refused(error) if is_apply => next_step::of_applied(error),
+                _ => None,
+            };
+            let error = CommandError::from(error);
+            CommandError {
+                hints: hints.unwrap_or(error.hints),
+                ..error
+            }
+        })?;
     for warning in &performed.warnings {
         terminal.warn(warning);
     }

@@ -135,6 +135,7 @@ pub fn configured(configured: &Configured) -> String {
             .count()
     };
     page.part(&match configured.changed {
+        false if count == 0 => "The next -reipliscsiop connects to no target.".to_owned(),
         false => "The next -reipliscsiop uses the same targets as the last one.".to_owned(),
         true => format!(
             "The next -reipliscsiop changes the active targets: {} new, {} changed, {} removed.",

@@ -108,6 +108,28 @@ fn form_step(form: &Form) -> String {
     }
 }
 
+/// Returns what to do about a document that `apply` refuses, where that is not what an option of the macro would be told.
+pub fn of_applied(error: &ConfigurationError) -> Option<Vec<String>> {
+    let hint = match error {
+        ConfigurationError::SecondPortal(_) => {
+            "IBM i has one connection between a partition and a target: name one of the two in the document; --prune removes what \
+             is configured and not named there"
+        }
+        ConfigurationError::KeystoreNotEnabled { .. } => {
+            "enable it: iscsiswiconfig partition set --keystore-size 4096, or give \"keystore\": \"AVAIL\" or \"NONE\": the \
+             credentials are then stored as plain text, readable by this user only"
+        }
+        ConfigurationError::KeystoreNotUsed { .. } => {
+            "give \"keystore\": \"AVAIL\" or \"NONE\", or partition set --release 7.6"
+        }
+        ConfigurationError::NoGeneratedName => {
+            "give \"initiator_name\", or the partition a UUID with partition set --uuid"
+        }
+        _ => return None,
+    };
+    Some(vec![hint.to_owned()])
+}
+
 /// Returns what to do about an edit that was refused.
 pub fn of_configuration(error: &ConfigurationError) -> Vec<String> {
     let hint = match error {
