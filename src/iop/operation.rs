@@ -36,7 +36,7 @@ use crate::iscsi::name::IscsiName;
 use crate::iscsi::secret::Secret;
 use crate::transport::Observer;
 use crate::values::{
-    ChapName, ChapSecret, Form, HostName, KeystoreChoice, Port, Subject, ValueError,
+    ChapName, ChapSecret, Form, HostName, KeystoreChoice, Port, Subject, ValueError, ValueWarning,
 };
 
 /// What can be asked for.
@@ -482,7 +482,7 @@ fn replace(pieces: &[Piece], store: &Store) -> Result<Performed, OperationError>
         for piece in pieces {
             staged.replace(piece.parameter, piece.text.reveal())?;
         }
-        Ok(staged_port(staged, pieces).into_iter().collect())
+        Ok(staged_warnings(staged, pieces))
     })?;
     let mut warnings = piece_folding(pieces);
     if pieces.len() > 1 {
@@ -501,7 +501,7 @@ fn append(pieces: &[Piece], store: &Store) -> Result<Performed, OperationError> 
                 warnings.push(Warning::FirstPiece { subject });
             }
         }
-        warnings.splice(0..0, staged_port(staged, pieces));
+        warnings.splice(0..0, staged_warnings(staged, pieces));
         Ok(warnings)
     })?;
     performed.warnings.splice(0..0, piece_folding(pieces));
@@ -515,13 +515,22 @@ fn append(pieces: &[Piece], store: &Store) -> Result<Performed, OperationError> 
     Ok(performed)
 }
 
-/// Returns the warning that a host name, to which a piece was just given, holds a port: -commit refuses it.
-fn staged_port(staged: &StagedTarget, pieces: &[Piece]) -> Option<Warning> {
-    let is_given = |piece: &Piece| piece.parameter == StagedParameter::TargetHostName;
-    if !pieces.iter().any(is_given) {
-        return None;
+/// Returns what is plainly not meant in a name to which a piece was just given.
+fn staged_warnings(staged: &StagedTarget, pieces: &[Piece]) -> Vec<Warning> {
+    let is_given = |parameter| pieces.iter().any(|piece| piece.parameter == parameter);
+    let mut warnings = Vec::new();
+    if is_given(StagedParameter::InitiatorName) && staged.is_generate_without_asterisk() {
+        warnings.push(Warning::Value(ValueWarning::GenerateWithoutAsterisk));
     }
-    match HostName::with_port(staged.target_host_name()?)? {
+    if is_given(StagedParameter::TargetHostName) {
+        warnings.extend(staged.target_host_name().and_then(staged_port));
+    }
+    warnings
+}
+
+/// Returns the warning that a staged host name holds a port: -commit refuses it.
+fn staged_port(host_name: &str) -> Option<Warning> {
+    match HostName::with_port(host_name)? {
         ValueError::Form {
             form: Form::WithPort { host, port },
             ..

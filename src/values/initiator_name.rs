@@ -11,6 +11,11 @@ use crate::iscsi::name::{IscsiName, IscsiNameError};
 /// The keyword for the system generated initiator name.
 pub const GENERATE: &str = "*GENERATE";
 
+/// Returns whether a name is the word `GENERATE`, in any letter case, without the asterisk that makes it the keyword.
+pub fn is_generate_without_asterisk(name: &str) -> bool {
+    name.eq_ignore_ascii_case(GENERATE.trim_start_matches('*'))
+}
+
 impl Subject {
     /// Parses an iSCSI name, named as this subject in an error.
     ///
@@ -109,11 +114,7 @@ impl InitiatorName {
     pub fn warnings(&self) -> Vec<ValueWarning> {
         match self {
             Self::Generated => Vec::new(),
-            Self::Named(name)
-                if name
-                    .as_str()
-                    .eq_ignore_ascii_case(GENERATE.trim_start_matches('*')) =>
-            {
+            Self::Named(name) if is_generate_without_asterisk(name.as_str()) => {
                 vec![ValueWarning::GenerateWithoutAsterisk]
             }
             Self::Named(name) => Subject::InitiatorName.warnings_of(name),

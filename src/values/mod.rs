@@ -17,7 +17,7 @@ pub use amount::amount;
 pub use chap::{ChapName, ChapSecret};
 pub use error::{AddressKind, Form, HMC_CHAP_LIMIT, Subject, ValueError, ValueWarning};
 pub use host_name::HostName;
-pub use initiator_name::{GENERATE, InitiatorName};
+pub use initiator_name::{GENERATE, InitiatorName, is_generate_without_asterisk};
 pub use quote::quote_bytes;
 pub use size::{Size, SizeError};
 

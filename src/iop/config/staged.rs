@@ -8,6 +8,7 @@ use crate::iop::keystore::EntryId;
 use crate::iscsi::secret::Secret;
 use crate::values::{
     ChapName, ChapSecret, Form, GENERATE, InitiatorName, KeystoreChoice, Port, Subject, ValueError,
+    is_generate_without_asterisk,
 };
 
 /// A parameter that can be given in pieces.
@@ -79,6 +80,12 @@ impl StagedTarget {
     /// Returns the initiator name as joined so far.
     pub fn initiator_name(&self) -> Option<&str> {
         self.initiator_name.as_deref()
+    }
+
+    /// Returns whether the initiator name as joined so far is the word `GENERATE` without its asterisk.
+    pub fn is_generate_without_asterisk(&self) -> bool {
+        let staged = self.initiator_name();
+        staged.is_some_and(is_generate_without_asterisk)
     }
 
     /// Returns the port.
