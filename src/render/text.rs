@@ -124,6 +124,10 @@ pub(super) fn edit_with(edited: &Edited, next_re_ipl: &str) -> String {
         ),
         Edit::Changed(target) => format!("Changed {}. {next_re_ipl}", name(target)),
         Edit::Removed(target) => format!("Removed {}. {next_re_ipl}", name(target)),
+        Edit::Cleared { targets: 0, .. } => {
+            "Cleared the configuration: the staged target is gone, and no target was configured."
+                .to_owned()
+        }
         Edit::Cleared { targets, staged } => format!(
             "Cleared the configuration: {} removed{}. {next_re_ipl}",
             amount(*targets, "target"),

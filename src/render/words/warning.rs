@@ -61,13 +61,14 @@ pub fn warning(warning: &Warning) -> (Code, String) {
         ),
         Warning::CredentialsOnDisk { count } => (
             Code::CredentialsOnDisk,
-            format!("{count} CHAP credential(s) went to disk, in plain text"),
+            format!("{} went to disk, in plain text", amount(count, "CHAP credential")),
         ),
         Warning::CredentialsWithoutTarget { count } => (
             Code::CredentialsWithoutTarget,
             format!(
-                "no configured target refers to {count} of the CHAP credential(s); bring config.json of the exported system \
-                 into the state directory: they are kept until the next edit without it"
+                "no configured target refers to {}; bring config.json of the exported system into the state directory: what is \
+                 not referred to is kept until the next edit without it",
+                amount(count, "CHAP credential")
             ),
         ),
         Warning::SameInitiatorTwice { target } => (
