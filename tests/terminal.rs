@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -344,5 +345,33 @@ fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
             report.contains("iqn.2026-01.a:b") && !report.contains('\u{1b}'),
             "{report}"
         );
+    }
+}
+
+#[test]
+fn what_a_re_ipl_waits_for_is_told_with_the_seconds_and_gone_when_it_is_done() {
+    // It takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let environment = TestEnvironment::new();
+    environment.add("iqn.2026-01.a:silent", "127.0.0.1", port);
+    for (options, shown) in [("", true), ("-q", false), ("-v", false)] {
+        let line =
+            format!("stty cols 100; iscsiswiconfig {options} --timeout 2.5 -reipliscsiop > report");
+        let mut script = environment.command_of(Path::new("/usr/bin/script"));
+        script.args(["-qec", &line, "/dev/null"]);
+        let terminal = environment.finish(script).assert_status(4);
+        let waiting = "s: iqn.2026-01.a:silent, connected, logging in\u{1b}[K";
+        assert_eq!(
+            terminal.stdout.contains(waiting),
+            shown,
+            "{options}: {}",
+            *terminal
+        );
+        if shown {
+            // The line of the target takes its place, and the cursor is at the beginning behind it.
+            let replaced = "\riqn.2026-01.a:silent: no login (1 of 1)\u{1b}[K";
+            assert!(terminal.stdout.contains(replaced), "{}", *terminal);
+        }
     }
 }

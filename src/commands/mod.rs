@@ -33,6 +33,7 @@ mod terminal;
 mod trace;
 mod vtl;
 mod vtl_event;
+mod waiting;
 
 use std::ffi::OsString;
 

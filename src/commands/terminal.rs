@@ -77,12 +77,18 @@ impl Notes {
 
     /// Writes over the last line of a terminal; a line with nothing in it begins a new one behind it.
     pub fn progress(&self, text: &str) {
-        let text = format!("\r{text}\u{1b}[K");
+        let text = over_last_line(text);
         match &*self.lines.borrow() {
             Some(lines) => lines.print(text),
             None if self.given_up.get() => {}
             None => drop(write(&self.stderr, &text)),
         }
+    }
+
+    /// Returns the queue of the thread that writes the lines, where there is one: for what another thread tells.
+    pub(super) fn queue(&self) -> Option<SyncSender<String>> {
+        let lines = self.lines.borrow();
+        lines.as_ref().map(|lines| lines.lines.clone())
     }
 
     /// Has a thread write the lines from here on, so that a reader that stops reading holds nothing up. Lines that find no
@@ -285,6 +291,11 @@ impl Lines {
             before = now;
         }
     }
+}
+
+/// Returns what replaces the last line of a terminal by a text, which is shorter than the terminal is wide.
+pub(super) fn over_last_line(text: &str) -> String {
+    format!("\r{text}\u{1b}[K")
 }
 
 fn dropped_words(count: u64) -> String {
