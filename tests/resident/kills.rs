@@ -13,6 +13,10 @@ use crate::peers::interposer::Withheld;
 /// Commands that ask, and change nothing.
 const ASKING: [u8; 5] = [0x00, 0x03, 0x12, 0xb8, 0x1a];
 
+/// READ(6). How many are sent ahead is a matter of time; those of four blocks and of the filemark behind them are certain.
+const READ: u8 = 0x08;
+const CERTAIN_READS: usize = 5;
+
 /// Returns the commands at which a job is to be disturbed: the first and the last of each kind that it sent.
 fn phases(interposer: &Interposer) -> Vec<Withheld> {
     let mut counts = BTreeMap::<u8, usize>::new();
@@ -23,7 +27,11 @@ fn phases(interposer: &Interposer) -> Vec<Withheld> {
     }
     let mut phases = Vec::new();
     for (operation_code, count) in counts {
-        for after in [0, count - 1] {
+        let last = match operation_code {
+            READ => (count - 1).min(CERTAIN_READS - 1),
+            _ => count - 1,
+        };
+        for after in [0, last] {
             phases.push(Withheld {
                 lun: None,
                 operation_code,
