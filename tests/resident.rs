@@ -139,7 +139,7 @@ impl Held {
     fn writer(&self, arguments: &[&str]) -> Writer {
         let mut command = self.environment.command();
         command
-            .args(["--json", "--timeout", "60", "tape", "write", "TAPMLB01"])
+            .args(["--json", "--timeout", "600", "tape", "write", "TAPMLB01"])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -274,6 +274,42 @@ fn help_is_as_wide_as_the_terminal() {
 }
 
 #[test]
+fn a_report_is_as_wide_as_the_terminal_and_keeps_its_words() {
+    let environment = TestEnvironment::new();
+    environment.add("iqn.2026-01.a:b", "127.0.0.1", 1);
+    let call = format!("'{}' --timeout 1 -reipliscsiop", binary().display());
+    let (piped, _) = type_on(&environment, &format!("{call} | cat"), &[]);
+    let cause = piped
+        .lines()
+        .find(|line| line.contains("Next step . ."))
+        .unwrap();
+    let words = |text: &str| {
+        let words = text.split_whitespace().map(str::to_owned);
+        words.collect::<Vec<_>>()
+    };
+    for width in [50, 60, 100] {
+        assert!(cause.len() > width, "{cause}");
+        let (text, _) = type_on(
+            &environment,
+            &format!("stty cols {width}; {call} 2>/dev/null"),
+            &[],
+        );
+        for line in text.lines().map(str::trim_end) {
+            // A name is not broken.
+            let fits = line.len() <= width || !line.trim_start().contains(' ');
+            assert!(fits, "{width}: {line:?}");
+        }
+        let (found, expected) = (words(&text), words(cause));
+        assert!(
+            found
+                .windows(expected.len())
+                .any(|window| window == expected),
+            "{width}: {text}"
+        );
+    }
+}
+
+#[test]
 fn a_result_that_is_wider_than_the_terminal_is_shown_row_by_row() {
     let environment = TestEnvironment::new();
     let name = environment.default_initiator();

@@ -72,9 +72,11 @@ fn print_active(
     if terminal.json {
         terminal.print_document(&document)?;
     } else if option == MacroOption::DumpInitiators {
-        terminal.print(&text::initiators(&document))?;
+        let page = text::initiators(&document);
+        terminal.print(&text::wrapped(&page, terminal.columns))?;
     } else {
-        terminal.print(&text::targets(&document))?;
+        let page = text::targets(&document);
+        terminal.print(&text::wrapped(&page, terminal.columns))?;
     }
     if option != MacroOption::ReIplIscsiIop || document.all_connected() {
         return Ok(0);

@@ -50,6 +50,53 @@ pub fn targets(document: &ActiveDocument<'_>) -> String {
     page.0
 }
 
+/// Returns a page for a terminal of that width: lines that are longer go on below, at their value where there is room for it.
+/// No word is broken, so that names and paths are copied whole. Without a width nothing changes.
+#[must_use]
+pub fn wrapped(page: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else {
+        return page.to_owned();
+    };
+    let mut text = String::with_capacity(page.len());
+    for line in page.split_inclusive('\n') {
+        match line.trim_end().chars().count() <= columns {
+            true => text.push_str(line),
+            false => wrap_line(&mut text, line, columns),
+        }
+    }
+    text
+}
+
+/// Where the value of a line begins.
+const VALUE: usize = COLON + 3;
+
+fn wrap_line(text: &mut String, line: &str, columns: usize) {
+    let indent = line.len() - line.trim_start().len();
+    let is_labelled = line.get(COLON..VALUE) == Some(":  ");
+    let (label, rest) = line.split_at(if is_labelled { VALUE } else { indent });
+    let longest = rest.split_whitespace().map(str::len).max();
+    let has_room = columns.saturating_sub(VALUE) >= longest.unwrap_or_default().max(VALUE);
+    let below = match is_labelled && has_room {
+        true => VALUE,
+        false => indent + 4,
+    };
+    text.push_str(label);
+    let mut column = label.len();
+    let mut separator = "";
+    for word in rest.split(' ') {
+        let length = word.trim_end().chars().count();
+        if column + separator.len() + length > columns && column > below {
+            text.push_str(&format!("\n{:below$}", ""));
+            column = below;
+            separator = "";
+        }
+        text.push_str(separator);
+        text.push_str(word);
+        column += separator.len() + length;
+        separator = " ";
+    }
+}
+
 /// Returns how many of how many targets are connected, and which are not; none before a re-IPL has used what is configured.
 pub fn summary(document: &ActiveDocument<'_>) -> Option<String> {
     let count = document.targets.len();
