@@ -166,6 +166,7 @@ pub(super) fn run(
     meter.end();
     let error = match outcome {
         Ok(()) => None,
+        // Something was copied, or was about to be.
         Err(error) if report.seconds > 0.0 || ends_a_job(&error) => Some(error),
         Err(error) => return Err(error),
     };

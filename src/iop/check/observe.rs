@@ -74,8 +74,8 @@ impl From<ControlError> for CheckError {
     }
 }
 
-/// Checks configured targets, all at once, under their locks, or by way of the resident IOP where it holds their sessions. It
-/// changes nothing but lock files.
+/// Checks configured targets: all at once, under their locks, and behind them, one after the other, those whose sessions the
+/// resident IOP holds, by way of it. It changes nothing but lock files.
 ///
 /// # Errors
 /// [`CheckError`].

@@ -32,7 +32,7 @@ use crate::iop::resident::ControlError;
 use crate::iop::store::StateError;
 use crate::iscsi::chap::ChapAlgorithm;
 use crate::transport::{AttachError, Step};
-use unit::UnitError;
+use unit::{AnswerDeadlines, UnitError};
 
 pub(in crate::iop) use held::Sessions;
 pub use locate::{Device, locate};
@@ -50,6 +50,15 @@ pub struct JobSettings {
     pub motion_timeout: Duration,
     /// The CHAP algorithms to offer, in the order of preference.
     pub chap_algorithms: Vec<ChapAlgorithm>,
+}
+
+impl JobSettings {
+    fn answer_deadlines(&self) -> AnswerDeadlines {
+        AnswerDeadlines {
+            answer: self.timeout,
+            motion: self.motion_timeout,
+        }
+    }
 }
 
 /// Is told every step of the session with a target, by the target's name.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::locate::{Device, Located};
-use super::unit::{AnswerDeadlines, Unit, UnitError};
+use super::unit::{Unit, UnitError};
 use super::{JobError, JobObserver, JobSettings};
 use crate::iop::active::TargetReport;
 use crate::iop::devices::resolve::ResolveError;
@@ -282,10 +282,7 @@ impl JobSession {
 
     /// Returns the logical unit of a device as it is: nothing is taken from it, and nothing proven.
     pub(in crate::iop) fn unproven_unit(&self, device: &Device) -> Unit {
-        let deadlines = AnswerDeadlines {
-            answer: self.login.settings.timeout,
-            motion: self.login.settings.motion_timeout,
-        };
+        let deadlines = self.login.settings.answer_deadlines();
         Unit::new(self.current().initiator, device.lun, deadlines)
     }
 
@@ -315,11 +312,7 @@ async fn proven(
     settings: &JobSettings,
     same_medium: bool,
 ) -> Result<Unit, JobError> {
-    let deadlines = AnswerDeadlines {
-        answer: settings.timeout,
-        motion: settings.motion_timeout,
-    };
-    let unit = Unit::new(initiator.clone(), device.lun, deadlines);
+    let unit = Unit::new(initiator.clone(), device.lun, settings.answer_deadlines());
     let failed = |cause| JobError::Device {
         device: device.name.clone(),
         cause,

@@ -28,8 +28,15 @@ pub struct Turns(Arc<TurnCount>);
 #[derive(Debug)]
 struct TurnCount {
     semaphore: Arc<Semaphore>,
-    /// How many there are, and how many more are taken since there were more of them.
-    count: Mutex<(usize, usize)>,
+    size: Mutex<TurnSize>,
+}
+
+#[derive(Debug)]
+struct TurnSize {
+    /// How many turns there are.
+    turns: usize,
+    /// How many more are taken, since there were more of them.
+    surplus: usize,
 }
 
 /// A turn, which ends when it is dropped.
@@ -52,7 +59,10 @@ impl Turns {
         let count = count.clamp(1, Semaphore::MAX_PERMITS);
         Self(Arc::new(TurnCount {
             semaphore: Arc::new(Semaphore::new(count)),
-            count: Mutex::new((count, 0)),
+            size: Mutex::new(TurnSize {
+                turns: count,
+                surplus: 0,
+            }),
         }))
     }
 
@@ -60,20 +70,21 @@ impl Turns {
     /// ended that it holds.
     pub fn resize(&self, count: usize) {
         let wanted = count.clamp(1, Semaphore::MAX_PERMITS);
-        let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
-        let (had, surplus) = *count;
-        let surplus = match wanted.checked_sub(had) {
+        let mut size = self.0.size.lock().unwrap_or_else(PoisonError::into_inner);
+        match wanted.checked_sub(size.turns) {
             Some(more) => {
-                self.0.semaphore.add_permits(more.saturating_sub(surplus));
-                surplus.saturating_sub(more)
+                let added = more.saturating_sub(size.surplus);
+                self.0.semaphore.add_permits(added);
+                size.surplus = size.surplus.saturating_sub(more);
             }
             None => {
-                let fewer = had.saturating_sub(wanted);
+                let fewer = size.turns.saturating_sub(wanted);
                 let free = self.0.semaphore.forget_permits(fewer);
-                surplus.saturating_add(fewer.saturating_sub(free))
+                let taken = fewer.saturating_sub(free);
+                size.surplus = size.surplus.saturating_add(taken);
             }
-        };
-        *count = (wanted, surplus);
+        }
+        size.turns = wanted;
     }
 
     /// Waits for a turn. Whoever polled this first has the first turn.
@@ -89,12 +100,12 @@ impl Turns {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let count = &self.turns.0.count;
-        let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
-        if count.1 > 0
+        let size = &self.turns.0.size;
+        let mut size = size.lock().unwrap_or_else(PoisonError::into_inner);
+        if size.surplus > 0
             && let Some(permit) = self.permit.take()
         {
-            count.1 = count.1.saturating_sub(1);
+            size.surplus = size.surplus.saturating_sub(1);
             permit.forget();
         }
     }
