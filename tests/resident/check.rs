@@ -64,14 +64,40 @@ fn a_check_names_the_job_that_uses_a_drive() {
     held.run("check").assert_status(0);
 }
 
+/// The login of the check would take the place of the held session: it is the same initiator port.
+#[test]
+fn a_target_that_was_edited_since_is_not_logged_in_to_beside_the_held_session() {
+    let mut held = Held::new(&["--json"], &[]);
+    let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
+    writer.give(&pattern(1, 4 * BLOCK));
+    wait_for_job(&held, "TAP01");
+    let edit = format!(
+        "-changetarget -initiatorname *GENERATE -targetname {NAME} -targethostname 127.0.0.1 -targetport {} -initiatorchapname NEW -initiatorchapsecret ANOTHER-SECRET-1",
+        held.vtl().port()
+    );
+    held.run(&edit).assert_status(0);
+    held.run("check").assert_status(3).says(&[
+        "as it was configured before",
+        NAME,
+        "-reipliscsiop",
+    ]);
+    let refused = held.run("--json check").assert_status(3).json();
+    assert_eq!(refused["error"]["code"], "second-connection");
+    assert_eq!(held.status()["status"], "CONNECTED");
+    assert_eq!(writer.finish().status.code(), Some(0));
+    let (_, events) = held.vtl.take().unwrap().stop_and_read();
+    let is_login = |line: &&String| line.contains("\"event\":\"login\"");
+    assert_eq!(events.iter().filter(is_login).count(), 1, "{events:#?}");
+}
+
 #[test]
 fn a_target_that_the_iop_does_not_hold_is_checked_by_a_login() {
-    let held = Held::new(&[], &[]);
-    held.run("-clearconfig").assert_status(0);
-    held.environment.add_with(
+    let environment = TestEnvironment::new();
+    let portal = Vtl::start(&environment, &[]).portal();
+    environment.add_with(
         NAME,
         "127.0.0.1",
-        held.vtl().port(),
+        portal.port(),
         &[
             "-initiatorchapname",
             "NOBODY",
@@ -79,7 +105,10 @@ fn a_target_that_the_iop_does_not_hold_is_checked_by_a_login() {
             "ASKS-FOR-THIS-12",
         ],
     );
-    let results = results(&held.run("--json check").assert_status(0));
+    // It was not there when the IOP looked for it.
+    let _iop = Iop::start(&environment, &[]);
+    let _vtl = Vtl::start(&environment, &["--listen", &portal.to_string()]);
+    let results = results(&environment.run_line("--json check").assert_status(0));
     assert_eq!(results["login.chap-not-asked"], "warning");
     // How fast it is depends on the machine; that it was measured does not.
     assert_ne!(results["speed.write-rate"], "skipped");

@@ -90,7 +90,7 @@ pub fn check(
     let handle = resident::connect(store, settings.timeout)?;
     let mut held = match &handle {
         None => BTreeMap::new(),
-        Some(handle) => held::sessions(handle)?,
+        Some(handle) => held::sessions(handle, targets)?,
     };
     let of_targets = targets
         .iter()

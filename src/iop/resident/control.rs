@@ -209,6 +209,12 @@ pub enum ControlError {
         /// What it said.
         detail: String,
     },
+    /// The IOP holds a session with a target that was edited since: a login of another process would replace it.
+    #[error("the resident IOP holds a session with {target} as it was configured before")]
+    HeldAsBefore {
+        /// The target's name.
+        target: String,
+    },
     /// The IOP is stopping, and takes nothing more.
     #[error("the resident IOP is stopping")]
     Stopping {

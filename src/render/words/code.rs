@@ -198,7 +198,7 @@ codes! {
         TargetExists = "target-exists", "The target is configured already.";
         TargetTwice = "target-twice", "A document names a target twice.";
         MalformedDocument = "malformed-document", "A document does not parse, or has an unknown field.";
-        SecondConnection = "second-connection", "The initiator is configured for that target by another portal.";
+        SecondConnection = "second-connection", "The initiator is configured for that target by another portal, or the resident IOP holds a session with it as it was before.";
         NoSuchTarget = "no-such-target", "No such target is configured.";
         HalfChap = "half-chap", "CHAP name and secret come together.";
         KeystoreNotEnabled = "keystore-not-enabled", "The Platform KeyStore is not enabled.";

@@ -61,7 +61,15 @@ pub fn control(error: &ControlError) -> Option<Words> {
         ControlError::Refused { detail } => Words::new(
             Code::StateUnusable,
             format!("the resident IOP could not do it: {detail}"),
-            "see what is said of the state directory, and try again",
+            "mend that in the state directory, and try again",
+        ),
+        ControlError::HeldAsBefore { target } => Words::new(
+            Code::SecondConnection,
+            format!(
+                "the resident IOP holds a session with {target} as it was configured before, and a partition has one \
+                 connection to a target"
+            ),
+            "-reipliscsiop has the IOP use what is configured now, and iop stop ends its sessions",
         ),
         ControlError::Stopping { pid } => Words::new(
             Code::IopStopping,

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::{Observed, ask};
 use crate::iop::active::{TargetReport, TargetStatus};
 use crate::iop::check::observation::Observations;
+use crate::iop::config::Target;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::job::{JobError, JobSettings, Sessions, locate};
 use crate::iop::resident::{ControlError, ControlHandle};
-use crate::iop::store::Store;
+use crate::iop::store::{ActiveTarget, Store};
 
 /// A session that the resident IOP holds.
 pub(super) struct HeldSession {
@@ -23,9 +24,22 @@ pub(super) struct HeldSession {
 /// lost, or never reached, is checked as without it.
 ///
 /// # Errors
-/// [`ControlError`].
-pub(super) fn sessions(handle: &ControlHandle) -> Result<BTreeMap<u64, HeldSession>, ControlError> {
+/// [`ControlError`]; [`ControlError::HeldAsBefore`] when one of the `targets` was edited since the IOP logged in to it.
+pub(super) fn sessions(
+    handle: &ControlHandle,
+    targets: &[&Target],
+) -> Result<BTreeMap<u64, HeldSession>, ControlError> {
     let (active, _) = handle.active()?;
+    let mut connected = active.targets.iter();
+    let edited = connected.find(|held| {
+        held.report.status == TargetStatus::Connected
+            && targets.iter().any(|target| is_edited(target, held))
+    });
+    if let Some(held) = edited {
+        return Err(ControlError::HeldAsBefore {
+            target: held.report.target_name.clone(),
+        });
+    }
     let status = handle.status()?;
     let round_trip = |name: &str| {
         let mut targets = status.targets.iter();
@@ -45,6 +59,16 @@ pub(super) fn sessions(handle: &ControlHandle) -> Result<BTreeMap<u64, HeldSessi
             (target.revision, held)
         })
         .collect())
+}
+
+/// Returns whether a target is the one of a session, with other parameters: the same initiator port would log in to it.
+fn is_edited(target: &Target, held: &ActiveTarget) -> bool {
+    let (identity, report) = (&target.identity, &held.report);
+    let is_same = |configured: &str, held: &str| configured.eq_ignore_ascii_case(held);
+    target.revision != held.revision
+        && is_same(identity.target_name.as_str(), &report.target_name)
+        && is_same(identity.target_host_name.as_str(), &report.target_host_name)
+        && identity.target_port.number() == report.target_port
 }
 
 impl Observed {
