@@ -80,7 +80,7 @@ impl Ordinary {
 }
 
 /// An IOP goes on while `deny` has the state directory denied to it, and writes what it could not when it ends behind `allow`.
-fn goes_on(mut of: Ordinary, deny: impl FnOnce(&Path), allow: impl FnOnce(&Path)) {
+fn goes_on(mut of: Ordinary, reason: &str, deny: impl FnOnce(&Path), allow: impl FnOnce(&Path)) {
     let mut iop = Iop::start_by(of.command(), &[]);
     deny(&of.environment.state());
     of.vtl = None;
@@ -107,7 +107,7 @@ fn goes_on(mut of: Ordinary, deny: impl FnOnce(&Path), allow: impl FnOnce(&Path)
     iop.signal(Signal::HUP);
     let refused = iop.event("re-ipl-refused");
     assert_eq!(refused["reason"], "state-unusable", "{refused:#}");
-    of.run("-reipliscsiop").assert_status(3);
+    of.run("-reipliscsiop").assert_status(3).says(&[reason]);
     of.run("-setport -targetport 3261").assert_status(3);
     of.run("tape status TAPMLB01").assert_status(0);
     assert_eq!(of.statuses(), ["CONNECTED", "LOST"]);
@@ -127,7 +127,12 @@ fn a_state_directory_that_becomes_read_only_is_told_and_nothing_is_lost() {
         }
     };
     let is_root = rustix::process::geteuid().is_root();
-    goes_on(Ordinary::new(is_root), mode(0o500), mode(0o700));
+    goes_on(
+        Ordinary::new(is_root),
+        "Permission denied",
+        mode(0o500),
+        mode(0o700),
+    );
 }
 
 /// Nothing but a file system that is read-only keeps root from writing.
@@ -144,6 +149,7 @@ fn a_read_only_file_system_is_told_to_root_too() {
     };
     goes_on(
         Ordinary::new(false),
+        "Read-only file system",
         |state| {
             let path = state.to_str().unwrap();
             run(&["mount", "--bind", path], state);

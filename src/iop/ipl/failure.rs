@@ -278,7 +278,7 @@ fn system_words(error: &io::Error) -> String {
 }
 
 /// Returns an error with its causes.
-fn detail(error: &dyn std::error::Error) -> String {
+pub(in crate::iop) fn detail(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -290,5 +290,5 @@ fn detail(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    escaped(&text)
+    escaped(without_error_number(&text))
 }

@@ -6,7 +6,7 @@ mod failure;
 pub(in crate::iop) mod inquiry;
 mod report;
 
-pub(in crate::iop) use failure::{of_attach as failure_of, of_enumeration, of_resolve};
+pub(in crate::iop) use failure::{detail, of_attach as failure_of, of_enumeration, of_resolve};
 pub use report::chap_report;
 pub(in crate::iop) use report::{
     blank_report, describe, is_not_authenticated, problems, report_of, session_report,

@@ -13,7 +13,7 @@ use super::jobs::{NotBegun, RunningJob, Wanted};
 use super::service::{Iop, NoReIpl};
 use crate::iop::active::Loss;
 use crate::iop::devices::names::DeviceKind;
-use crate::iop::ipl::Settings;
+use crate::iop::ipl::{self, Settings};
 use crate::iop::tape::read::MAX_BYTES_AHEAD;
 use crate::iscsi::chap::ChapAlgorithm;
 use crate::iscsi::name::IscsiName;
@@ -124,7 +124,7 @@ async fn serve(iop: &Rc<Iop>, mut stream: LocalStream, owner: u32) -> Result<(),
                 },
                 Some(Err(NoReIpl::Jobs(jobs))) => ControlAnswer::JobsRunning { jobs },
                 Some(Err(NoReIpl::State(error))) => ControlAnswer::Failed {
-                    detail: error.to_string(),
+                    detail: ipl::detail(&error),
                 },
                 Some(Err(NoReIpl::Stopping)) => ControlAnswer::Stopping,
                 None => ControlAnswer::NotUnderstood,

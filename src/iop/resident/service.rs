@@ -213,7 +213,7 @@ impl Iop {
             Err(NoReIpl::State(error)) => self.tell(&IopEvent::ReIplRefused {
                 reason,
                 jobs: Vec::new(),
-                detail: Some(error.to_string()),
+                detail: Some(ipl::detail(error)),
             }),
             Err(NoReIpl::Stopping) => {}
         }
@@ -425,7 +425,7 @@ impl Iop {
     fn state_failed(&self, error: &StateError) {
         self.is_unrecorded.set(true);
         self.tell(&IopEvent::StateFailed {
-            detail: error.to_string(),
+            detail: ipl::detail(error),
         });
     }
 
