@@ -109,12 +109,17 @@ fn main() {
     }
 }
 
+/// Returns a partition with an IOP and one without, both with this target.
+fn with_and_without(portal: SocketAddr, target_name: &str) -> [Partition; 2] {
+    [("with", true), ("without", false)].map(|(initiator, is_resident)| {
+        Partition::new(initiator, &[(portal, target_name)], is_resident)
+    })
+}
+
 /// Writes and reads a tape by way of an IOP and without one. A tape that keeps what is written in memory `is_erased` before it is
 /// written.
 fn beside_a_job_without(words: &str, portal: SocketAddr, target_name: &str, is_erased: bool) {
-    let partitions = [("with", true), ("without", false)].map(|(initiator, is_resident)| {
-        Partition::new(initiator, &[(portal, target_name)], is_resident)
-    });
+    let partitions = with_and_without(portal, target_name);
     let [mut with, mut without] = partitions
         .each_ref()
         .map(|partition| Tape::of_job(partition.state(), DRIVE));
@@ -140,9 +145,7 @@ fn beside_a_job_without(words: &str, portal: SocketAddr, target_name: &str, is_e
 
 fn dump() {
     let served = Served::start();
-    let partitions = [("with", true), ("without", false)].map(|(initiator, is_resident)| {
-        Partition::new(initiator, &[(served.portal(), served.name())], is_resident)
-    });
+    let partitions = with_and_without(served.portal(), served.name());
     let [mut with, mut without] = partitions
         .each_ref()
         .map(|partition| partition.command(&["-dumptargets"]));

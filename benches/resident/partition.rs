@@ -124,18 +124,11 @@ impl Usage {
         threads.fold(Self::default(), |sum, thread| {
             let thread = thread.expect("a thread").path();
             Self {
-                processor: sum.processor + processor(&thread),
+                processor: sum.processor + measure::processor_time(&thread),
                 wakings: sum.wakings + wakings(&thread),
             }
         })
     }
-}
-
-fn processor(thread: &Path) -> Duration {
-    let account = fs::read_to_string(thread.join("schedstat"));
-    let account = account.expect("a kernel with CONFIG_SCHED_INFO");
-    let nanoseconds = account.split_whitespace().next().expect("the time run");
-    Duration::from_nanos(nanoseconds.parse().expect("nanoseconds"))
 }
 
 fn wakings(thread: &Path) -> u64 {

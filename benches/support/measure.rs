@@ -42,10 +42,7 @@ pub fn run(command: &mut Command) -> Run {
     )
     .expect("wait for a child");
     let wall = started.elapsed();
-    let account = fs::read_to_string(format!("/proc/{pid}/schedstat"))
-        .expect("/proc/PID/schedstat: a kernel with CONFIG_SCHED_INFO");
-    let nanoseconds = account.split_whitespace().next().expect("the time run");
-    let cpu = Duration::from_nanos(nanoseconds.parse().expect("nanoseconds"));
+    let cpu = processor_time(format!("/proc/{pid}"));
     let status = child.wait().expect("reap a child");
     assert!(status.success(), "{command:?}: {status}");
     Run { wall, cpu }
@@ -53,8 +50,14 @@ pub fn run(command: &mut Command) -> Run {
 
 /// Returns how long this thread has run on a processor, in user mode and in the kernel.
 pub fn own_processor_time() -> Duration {
-    let account = fs::read_to_string("/proc/thread-self/schedstat");
-    let account = account.expect("a kernel with CONFIG_SCHED_INFO");
+    processor_time("/proc/thread-self")
+}
+
+/// Returns how long the thread with this directory below /proc has run on a processor, in user mode and in the kernel. The directory
+/// of a process is that of its first thread.
+pub fn processor_time(thread: impl AsRef<Path>) -> Duration {
+    let account = fs::read_to_string(thread.as_ref().join("schedstat"));
+    let account = account.expect("schedstat: a kernel with CONFIG_SCHED_INFO");
     let nanoseconds = account.split_whitespace().next().expect("the time run");
     Duration::from_nanos(nanoseconds.parse().expect("nanoseconds"))
 }

@@ -131,15 +131,13 @@ impl Tape<Never> {
 }
 
 impl<R: Reopen> Tape<R> {
+    fn run<T>(&mut self, work: impl AsyncFnOnce(&mut TapeDrive<R>) -> T) -> T {
+        self.local.block_on(&self.runtime, work(&mut self.drive))
+    }
+
     /// Writes so many blocks from the beginning of the tape, and returns how long it took until all were acknowledged.
     pub fn write(&mut self, count: usize, block: &Bytes) -> Duration {
-        let Self {
-            runtime,
-            local,
-            drive,
-            ..
-        } = self;
-        local.block_on(runtime, async {
+        self.run(async |drive| {
             drive.rewind().await.expect("REWIND");
             let mut writer = Writer::begin(drive).await.expect("a session");
             let started = Instant::now();
@@ -153,13 +151,7 @@ impl<R: Reopen> Tape<R> {
 
     /// As [`Tape::write`] on a blank tape: giving back the memory of what was recorded before is no part of writing.
     pub fn erase_and_write(&mut self, count: usize, block: &Bytes) -> Duration {
-        let Self {
-            runtime,
-            local,
-            drive,
-            ..
-        } = self;
-        local.block_on(runtime, async {
+        self.run(async |drive| {
             drive.rewind().await.expect("REWIND");
             let erase = Command::Erase(Erase {
                 immediate: false,
@@ -172,14 +164,8 @@ impl<R: Reopen> Tape<R> {
 
     /// Reads so many blocks from the beginning of the tape.
     pub fn read(&mut self, count: usize, length: usize) -> Duration {
-        let Self {
-            runtime,
-            local,
-            drive,
-            ..
-        } = self;
         let limit = u32::try_from(length).expect("24 bits");
-        local.block_on(runtime, async {
+        self.run(async |drive| {
             let mut reader = TapeReader::at_file(drive, 1, limit).await.expect("REWIND");
             let started = Instant::now();
             for _ in 0..count {
@@ -196,13 +182,7 @@ impl<R: Reopen> Tape<R> {
 
     /// Writes or reads so many blocks from the beginning of the tape, each when the one before it was answered.
     pub fn one_at_a_time(&mut self, is_write: bool, count: usize, block: &Bytes) -> Duration {
-        let Self {
-            runtime,
-            local,
-            drive,
-            ..
-        } = self;
-        local.block_on(runtime, async {
+        self.run(async |drive| {
             drive.rewind().await.expect("REWIND");
             if is_write {
                 let mut writer = Writer::begin(drive).await.expect("a session");
