@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const HEADER_LENGTH: usize = 48;
 
 /// Nothing is waited for any longer.
-const TIMEOUT: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Task management functions (11.5.1).
 pub const ABORT_TASK: u8 = 1;
@@ -337,10 +337,10 @@ fn from_the_initiator(
         if kind != LOGIN_REQUEST {
             let acknowledged = get(&pdu, 28).wrapping_add_signed(-state.link.shift);
             put(&mut pdu, 28, acknowledged);
-            if kind != DATA_OUT {
-                let header = *pdu.first_chunk().expect("a header");
-                state.seen.push(header);
-            }
+        }
+        let header = *pdu.first_chunk().expect("a header");
+        if !matches!(kind, LOGIN_REQUEST | DATA_OUT) {
+            state.seen.push(header);
         }
         let tag = get(&pdu, 16);
         if kind == SCSI_COMMAND {
@@ -357,12 +357,10 @@ fn from_the_initiator(
                 state.link.withheld_tags.insert(tag);
             }
             if state.rejected == Some(pdu[32]) {
-                let header = *pdu.first_chunk().expect("a header");
                 state.link.rejected.insert(tag, header);
             }
         }
         if kind == TASK_MANAGEMENT_REQUEST {
-            let header = *pdu.first_chunk().expect("a header");
             state.link.managements.insert(tag, header);
         }
         drop(state);
@@ -379,8 +377,7 @@ fn from_the_target(shared: &Shared, number: usize, mut from: &TcpStream) -> io::
             return Ok(());
         }
         let tag = get(&pdu, 16);
-        let refusals = state.refusals.clone();
-        let link = &mut state.link;
+        let State { link, refusals, .. } = &mut *state;
         let kind = opcode(&pdu);
         if matches!(kind, SCSI_RESPONSE | DATA_IN) && link.withheld_tags.contains(&tag) {
             if carries_status(&pdu) {

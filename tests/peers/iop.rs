@@ -78,6 +78,12 @@ impl Iop {
     /// Waits for the next event of that name, and returns its document; those before it are passed over.
     #[track_caller]
     pub fn event(&mut self, name: &str) -> Value {
+        self.event_where(name, |_| true)
+    }
+
+    /// As [`Iop::event`], for the next one of that name that is as wanted.
+    #[track_caller]
+    pub fn event_where(&mut self, name: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let started = Instant::now();
         let mut passed = Vec::new();
         loop {
@@ -92,7 +98,7 @@ impl Iop {
                 }
             };
             let event: Value = serde_json::from_str(&line).expect("a JSON line");
-            if event["event"] == name {
+            if event["event"] == name && is_wanted(&event) {
                 return event;
             }
             passed.push(line);
@@ -153,27 +159,20 @@ impl Iop {
     /// Returns how many KiB of memory are its own: without the pages of files, such as the program.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let field = |name: &str| -> u64 {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse().unwrap()
-        };
-        field("VmRSS:") - field("RssFile:")
+        self.status_field("VmRSS:") - self.status_field("RssFile:")
     }
 
     /// Returns how often it was woken: its voluntary context switches.
     #[must_use]
     pub fn wake_ups(&self) -> u64 {
+        self.status_field("voluntary_ctxt_switches:")
+    }
+
+    /// Returns a number of /proc/PID/status.
+    fn status_field(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("voluntary_ctxt_switches:"));
-        line.unwrap()
-            .split_whitespace()
-            .nth(1)
-            .unwrap()
-            .parse()
-            .unwrap()
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }
 

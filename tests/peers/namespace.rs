@@ -21,11 +21,10 @@ impl Namespace {
             name: format!("iscsiswiconfig-{}-{number}", std::process::id()),
         };
         let name = namespace.name.as_str();
-        ip(&["netns", "add", name]);
-        ip(&["-n", name, "link", "set", "lo", "up"]);
+        ip(&format!("netns add {name}"));
+        ip(&format!("-n {name} link set lo up"));
         for address in addresses {
-            let address = format!("{address}/32");
-            ip(&["-n", name, "addr", "add", &address, "dev", "lo"]);
+            ip(&format!("-n {name} addr add {address}/32 dev lo"));
         }
         namespace
     }
@@ -47,18 +46,22 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        ip(&["netns", "delete", &self.name]);
+        ip(&format!("netns delete {}", self.name));
     }
 }
 
-fn ip(arguments: &[&str]) {
+/// Runs ip(8), which needs root.
+///
+/// # Panics
+/// When it fails.
+pub fn ip(line: &str) {
     let output = Command::new("ip")
-        .args(arguments)
+        .args(line.split(' '))
         .output()
         .expect("run ip (Debian package iproute2)");
     assert!(
         output.status.success(),
-        "ip {arguments:?}, which needs root: {}",
+        "ip {line}, which needs root: {}",
         String::from_utf8_lossy(&output.stderr)
     );
 }

@@ -34,7 +34,7 @@ impl RawInitiator {
     pub fn login_as(port: u16, target_name: &str, qualifier: u8) -> Self {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connect to tgtd");
         stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(Duration::from_secs(120)))
             .unwrap();
         let mut initiator = Self {
             stream,
@@ -123,8 +123,7 @@ impl RawInitiator {
         if self.stream.write_all(&header).is_err() {
             return true;
         }
-        let mut answer = [0; 48];
-        self.stream.read_exact(&mut answer).is_err() || answer[0] & 0x3f != NOP_IN
+        self.hear().is_none_or(|answer| answer[0] & 0x3f != NOP_IN)
     }
 
     fn command(&mut self, lun: u16, cdb: [u8; 16]) -> u8 {
