@@ -67,7 +67,13 @@ impl Held {
     fn new(of_vtl: &[&str], of_iop: &[&str]) -> Self {
         let environment = TestEnvironment::new();
         let vtl = Vtl::start(&environment, of_vtl);
-        environment.add(NAME, "127.0.0.1", vtl.port());
+        let port = vtl.port();
+        Self::at(environment, vtl, port, of_iop)
+    }
+
+    /// Starts the IOP for a library that is reached at this port.
+    fn at(environment: TestEnvironment, vtl: Vtl, port: u16, of_iop: &[&str]) -> Self {
+        environment.add(NAME, "127.0.0.1", port);
         let iop = Iop::start(&environment, of_iop);
         Self {
             environment,
@@ -81,18 +87,18 @@ impl Held {
         let environment = TestEnvironment::new();
         let vtl = Vtl::start(&environment, of_vtl);
         let interposer = Interposer::start(vtl.port());
-        environment.add(NAME, "127.0.0.1", interposer.port());
-        let iop = Iop::start(&environment, of_iop);
-        let held = Self {
-            environment,
-            vtl: Some(vtl),
-            iop: Some(iop),
-        };
+        let held = Self::at(environment, vtl, interposer.port(), of_iop);
         (held, interposer)
     }
 
     fn iop(&mut self) -> &mut Iop {
         self.iop.as_mut().unwrap()
+    }
+
+    /// Kills the IOP and waits until it is gone.
+    fn kill_iop(&mut self) {
+        self.iop().signal(Signal::KILL);
+        self.iop.take().unwrap().wait();
     }
 
     fn vtl(&self) -> &Vtl {
@@ -133,6 +139,22 @@ impl Held {
     #[track_caller]
     fn dump(&self) -> Value {
         self.environment.dump()["targets"][0].clone()
+    }
+
+    /// Fails unless TAP01 is free at once, what is written to the volume then is what is read, and the session is the one that has
+    /// been held `since`.
+    #[track_caller]
+    fn assert_usable(&self, volume: &str, since: &Value) {
+        self.run("--timeout 10 tape rewind TAP01").assert_status(0);
+        self.file("in", b"behind the dead");
+        self.run(&format!("tape write TAPMLB01 {volume} in --overwrite"))
+            .assert_status(0);
+        self.run(&format!("tape read TAPMLB01 {volume} out"))
+            .assert_status(0);
+        assert_eq!(self.read("out"), b"behind the dead");
+        let status = self.status();
+        assert_eq!(status["status"], "CONNECTED", "{status:#}");
+        assert_eq!(status["since"], *since, "{status:#}");
     }
 
     /// Starts a `tape write` from a pipe.
@@ -208,8 +230,7 @@ fn one_iop_runs_for_a_state_directory_and_the_next_takes_what_a_kill_left() {
         .says(&[&pid]);
     let socket = held.environment.state_file("iop.sock");
     assert!(socket.exists());
-    held.iop().signal(Signal::KILL);
-    held.iop.take().unwrap().wait();
+    held.kill_iop();
     assert!(socket.exists(), "a kill leaves it");
     held.run("iop status").assert_status(1);
     assert_eq!(held.dump()["status"], "CONNECTED");

@@ -9,7 +9,8 @@ use crate::common::TestEnvironment;
 use crate::peers::embedded::{Portal, Target};
 use iscsiswiconfig::vtl::DriveType;
 
-/// A round trip depends on what else the machine does: the shortest of several checks counts.
+/// What depends on what else the machine does. Each of them has to pass in one of so many checks.
+const TIMED: [&str; 2] = ["network.round-trip", "speed.write-rate"];
 const ATTEMPTS: usize = 60;
 
 /// Returns the ids that a right target clears.
@@ -56,11 +57,15 @@ fn with_chap() -> Findings {
     let more = ["--tape-alert", "--chap-algorithms", "7,5"];
     let mut findings = check(&environment, &more);
     for _ in 1..ATTEMPTS {
-        let is_slow = |id: &str| findings[id]["result"] == "warning";
-        if !is_slow("network.round-trip") && !is_slow("speed.write-rate") {
+        let is_slow = |id: &&str| findings[*id]["result"] == "warning";
+        let slow: Vec<&str> = TIMED.into_iter().filter(is_slow).collect();
+        if slow.is_empty() {
             break;
         }
-        findings = check(&environment, &more);
+        let again = check(&environment, &more);
+        for id in slow {
+            findings.insert(id.to_owned(), again[id].clone());
+        }
     }
     findings
 }

@@ -32,27 +32,10 @@ fn kill(held: &mut Held, writer: &mut Writer) {
 }
 
 fn wait_until_free(held: &mut Held, pid: u32) {
-    let mut ended = held.iop().event("job-ended");
-    while ended["device"] != "TAP01" || ended["pid"] != pid {
-        ended = held.iop().event("job-ended");
-    }
+    let ended = held.iop().event_where("job-ended", |ended| {
+        ended["device"] == "TAP01" && ended["pid"] == pid
+    });
     assert_eq!(ended["reason"], "died", "{ended:#}");
-}
-
-/// The drive is anybody's, and what is written then is what is read.
-fn assert_usable(held: &Held, since: &Value) {
-    held.run("--timeout 10 tape rewind TAP01").assert_status(0);
-    held.file("in", b"behind the dead");
-    held.run("tape write TAPMLB01 VOL001 in --overwrite")
-        .assert_status(0);
-    held.run("tape read TAPMLB01 VOL001 out").assert_status(0);
-    assert_eq!(held.read("out"), b"behind the dead");
-    let status = held.status();
-    assert_eq!(
-        (&status["status"], &status["since"]),
-        (&Value::from("CONNECTED"), since),
-        "{status:#}"
-    );
 }
 
 #[test]
@@ -69,7 +52,7 @@ fn commands_of_a_job_that_dies_are_aborted_one_by_one() {
         "{asked:?}"
     );
     interposer.pass_all();
-    assert_usable(&held, &since);
+    held.assert_usable("VOL001", &since);
 }
 
 #[test]
@@ -89,7 +72,7 @@ fn where_the_target_refuses_to_abort_them_the_logical_unit_is_reset() {
             "{refusal:?}: {asked:?}"
         );
         interposer.pass_all();
-        assert_usable(&held, &since);
+        held.assert_usable("VOL001", &since);
     }
 }
 
@@ -111,7 +94,7 @@ fn where_it_refuses_that_as_well_the_device_is_free_when_they_are_answered() {
         held.run("--lock-timeout 0 -reipliscsiop").assert_status(3);
         interposer.release();
         wait_until_free(&mut held, pid);
-        assert_usable(&held, &since);
+        held.assert_usable("VOL001", &since);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::jobs::{BLOCK, wait_for_job};
 use super::*;
 
 /// Returns what each finding of the only target came to.
@@ -21,7 +20,6 @@ fn results(output: &Output) -> BTreeMap<String, String> {
 #[test]
 fn a_check_asks_the_devices_by_way_of_the_iop() {
     let mut held = Held::new(&["--json"], &[]);
-    // The first ping is five seconds away, and the rest has to be the same.
     let with = results(&held.run("--json check").assert_status(0));
     for id in [
         "login.accepted",
@@ -34,8 +32,11 @@ fn a_check_asks_the_devices_by_way_of_the_iop() {
     assert_eq!(held.dump()["status"], "CONNECTED");
     held.iop.take().unwrap().stop();
     let mut without = results(&held.run("--json check").assert_status(0));
+    // An IOP has no round trip to tell before its first ping, after five seconds, and what there is depends on the machine. The
+    // rest has to be the same.
     for id in ["network.round-trip", "speed.write-rate"] {
-        without.insert(id.to_owned(), with[id].clone());
+        let measured = without.insert(id.to_owned(), with[id].clone());
+        assert_ne!(measured.as_deref(), Some("skipped"), "{id}");
     }
     assert_eq!(with, without);
     let (_, events) = held.vtl.take().unwrap().stop_and_read();
@@ -52,9 +53,7 @@ fn a_check_asks_the_devices_by_way_of_the_iop() {
 #[test]
 fn a_check_names_the_job_that_uses_a_drive() {
     let held = Held::new(&[], &[]);
-    let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
-    writer.give(&pattern(1, 4 * BLOCK));
-    wait_for_job(&held, "TAP01");
+    let writer = held.job_at_work(&["VOL001"]);
     held.run("--lock-timeout 0 check").assert_status(3).says(&[
         &writer.id().to_string(),
         "tape write",
@@ -68,9 +67,7 @@ fn a_check_names_the_job_that_uses_a_drive() {
 #[test]
 fn a_target_that_was_edited_since_is_not_logged_in_to_beside_the_held_session() {
     let mut held = Held::new(&["--json"], &[]);
-    let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
-    writer.give(&pattern(1, 4 * BLOCK));
-    wait_for_job(&held, "TAP01");
+    let writer = held.job_at_work(&["VOL001"]);
     let edit = format!(
         "-changetarget -initiatorname *GENERATE -targetname {NAME} -targethostname 127.0.0.1 -targetport {} -initiatorchapname NEW -initiatorchapsecret ANOTHER-SECRET-1",
         held.vtl().port()

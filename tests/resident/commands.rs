@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::jobs::{BLOCK, wait_for_job};
+use super::jobs::BLOCK;
 use super::*;
 
 const D_MODE: &str = "--json d-mode --power 10 --firmware FW1060";
@@ -24,9 +24,7 @@ fn d_mode_asks_for_the_medium_by_way_of_the_iop() {
     let none = media(&held.run(D_MODE).assert_status(4));
     assert_eq!(none["result"], "failure", "{none:#}");
     // What another job has mounted is seen, and the job is not in the way: the changer is shared.
-    let mut writer = held.writer(&["VOL001", "--drive", "TAP01", "--block-size", "64KiB"]);
-    writer.give(&pattern(1, 2 * BLOCK));
-    wait_for_job(&held, "TAP01");
+    let writer = held.job_at_work(&["VOL001", "--drive", "TAP01"]);
     let mounted = media(&held.run(D_MODE).assert_status(0));
     assert_eq!(mounted["result"], "pass", "{mounted:#}");
     assert!(mounted["seen"].as_str().unwrap().contains("VOL001"));
@@ -38,11 +36,12 @@ fn d_mode_asks_for_the_medium_by_way_of_the_iop() {
     let vtl = held.vtl.take().unwrap();
     vtl.signal(Signal::KILL);
     held.iop().event("lost");
-    let lost = held.run(D_MODE);
-    assert_eq!(lost.status.code(), Some(4), "{lost}");
+    let lost = media(&held.run(D_MODE).assert_status(4));
+    assert_eq!(lost["result"], "failure", "{lost:#}");
+    let seen = lost["seen"].as_str().unwrap();
     assert!(
-        format!("{lost}").contains("session") || format!("{lost}").contains("lost"),
-        "{lost}"
+        seen.contains("the session with the target of TAPMLB01 was lost"),
+        "{seen}"
     );
 }
 
@@ -86,9 +85,7 @@ fn change_iop_is_a_re_ipl_of_the_iop_and_the_views_show_what_is_now() {
 
     let status = "SELECT TARGET_STATUS FROM ISCSI_INFO";
     assert_eq!(rows(&held, status), json!([["ACTIVE"]]));
-    let mut writer = held.writer(&["VOL001", "--drive", "TAP01", "--block-size", "64KiB"]);
-    writer.give(&pattern(1, 2 * BLOCK));
-    wait_for_job(&held, "TAP01");
+    let writer = held.job_at_work(&["VOL001", "--drive", "TAP01"]);
     let libraries =
         "SELECT DEVICE_NAME, DEVICE_STATUS FROM MEDIA_LIBRARY_INFO ORDER BY DEVICE_NAME";
     assert_eq!(
@@ -127,9 +124,7 @@ fn edits_wait_for_the_next_re_ipl_and_end_no_session() {
         "-initiatorname *GENERATE -targethostname 127.0.0.1 -targetname {NAME} -targetport {port}"
     );
     // A job that has begun goes on.
-    let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
-    writer.give(&pattern(1, 2 * BLOCK));
-    wait_for_job(&held, "TAP01");
+    let mut writer = held.job_at_work(&["VOL001"]);
     for line in [
         format!(
             "-changetarget {target} -initiatorchapname WHO -initiatorchapsecret SECRETSECRET12"

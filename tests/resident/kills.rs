@@ -4,7 +4,6 @@
 //! withheld and the IOP killed: the target has carried the command out, and nobody has heard of it.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use super::jobs::BLOCK;
 use super::*;
@@ -45,38 +44,45 @@ fn phases(interposer: &Interposer) -> Vec<Withheld> {
     phases
 }
 
-/// Runs a job once, then has the IOP killed at each of its phases; `check` is given the job's document and the number of the run.
+/// Runs a job once, then has the IOP killed at each of its phases, and returns its documents. `prepare` comes before each run and is
+/// given its number; `check` is given the document, too.
 fn at_each_phase(
     held: &mut Held,
     interposer: &Interposer,
-    job: impl Fn(&Held, u64) -> Command,
-    between: impl Fn(&Held),
+    line: &str,
+    prepare: impl Fn(&Held, u64),
     check: impl Fn(&Held, &Value, u64),
-) {
+) -> Vec<Value> {
+    let words: Vec<&str> = ["--json"].into_iter().chain(line.split(' ')).collect();
+    prepare(held, 0);
     interposer.forget();
-    let output = job(held, 0).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    held.environment.run(&words).assert_status(0);
     let phases = phases(interposer);
     assert!(phases.len() > 2, "{phases:?}");
+    let mut documents = Vec::new();
     for (phase, number) in phases.into_iter().zip(1..) {
-        between(held);
-        interposer.withhold(phase.clone());
-        let mut command = job(held, number);
-        command
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped());
-        let running = command.spawn().unwrap();
-        interposer.wait_for_withheld(1);
-        held.iop().signal(Signal::KILL);
-        held.iop.take().unwrap().wait();
-        let output = running.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(4), "{phase:?}: {output:?}");
-        interposer.pass_all();
-        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(document["error"]["status"], 4, "{phase:?}: {document:#}");
-        held.iop = Some(Iop::start(&held.environment, &[]));
+        println!("killed at {phase:?}");
+        prepare(held, number);
+        interposer.withhold(phase);
+        let document = killed(held, interposer, &words);
+        assert_eq!(document["error"]["status"], 4, "{document:#}");
         check(held, &document, number);
+        documents.push(document);
     }
+    documents
+}
+
+/// Runs a job, kills the IOP once an answer is withheld, and starts another one; returns the job's document.
+#[track_caller]
+fn killed(held: &mut Held, interposer: &Interposer, words: &[&str]) -> Value {
+    let mut running = held.environment.start(words);
+    interposer.wait_for_withheld(1);
+    held.kill_iop();
+    let output = running.wait().expect("a job ends with its IOP");
+    let document = output.assert_status(4).json();
+    interposer.pass_all();
+    held.iop = Some(Iop::start(&held.environment, &[]));
+    document
 }
 
 /// Reads what is on a cartridge, as far as it goes.
@@ -95,10 +101,26 @@ fn on_cartridge(held: &Held, volume: &str) -> Vec<u8> {
     }
 }
 
+/// Returns a number of a document.
+#[track_caller]
+fn number_of(document: &Value, field: &str) -> usize {
+    let number = document[field].as_u64().expect("a number");
+    usize::try_from(number).unwrap()
+}
+
 /// Returns the bytes that a document says are proven.
+#[track_caller]
 fn proven(document: &Value) -> usize {
-    let blocks = document["proven"].as_u64().unwrap_or_default();
-    usize::try_from(blocks).unwrap() * BLOCK
+    number_of(document, "proven") * BLOCK
+}
+
+/// Fails unless a job was killed before anything of its four blocks was proven, and behind it.
+#[track_caller]
+fn assert_proven_late(documents: &[Value]) {
+    for expected in [0, 4 * BLOCK] {
+        let is_there = documents.iter().any(|of| proven(of) == expected);
+        assert!(is_there, "{expected} bytes proven: {documents:#?}");
+    }
 }
 
 fn put_back(held: &Held, volumes: &[&str]) {
@@ -112,17 +134,14 @@ fn put_back(held: &Held, volumes: &[&str]) {
 fn at_each_phase_of_a_write_what_is_proven_is_on_the_cartridge() {
     let (mut held, interposer) = Held::behind_interposer(&["--drives", "1"], &[]);
     let content = |number: u64| pattern(number + 1, 4 * BLOCK);
-    at_each_phase(
+    let documents = at_each_phase(
         &mut held,
         &interposer,
+        "tape write TAPMLB01 VOL001 in --block-size 64KiB --overwrite",
         |held, number| {
             held.file("in", &content(number));
-            let mut command = held.environment.command();
-            let line = "--json tape write TAPMLB01 VOL001 in --block-size 64KiB --overwrite";
-            command.args(line.split(' '));
-            command
+            put_back(held, &["VOL001"]);
         },
-        |held| put_back(held, &["VOL001"]),
         |held, document, number| {
             let proven = proven(document);
             let there = on_cartridge(held, "VOL001");
@@ -130,35 +149,38 @@ fn at_each_phase_of_a_write_what_is_proven_is_on_the_cartridge() {
             assert!(there[..proven] == content(number)[..proven]);
         },
     );
+    assert_proven_late(&documents);
 }
 
 #[test]
 fn at_each_phase_of_a_read_what_came_is_the_beginning() {
+    const BEFORE: &[u8] = b"what was there before";
+
     let (mut held, interposer) = Held::behind_interposer(&["--drives", "1"], &[]);
     let content = pattern(1, 4 * BLOCK);
     held.file("in", &content);
     held.run("tape write TAPMLB01 VOL001 in --block-size 64KiB")
         .assert_status(0);
-    at_each_phase(
+    let documents = at_each_phase(
         &mut held,
         &interposer,
+        "tape read TAPMLB01 VOL001 out --block-size 64KiB",
         |held, _| {
-            let _ = fs::remove_file(held.environment.home().join("out"));
-            let mut command = held.environment.command();
-            let line = "--json tape read TAPMLB01 VOL001 out --block-size 64KiB";
-            command.args(line.split(' '));
-            command
+            held.file("out", BEFORE);
+            put_back(held, &["VOL001"]);
         },
-        |held| put_back(held, &["VOL001"]),
         |held, document, _| {
-            // A file that is not whole is not put in the place of another.
-            let came = fs::read(held.environment.home().join("out")).unwrap_or_default();
-            assert!(content.starts_with(&came), "{document:#}");
-            let said = document["bytes"].as_u64().unwrap_or_default();
-            assert!(said <= content.len() as u64, "{document:#}");
+            // The file is replaced when the first block comes.
+            let expected = match number_of(document, "bytes") {
+                0 => BEFORE,
+                bytes => &content[..bytes],
+            };
+            assert!(held.read("out") == expected, "{document:#}");
             assert!(on_cartridge(held, "VOL001") == content);
         },
     );
+    let is_part = |of: &Value| (1..content.len()).contains(&number_of(of, "bytes"));
+    assert!(documents.iter().any(is_part), "{documents:#?}");
 }
 
 #[test]
@@ -168,16 +190,11 @@ fn at_each_phase_of_a_copy_what_is_proven_is_on_the_copy() {
     held.file("in", &content);
     held.run("tape write TAPMLB01 VOL001 in --block-size 64KiB")
         .assert_status(0);
-    at_each_phase(
+    let documents = at_each_phase(
         &mut held,
         &interposer,
+        "tape copy TAPMLB01:VOL001 TAPMLB01:VOL002 --overwrite",
         |held, _| {
-            let mut command = held.environment.command();
-            let line = "--json tape copy TAPMLB01:VOL001 TAPMLB01:VOL002 --overwrite";
-            command.args(line.split(' '));
-            command
-        },
-        |held| {
             // What is there before is not what is copied.
             held.file("other", &pattern(9, BLOCK));
             held.run("tape write TAPMLB01 VOL002 other --block-size 64KiB --overwrite")
@@ -193,6 +210,7 @@ fn at_each_phase_of_a_copy_what_is_proven_is_on_the_copy() {
             assert!(on_cartridge(held, "VOL001") == content);
         },
     );
+    assert_proven_late(&documents);
 }
 
 #[test]
@@ -203,28 +221,16 @@ fn in_the_middle_of_a_mount_the_cartridge_is_where_the_library_says() {
         operation_code: 0xa5,
         after: 0,
     });
-    let mut command = held.environment.command();
-    command.args(["--json", "library", "mount", "TAPMLB01", "VOL001"]);
-    let running = command
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    interposer.wait_for_withheld(1);
-    held.iop().signal(Signal::KILL);
-    held.iop.take().unwrap().wait();
-    let output = running.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{output:?}");
-    interposer.pass_all();
-    held.iop = Some(Iop::start(&held.environment, &[]));
-    // It was moved, and a second attempt says so.
-    held.run("library mount TAPMLB01 VOL001").assert_status(0);
+    let words = ["--json", "library", "mount", "TAPMLB01", "VOL001"];
+    killed(&mut held, &interposer, &words);
     let document = held.run("--json library TAPMLB01").assert_status(0).json();
     let elements = document["libraries"][0]["elements"].as_array().unwrap();
     let drive = elements
         .iter()
         .find(|element| element["type"] == "drive")
         .unwrap();
-    assert_eq!(drive["volume"], "VOL001L8");
+    assert_eq!(drive["volume"], "VOL001L8", "it was moved");
+    held.run("library mount TAPMLB01 VOL001").assert_status(0);
 }
 
 #[test]

@@ -159,10 +159,8 @@ fn a_job_of_a_session_that_the_target_ends_is_told_so() {
     for code in [ASKS_FOR_LOGOUT, DROPS_ALL_CONNECTIONS] {
         let mut writer = held.writer(&["VOL001", "--block-size", "64KiB", "--overwrite"]);
         writer.give(&pattern(1, 2 * jobs::BLOCK));
-        let mut begun = held.iop().event("job-begun");
-        while begun["device"] != "TAP01" {
-            begun = held.iop().event("job-begun");
-        }
+        held.iop()
+            .event_where("job-begun", |begun| begun["device"] == "TAP01");
         interposer.send(&Message {
             event: code,
             parameters: [0, 0, 5],
@@ -172,7 +170,7 @@ fn a_job_of_a_session_that_the_target_ends_is_told_so() {
         let output = writer.finish();
         assert_eq!(output.status.code(), Some(4), "{output:?}");
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(document["proven"].as_u64().unwrap_or_default() <= 2);
+        assert!(document["proven"].as_u64().unwrap() <= 2, "{document:#}");
         let _ = held.environment.reipl(0);
     }
 }

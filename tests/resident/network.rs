@@ -1,10 +1,8 @@
 //! A peer that vanishes: no FIN, no RST, nothing. Target and IOP are in networks of their own, and the way back is taken away.
 
-use std::process::Command;
-
-use super::jobs::{BLOCK, wait_for_job};
+use super::jobs::BLOCK;
 use super::*;
-use crate::peers::namespace::Namespace;
+use crate::peers::namespace::{Namespace, ip};
 
 const OF_THE_IOP: &str = "10.99.13.1";
 const OF_THE_TARGET: &str = "10.99.13.2";
@@ -42,11 +40,6 @@ impl Networks {
         let name = self.of_the_target.name();
         ip(&format!("-n {name} route del blackhole {OF_THE_IOP}/32"));
     }
-}
-
-fn ip(line: &str) {
-    let done = Command::new("ip").args(line.split(' ')).output().unwrap();
-    assert!(done.status.success(), "ip {line}: {done:?}");
 }
 
 fn held(networks: &Networks, of_iop: &[&str]) -> Held {
@@ -97,9 +90,7 @@ fn an_idle_session_with_a_peer_that_vanishes_is_lost() {
 fn the_system_finds_one_that_vanishes_while_a_tape_command_is_outstanding() {
     let networks = Networks::new();
     let mut held = held(&networks, &["--timeout", "2"]);
-    let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
-    writer.give(&pattern(1, 2 * BLOCK));
-    wait_for_job(&held, "TAP01");
+    let mut writer = held.job_at_work(&["VOL001"]);
     // A drive at work: its system acknowledges what comes, and it says nothing. It is not pinged.
     held.vtl().signal(Signal::STOP);
     writer.give(&pattern(2, 2 * BLOCK));

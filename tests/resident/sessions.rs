@@ -23,8 +23,7 @@ fn a_target_that_ends_is_lost_until_the_next_re_ipl() {
     held.vtl().signal(Signal::KILL);
     held.iop().event("lost");
     let _ = held.dump();
-    held.iop().signal(Signal::KILL);
-    held.iop.take().unwrap().wait();
+    held.kill_iop();
     assert_eq!(held.dump()["status"], "LOST");
 }
 
@@ -103,10 +102,8 @@ fn a_job_of_a_target_that_ends_is_told_so() {
     let mut held = Held::new(&[], &[]);
     let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
     writer.give(&pattern(1, 200_000));
-    let mut begun = held.iop().event("job-begun");
-    while begun["device"] != "TAP01" {
-        begun = held.iop().event("job-begun");
-    }
+    held.iop()
+        .event_where("job-begun", |begun| begun["device"] == "TAP01");
     held.vtl().signal(Signal::KILL);
     let ended = held.iop().event("job-ended");
     assert_eq!(ended["pid"], writer.id(), "{ended:#}");

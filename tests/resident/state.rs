@@ -19,7 +19,7 @@ const KEPT: &str = "iqn.2026-11.test:kept";
 struct Ordinary {
     environment: TestEnvironment,
     program: Option<PathBuf>,
-    _kept: Portal,
+    kept: Portal,
     vtl: Option<Vtl>,
 }
 
@@ -41,11 +41,11 @@ impl Ordinary {
         let ordinary = Self {
             environment,
             program,
-            _kept: kept,
+            kept,
             vtl: Some(vtl),
         };
         let lost = ordinary.vtl.as_ref().unwrap().port();
-        for (name, port) in [(KEPT, ordinary._kept.port()), (NAME, lost)] {
+        for (name, port) in [(KEPT, ordinary.kept.port()), (NAME, lost)] {
             ordinary
                 .run(&format!(
                     "-addtarget -initiatorname *GENERATE -targethostname 127.0.0.1 -targetname {name} -targetport {port}"

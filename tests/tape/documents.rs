@@ -32,7 +32,7 @@ fn a_job_that_comes_to_no_drive_has_the_fields_of_a_job() {
     let vtl = Vtl::start(&environment, &[]);
     environment.add(NAME, "127.0.0.1", vtl.port());
     environment
-        .run(&["--timeout", "10", "-reipliscsiop"])
+        .run(&["--timeout", "60", "-reipliscsiop"])
         .assert_status(0);
     std::fs::write(environment.home().join("in"), b"x").unwrap();
     let lines = |volume: &str| {
