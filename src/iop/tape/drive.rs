@@ -1,5 +1,6 @@
 //! A tape drive as a job uses it: where the tape stands, and how it is brought back there.
 
+use super::depth::QueueDepth;
 use crate::iop::job::unit::{Unit, UnitError};
 use crate::scsi::command::{
     Locate, ModeSense, PositionForm, Read, ReadPosition, Space, SpaceCode, WriteFilemarks,
@@ -37,6 +38,8 @@ pub struct TapeDrive<R> {
     unit: Unit,
     reopen: R,
     positions: Positions,
+    /// How many WRITEs to have in flight: all that may be, until some wait at the target. It is kept from one file to the next.
+    pub(super) write_depth: QueueDepth,
 }
 
 impl<R: Reopen> TapeDrive<R> {
@@ -46,6 +49,7 @@ impl<R: Reopen> TapeDrive<R> {
             unit,
             reopen,
             positions: Positions::Unusable,
+            write_depth: QueueDepth::starting_at(usize::MAX, usize::MAX),
         }
     }
 

@@ -12,10 +12,12 @@
 //! | [`tap_file`] | a .tap file as one side of a copy |
 //! | [`mod@count`] | counts the blocks and filemarks of a tape |
 //! | [`exercise`] | tries a tape out with a [`pattern`], and how fast it is |
+//! | `depth` | how many commands are outstanding at a drive |
 //! | [`latency`] | how long commands took |
 
 pub mod copy;
 pub mod count;
+mod depth;
 pub mod drive;
 pub mod exercise;
 pub mod job;

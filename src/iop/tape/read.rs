@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::depth::QueueDepth;
 use super::drive::{Reopen, TapeDrive};
 use super::latency::Latencies;
 use crate::iop::job::unit::{Pending, UnitError};
@@ -25,9 +26,6 @@ pub const MAX_BYTES_AHEAD: usize = 16 << 20;
 
 /// The most READs ahead: short blocks gain nothing beyond.
 const MAX_AHEAD: usize = 64;
-
-/// A READ that took so many times as long as the shortest one has waited for others at the target.
-const WAITING: u32 = 2;
 
 /// How often in a row a fault is mended without an object being delivered in between.
 const MAX_ATTEMPTS: u32 = 12;
@@ -101,10 +99,8 @@ pub struct TapeReader<'a, R> {
     /// The place of the first object that was not delivered.
     place: TapeFilePosition,
     ahead: VecDeque<Ahead>,
-    /// How many READs to send ahead: it grows from 1 with every block, so that a short file costs few that run past its end.
-    depth: usize,
-    /// The shortest that a READ took.
-    shortest: Duration,
+    /// How many READs to send ahead: it grows from 1, so that a short file costs few that run past its end.
+    depth: QueueDepth,
     attempts: u32,
     /// How blocks of any length are expected; none when a longer one than `limit` is an error.
     any_length: Option<SequentialRun>,
@@ -118,6 +114,8 @@ struct Ahead {
     /// The length that it asks for.
     asked: u32,
     sent: Instant,
+    /// How many were outstanding then, with this one.
+    outstanding: usize,
 }
 
 /// Blocks of one length in a row.
@@ -195,8 +193,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
             limit: limit.clamp(1, Read::MAX_LENGTH),
             place,
             ahead: VecDeque::new(),
-            depth: 1,
-            shortest: Duration::MAX,
+            depth: QueueDepth::starting_at(1, MAX_AHEAD),
             attempts: 0,
             any_length: None,
             latencies: Latencies::default(),
@@ -231,13 +228,14 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
     pub async fn next(&mut self) -> Result<Object, ReadError> {
         loop {
             let most = (MAX_BYTES_AHEAD / usize::try_from(self.limit).unwrap_or(usize::MAX)).max(1);
-            while self.ahead.len() < self.depth.min(most).min(MAX_AHEAD) {
+            while self.ahead.len() < self.depth.get().min(most) {
                 let (asked, sent) = (self.limit, now());
                 match self.send(asked).await {
                     Ok(pending) => self.ahead.push_back(Ahead {
                         pending,
                         asked,
                         sent,
+                        outstanding: self.ahead.len().saturating_add(1),
                     }),
                     Err(error) if self.ahead.is_empty() => self.recover(error).await?,
                     Err(_) => break,
@@ -248,9 +246,15 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
                 continue;
             };
             let answer = first.pending.answer().await;
-            self.took(first.sent.elapsed());
+            let latency = first.sent.elapsed();
+            self.latencies.record(latency);
             match judge(answer, first.asked) {
-                Judged::Object(object) => return Ok(self.deliver(object).await),
+                Judged::Object(object) => {
+                    if let Object::Block(block) = &object {
+                        self.depth.answered(first.outstanding, block.len(), latency);
+                    }
+                    return Ok(self.deliver(object).await);
+                }
                 Judged::Length(length)
                     if self.any_length.is_some() && length <= u64::from(Read::MAX_LENGTH) =>
                 {
@@ -312,20 +316,10 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
             Object::EndOfData => {
                 // Nothing is behind it, so what was asked for ahead moved nothing.
                 self.drain().await;
-                self.depth = 1;
+                self.depth.restart();
             }
         }
         object
-    }
-
-    /// Takes note of how long a READ took. More are sent ahead only while those before are not waiting at the target: what the
-    /// way there is too short for takes memory at both ends, and the data is no longer in the processor's cache when it is used.
-    fn took(&mut self, latency: Duration) {
-        self.latencies.record(latency);
-        self.shortest = self.shortest.min(latency);
-        if latency <= self.shortest.saturating_mul(WAITING) {
-            self.depth = self.depth.saturating_add(1).min(MAX_AHEAD);
-        }
     }
 
     /// Takes note of a block's length, where any may come.
@@ -346,7 +340,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
     /// mended then.
     async fn exactly(&mut self, length: u32) -> Result<Option<Object>, ReadError> {
         self.drain().await;
-        self.depth = 1;
+        self.depth.restart();
         if let Err(error) = self.go_back().await {
             self.recover(error).await?;
             return Ok(None);
@@ -377,7 +371,7 @@ impl<'a, R: Reopen> TapeReader<'a, R> {
     /// Brings the tape back to the first object that was not delivered, or ends.
     async fn recover(&mut self, mut cause: UnitError) -> Result<(), ReadError> {
         self.drain().await;
-        self.depth = 1;
+        self.depth.restart();
         loop {
             if cause.has_code(AdditionalSenseCode::MEDIUM_MAY_HAVE_CHANGED) {
                 return Err(ReadError::MediumChanged);

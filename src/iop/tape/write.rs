@@ -133,6 +133,8 @@ struct InFlight {
     data: Bytes,
     pending: Pending,
     sent: Instant,
+    /// How many were in flight then, with this one.
+    outstanding: usize,
 }
 
 /// Writes from where the tape stands.
@@ -142,8 +144,6 @@ pub struct Writer<'a, R> {
     start: Option<u64>,
     in_flight: VecDeque<InFlight>,
     bytes_in_flight: usize,
-    /// The most commands in flight; TASK SET FULL halves it.
-    depth: usize,
     written: Written,
     /// Length of the object before the position; none when that is no block of this writer.
     last_block: Option<u64>,
@@ -164,7 +164,6 @@ impl<'a, R: Reopen> Writer<'a, R> {
             start,
             in_flight: VecDeque::new(),
             bytes_in_flight: 0,
-            depth: usize::MAX,
             written: Written::default(),
             last_block: None,
             attempts: 0,
@@ -208,7 +207,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
                 None => true,
                 Some(first) => {
                     first.data.len() == data.len()
-                        && self.in_flight.len() < self.depth
+                        && self.in_flight.len() < self.drive.write_depth.get()
                         && self.bytes_in_flight.saturating_add(data.len()) <= MAX_BYTES_IN_FLIGHT
                 }
             };
@@ -332,6 +331,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
                         data,
                         pending,
                         sent,
+                        outstanding: self.in_flight.len().saturating_add(1),
                     });
                     self.most_held = self.most_held.max(self.in_flight.len());
                     return Ok(());
@@ -353,9 +353,13 @@ impl<'a, R: Reopen> Writer<'a, R> {
         };
         let length = first.data.len();
         let answer = first.pending.answer().await;
-        self.latencies.record(first.sent.elapsed());
+        let latency = first.sent.elapsed();
+        self.latencies.record(latency);
         match FaultKind::of_answer(answer) {
             None => {
+                self.drive
+                    .write_depth
+                    .answered(first.outstanding, length, latency);
                 self.acknowledge(length);
                 Ok(())
             }
@@ -401,8 +405,9 @@ impl<'a, R: Reopen> Writer<'a, R> {
             }
             FaultKind::Busy { queue_full, .. } if queue_full => {
                 // The target's task set is smaller than what was in flight.
-                let depth = again.len().min(self.depth);
-                self.depth = (depth / 2).max(1);
+                self.drive
+                    .write_depth
+                    .limit(again.len().min(self.drive.write_depth.get()) / 2);
             }
             _ => {}
         }
