@@ -304,7 +304,7 @@ fn bytes_that_are_no_pdu_are_shown_with_the_cause() {
         (
             too_long.clone(),
             too_long,
-            "Login Response PDU announces 16777215 bytes of data, more than the 262144 allowed",
+            "Login Response PDU announces 16777215 bytes of data, more than the 1048576 allowed",
         ),
     ] {
         let environment = TestEnvironment::new();

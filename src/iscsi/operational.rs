@@ -80,7 +80,8 @@ pub struct OperationalOffer {
 }
 
 impl Default for OperationalOffer {
-    /// Returns an offer that lets large tape blocks flow: no initial R2T, bursts as long as the standard allows.
+    /// Returns an offer that lets large tape blocks flow: no initial R2T, bursts as long as the standard allows, and data segments
+    /// that hold a block of 1 MiB, which then stays where it was received.
     ///
     /// At ErrorRecoveryLevel 0 no task survives its connection, so there is nothing to retain for.
     fn default() -> Self {
@@ -89,7 +90,7 @@ impl Default for OperationalOffer {
             data_digest: vec![Digest::None, Digest::Crc32c],
             initial_r2t: false,
             immediate_data: true,
-            max_recv_data_segment_length: 262_144,
+            max_recv_data_segment_length: 1 << 20,
             max_burst_length: 16_776_192,
             first_burst_length: 262_144,
             default_time2wait: 2,

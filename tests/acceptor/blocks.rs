@@ -165,7 +165,10 @@ fn an_initiator_with_common_limits_writes_a_block_with_four_pdus() {
 
 #[test]
 fn an_initiator_with_common_limits_reads_a_block_with_five_pdus() {
-    let mut direct = Direct::new(&OperationalOffer::default());
+    let mut direct = Direct::new(&OperationalOffer {
+        max_recv_data_segment_length: 262_144,
+        ..OperationalOffer::default()
+    });
     let block = block();
     assert_eq!(direct.read(&block), block);
     assert_eq!(

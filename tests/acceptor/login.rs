@@ -169,10 +169,10 @@ fn one_exchange_is_enough_without_authentication() {
     assert_eq!(response.max_cmd_sn, CmdSn(131));
     assert_eq!(
         text(response),
-        "TargetPortalGroupTag=3\0MaxBurstLength=1024\0MaxRecvDataSegmentLength=262144\0"
+        "TargetPortalGroupTag=3\0MaxBurstLength=1024\0MaxRecvDataSegmentLength=1048576\0"
     );
     assert_eq!(accepted.parameters.max_burst_length, 1024);
-    assert_eq!(accepted.parameters.max_recv_data_segment_length, 262_144);
+    assert_eq!(accepted.parameters.max_recv_data_segment_length, 1 << 20);
     assert_eq!(accepted.parameters.peer_max_recv_data_segment_length, 8192);
     assert_eq!(accepted.cmd_sn, CmdSn(100));
     assert_eq!(accepted.stat_sn, response.stat_sn.next());

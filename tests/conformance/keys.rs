@@ -314,11 +314,11 @@ fn max_recv_data_segment_length_is_declared_by_each_side_for_itself() {
     // Login 14.1 MaxRecvDataSegmentLength; RFC 7143 13.12.
     assert_eq!(
         open_login().sent("MaxRecvDataSegmentLength").as_deref(),
-        Some("262144")
+        Some("1048576")
     );
     let parameters = agreed(&["MaxRecvDataSegmentLength=0xFFFFFF"]);
     assert_eq!(parameters.peer_max_recv_data_segment_length, 16_777_215);
-    assert_eq!(parameters.max_recv_data_segment_length, 262_144);
+    assert_eq!(parameters.max_recv_data_segment_length, 1 << 20);
     assert_eq!(agreed(&[]).peer_max_recv_data_segment_length, 8192);
     for value in ["511", "16777216"] {
         assert!(matches!(

@@ -75,7 +75,7 @@ fn without_chap_one_request_carries_all() {
             "MaxConnections=1",
             "InitialR2T=No",
             "ImmediateData=Yes",
-            "MaxRecvDataSegmentLength=262144",
+            "MaxRecvDataSegmentLength=1048576",
             "MaxBurstLength=16776192",
             "FirstBurstLength=262144",
             "DefaultTime2Wait=2",

@@ -60,7 +60,7 @@ fn an_initiator_proposes_every_key_once() {
     assert_eq!(
         text.join(" "),
         "HeaderDigest=None,CRC32C DataDigest=None,CRC32C MaxConnections=1 InitialR2T=No ImmediateData=Yes \
-         MaxRecvDataSegmentLength=262144 MaxBurstLength=16776192 FirstBurstLength=262144 DefaultTime2Wait=2 \
+         MaxRecvDataSegmentLength=1048576 MaxBurstLength=16776192 FirstBurstLength=262144 DefaultTime2Wait=2 \
          DefaultTime2Retain=0 MaxOutstandingR2T=8 DataPDUInOrder=Yes DataSequenceInOrder=Yes \
          ErrorRecoveryLevel=0"
     );
@@ -131,7 +131,7 @@ fn answers_within_the_offer_are_in_force() {
         OperationalParameters {
             header_digest: Digest::Crc32c,
             immediate_data: false,
-            max_recv_data_segment_length: 262_144,
+            max_recv_data_segment_length: 1 << 20,
             default_time2wait: 5,
             default_time2retain: 0,
             ..OperationalParameters::default()
@@ -447,7 +447,7 @@ fn initiator_and_target_come_to_the_same_parameters() {
         (8192, 65_536)
     );
     assert_eq!(initiator.peer_max_recv_data_segment_length, 131_072);
-    assert_eq!(target.peer_max_recv_data_segment_length, 262_144);
+    assert_eq!(target.peer_max_recv_data_segment_length, 1 << 20);
     assert_eq!(
         initiator
             .keys()
