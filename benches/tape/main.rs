@@ -60,7 +60,7 @@ const PARTS: [&str; 4] = ["tgtd", "library", "delay", "cpu"];
 
 const BLOCKS: [usize; 3] = [64 << 10, 256 << 10, 1 << 20];
 const DEPTHS: [usize; 3] = [1, 4, 8];
-const BYTES: usize = 128 << 20;
+const BYTES: usize = 256 << 20;
 const ROUNDS: usize = 5;
 
 /// LUNs of the fixtures.
