@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 pub struct Copy {
     sender: TcpStream,
     receiver: TcpStream,
+    recorded: Vec<u8>,
 }
 
 impl Copy {
@@ -20,27 +21,41 @@ impl Copy {
         let sender = TcpStream::connect(address).expect("a connection");
         let (receiver, _) = listener.accept().expect("a connection");
         sender.set_nodelay(true).expect("TCP_NODELAY");
-        Self { sender, receiver }
+        Self {
+            sender,
+            receiver,
+            recorded: Vec::new(),
+        }
     }
 
     /// Sends so many bytes in blocks from one thread to another, and returns how long it took until all had come.
     pub fn run(&mut self, bytes: usize, block: usize) -> Duration {
-        self.run_into(bytes, block, &mut vec![0; block])
+        self.copy(&vec![0x5a; block], bytes, block, &mut vec![0; block])
+    }
+
+    /// As [`Copy::run`], out of memory that holds all of it, as a recorded tape does.
+    pub fn run_from_memory(&mut self, bytes: usize, block: usize) -> Duration {
+        let mut recorded = std::mem::take(&mut self.recorded);
+        recorded.resize(bytes, 0x5a);
+        let wall = self.copy(&recorded, bytes, block, &mut vec![0; block]);
+        self.recorded = recorded;
+        wall
     }
 
     /// As [`Copy::run`], into memory that is fresh from the system and holds all of it in the end, as a recorded tape does.
     pub fn run_and_keep(&mut self, bytes: usize, block: usize) -> Duration {
-        self.run_into(bytes, block, &mut vec![0; bytes])
+        self.copy(&vec![0x5a; block], bytes, block, &mut vec![0; bytes])
     }
 
-    fn run_into(&mut self, bytes: usize, block: usize, buffer: &mut [u8]) -> Duration {
-        let Self { sender, receiver } = self;
-        let data = vec![0x5a; block];
+    fn copy(&mut self, data: &[u8], bytes: usize, block: usize, buffer: &mut [u8]) -> Duration {
+        let Self {
+            sender, receiver, ..
+        } = self;
         let started = Instant::now();
         thread::scope(|scope| {
             scope.spawn(|| {
-                for _ in 0..bytes / block {
-                    sender.write_all(&data).expect("the receiver takes it");
+                for data in data.chunks(block).cycle().take(bytes / block) {
+                    sender.write_all(data).expect("the receiver takes it");
                 }
             });
             let mut received = 0;

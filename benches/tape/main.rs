@@ -4,7 +4,7 @@
 //! - `tgtd`: tgtd's tape and null LUN, with tgtd's defaults and tuned, against the best of a small program on libiscsi at queue
 //!   depths 1, 4 and 8, the disk at the best of the same depths;
 //! - `library`: the embedded library in memory, as a share of a plain copy over TCP, without digests and with CRC32C on both;
-//!   what is written stays, so a copy into fresh memory is beside it, too;
+//!   what is written stays and what is read was kept, so copies into fresh memory and out of as much memory are beside it, too;
 //! - `delay`: the library behind a relay that holds every byte for 5 ms and for 10 ms, against one command at a time;
 //! - `cpu`: processor seconds per GiB, against libiscsi.
 //!
@@ -239,16 +239,21 @@ fn beside_a_copy() {
                             _ => tape.read(count, *length),
                         },
                         &mut || copy.borrow_mut().run(BYTES, *length),
-                        &mut || copy.borrow_mut().run_and_keep(BYTES, *length),
+                        &mut || match direction {
+                            "write" => copy.borrow_mut().run_and_keep(BYTES, *length),
+                            _ => copy.borrow_mut().run_from_memory(BYTES, *length),
+                        },
                     ],
                 );
                 let what = format!("{direction} library, {words}, {} KiB", length >> 10);
                 let peer = format!("TCP copy {}", plain.rate(BYTES));
                 table::share(&what, &ours.rate(BYTES), &peer, plain.ratio(ours), aim);
-                if direction == "write" {
-                    let peer = format!("TCP copy into fresh memory {}", kept.rate(BYTES));
-                    table::share(&what, &ours.rate(BYTES), &peer, kept.ratio(ours), aim);
-                }
+                let memory = match direction {
+                    "write" => "into fresh memory",
+                    _ => "out of as much memory",
+                };
+                let peer = format!("TCP copy {memory} {}", kept.rate(BYTES));
+                table::share(&what, &ours.rate(BYTES), &peer, kept.ratio(ours), aim);
             }
         }
     }
