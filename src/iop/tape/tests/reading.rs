@@ -111,3 +111,31 @@ fn a_medium_error_ends_the_reading_at_its_block() {
     let error = run(objects(&shared, 3)).unwrap_err();
     assert!(matches!(error, ReadError::MediumChanged), "{error:?}");
 }
+
+#[test]
+fn as_many_are_asked_for_ahead_as_the_way_holds() {
+    for (way, expected) in NEAR_AND_FAR {
+        let block = Bytes::from(vec![7; LARGE]);
+        let shared = Rc::new(RefCell::new(Tape {
+            objects: vec![Some(block); 500],
+            each: EACH,
+            way,
+            ..Tape::default()
+        }));
+        run(async {
+            let mut drive = drive(&shared);
+            let limit = u32::try_from(LARGE).unwrap();
+            let mut reader = TapeReader::at_file(&mut drive, 1, limit).await.unwrap();
+            assert_eq!(reader.outstanding(), 0);
+            for number in 0..400 {
+                reader.next().await.unwrap();
+                let ahead = reader.outstanding() + 1;
+                assert!(ahead <= *expected.end(), "{number}: {ahead}");
+                assert!(
+                    number < 300 || expected.contains(&ahead),
+                    "{number}: {ahead}"
+                );
+            }
+        });
+    }
+}

@@ -107,6 +107,33 @@ fn bytes_in_flight_are_bounded() {
 }
 
 #[test]
+fn as_many_are_in_flight_as_the_way_holds() {
+    for (way, expected) in NEAR_AND_FAR {
+        let shared = Rc::new(RefCell::new(Tape {
+            each: EACH,
+            way,
+            ..Tape::default()
+        }));
+        run(async {
+            let mut drive = drive(&shared);
+            drive.rewind().await.unwrap();
+            let block = Bytes::from(vec![7; LARGE]);
+            // The drive keeps what was found for the next file.
+            for is_later in [false, true] {
+                let mut writer = Writer::begin(&mut drive).await.unwrap();
+                for number in 0..400 {
+                    writer.push(block.clone()).await.unwrap();
+                    let held = writer.held();
+                    let is_settled = number >= 300 || is_later && number >= *expected.end();
+                    assert!(!is_settled || expected.contains(&held), "{number}: {held}");
+                }
+                writer.filemark().await.unwrap();
+            }
+        });
+    }
+}
+
+#[test]
 fn early_warning_ends_the_tape_with_every_whole_block_and_a_filemark() {
     // So long that some hundred are in flight, not as many as fit.
     const LENGTH: usize = MAX_BYTES_IN_FLIGHT / 400;
