@@ -9,6 +9,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
+
 use crate::common::{Output, TestEnvironment, binary};
 
 const PROMPT: &str = "Passphrase: ";

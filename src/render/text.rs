@@ -86,6 +86,8 @@ fn wrap_line(text: &mut String, line: &str, columns: usize) {
     for word in rest.split(' ') {
         let length = word.trim_end().chars().count();
         if column + separator.len() + length > columns && column > below {
+            // The label's end has blanks behind it where its value begins below.
+            text.truncate(text.trim_end_matches(' ').len());
             text.push_str(&format!("\n{:below$}", ""));
             column = below;
             separator = "";
