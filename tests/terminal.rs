@@ -1,6 +1,6 @@
 //! A passphrase asked for on a terminal, which script(1) makes, and what the terminal is like afterwards.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -296,7 +296,8 @@ fn a_report_is_as_wide_as_the_terminal_and_keeps_its_words() {
             &format!("stty cols {width}; {call} 2>/dev/null"),
             &[],
         );
-        for line in text.lines().map(str::trim_end) {
+        for line in text.lines() {
+            assert_eq!(line, line.trim_end(), "{width}");
             // A name is not broken.
             let fits = line.len() <= width || !line.trim_start().contains(' ');
             assert!(fits, "{width}: {line:?}");
@@ -411,5 +412,111 @@ fn what_a_re_ipl_waits_for_is_told_with_the_seconds_and_gone_when_it_is_done() {
             let replaced = "\riqn.2026-01.a:silent: no login (1 of 1)\u{1b}[K";
             assert!(terminal.stdout.contains(replaced), "{}", *terminal);
         }
+    }
+}
+
+/// Runs a line of the shell on a terminal, and returns what the terminal showed with the exit status of the line.
+pub(crate) fn shown(environment: &TestEnvironment, line: &str) -> Output {
+    let mut script = environment.command_of(Path::new("/usr/bin/script"));
+    script.args(["-qec", line, "/dev/null"]);
+    environment.finish(script)
+}
+
+/// Holds a lock of the state as this process, for a purpose.
+fn hold(
+    environment: &TestEnvironment,
+    name: &str,
+    purpose: &str,
+    operation: FlockOperation,
+) -> File {
+    let path = environment.state_file(name);
+    let mut lock = File::create(&path).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&path, mode).unwrap();
+    flock(&lock, operation).unwrap();
+    if operation == FlockOperation::LockExclusive {
+        writeln!(lock, "{}\n{purpose}", std::process::id()).unwrap();
+    }
+    lock
+}
+
+#[test]
+fn a_lock_that_is_waited_for_is_told_with_its_holder_and_gone_when_the_wait_ends() {
+    let environment = with_a_target();
+    let pid = std::process::id();
+    let edit = "-setport -targetport 3261";
+    let lock = hold(
+        &environment,
+        "config.lock",
+        "",
+        FlockOperation::LockExclusive,
+    );
+    let waiting = format!("\r1 s: waiting for the configuration, held by process {pid}\u{1b}[K");
+    let ended = format!("{waiting}\r\u{1b}[Kiscsiswiconfig: ");
+    for (options, end, is_shown) in [("", "", true), ("-q", "", false), ("", "2>told", false)] {
+        let line =
+            format!("stty cols 100; iscsiswiconfig {options} --lock-timeout 1.5 {edit} {end}");
+        let output = shown(&environment, &line).assert_status(3);
+        assert_eq!(output.stdout.contains(&ended), is_shown, "{}", *output);
+        assert_eq!(output.stdout.contains("\u{1b}"), is_shown, "{}", *output);
+    }
+    let told = fs::read_to_string(environment.home().join("told")).unwrap();
+    assert!(told.starts_with("iscsiswiconfig: "), "{told}");
+    drop(lock);
+
+    // Jobs share a lock that has no name, and hold their target's.
+    let _jobs = hold(&environment, "jobs.lock", "", FlockOperation::LockShared);
+    let purpose = "tape write TAP01";
+    let target = "target-0123456789abcdef.lock";
+    let _target = hold(&environment, target, purpose, FlockOperation::LockExclusive);
+    let line = "stty cols 100; iscsiswiconfig --lock-timeout 1.5 -reipliscsiop";
+    let output = shown(&environment, line).assert_status(3);
+    let waiting = format!("\r1 s: waiting for a target, held by process {pid} ({purpose})\u{1b}[K");
+    assert!(output.stdout.contains(&waiting), "{}", *output);
+}
+
+#[test]
+fn what_is_waited_for_is_shorter_than_a_narrow_terminal_is_wide() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let environment = TestEnvironment::new();
+    environment.add("iqn.2026-01.a:silent", "127.0.0.1", port);
+    let line = "stty cols 20; iscsiswiconfig --timeout 1.5 -reipliscsiop > report";
+    let output = shown(&environment, line).assert_status(4);
+    assert!(output.stdout.contains("\r1 s\u{1b}[K"), "{}", *output);
+    let _lock = hold(
+        &environment,
+        "config.lock",
+        "",
+        FlockOperation::LockExclusive,
+    );
+    let line = "stty cols 20; iscsiswiconfig --lock-timeout 1.5 -setport -targetport 3261 > report";
+    let output = shown(&environment, line).assert_status(3);
+    assert!(output.stdout.contains("\r1 s\u{1b}[K"), "{}", *output);
+}
+
+#[test]
+fn an_interrupt_erases_what_is_waited_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let environment = TestEnvironment::new();
+    environment.add("iqn.2026-01.a:silent", "127.0.0.1", port);
+    let _lock = hold(
+        &environment,
+        "config.lock",
+        "",
+        FlockOperation::LockExclusive,
+    );
+    for (call, waiting) in [
+        ("--timeout 60 -reipliscsiop", "connected, logging in"),
+        (
+            "--lock-timeout 60 -setport -targetport 3261",
+            "waiting for the configuration",
+        ),
+    ] {
+        let text = type_answers(&environment, call, &[(waiting, "\u{3}")]);
+        let (before, _) = text.split_once("status=130").expect(&text);
+        let before = before.trim_end_matches(['\r', '\n']);
+        assert!(before.ends_with("\r\u{1b}[K"), "{text:?}");
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn names(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let store = open_store(host)?;
+    let store = open_store(host, terminal)?;
     let mut names = match kind {
         NameKind::TargetNames | NameKind::InitiatorNames | NameKind::HostNames => {
             configured_names(kind, &store.configuration()?)

@@ -30,7 +30,7 @@ pub(super) fn run(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<u8, CommandError> {
-    let store = open_store(host)?;
+    let store = open_store(host, terminal)?;
     let configuration = store.revealed_configuration()?;
     let targets = chosen(&configuration, options.target_name.as_deref())?;
     let report = options.report.as_deref().map(ReportFile::at).transpose()?;

@@ -121,8 +121,8 @@ fn perform(
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
     let is_apply = matches!(operation, Operation::Apply { .. });
-    let performed =
-        host::perform(operation, &open_store(host)?, host, terminal)?.map_err(|error| {
+    let performed = host::perform(operation, &open_store(host, terminal)?, host, terminal)?
+        .map_err(|error| {
             let hints = match &error {
                 OperationError::Refused(error) if is_apply => next_step::of_applied(error),
                 _ => None,

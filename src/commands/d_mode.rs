@@ -48,7 +48,7 @@ pub(super) fn run(
                 .map_err(|error| invalid("firmware", typed, error))
         })
         .transpose()?;
-    let store = open_store(host)?;
+    let store = open_store(host, terminal)?;
     let partition = store.partition()?;
     let configuration = store.revealed_configuration()?;
     let target = chosen(&configuration, options.target_name.as_deref())?;

@@ -28,7 +28,7 @@ pub(super) fn run(
 ) -> Result<(), CommandError> {
     secret_file::fill_arguments(&mut options.arguments, host)?;
     let (host_name, port) = portal(&options.host)?;
-    let store = open_store(host)?;
+    let store = open_store(host, terminal)?;
     let inquirer = inquirer(&options, host_name, port, &store, host)?;
     descriptors::require(descriptors::RE_IPL)?;
     let observe = Narrator::new(host, terminal).observe_job();

@@ -8,6 +8,7 @@ use directories::ProjectDirs;
 
 use super::narrator::Narrator;
 use super::terminal::Terminal;
+use super::waiting;
 use crate::cli::HostOptions;
 use crate::cli::host::{DEFAULT_CHAP_ALGORITHMS, KEYSTORE_DIR_VARIABLE, STATE_DIR_VARIABLE};
 use crate::error::{CommandError, ErrorKind};
@@ -74,10 +75,12 @@ pub(super) fn directories(host: &HostOptions) -> Result<Directories, CommandErro
     Ok(Directories { state, keystore })
 }
 
-/// Opens the state where the command line, the environment or the user's default says.
-pub(super) fn open_store(host: &HostOptions) -> Result<Store, CommandError> {
+/// Opens the state where the command line, the environment or the user's default says. Waits for other processes that use it
+/// are told on a terminal.
+pub(super) fn open_store(host: &HostOptions, terminal: &Terminal) -> Result<Store, CommandError> {
     let Directories { state, keystore } = directories(host)?;
     let store = Store::new(state, host.lock_timeout);
+    let store = store.with_wait_observer(waiting::observer(terminal));
     let store = match keystore {
         Some(directory) => store.with_keystore(directory),
         None => store,

@@ -28,14 +28,14 @@ pub(super) fn run(
     match command {
         IopCommand::Run { reconnect } => hold(reconnect, host, terminal),
         IopCommand::Status => {
-            let of = find(host)?.status()?;
+            let of = find(host, terminal)?.status()?;
             match terminal.json {
                 true => terminal.print_document(&IopStatusDocument::new(&of)),
                 false => terminal.print(&status(&of)),
             }
         }
         IopCommand::Stop => {
-            let iop = find(host)?;
+            let iop = find(host, terminal)?;
             iop.stop()?;
             match terminal.json {
                 true => terminal.print_document(&IopStoppedDocument::new(iop.pid())),
@@ -46,8 +46,8 @@ pub(super) fn run(
 }
 
 /// Returns the resident IOP of the state directory.
-fn find(host: &HostOptions) -> Result<ControlHandle, CommandError> {
-    let store = open_store(host)?;
+fn find(host: &HostOptions, terminal: &Terminal) -> Result<ControlHandle, CommandError> {
+    let store = open_store(host, terminal)?;
     resident::connect(&store, host.timeout)?.ok_or_else(|| CommandError {
         kind: ErrorKind::Refused,
         code: Code::NoResidentIop,
@@ -62,7 +62,9 @@ fn find(host: &HostOptions) -> Result<ControlHandle, CommandError> {
 /// `iop run`; returns when the IOP has stopped.
 fn hold(reconnect: bool, host: &HostOptions, terminal: &mut Terminal) -> Result<(), CommandError> {
     descriptors::require(descriptors::RE_IPL)?;
-    let store = open_store(host)?;
+    // They have it stop.
+    terminal.notes().heed_no_interrupts();
+    let store = open_store(host, terminal)?;
     let manager = ServiceManager::from_environment();
     let settings = ResidentSettings {
         re_ipl: Settings {

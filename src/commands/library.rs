@@ -30,7 +30,7 @@ impl Talk {
         terminal: &Terminal,
     ) -> Result<Self, CommandError> {
         Ok(Self {
-            store: open_store(host)?,
+            store: open_store(host, terminal)?,
             settings: JobSettings {
                 timeout: host.timeout,
                 motion_timeout,

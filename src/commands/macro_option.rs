@@ -29,7 +29,7 @@ pub(super) fn run(
         // Connections have deadlines, and locks are held meanwhile: neither depends on who reads stderr.
         let _ = terminal.notes().start();
     }
-    let performed = host::perform(operation, &open_store(host)?, host, terminal)??;
+    let performed = host::perform(operation, &open_store(host, terminal)?, host, terminal)??;
     // Staged pieces are folded as they are joined, so those warnings come with the outcome.
     if let MacroOption::AddTarget | MacroOption::ChangeTarget = invocation.option {
         let name = invocation.value(Parameter::InitiatorChapName);

@@ -12,6 +12,7 @@ mod demo;
 mod descriptors;
 mod discover;
 mod host;
+mod interrupt;
 mod iop;
 mod iop_event;
 mod library;

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::terminal::{Notes, Terminal, over_last_line};
+use super::terminal::{Notes, Terminal};
 use super::trace::Tracer;
 use super::waiting::Waiting;
 use crate::cli::HostOptions;
@@ -66,13 +66,11 @@ impl Narrator {
                         } else {
                             "no login"
                         };
-                        let line =
-                            format!("{name}: {outcome} ({} of {})", finished.get(), names.len());
-                        // It takes the place of what is waited for.
-                        self.notes.line(&match &waiting {
-                            Some(_) => over_last_line(&line),
-                            None => line,
-                        });
+                        self.notes.line(&format!(
+                            "{name}: {outcome} ({} of {})",
+                            finished.get(),
+                            names.len()
+                        ));
                     }
                 }
                 _ => {}

@@ -86,7 +86,7 @@ impl PartitionRun<'_> {
         operation: Operation,
         file: Option<&Path>,
     ) -> Result<PartitionOutcome, CommandError> {
-        let store = open_store(self.host)?;
+        let store = open_store(self.host, self.terminal)?;
         let performed = host::perform(operation, &store, self.host, self.terminal)?;
         let performed = performed.map_err(|error| {
             let is_of_file = matches!(error, OperationError::Export(_));

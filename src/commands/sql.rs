@@ -55,7 +55,7 @@ pub(super) fn run(
     let mut run = ScriptRun {
         options,
         host,
-        store: open_store(host)?,
+        store: open_store(host, terminal)?,
         secret: None,
         status: 0,
         results: Vec::new(),

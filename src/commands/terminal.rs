@@ -1,14 +1,15 @@
 //! Where a command's words go: results to stdout; warnings, errors and progress to stderr.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::interrupt;
 use super::trace::TraceFiles;
 use crate::error::CommandError;
 use crate::iop::warning::Warning;
@@ -46,49 +47,96 @@ pub struct Terminal {
 /// The way to stdout or stderr, which can be handed to a thread.
 type Stream = Arc<Mutex<Box<dyn Write + Send>>>;
 
-/// The way to stderr, which can be handed to all that report while a command runs.
+/// The way to stderr, which can be handed to all that report while a command runs, on whatever thread.
 #[derive(Clone)]
 pub struct Notes {
     stderr: Stream,
+    state: Arc<Mutex<NotesState>>,
+}
+
+#[derive(Default)]
+struct NotesState {
     /// From [`Notes::start`] to [`Notes::finish`] lines go by this queue.
-    lines: Rc<RefCell<Option<Lines>>>,
-    /// Whether the reader was given up: then a thread still waits for it with the stream.
-    given_up: Rc<Cell<bool>>,
+    lines: Option<Lines>,
+    /// Whether nothing more is written: the reader was given up, and a thread still waits for it with the stream.
+    given_up: bool,
+    /// Whether the last line of the terminal says what is waited for.
+    shows_wait: bool,
+    /// Whether an interrupt is not to end the process, or does so only when that line is erased.
+    heeds_interrupts: bool,
 }
 
 impl Notes {
     fn new(stderr: Box<dyn Write + Send>) -> Self {
         Self {
             stderr: Arc::new(Mutex::new(stderr)),
-            lines: Rc::default(),
-            given_up: Rc::default(),
+            state: Arc::default(),
         }
     }
 
-    /// Writes a line. There is nowhere to report that it cannot be written.
-    pub fn line(&self, line: &str) {
-        let line = format!("{line}\n");
-        match &*self.lines.borrow() {
-            Some(lines) => lines.print(line),
-            None if self.given_up.get() => {}
-            None => drop(write(&self.stderr, &line)),
-        }
+    fn state(&self) -> MutexGuard<'_, NotesState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes over the last line of a terminal; a line with nothing in it begins a new one behind it.
-    pub fn progress(&self, text: &str) {
-        let text = over_last_line(text);
-        match &*self.lines.borrow() {
+    fn print(&self, state: &NotesState, text: String) {
+        match &state.lines {
             Some(lines) => lines.print(text),
-            None if self.given_up.get() => {}
+            None if state.given_up => {}
             None => drop(write(&self.stderr, &text)),
         }
     }
 
-    /// Returns the queue of the thread that writes the lines, where there is one: for what another thread tells.
-    pub(super) fn queue(&self) -> Option<SyncSender<String>> {
-        let lines = self.lines.borrow();
-        lines.as_ref().map(|lines| lines.lines.clone())
+    /// Writes a line, in the place of what is waited for. There is nowhere to report that it cannot be written.
+    pub fn line(&self, line: &str) {
+        let mut state = self.state();
+        let line = match std::mem::take(&mut state.shows_wait) {
+            true => over_last_line(line),
+            false => line.to_owned(),
+        };
+        self.print(&state, line + "\n");
+    }
+
+    /// Writes over the last line of a terminal; a line with nothing in it begins a new one behind it.
+    pub fn progress(&self, text: &str) {
+        self.print(&self.state(), over_last_line(text));
+    }
+
+    /// Says on the last line of a terminal what is waited for, until [`Notes::waited`], the next line, or an interrupt.
+    pub(super) fn wait(&self, text: &str) {
+        let mut state = self.state();
+        if !std::mem::replace(&mut state.heeds_interrupts, true) {
+            let notes = self.clone();
+            // The line is left as it is where this fails.
+            let _ = interrupt::before_end(move || notes.end());
+        }
+        state.shows_wait = true;
+        self.print(&state, over_last_line(text));
+    }
+
+    /// Erases what was waited for.
+    pub(super) fn waited(&self) {
+        let mut state = self.state();
+        if std::mem::take(&mut state.shows_wait) {
+            self.print(&state, over_last_line(""));
+        }
+    }
+
+    /// Leaves interrupts to a command that heeds them itself.
+    pub(super) fn heed_no_interrupts(&self) {
+        self.state().heeds_interrupts = true;
+    }
+
+    /// Erases what is waited for; nothing is written behind that.
+    fn end(&self) {
+        self.waited();
+        let lines = {
+            let mut state = self.state();
+            state.given_up = true;
+            state.lines.take()
+        };
+        if let Some(lines) = lines {
+            lines.finish();
+        }
     }
 
     /// Has a thread write the lines from here on, so that a reader that stops reading holds nothing up. Lines that find no
@@ -97,21 +145,20 @@ impl Notes {
     /// # Errors
     /// The system's, when it has no thread left.
     pub fn start(&self) -> io::Result<()> {
-        let mut lines = self.lines.borrow_mut();
-        if lines.is_none() && !self.given_up.get() {
-            *lines = Some(Lines::to(&self.stderr, "stderr")?);
+        let mut state = self.state();
+        if state.lines.is_none() && !state.given_up {
+            state.lines = Some(Lines::to(&self.stderr, "stderr")?);
         }
         Ok(())
     }
 
     /// Waits until everything is written, as long as the reader goes on reading. Returns whether it is.
     pub fn finish(&self) -> bool {
-        if let Some(lines) = self.lines.borrow_mut().take()
-            && !lines.finish()
-        {
-            self.given_up.set(true);
-        }
-        !self.given_up.get()
+        let lines = self.state().lines.take();
+        let is_read = lines.is_none_or(Lines::finish);
+        let mut state = self.state();
+        state.given_up |= !is_read;
+        !state.given_up
     }
 }
 
@@ -294,7 +341,7 @@ impl Lines {
 }
 
 /// Returns what replaces the last line of a terminal by a text, which is shorter than the terminal is wide.
-pub(super) fn over_last_line(text: &str) -> String {
+fn over_last_line(text: &str) -> String {
     format!("\r{text}\u{1b}[K")
 }
 

@@ -1,16 +1,49 @@
-//! What a re-IPL waits for, and for how long, on the last line of a terminal.
+//! What is waited for, and for how long, on the last line of a terminal: targets, and other processes.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::terminal::{Terminal, over_last_line};
+use super::terminal::{Notes, Terminal};
+use crate::render::words::waiting::lines;
+use crate::storage::WaitObserver;
 use crate::values::characters::escape;
 
-/// Tells each second what is waited for, until it is dropped.
+/// The width of a terminal that does not know it.
+const DEFAULT_COLUMNS: usize = 80;
+
+/// Returns who tells on a terminal which process is waited for; nobody where progress is not shown.
+pub(super) fn observer(terminal: &Terminal) -> WaitObserver {
+    let notes = terminal.notes();
+    // Other locks may be held meanwhile: the one who waits does not wait for who reads stderr.
+    if !terminal.interactive || terminal.quiet || notes.start().is_err() {
+        return WaitObserver::default();
+    }
+    let columns = terminal.error_columns.unwrap_or(DEFAULT_COLUMNS);
+    WaitObserver::new(move |wait| match wait {
+        Some(wait) => notes.wait(&fitting(lines(wait).map(|line| escape(&line)), columns)),
+        None => notes.waited(),
+    })
+}
+
+/// Returns the first line that is shorter than a terminal is wide, else the beginning of the last one. The last column stays
+/// free: some terminals begin a new line behind it.
+fn fitting<const COUNT: usize>(lines: [String; COUNT], columns: usize) -> String {
+    let room = columns.saturating_sub(1);
+    let mut last = String::new();
+    for line in lines {
+        if line.chars().count() <= room {
+            return line;
+        }
+        last = line;
+    }
+    last.chars().take(room).collect()
+}
+
+/// Tells each second which target of a re-IPL is waited for, until it is dropped.
 pub(super) struct Waiting {
-    lines: SyncSender<String>,
+    notes: Notes,
     targets: Arc<Mutex<Targets>>,
     /// Its end stops the thread.
     _running: Sender<()>,
@@ -19,18 +52,18 @@ pub(super) struct Waiting {
 impl Waiting {
     const INTERVAL: Duration = Duration::from_secs(1);
 
-    /// Starts to tell of the targets with these names. `None` where no thread writes what stderr is told, or none is left.
+    /// Starts to tell of the targets with these names. `None` where the system has no thread left.
     pub(super) fn start(names: &[String], terminal: &Terminal) -> Option<Self> {
-        let lines = terminal.notes().queue()?;
+        let notes = terminal.notes();
         let targets = Arc::new(Mutex::new(Targets::new(names, terminal.error_columns)));
         let (running, stopped) = channel();
-        let (shared, queue) = (Arc::clone(&targets), lines.clone());
+        let (shared, told) = (Arc::clone(&targets), notes.clone());
         thread::Builder::new()
             .name("waiting".to_owned())
-            .spawn(move || tell(&stopped, &shared, &queue))
+            .spawn(move || tell(&stopped, &shared, &told))
             .ok()?;
         Some(Self {
-            lines,
+            notes,
             targets,
             _running: running,
         })
@@ -60,19 +93,15 @@ impl Drop for Waiting {
         for target in &mut targets.targets {
             target.is_finished = true;
         }
-        if targets.is_shown {
-            let _ = self.lines.try_send(over_last_line(""));
-        }
+        self.notes.waited();
     }
 }
 
-fn tell(stopped: &Receiver<()>, targets: &Mutex<Targets>, lines: &SyncSender<String>) {
+fn tell(stopped: &Receiver<()>, targets: &Mutex<Targets>, notes: &Notes) {
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Waiting::INTERVAL) {
-        let mut targets = locked(targets);
+        let targets = locked(targets);
         if let Some(text) = targets.text(targets.started.elapsed()) {
-            targets.is_shown = true;
-            // A reader that takes nothing misses a line that the next one replaces.
-            let _ = lines.try_send(over_last_line(&text));
+            notes.wait(&text);
         }
     }
 }
@@ -86,8 +115,6 @@ struct Targets {
     targets: Vec<Target>,
     started: Instant,
     columns: usize,
-    /// Whether anything was told.
-    is_shown: bool,
 }
 
 struct Target {
@@ -107,8 +134,7 @@ impl Targets {
         Self {
             targets: targets.collect(),
             started: Instant::now(),
-            columns: columns.unwrap_or(80),
-            is_shown: false,
+            columns: columns.unwrap_or(DEFAULT_COLUMNS),
         }
     }
 
@@ -124,14 +150,9 @@ impl Targets {
         };
         let phase = first.phase.as_deref().unwrap_or_default();
         let whole = format!("{seconds} s: {}, {phase}{others}", first.name);
-        // The last column stays free: some terminals begin a new line behind it.
-        match whole.len() < self.columns {
-            true => Some(whole),
-            false => Some(format!(
-                "{seconds} s: waiting for {left} of {}",
-                self.targets.len()
-            )),
-        }
+        let number = format!("{seconds} s: waiting for {left} of {}", self.targets.len());
+        let lines = [whole, number, format!("{seconds} s")];
+        Some(fitting(lines, self.columns))
     }
 }
 
@@ -159,6 +180,10 @@ mod tests {
         targets.columns = 27;
         let text = targets.text(elapsed);
         assert_eq!(text.as_deref(), Some("3 s: waiting for 1 of 2"));
+        for (columns, expected) in [(23, "3 s"), (4, "3 s"), (3, "3 "), (1, "")] {
+            targets.columns = columns;
+            assert_eq!(targets.text(elapsed).as_deref(), Some(expected));
+        }
         targets.targets[1].is_finished = true;
         assert_eq!(targets.text(elapsed), None);
     }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::error::StorageError;
 use super::file_system::{DirectoryHandle, FileSystem, Links, MAX_LENGTH, without_trailing_slash};
 use super::lock::{Lock, Sharing};
+use super::wait::WaitObserver;
 
 /// What the name of a temporary file ends with.
 pub const TEMPORARY_SUFFIX: &str = ".new";
@@ -35,15 +36,21 @@ pub struct Directory {
     pub from_home: bool,
     /// How long a lock that another process holds is waited for.
     pub lock_timeout: Duration,
+    /// Who is told meanwhile.
+    pub wait_observer: WaitObserver,
     /// The disk that it is on.
     pub disk: Arc<dyn FileSystem>,
 }
 
 /// The process that holds a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockHolder {
+    /// The name of the lock's file.
+    pub lock: String,
     /// Its id, where the lock's file names a process.
     pub pid: Option<u32>,
+    /// What it holds the lock for, where it says so.
+    pub purpose: Option<String>,
 }
 
 /// A directory that is open and was found to keep the rules.
@@ -149,13 +156,22 @@ impl OpenDirectory {
     /// # Errors
     /// As [`OpenDirectory::lock`].
     pub fn lock_for(&self, name: &str, purpose: &str) -> Result<Lock, StorageError> {
-        Lock::take(
-            self,
-            name,
-            purpose,
-            Sharing::Exclusive,
-            self.directory.lock_timeout,
-        )
+        self.lock_from(name, purpose, || None)
+    }
+
+    /// As [`OpenDirectory::lock_for`]. `users` finds the lock that says who has this one: those who share a lock are not named
+    /// in its file.
+    ///
+    /// # Errors
+    /// As [`OpenDirectory::lock`]; [`StorageError::Locked`] has the path of the lock that was found.
+    pub fn lock_from(
+        &self,
+        name: &str,
+        purpose: &str,
+        users: impl Fn() -> Option<LockHolder>,
+    ) -> Result<Lock, StorageError> {
+        let timeout = self.directory.lock_timeout;
+        Lock::take(self, name, purpose, Sharing::Exclusive, timeout, users)
     }
 
     /// Takes a lock together with others that share it.
@@ -163,7 +179,8 @@ impl OpenDirectory {
     /// # Errors
     /// As [`OpenDirectory::lock`], while it is held exclusively.
     pub fn lock_shared(&self, name: &str) -> Result<Lock, StorageError> {
-        Lock::take(self, name, "", Sharing::Shared, self.directory.lock_timeout)
+        let timeout = self.directory.lock_timeout;
+        Lock::take(self, name, "", Sharing::Shared, timeout, || None)
     }
 
     /// Takes a lock when it is free now.
@@ -171,7 +188,7 @@ impl OpenDirectory {
     /// # Errors
     /// As [`OpenDirectory::lock`].
     pub fn lock_now(&self, name: &str) -> Result<Lock, StorageError> {
-        Lock::take(self, name, "", Sharing::Exclusive, Duration::ZERO)
+        Lock::take(self, name, "", Sharing::Exclusive, Duration::ZERO, || None)
     }
 
     /// Returns the names of the files in the directory.
@@ -335,11 +352,20 @@ impl OpenDirectory {
         };
         match self.disk().try_lock_shared(&file.file) {
             Ok(true) => Ok(None),
-            Ok(false) => Ok(Some(LockHolder {
-                pid: super::lock::holder(&file.file).map(|(pid, _)| pid),
-            })),
+            Ok(false) => {
+                let (pid, purpose) = super::lock::holder(&file.file).unzip();
+                Ok(Some(LockHolder {
+                    lock: name.to_owned(),
+                    pid,
+                    purpose: purpose.flatten(),
+                }))
+            }
             Err(error) => Err(failed("lock", &path)(error)),
         }
+    }
+
+    pub(super) const fn wait_observer(&self) -> &WaitObserver {
+        &self.directory.wait_observer
     }
 
     pub(super) fn open_lock(&self, name: &str) -> Result<File, StorageError> {

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::io::Seek;
 use std::time::{Duration, Instant};
 
-use super::directory::OpenDirectory;
+use super::directory::{LockHolder, OpenDirectory};
 use super::error::StorageError;
+use super::wait::{Wait, WaitSubject};
 
 /// The pause between two attempts at a lock that another process holds: long enough to leave the holder the processor, short
 /// against the fsync that it waits for.
@@ -29,29 +30,52 @@ pub(super) enum Sharing {
 }
 
 impl Lock {
-    /// Takes a lock in a directory, and writes this process's id into its file.
+    /// Takes a lock in a directory, and writes this process's id into its file. `users` finds the lock that says who has this
+    /// one, where its own file does not.
     pub(super) fn take(
         directory: &OpenDirectory,
         name: &str,
         purpose: &str,
         sharing: Sharing,
         timeout: Duration,
+        users: impl Fn() -> Option<LockHolder>,
     ) -> Result<Self, StorageError> {
         let file = directory.open_lock(name)?;
         let started = Instant::now();
+        let holder = || {
+            users().unwrap_or_else(|| {
+                let (pid, purpose) = holder(&file).unzip();
+                LockHolder {
+                    lock: name.to_owned(),
+                    pid,
+                    purpose: purpose.flatten(),
+                }
+            })
+        };
+        let mut wait = directory.wait_observer().begin();
         while !directory.try_lock(&file, name, sharing)? {
             let waited = started.elapsed();
             if waited >= timeout {
-                let holder = holder(&file);
+                let holder = holder();
                 return Err(StorageError::Locked {
-                    pid: holder.as_ref().map(|(pid, _)| *pid),
-                    purpose: holder.and_then(|(_, purpose)| purpose),
-                    path: directory.path_of(name),
+                    path: directory.path_of(&holder.lock),
+                    pid: holder.pid,
+                    purpose: holder.purpose,
                     waited,
                 });
             }
+            wait.goes_on(waited, || {
+                let holder = holder();
+                Wait {
+                    subject: WaitSubject::Lock(holder.lock),
+                    pid: holder.pid,
+                    purpose: holder.purpose,
+                    waited,
+                }
+            });
             std::thread::sleep(PAUSE.min(timeout - waited));
         }
+        drop(wait);
         let lock = Self { file, sharing };
         if sharing == Sharing::Exclusive {
             directory.note_holder(&lock.file, name, purpose)?;
@@ -91,7 +115,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::sync::Arc;
 
-    use super::super::{Directory, Links, SystemFileSystem};
+    use super::super::{Directory, Links, SystemFileSystem, WaitObserver};
     use super::*;
 
     fn directory(root: &tempfile::TempDir) -> OpenDirectory {
@@ -103,6 +127,7 @@ mod tests {
             links: Links::Followed,
             from_home: false,
             lock_timeout: Duration::ZERO,
+            wait_observer: WaitObserver::default(),
             disk: Arc::new(SystemFileSystem),
         };
         directory.prepare().unwrap()

@@ -5,6 +5,7 @@
 //! | `file_system` | the seam to the disk: every operation is a method of [`FileSystem`] |
 //! | `directory` | a directory whose owner and mode are checked on its descriptor; durable replacement of a file in it |
 //! | `lock` | an exclusive lock whose file names the process that holds it |
+//! | `wait` | who is told what another process keeps this one waiting for |
 //! | `path` | a path as a message shows it |
 //! | [`tap`] | SIMH .tap files: the objects of a tape in a file |
 //!
@@ -21,6 +22,7 @@ mod file_system;
 mod lock;
 mod path;
 pub mod tap;
+mod wait;
 
 pub use directory::{Directory, LockHolder, OpenDirectory, TEMPORARY_SUFFIX};
 pub use error::{StorageError, without_error_number};
@@ -29,3 +31,4 @@ pub use file_system::{
 };
 pub use lock::Lock;
 pub use path::quoted;
+pub use wait::{ObservedWait, Wait, WaitObserver, WaitSubject};

@@ -165,3 +165,34 @@ fn edits_wait_for_the_next_re_ipl_and_end_no_session() {
     assert_eq!(report["targets"], json!([]));
     held.iop().event("logged-out");
 }
+
+#[cfg(feature = "peers")]
+#[test]
+fn what_is_waited_for_at_the_iop_is_told_on_a_terminal() {
+    use crate::terminal::shown;
+    let mut held = Held::new(&["--drives", "1"], &[]);
+    let writer = held.job_at_work(&["VOL001", "--drive", "TAP01"]);
+    let waiting = format!(
+        "\r1 s: waiting for TAP01, used by process {} (tape write",
+        writer.id()
+    );
+    for call in ["-reipliscsiop", "tape status TAP01"] {
+        for (options, is_shown) in [("", true), ("-q", false)] {
+            let line = format!("iscsiswiconfig {options} --lock-timeout 1.5 {call}");
+            let line = format!("stty cols 100; {line}");
+            let output = shown(&held.environment, &line).assert_status(3);
+            assert_eq!(output.stdout.contains(&waiting), is_shown, "{}", *output);
+            assert_eq!(output.stdout.contains('\u{1b}'), is_shown, "{}", *output);
+        }
+    }
+    assert_eq!(writer.finish().status.code(), Some(0));
+
+    let pid = held.iop().id();
+    held.iop().signal(Signal::STOP);
+    let line = "stty cols 100; iscsiswiconfig --timeout 1.5 -reipliscsiop";
+    let output = shown(&held.environment, line).assert_status(3);
+    held.iop().signal(Signal::CONT);
+    let waiting = format!("\r1 s: waiting for the resident IOP, run by process {pid}\u{1b}[K");
+    let ended = format!("{waiting}\r\u{1b}[Kiscsiswiconfig: ");
+    assert!(output.stdout.contains(&ended), "{}", *output);
+}

@@ -3,9 +3,11 @@
 //! The first byte of a connection tells what it is for: a control request begins with `{`. A request to attach a device is
 //! answered, and then the connection speaks iSCSI with the peer as the initiator.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +19,9 @@ use crate::iop::ipl::{ReIplOutcome, Settings};
 use crate::iop::store::{ActiveConfiguration, FoundResident, StateError, Store};
 use crate::iop::warning::Warning;
 use crate::iscsi::name::IscsiName;
+use crate::storage::{Wait, WaitObserver, WaitSubject};
 use crate::transport::local::{self, LocalStream};
-use crate::transport::{self};
+use crate::transport::{self, First, first};
 
 /// The version of this program. A request of another one is refused: the protocol has no other compatibility.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -34,6 +37,9 @@ const MAX_ANSWER: usize = 64 << 20;
 
 /// The pause between two looks at whether an IOP is there.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How often who waits for an answer is told so.
+const WAIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often an IOP that has not done yet what it was asked for says so.
 pub(super) const SIGN_OF_LIFE: Duration = Duration::from_millis(250);
@@ -100,7 +106,10 @@ pub enum ControlRequest {
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum ControlAnswer {
     /// It is at work, and another answer follows.
-    Working,
+    Working {
+        /// A job that is waited for.
+        job: Option<JobStatus>,
+    },
     /// The peer is of another user.
     Denied,
     /// The request is of another version, or is none.
@@ -268,6 +277,7 @@ pub struct ControlHandle {
     path: PathBuf,
     directory: File,
     found: FoundResident,
+    wait_observer: WaitObserver,
 }
 
 /// Returns the resident IOP of a state directory; `None` when no process holds its lock. `timeout` is how long it may take to
@@ -285,6 +295,7 @@ pub fn connect(store: &Store, timeout: Duration) -> Result<Option<ControlHandle>
         path: store.directory().join(SOCKET),
         directory: found.directory()?,
         found,
+        wait_observer: store.wait_observer().clone(),
     }))
 }
 
@@ -436,6 +447,45 @@ impl ControlHandle {
         &self,
         request: ControlRequest,
     ) -> Result<(ControlAnswer, LocalStream), ControlError> {
+        let job = RefCell::new(None);
+        let mut answered = pin!(self.exchange_and_note(request, &job));
+        let began = transport::now();
+        let mut wait = self.wait_observer.begin();
+        loop {
+            match first(answered.as_mut(), transport::sleep(WAIT_INTERVAL)).await {
+                First::Left(answered) => return answered,
+                First::Right(()) => {
+                    let waited = began.elapsed();
+                    wait.goes_on(waited, || self.wait(job.borrow().as_ref(), waited));
+                }
+            }
+        }
+    }
+
+    /// Returns the wait for a job of the IOP, or for the IOP itself.
+    fn wait(&self, job: Option<&JobStatus>, waited: Duration) -> Wait {
+        match job {
+            Some(job) => Wait {
+                subject: WaitSubject::Device(job.device.clone()),
+                pid: Some(job.pid),
+                purpose: Some(job.purpose.clone()),
+                waited,
+            },
+            None => Wait {
+                subject: WaitSubject::Answer,
+                pid: self.pid,
+                purpose: None,
+                waited,
+            },
+        }
+    }
+
+    /// As [`ControlHandle::exchange`], and notes the job that the IOP waits for.
+    async fn exchange_and_note(
+        &self,
+        request: ControlRequest,
+        waited_for: &RefCell<Option<JobStatus>>,
+    ) -> Result<(ControlAnswer, LocalStream), ControlError> {
         let mut stream = self.open().await?;
         let line = serde_json::to_vec(&Versioned::ours(request));
         let line = line.map_err(|error| self.socket(error.into()))?;
@@ -462,7 +512,7 @@ impl ControlHandle {
                 }
             };
             match self.read(&line)? {
-                ControlAnswer::Working => {}
+                ControlAnswer::Working { job } => *waited_for.borrow_mut() = job,
                 answer => return Ok((answer, stream)),
             }
         }

@@ -100,7 +100,7 @@ impl JobTable {
     }
 
     /// Returns the job that keeps another one from a device.
-    fn user_of(&self, wanted: &Wanted) -> Option<JobStatus> {
+    pub(super) fn user_of(&self, wanted: &Wanted) -> Option<JobStatus> {
         let jobs = self.jobs.borrow();
         let mut users = jobs.values().filter(|job| {
             job.target == wanted.target

@@ -11,6 +11,7 @@ use super::forward::DeviceBackend;
 use super::held::{HeldDevice, HeldTarget};
 use super::jobs::{NotBegun, RunningJob, Wanted};
 use super::service::{Iop, NoReIpl};
+use super::status::JobStatus;
 use crate::iop::active::Loss;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::ipl::{self, Settings};
@@ -75,6 +76,7 @@ async fn serve(iop: &Rc<Iop>, mut stream: LocalStream, owner: u32) -> Result<(),
     let Some(request) = read(&line) else {
         return answer(iop, &mut stream, ControlAnswer::NotUnderstood).await;
     };
+    let any_job = || iop.jobs.running(None).into_iter().next();
     let content = match request {
         ControlRequest::Status => ControlAnswer::Status {
             status: iop.status(),
@@ -91,7 +93,7 @@ async fn serve(iop: &Rc<Iop>, mut stream: LocalStream, owner: u32) -> Result<(),
             iop.stop(StopReason::Asked);
             // It ends with the process, behind everything else.
             let never = std::future::pending::<()>();
-            return waiting(iop, &mut stream, never).await;
+            return waiting(iop, &mut stream, never, any_job).await;
         }
         ControlRequest::ReIpl {
             timeout,
@@ -116,7 +118,7 @@ async fn serve(iop: &Rc<Iop>, mut stream: LocalStream, owner: u32) -> Result<(),
             let re_ipl = crate::transport::listener::detached(async move {
                 this.re_ipl(reason, &settings, lock_timeout).await
             });
-            match waiting(iop, &mut stream, re_ipl).await? {
+            match waiting(iop, &mut stream, re_ipl, any_job).await? {
                 Some(Ok(outcome)) => ControlAnswer::Active {
                     active: outcome.active,
                     generated_name: outcome.generated_name,
@@ -168,17 +170,21 @@ async fn answer(
     Ok(local::send_line(stream, &line, iop.settings.re_ipl.timeout).await?)
 }
 
-/// Waits for something, and shows the peer signs of life meanwhile. A peer that has gone is not waited for.
+/// Waits for something, and shows the peer signs of life meanwhile, with the job that is in the way. A peer that has gone is not waited for.
 async fn waiting<T>(
     iop: &Rc<Iop>,
     stream: &mut LocalStream,
     work: impl Future<Output = T>,
+    in_the_way: impl Fn() -> Option<JobStatus>,
 ) -> Result<T, PeerGone> {
     let mut work = std::pin::pin!(work);
     loop {
         match first(work.as_mut(), sleep(SIGN_OF_LIFE)).await {
             First::Left(done) => return Ok(done),
-            First::Right(()) => answer(iop, stream, ControlAnswer::Working).await?,
+            First::Right(()) => {
+                let job = in_the_way();
+                answer(iop, stream, ControlAnswer::Working { job }).await?;
+            }
         }
     }
 }
@@ -204,7 +210,7 @@ async fn attach(
     request: AttachRequest,
 ) -> Result<(), PeerGone> {
     let find = || find(iop, &request);
-    let begun = iop.jobs.begin(request.lock_timeout, || {
+    let wanted = || {
         let (_, device, _) = find()?;
         let target = iop
             .target(request.revision)
@@ -216,8 +222,10 @@ async fn attach(
             pid: peer.pid.unwrap_or_default(),
             purpose: request.purpose.clone(),
         })
-    });
-    let content = match waiting(iop, &mut stream, begun).await? {
+    };
+    let in_the_way = || iop.jobs.user_of(&wanted().ok()?);
+    let begun = iop.jobs.begin(request.lock_timeout, wanted);
+    let content = match waiting(iop, &mut stream, begun, in_the_way).await? {
         Ok(job) => match find() {
             Ok((target, device, initiator)) => {
                 answer(iop, &mut stream, ControlAnswer::Attached).await?;

@@ -15,7 +15,7 @@ use crate::iop::keystore::{
 use crate::storage::{Directory, Lock, OpenDirectory, StorageError};
 
 const MACHINE_SECRET: &str = "machine.json";
-const LOCK: &str = "keystore.lock";
+pub(super) const LOCK: &str = "keystore.lock";
 
 /// Whose a KeyStore is that the partition's record names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

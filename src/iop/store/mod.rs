@@ -28,4 +28,4 @@ mod records;
 pub use active::{ActiveConfiguration, ActiveTarget};
 pub use error::StateError;
 pub use identity::{PartitionIdentity, UuidSource};
-pub use records::{FoundResident, ReIpl, ResidentLock, Store, TargetLock};
+pub use records::{FoundResident, LockKind, ReIpl, ResidentLock, Store, TargetLock};

@@ -22,6 +22,7 @@ use crate::iop::devices::names::DeviceNames;
 use crate::iop::keystore::Keystore;
 use crate::storage::{
     Directory, FileSystem, Links, Lock, LockHolder, OpenDirectory, StorageError, SystemFileSystem,
+    WaitObserver,
 };
 
 const CONFIGURATION: &str = "config.json";
@@ -33,6 +34,39 @@ const RESIDENT_LOCK: &str = "iop.lock";
 
 /// Shared by jobs, and held alone by a re-IPL: whatever the number of its targets, it is one open file.
 const JOBS_LOCK: &str = "jobs.lock";
+
+/// What a lock in the state or keystore directory is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// The configuration and the records beside it.
+    Configuration,
+    /// The re-IPL: one at a time.
+    ReIpl,
+    /// The resident IOP: one at a time.
+    Resident,
+    /// All targets: a re-IPL waits for those who use them, and they for a re-IPL.
+    Targets,
+    /// A target: one session at a time.
+    Target,
+    /// The Platform KeyStore.
+    Keystore,
+}
+
+impl LockKind {
+    /// Returns what a lock is about, by the name of its file.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            CONFIGURATION_LOCK => Self::Configuration,
+            RE_IPL_LOCK => Self::ReIpl,
+            RESIDENT_LOCK => Self::Resident,
+            JOBS_LOCK => Self::Targets,
+            super::keystore::LOCK => Self::Keystore,
+            name if name.starts_with(TARGET_LOCK) => Self::Target,
+            _ => return None,
+        })
+    }
+}
 
 /// How often a reader begins again because a writer has moved credentials meanwhile.
 const READ_ATTEMPTS: usize = 100;
@@ -60,6 +94,7 @@ impl Store {
                 forbidden_of_files: 0o077,
                 from_home: false,
                 lock_timeout,
+                wait_observer: WaitObserver::default(),
                 links: Links::Followed,
                 disk: Arc::from(disk),
             },
@@ -78,6 +113,7 @@ impl Store {
             forbidden_of_files: 0o077,
             from_home: false,
             lock_timeout: self.state.lock_timeout,
+            wait_observer: self.state.wait_observer.clone(),
             links: Links::Followed,
             disk: Arc::clone(&self.state.disk),
         };
@@ -282,39 +318,29 @@ impl Store {
     /// [`StateError`], which names a job that holds a target where there is one.
     pub fn lock_all_targets(&self) -> Result<TargetLock, StateError> {
         let state = self.prepare_state()?;
-        match state.lock_for(JOBS_LOCK, "re-IPL") {
-            Ok(lock) => Ok(TargetLock(lock)),
-            Err(StorageError::Locked {
-                path,
-                pid,
-                purpose,
-                waited,
-            }) => {
-                for name in state.names()? {
-                    if name.starts_with(TARGET_LOCK)
-                        && let Err(StorageError::Locked {
-                            path, pid, purpose, ..
-                        }) = state.lock_now(&name)
-                    {
-                        return Err(StorageError::Locked {
-                            path,
-                            pid,
-                            purpose,
-                            waited,
-                        }
-                        .into());
-                    }
-                }
-                Err(StorageError::Locked {
-                    path,
-                    pid,
-                    purpose,
-                    waited,
-                }
-                .into())
-            }
-            Err(error) => Err(error.into()),
+        let job = || {
+            let mut names = state.names().ok()?.into_iter();
+            names.find_map(|name| match name.starts_with(TARGET_LOCK) {
+                true => state.holder(&name).ok()?,
+                false => None,
+            })
+        };
+        Ok(TargetLock(state.lock_from(JOBS_LOCK, "re-IPL", job)?))
+    }
+
+    /// Returns the state with who is told of waits for its locks, and for the resident IOP.
+    #[must_use]
+    pub fn with_wait_observer(mut self, observer: WaitObserver) -> Self {
+        if let Some(directory) = &mut self.keystore {
+            directory.wait_observer = observer.clone();
         }
+        self.state.wait_observer = observer;
+        self
+    }
+
+    /// Returns who is told of waits.
+    pub(in crate::iop) const fn wait_observer(&self) -> &WaitObserver {
+        &self.state.wait_observer
     }
 
     /// Returns the state with another time that locks are waited for.

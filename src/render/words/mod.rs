@@ -15,6 +15,7 @@
 //! | [`error`] | why a command was refused, or could not be carried out |
 //! | [`next_step`] | what to do then |
 //! | [`sql`] | what is wrong with a statement of `sql` |
+//! | [`waiting`] | what another process keeps this one waiting for |
 //! | [`warning`] | what is to be said beside a result |
 
 pub mod check;
@@ -30,6 +31,7 @@ pub mod next_step;
 pub mod problem;
 pub mod resident;
 pub mod sql;
+pub mod waiting;
 pub mod warning;
 
 use std::time::Duration;

@@ -15,7 +15,9 @@ use super::super::barcode::Barcode;
 use super::super::configuration::{LibraryError, Media};
 use super::kept::{FileState, KeptIndexes};
 use super::tape::{Budget, Tape};
-use crate::storage::{Directory, Links, Lock, OpenDirectory, StorageError, SystemFileSystem};
+use crate::storage::{
+    Directory, Links, Lock, OpenDirectory, StorageError, SystemFileSystem, WaitObserver,
+};
 
 const LOCK: &str = "lock";
 const CONTENTS: &str = "library.json";
@@ -176,6 +178,7 @@ impl MediaDirectory {
             links: Links::Refused,
             from_home: false,
             lock_timeout: Duration::ZERO,
+            wait_observer: WaitObserver::default(),
             disk: Arc::new(SystemFileSystem),
         };
         let directory = directory.prepare()?;
