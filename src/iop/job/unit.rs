@@ -141,6 +141,11 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Returns whether its status is there.
+    pub fn is_answered(&self) -> bool {
+        self.outstanding.is_answered()
+    }
+
     /// Waits for its status.
     ///
     /// # Errors

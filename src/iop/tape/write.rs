@@ -34,6 +34,9 @@ use crate::values::amount;
 /// The most bytes in flight, whatever the command window takes.
 pub const MAX_BYTES_IN_FLIGHT: usize = 16 << 20;
 
+/// A block of so many bytes is put on its way before the next one is asked for; shorter ones go out many at a time.
+const LONG: usize = 64 * 1024;
+
 /// How often in a row a fault is mended without a block being acknowledged in between.
 const MAX_ATTEMPTS: u32 = 12;
 
@@ -202,6 +205,10 @@ impl<'a, R: Reopen> Writer<'a, R> {
     /// # Errors
     /// [`WriteError`]; of the block itself or of one before it. Nothing can be pushed after it.
     pub async fn push(&mut self, data: Bytes) -> Result<(), WriteError> {
+        let is_answered = |first: &InFlight| first.pending.is_answered();
+        while self.in_flight.front().is_some_and(is_answered) {
+            self.settle_first().await?;
+        }
         loop {
             let has_room = match self.in_flight.front() {
                 None => true,
@@ -221,7 +228,12 @@ impl<'a, R: Reopen> Writer<'a, R> {
             self.flush().await?;
             return Err(WriteError::EndOfMedium);
         }
-        self.send(data).await
+        let is_long = data.len() >= LONG;
+        self.send(data).await?;
+        if is_long {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Waits until every block is acknowledged.

@@ -227,6 +227,12 @@ impl Outstanding {
     pub const fn id(&self) -> CommandId {
         self.id
     }
+
+    /// Returns whether the answer is there.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        !self.answer.is_empty()
+    }
 }
 
 impl Future for Outstanding {
