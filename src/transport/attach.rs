@@ -50,6 +50,9 @@ where
     let took = clock.elapsed().saturating_sub(logged_in);
     // A target that is silent, or does not keep to the protocol, is left without a logout.
     if attachment.keep && asked.is_ok() {
+        // A session that is held has a round trip to tell from its beginning. Without an answer it ends by its own timer, and
+        // is lost then: the inquiry came to its end all the same.
+        let _ = timeout_at(clock.phase_end(), link.initiator.ping()).await;
         return Ok(Attached {
             login,
             inquiry,

@@ -264,8 +264,7 @@ pub struct WriteRate {
     pub round_trips: u32,
     /// In MB/s with one command at a time.
     pub one_command: f64,
-    /// How many commands the target takes at a time.
-    pub window: u32,
-    /// In MB/s with as many commands as the target takes.
-    pub full_window: f64,
+    /// How many commands the target takes at a time, and the MB/s of so many; none where the window is not known, as in a
+    /// session that the resident IOP holds.
+    pub full_window: Option<(u32, f64)>,
 }

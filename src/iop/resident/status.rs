@@ -34,7 +34,7 @@ pub struct HeldTargetStatus {
     pub bytes_sent: u64,
     /// How many bytes of data came from it.
     pub bytes_received: u64,
-    /// How long the last ping was on its way, in seconds; null before the first.
+    /// How long the last ping took to its answer, in seconds. The first one follows the re-IPL; null where none was answered.
     pub round_trip: Option<f64>,
     /// The jobs that use its devices now.
     pub jobs: Vec<JobStatus>,

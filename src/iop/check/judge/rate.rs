@@ -16,7 +16,7 @@ pub(super) fn write_rate(of: &Observations) -> Judgment {
     let (Some(session), Some(round_trip)) = (&of.report.session, of.round_trip) else {
         return not_reached();
     };
-    let rate = rate(session, round_trip, of.window.unwrap_or(1));
+    let rate = rate(session, round_trip, of.window);
     match rate.one_command >= LOWEST_RATE {
         true => pass(Seen::WriteRate(rate)),
         false => warning(Seen::WriteRate(rate)),
@@ -25,7 +25,11 @@ pub(super) fn write_rate(of: &Observations) -> Judgment {
 
 /// Returns how fast WRITEs of [`BLOCK`] bytes can follow each other where only the round trips take time. Data that waits for
 /// no R2T goes out with the command; the rest takes an R2T for each MaxBurstLength, of which MaxOutstandingR2T go at a time.
-pub(super) fn rate(session: &SessionReport, round_trip: Duration, window: u32) -> WriteRate {
+pub(super) fn rate(
+    session: &SessionReport,
+    round_trip: Duration,
+    window: Option<u32>,
+) -> WriteRate {
     let immediate = match session.immediate_data {
         true => session
             .first_burst_length
@@ -48,7 +52,6 @@ pub(super) fn rate(session: &SessionReport, round_trip: Duration, window: u32) -
         round_trip,
         round_trips,
         one_command,
-        window: window.max(1),
-        full_window: one_command * f64::from(window.max(1)),
+        full_window: window.map(|window| (window, one_command * f64::from(window))),
     }
 }

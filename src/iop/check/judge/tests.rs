@@ -183,11 +183,11 @@ fn the_rate_follows_from_bursts_r2ts_and_the_round_trip() {
             max_outstanding_r2t: outstanding,
             ..session()
         };
-        let rate = rate::rate(&session, Duration::from_millis(2), 4);
+        let rate = rate::rate(&session, Duration::from_millis(2), Some(4));
         (
             rate.round_trips,
             rate.one_command.round(),
-            rate.full_window.round(),
+            rate.full_window.unwrap().1.round(),
         )
     };
     // 262144 bytes in 2 ms are 131 MB/s.

@@ -306,14 +306,15 @@ fn of_device(state: &DeviceState) -> String {
 }
 
 fn of_rate(rate: &WriteRate) -> String {
+    let full_window = match rate.full_window {
+        Some((window, rate)) => format!(", and {window} at a time up to {} MB/s", whole(rate)),
+        None => String::new(),
+    };
     format!(
-        "With {} for a round trip and {} of them for a block of 256 KiB, one command at a time writes up to {} MB/s, and \
-         {} at a time up to {} MB/s.",
+        "With {} for a round trip and {} of them for a block of 256 KiB, one command at a time writes up to {} MB/s{full_window}.",
         milliseconds(rate.round_trip),
         rate.round_trips,
-        whole(rate.one_command),
-        rate.window,
-        whole(rate.full_window)
+        whole(rate.one_command)
     )
 }
 

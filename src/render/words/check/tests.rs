@@ -137,8 +137,13 @@ fn every_seen() -> Vec<Seen> {
             round_trip: Duration::from_millis(20),
             round_trips: 2,
             one_command: 6.5,
-            window: 32,
-            full_window: 209.7,
+            full_window: Some((32, 209.7)),
+        }),
+        Seen::WriteRate(WriteRate {
+            round_trip: Duration::from_micros(20),
+            round_trips: 2,
+            one_command: 6500.0,
+            full_window: None,
         }),
     ]
 }
