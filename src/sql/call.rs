@@ -513,7 +513,11 @@ fn add(arguments: &Arguments) -> Result<(Operation, Vec<Warning>), SqlError> {
     // A name may have any characters, and *SAME is none of a target that is not there yet.
     for (parameter, given, at) in &arguments.given {
         if matches!(given, Given::Text(text) if text.eq_ignore_ascii_case(SAME)) {
-            return Err(Fault::SameInAdd(parameter.name()).at(*at));
+            return Err(Fault::SameInAdd {
+                parameter: parameter.name(),
+                is_required: matches!(parameter, P::TargetName | P::TargetHostName),
+            }
+            .at(*at));
         }
     }
     let identity = arguments.identity()?;

@@ -103,8 +103,13 @@ pub enum Fault {
         wanted: &'static str,
     },
     /// `*SAME` where nothing is there to stay the same.
-    #[error("{0} cannot be *SAME for a target that is added")]
-    SameInAdd(&'static str),
+    #[error("{parameter} cannot be *SAME for a target that is added")]
+    SameInAdd {
+        /// The parameter.
+        parameter: &'static str,
+        /// Whether it has to have a value.
+        is_required: bool,
+    },
     /// `*SAME` in another letter case.
     #[error("{0} is *SAME in another letter case")]
     SameCase(&'static str),

@@ -27,7 +27,7 @@ pub fn code(fault: &Fault) -> Code {
         Fault::MissingParameter { .. } => Code::MissingParameter,
         Fault::WrongType { .. }
         | Fault::NotASpecialValue { .. }
-        | Fault::SameInAdd(_)
+        | Fault::SameInAdd { .. }
         | Fault::SameCase(_)
         | Fault::MarkerElsewhere => Code::InvalidValue,
         Fault::MarkerWithoutValue => Code::MissingValue,
@@ -56,7 +56,10 @@ pub fn of_fault(fault: &Fault) -> Vec<String> {
         Fault::ParameterTwice(_) => "give it once, by name or by position",
         Fault::TooManyArguments { .. } => "name the arguments: NAME => value",
         Fault::PositionBehindName => "name all arguments, or give those without a name first",
-        Fault::SameInAdd(_) => "leave it out, or give a value",
+        Fault::SameInAdd { is_required, .. } => match is_required {
+            true => "give a value",
+            false => "leave it out, or give a value",
+        },
         Fault::SameCase(_) => "write '*SAME'",
         Fault::NotASpecialValue { .. } => "special values are in upper case, as IBM's are",
         Fault::ShortSecret { .. } => {
