@@ -552,9 +552,19 @@ fn a_tap_file_that_is_not_whole_is_told_with_what_arrived() {
         assert!(message.contains(words), "{message}");
         assert_eq!(document["blocks"], 1, "{document:#}");
         assert_eq!(document["proven"], 1, "{document:#}");
+        let hint = text(&document["error"]["hints"][0]);
+        assert_eq!(hint, "what was read before that is on the tape");
         let files = files_of(&attached, "TAPMLB01 VOL001");
         assert_eq!(files[0]["bytes"], 3, "{files:#}");
     }
+    // From the first byte on there is nothing to copy, and the cartridge keeps what it holds.
+    attached.file("junk.tap", b"\x02\0\0\x10abcdef");
+    let document = attached.tape("copy junk.tap TAPMLB01:VOL001 --overwrite", 3);
+    assert_eq!(document["error"]["code"], "file-unusable", "{document:#}");
+    let hint = text(&document["error"]["hints"][0]);
+    assert!(hint.starts_with("nothing was written; "), "{hint}");
+    let files = files_of(&attached, "TAPMLB01 VOL001");
+    assert_eq!(files[0]["bytes"], 3, "{files:#}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ impl From<TapeError> for CommandError {
             TapeError::Input(_)
             | TapeError::NoInput(_)
             | TapeError::TapFile(_)
+            | TapeError::NoTapFile(_)
+            | TapeError::Uncounted(_)
             | TapeError::Output(_) => ErrorKind::State,
             TapeError::NoFilemark { .. }
             | TapeError::Unit(_)

@@ -454,7 +454,7 @@ fn of_side(error: TapeError, report: &Report) -> CommandError {
     let side = match &error {
         // What reads has errors of its own: a bare one is of the side that was to be emptied.
         TapeError::HoldsData | TapeError::Write(_) | TapeError::Unit(_) => &report.to,
-        TapeError::Read(_) | TapeError::TapFile(_) => &report.from,
+        TapeError::Read(_) | TapeError::TapFile(_) | TapeError::NoTapFile(_) => &report.from,
         _ => return error.into(),
     };
     CommandError::from(error).with_context(side.name())
@@ -473,7 +473,10 @@ async fn counted(
         }
         ReadySide::File(path, _) => {
             let file = File::open(&*path).map_err(|error| file_failure(error, "read", path))?;
-            tap_file::count(file).await.map_err(TapeError::TapFile)?
+            let counted = tap_file::count(file).await;
+            counted.map_err(|error| {
+                CommandError::from(TapeError::Uncounted(error)).with_context(name.clone())
+            })?
         }
     };
     match copied.agrees(&counted) {

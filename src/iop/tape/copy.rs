@@ -121,7 +121,10 @@ async fn to_tape<A: Reopen, B: Reopen>(
             Ok(Proof::Nothing) | Err(_) => 0,
         },
     };
-    outcome?;
+    outcome.map_err(|error| match error {
+        TapeError::TapFile(error) if written.objects() == 0 => TapeError::NoTapFile(error),
+        error => error,
+    })?;
     proof.map_err(TapeError::Write)?;
     if written.objects() == 0 {
         empty(writer.into_drive()).await?;

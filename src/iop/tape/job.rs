@@ -94,9 +94,15 @@ pub enum TapeError {
     /// Not even the first block of what is to be written can be read.
     #[error("cannot read the input")]
     NoInput(#[source] io::Error),
-    /// A .tap file cannot be copied.
+    /// A .tap file cannot be copied to its end.
     #[error("cannot read the .tap file")]
     TapFile(#[source] io::Error),
+    /// Not even the first object of a .tap file can be read.
+    #[error("cannot read the .tap file")]
+    NoTapFile(#[source] io::Error),
+    /// A .tap file that was copied, or written, cannot be counted.
+    #[error("cannot count the .tap file")]
+    Uncounted(#[source] io::Error),
     /// What was read back is not what was written.
     #[error("the data differs in {}, first in block {first}", amount(*blocks, "block"))]
     Differs {

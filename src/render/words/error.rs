@@ -250,7 +250,11 @@ pub fn tape_code(error: &TapeError) -> Code {
         TapeError::NotEnded { .. } | TapeError::NoFilemark { .. } => Code::NoFilemark,
         TapeError::VolumeId(_) => Code::InvalidValue,
         TapeError::Unit(_) => Code::DeviceError,
-        TapeError::Input(_) | TapeError::NoInput(_) | TapeError::TapFile(_) => Code::FileUnusable,
+        TapeError::Input(_)
+        | TapeError::NoInput(_)
+        | TapeError::TapFile(_)
+        | TapeError::NoTapFile(_)
+        | TapeError::Uncounted(_) => Code::FileUnusable,
         TapeError::Differs { .. } | TapeError::CountsDiffer { .. } => Code::DataDiffers,
         TapeError::Output(_) => Code::OutputFailed,
         TapeError::Write(error) => write_code(error),
@@ -310,7 +314,7 @@ mod tests {
     #[test]
     fn faults_of_disks_and_drives_have_their_codes() {
         let broken = || io::Error::from(io::ErrorKind::StorageFull);
-        let errors: [(Code, CommandError); 4] = [
+        let errors: [(Code, CommandError); 5] = [
             (
                 Code::NotDurable,
                 StateError::from(StorageError::NotDurable {
@@ -320,6 +324,7 @@ mod tests {
                 .into(),
             ),
             (Code::OutputFailed, TapeError::Output(broken()).into()),
+            (Code::FileUnusable, TapeError::Uncounted(broken()).into()),
             (
                 Code::DataDiffers,
                 TapeError::Differs {

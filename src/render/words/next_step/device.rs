@@ -127,6 +127,10 @@ pub fn of_tape(error: &TapeError) -> Vec<String> {
         TapeError::NoInput(_) => "nothing was written",
         TapeError::Input(_) => "what was read before is on the tape, with a filemark behind it",
         TapeError::TapFile(_) => "what was read before that is on the tape",
+        TapeError::NoTapFile(_) => {
+            "nothing was written; tape copy takes SIMH .tap files, and tape write any file"
+        }
+        TapeError::Uncounted(_) => "another program may have changed it: copy once more",
         TapeError::Differs { .. } => {
             "the cartridge, the drive or the way to it changes data: keep nothing on it, and try another one"
         }
