@@ -9,7 +9,7 @@ use super::host::{chap_algorithms, open_store};
 use super::narrator::Narrator;
 use super::secret_file;
 use super::terminal::Terminal;
-use crate::cli::{DiscoverOptions, HostOptions, Parameter};
+use crate::cli::{DiscoverOptions, HostOptions, Parameter, quote};
 use crate::error::{CommandError, ErrorKind};
 use crate::iop::config::{Configuration, Target};
 use crate::iop::discover::{DiscoverError, Inquirer, discover};
@@ -49,6 +49,9 @@ pub(super) fn run(
 
 /// Returns the host and the port of what was typed: `vtl`, `10.1.1.5:860`, `fd00::5`, `[fd00::5]:860`.
 fn portal(typed: &str) -> Result<(HostName, Port), CommandError> {
+    if let Some((_, behind)) = typed.split_once("://") {
+        return Err(url(behind));
+    }
     let bracketed = typed
         .strip_prefix('[')
         .and_then(|rest| rest.split_once(']'));
@@ -69,6 +72,23 @@ fn portal(typed: &str) -> Result<(HostName, Port), CommandError> {
         Some(port) => port.parse()?,
     };
     Ok((host.parse()?, port))
+}
+
+/// Returns the error for a URL in the place of a host; a user and a password in it are not shown.
+fn url(behind_scheme: &str) -> CommandError {
+    let authority = behind_scheme
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or_default();
+    let place = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, place)| place);
+    let hint = match portal(place) {
+        Ok(_) => format!("write {}", quote(place)),
+        Err(_) => "write the name or address of the host, such as 10.1.1.5:3260".to_owned(),
+    };
+    CommandError::usage("discover takes HOST or HOST:PORT, and no URL", vec![hint])
+        .with_code(Code::InvalidValue)
 }
 
 /// Returns who asks: what was given, else what a target configured at that host has, else the system generated name.
