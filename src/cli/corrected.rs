@@ -35,7 +35,7 @@ pub(super) fn corrected_line(typed: &[Zeroizing<String>]) -> Option<String> {
         }
         match recognised.known {
             Known::Option(_, spelling) if option.is_none() => option = Some(spelling),
-            Known::Option(..) | Known::Help => return None,
+            Known::Option(..) | Known::Help | Known::Command(_) => return None,
             Known::Parameter(parameter) => {
                 let value = words.pop_front().filter(|value| !is_own_word(value))?;
                 let value = meant_value(value, parameter.spec().secret);

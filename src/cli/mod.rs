@@ -200,6 +200,9 @@ fn host_option(word: &str) -> Option<bool> {
 }
 
 fn host_line(words: &[OsString]) -> Result<CommandLine, UsageError> {
+    if let Some(error) = host::pasted_word(words) {
+        return Err(error);
+    }
     let secret_elsewhere = words
         .iter()
         .any(|word| word.to_string_lossy().starts_with("--secret-file"));

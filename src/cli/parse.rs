@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::grammar::{MacroOption, OPTIONS, Parameter, ParameterRule};
 use super::host;
-use super::repair::{self, Known};
+use super::repair::{self, Known, Recognised};
 use super::shell::MASK;
 use super::usage::{Shown, UsageError};
 use crate::values::characters;
@@ -158,6 +158,12 @@ pub(super) fn not_an_option(word: &str, words: &[Zeroizing<String>]) -> UsageErr
     if repair::is_macro_name(word) {
         return UsageError::MacroNameTwice;
     }
+    if repair::has_pasted_dash(word)
+        && let Some(recognised) = repair::recognise_behind(&host::definition(), word)
+        && let Known::Command(_) = recognised.known
+    {
+        return changed(word, &recognised);
+    }
     if let Some(command) = host::command_like(word) {
         return UsageError::UnknownCommand {
             word: Shown::known(word),
@@ -225,9 +231,11 @@ pub(super) fn changed_word(word: &str) -> Option<UsageError> {
         });
     }
     let recognised = repair::recognise(word)?;
-    if recognised.faults.is_empty() {
-        return None;
-    }
+    (!recognised.faults.is_empty()).then(|| changed(word, &recognised))
+}
+
+/// Returns the error for a recognised word that is not as it should be.
+pub(super) fn changed(word: &str, recognised: &Recognised) -> UsageError {
     let hidden = |value: &String| recognised.known.is_secret() || repair::may_hold_secret(value);
     let mut meant = vec![Shown::known(recognised.known.word())];
     if let Known::Host {
@@ -240,13 +248,19 @@ pub(super) fn changed_word(word: &str) -> Option<UsageError> {
             false => Shown::known(value),
         }));
     }
+    UsageError::Word {
+        word: shown(word, recognised),
+        faults: recognised.faults.clone(),
+        meant,
+    }
+}
+
+/// Returns a recognised word as a message may show it.
+pub(super) fn shown(word: &str, recognised: &Recognised) -> Shown {
+    let hidden = |value: &String| recognised.known.is_secret() || repair::may_hold_secret(value);
     // Quotes around a whole line make one word of it, and then a secret may stand anywhere behind the first.
     let hide_rest = recognised.rest.len() > 1 || recognised.rest.iter().any(|value| hidden(value));
-    Some(UsageError::Word {
-        word: Shown::recognised(word, recognised.head, hide_rest),
-        faults: recognised.faults,
-        meant,
-    })
+    Shown::recognised(word, recognised.head, hide_rest)
 }
 
 fn unknown(word: &str, words: &[Zeroizing<String>]) -> Shown {

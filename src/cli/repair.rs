@@ -2,6 +2,7 @@
 //!
 //! Nothing here is ever acted on: what comes out goes into an error's hints.
 
+use clap::Command;
 use zeroize::Zeroizing;
 
 use super::grammar::{HELP_WORD, MacroOption, OPTIONS, PARAMETERS, Parameter};
@@ -31,6 +32,8 @@ pub(super) enum Known {
         /// Whether a value follows.
         takes_value: bool,
     },
+    /// A command of the host side.
+    Command(String),
 }
 
 /// A word recognised.
@@ -53,7 +56,7 @@ impl Known {
             Self::Option(_, spelling) => spelling,
             Self::Parameter(parameter) => parameter.word(),
             Self::Help => HELP_WORD,
-            Self::Host { word, .. } => word,
+            Self::Host { word, .. } | Self::Command(word) => word,
         }
     }
 
@@ -78,19 +81,66 @@ pub(super) fn recognise(argument: &str) -> Option<Recognised> {
             rest: Vec::new(),
         });
     }
+    recognise_by(argument, |letters| {
+        let known = exactly(letters).map(|known| (known, false));
+        known.or_else(|| Some((nearly(letters)?, true)))
+    })
+}
+
+/// Recognises a word on the line of a command: the name of a command behind it or of an option that it has, else a word of the
+/// macro. A spelling mistake is not forgiven.
+pub(super) fn recognise_behind(command: &Command, argument: &str) -> Option<Recognised> {
+    recognise_by(argument, |letters| {
+        let known = host_word(command, letters).or_else(|| exactly_macro(letters))?;
+        Some((known, false))
+    })
+}
+
+fn host_word(command: &Command, letters: &str) -> Option<Known> {
+    if let Some(found) = command.find_subcommand(letters) {
+        return Some(Known::Command(found.get_name().to_owned()));
+    }
+    command.get_arguments().find_map(|option| {
+        let long = option.get_long().filter(|long| *long == letters);
+        let short = option.get_short().map(String::from);
+        let word = match long {
+            Some(long) => format!("--{long}"),
+            None => format!("-{}", short.filter(|short| short == letters)?),
+        };
+        let takes_value = option.get_action().takes_values();
+        Some(Known::Host { word, takes_value })
+    })
+}
+
+/// Returns whether a word begins as an option does, with a look-alike of `-` among its dashes.
+pub(super) fn has_pasted_dash(word: &str) -> bool {
+    let mut dashes = word
+        .chars()
+        .take_while(|c| *c == '-' || characters::is_dash(*c));
+    dashes.any(characters::is_dash)
+}
+
+/// Recognises the letters of a word by `find`, which also tells whether they are misspelled.
+fn recognise_by(
+    argument: &str,
+    find: impl FnOnce(&str) -> Option<(Known, bool)>,
+) -> Option<Recognised> {
     let head = Head::of(argument);
     let typed = head.word.trim_start_matches('-');
     let dashes = head.word.len() - typed.len();
     let letters = typed.to_ascii_lowercase();
     let mut faults = head.faults;
 
-    let (known, misspelled) = match exactly(&letters) {
-        Some(known) => (known, false),
-        None => (nearly(&letters)?, true),
-    };
+    let (known, misspelled) = find(&letters)?;
     let wanted = known.word().len() - known.word().trim_start_matches('-').len();
-    // Help is asked for in both languages, with one dash or with two.
-    if dashes != wanted && (dashes == 0 || dashes > 2 || known != Known::Help) {
+    if wanted == 0 {
+        for fault in &mut faults {
+            if let WordFault::Dash(dash) = *fault {
+                *fault = WordFault::DashBefore(dash);
+            }
+        }
+    } else if dashes != wanted && (dashes == 0 || dashes > 2 || known != Known::Help) {
+        // Help is asked for in both languages, with one dash or with two.
         faults.push(WordFault::Dashes {
             typed: dashes,
             wanted,

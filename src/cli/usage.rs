@@ -153,7 +153,7 @@ pub enum UsageError {
         /// Its message, on one line.
         message: String,
         /// Its advice.
-        tip: Option<String>,
+        tips: Vec<String>,
         /// The command that the line is about, where it names one.
         command: Option<String>,
     },
@@ -164,6 +164,8 @@ pub enum UsageError {
 pub enum WordFault {
     /// A look-alike of `-`.
     Dash(char),
+    /// A look-alike of `-` before a command, which has no dash.
+    DashBefore(char),
     /// A quotation mark that became a part of the word.
     Quote(char),
     /// A space that a shell does not split words at, or any space inside quotes.
@@ -236,6 +238,7 @@ impl fmt::Display for WordFault {
         let describe = characters::describe;
         match *self {
             Self::Dash(c) => write!(f, "{} where '-' belongs", describe(c)),
+            Self::DashBefore(c) => write!(f, "{} before it", describe(c)),
             Self::Quote('"') => write!(f, "a quotation mark in it"),
             Self::Quote('\'') => write!(f, "an apostrophe in it"),
             Self::Quote('`') => write!(f, "a backquote in it"),
@@ -262,8 +265,12 @@ impl UsageError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Word { faults, meant, .. } => {
-                let mut hints = vec![write_instead(meant)];
-                hints.extend(faults.iter().find_map(|fault| cause(*fault)).map(str::to_owned));
+                let is_command = faults.iter().any(|fault| matches!(fault, WordFault::DashBefore(_)));
+                let mut hints = match meant.as_slice() {
+                    [command] if is_command => vec![format!("the command is {}", command.as_str())],
+                    meant => vec![write_instead(meant)],
+                };
+                hints.extend(cause_of(faults));
                 hints
             }
             Self::UnknownOption { similar: Some(word), .. } => {
@@ -336,12 +343,12 @@ impl UsageError {
                 vec!["host options stand before the option of the macro".to_owned()]
             }
             Self::MacroNameTwice => vec!["give it once, then the option".to_owned()],
-            Self::Host { tip, command, .. } => {
+            Self::Host { tips, command, .. } => {
                 let help = match command {
                     Some(command) => format!("see iscsiswiconfig {command} --help"),
                     None => ask_for_help(None),
                 };
-                tip.clone().into_iter().chain([help]).collect()
+                tips.iter().cloned().chain([help]).collect()
             }
         }
     }
@@ -369,12 +376,18 @@ fn write_instead(meant: &[Shown]) -> String {
     format!("write {}", words.join(" "))
 }
 
-/// Says where a fault comes from when that is not plain from its name.
+/// Says where the first fault comes from whose origin is not plain from its name.
+pub(super) fn cause_of(faults: &[WordFault]) -> Option<String> {
+    let cause = faults.iter().find_map(|fault| cause(*fault));
+    cause.map(str::to_owned)
+}
+
 fn cause(fault: WordFault) -> Option<&'static str> {
     match fault {
         WordFault::CarriageReturn => Some(CRLF_HINT),
         WordFault::Quote('"' | '\'' | '`') => None,
         WordFault::Dash(_)
+        | WordFault::DashBefore(_)
         | WordFault::Quote(_)
         | WordFault::Space('\u{a0}'..)
         | WordFault::Invisible(_) => {

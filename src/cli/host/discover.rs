@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::{DEVICE_OPTIONS, with_host_options};
 use crate::cli::grammar::Parameter;
-use crate::cli::parse::changed_word;
-use crate::cli::repair;
+use crate::cli::parse::{changed, changed_word};
+use crate::cli::repair::{self, Known};
 use crate::cli::shell::MASK;
 use crate::cli::usage::UsageError;
 
@@ -124,10 +124,14 @@ pub(in crate::cli) fn take_parameters(
         is_behind |= word == NAME;
         let Some(parameter) = Parameter::from_word(text).filter(|of| PARAMETERS.contains(of))
         else {
-            if text.starts_with('-')
-                && !text.starts_with("--")
-                && let Some(error) = changed_word(text)
-            {
+            let error = match text.strip_prefix('-') {
+                Some(letters) if letters.starts_with('-') => repair::recognise(text)
+                    .filter(|word| matches!(word.known, Known::Parameter(of) if PARAMETERS.contains(&of)))
+                    .map(|word| changed(text, &word)),
+                Some(_) => changed_word(text),
+                None => None,
+            };
+            if let Some(error) = error {
                 return Err(error);
             }
             rest.push(word.clone());
@@ -135,7 +139,7 @@ pub(in crate::cli) fn take_parameters(
         };
         let refused = |message: String| UsageError::Host {
             message,
-            tip: None,
+            tips: Vec::new(),
             command: Some(NAME.to_owned()),
         };
         if taken.iter().any(|(given, _)| *given == parameter) {

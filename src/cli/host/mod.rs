@@ -35,6 +35,7 @@ pub use fault::{FaultArgument, FaultOption, RequestedFault};
 pub use iop::IopCommand;
 pub use library::{LibraryAction, LibraryOptions, MtxOptions, Unmounted};
 pub use partition::{PartitionCommand, PartitionFile, PartitionSettings, RELEASES};
+pub(super) use report::pasted_word;
 pub use rmt::RmtOptions;
 pub use sql::SqlOptions;
 pub use tape::{
@@ -333,7 +334,7 @@ fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, Usage
         }
         Err(error) => {
             let path = command_path(&definition, words);
-            return Err(report::macro_word_behind(&error, words, &path)
+            return Err(report::known_word_behind(&error, words, &path)
                 .unwrap_or_else(|| report::usage_error(&error, &path)));
         }
     };

@@ -16,7 +16,7 @@ fn options_of(words: &[&str]) -> HostOptions {
 
 fn message(words: &[&str]) -> (String, Option<String>) {
     match line(words) {
-        Err(UsageError::Host { message, tip, .. }) => (message, tip),
+        Err(UsageError::Host { message, tips, .. }) => (message, tips.into_iter().next()),
         other => panic!("{other:?}"),
     }
 }
