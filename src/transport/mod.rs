@@ -162,6 +162,11 @@ pub async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
+/// Lets the other work of this thread go on first, for code that names no runtime.
+pub async fn yield_now() {
+    tokio::task::yield_now().await;
+}
+
 /// A moment of the clock that sessions go by.
 pub use tokio::time::Instant;
 

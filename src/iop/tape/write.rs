@@ -28,7 +28,7 @@ use super::latency::Latencies;
 use crate::iop::job::unit::{Pending, UnitError};
 use crate::scsi::command::Write;
 use crate::scsi::{AdditionalSenseCode, Command, SenseData, SenseKey};
-use crate::transport::{Instant, now, sleep};
+use crate::transport::{Instant, now, sleep, yield_now};
 use crate::values::amount;
 
 /// The most bytes in flight, whatever the command window takes.
@@ -231,7 +231,7 @@ impl<'a, R: Reopen> Writer<'a, R> {
         let is_long = data.len() >= LONG;
         self.send(data).await?;
         if is_long {
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
         Ok(())
     }
