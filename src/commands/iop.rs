@@ -62,8 +62,8 @@ fn find(host: &HostOptions, terminal: &Terminal) -> Result<ControlHandle, Comman
 /// `iop run`; returns when the IOP has stopped.
 fn hold(reconnect: bool, host: &HostOptions, terminal: &mut Terminal) -> Result<(), CommandError> {
     descriptors::require(descriptors::RE_IPL)?;
-    // They have it stop.
-    terminal.notes().heed_no_interrupts();
+    // An interrupt has the IOP log out.
+    terminal.notes().leave_interrupts();
     let store = open_store(host, terminal)?;
     let manager = ServiceManager::from_environment();
     let settings = ResidentSettings {

@@ -62,8 +62,8 @@ struct NotesState {
     given_up: bool,
     /// Whether the last line of the terminal says what is waited for.
     shows_wait: bool,
-    /// Whether an interrupt is not to end the process, or does so only when that line is erased.
-    heeds_interrupts: bool,
+    /// Whether an interrupt erases that line before it ends the process, or is left to the command.
+    interrupts_are_settled: bool,
 }
 
 impl Notes {
@@ -104,7 +104,7 @@ impl Notes {
     /// Says on the last line of a terminal what is waited for, until [`Notes::waited`], the next line, or an interrupt.
     pub(super) fn wait(&self, text: &str) {
         let mut state = self.state();
-        if !std::mem::replace(&mut state.heeds_interrupts, true) {
+        if !std::mem::replace(&mut state.interrupts_are_settled, true) {
             let notes = self.clone();
             // The line is left as it is where this fails.
             let _ = interrupt::before_end(move || notes.end());
@@ -122,8 +122,8 @@ impl Notes {
     }
 
     /// Leaves interrupts to a command that heeds them itself.
-    pub(super) fn heed_no_interrupts(&self) {
-        self.state().heeds_interrupts = true;
+    pub(super) fn leave_interrupts(&self) {
+        self.state().interrupts_are_settled = true;
     }
 
     /// Erases what is waited for; nothing is written behind that.

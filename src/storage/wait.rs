@@ -28,9 +28,12 @@ pub enum WaitSubject {
     Device(String),
 }
 
+/// Tells of a wait, or that it is over.
+type Tell = dyn Fn(Option<&Wait>) + Send + Sync;
+
 /// Who is told of waits: of each after a second and each second from then on, and when it is over (`None`).
 #[derive(Clone, Default)]
-pub struct WaitObserver(Option<Arc<dyn Fn(Option<&Wait>) + Send + Sync>>);
+pub struct WaitObserver(Option<Arc<Tell>>);
 
 impl WaitObserver {
     /// Has a function told. It is called on the thread that waits, which may hold other locks, and must not wait itself.

@@ -170,7 +170,8 @@ async fn answer(
     Ok(local::send_line(stream, &line, iop.settings.re_ipl.timeout).await?)
 }
 
-/// Waits for something, and shows the peer signs of life meanwhile, with the job that is in the way. A peer that has gone is not waited for.
+/// Waits for something, and shows the peer signs of life meanwhile, with the job that is in the way. A peer that has gone is
+/// not waited for.
 async fn waiting<T>(
     iop: &Rc<Iop>,
     stream: &mut LocalStream,
