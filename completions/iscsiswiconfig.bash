@@ -112,7 +112,7 @@ _iscsiswiconfig() {
                 'library import') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries volumes) ;;
                 'library inventory') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(libraries) ;;
                 'mtx') candidates=(status inventory load unload transfer -f --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
-                'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
+                'rmt') candidates=(--motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'sql') candidates=(--csv --state-dir --keystore-dir --secret-file --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) ;;
                 'd-mode') candidates=(--release --technology-refresh --power --firmware --managed-system --partition --ip --gateway --netmask --vlan --mount --motion-timeout --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;
                 'check') candidates=(--tape-alert --report --state-dir --keystore-dir --json --timeout --lock-timeout --chap-algorithms --quiet --verbose --trace --pcap --help) places=(target-names) ;;

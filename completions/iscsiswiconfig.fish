@@ -552,6 +552,7 @@ function __iscsiswiconfig_candidates
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
+                    echo --json\t'Print one JSON document on standard output'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'

@@ -307,6 +307,28 @@ fn the_end_of_the_input_ends_what_was_written() {
 }
 
 #[test]
+fn an_error_of_the_command_line_is_not_among_the_replies() {
+    let environment = TestEnvironment::new();
+    for (line, status) in [
+        ("--json rmt --timeout x", 2),
+        ("--json --timeout 0 rmt host", 2),
+        ("rmt --json --motion-timeout x", 2),
+        ("--json rmt --chap-algorithms 9 host", 2),
+        ("--json rmt --trace / host", 3),
+    ] {
+        let output = environment.run_line(line).assert_status(status);
+        assert_eq!(output.stdout, "", "{line}");
+        let at = output.stderr.find("\n{").expect("a document");
+        let document: Value = serde_json::from_str(&output.stderr[at..]).unwrap();
+        assert_eq!(document["error"]["status"], status, "{line}");
+    }
+    // A value of the macro is no command.
+    let refused = environment.run_line("--json -addtarget -targetname rmt");
+    let document = refused.assert_status(2).json();
+    assert_eq!(document["error"]["code"], "missing-parameter");
+}
+
+#[test]
 fn tape_operations_go_by_their_linux_numbers() {
     let attached = Attached::new(&[]);
     let mut client = attached.client();

@@ -38,7 +38,7 @@ pub fn page(schema: &Value, input: &[&str]) -> String {
         "DESCRIPTION",
         &[
             "With --json, a call of iscsiswiconfig prints one JSON document on standard output, or on standard error where \
-             standard output has the data of a tape. vtl and iop run, which go on until they are stopped, print a document on a \
+             standard output has the data of a tape or the replies of rmt. vtl and iop run, which go on until they are stopped, print a document on a \
              line for each event. \"iscsiswiconfig generate schema\" prints a JSON Schema of all of them; this page is made from it.",
             &text(schema),
             "In a document that is printed, a field is always there unless it is said to be absent at times; what is not known is null. Times are RFC 3339, in \

@@ -76,6 +76,8 @@ pub enum Request {
 pub struct UsageFailure {
     /// Whether `--json` is on the line, so that the error itself is printed as JSON.
     pub json: bool,
+    /// Whether the line is one of a command that has stdout for data, so that the error goes to stderr as JSON too.
+    pub has_data_on_stdout: bool,
     /// What is wrong.
     pub error: UsageError,
     /// The line that was meant, where that is plain: quoted for a shell, secrets masked.
@@ -108,7 +110,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
     let mut parser = lexopt::Parser::from_args(arguments);
     let words: Vec<OsString> = parser.raw_args().map(Iterator::collect).unwrap_or_default();
     let json = words.iter().any(|word| word == "--json");
-    let line = match split(&words) {
+    let split = split(&words);
+    let is_host_line = matches!(split, Split::Host);
+    let line = match split {
         Split::Help => Ok(CommandLine::new(Request::Help(Help::Overview))),
         Split::Version => Ok(CommandLine::new(Request::Version)),
         Split::Host => host_line(&words),
@@ -117,6 +121,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
             macro_line(before, behind, at)
         }
     };
+    let has_data_on_stdout = is_host_line && line.is_err() && host::has_data_on_stdout(&words);
     // One of the words may be a secret, so all of them are wiped; only a line that is text can be corrected.
     let words: Option<Vec<_>> = words
         .into_iter()
@@ -126,6 +131,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
         let corrected = words.and_then(|words| corrected::corrected_line(&words));
         UsageFailure {
             json,
+            has_data_on_stdout,
             error,
             corrected,
         }

@@ -49,15 +49,14 @@ use crate::render::json::ErrorDocument;
 pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal) -> u8 {
     let outcome = match cli::parse(arguments) {
         Ok(line) => {
-            // The remote tape protocol has no documents.
-            terminal.json =
-                line.host.json && !matches!(line.request, Request::Host(HostCommand::Rmt(_)));
+            terminal.json = line.host.json;
             terminal.quiet = line.host.quiet;
             terminal.has_data_on_stdout = has_data_on_stdout(&line.request);
             perform(line, &mut terminal)
         }
         Err(failure) => {
             terminal.json = failure.json;
+            terminal.has_data_on_stdout = failure.has_data_on_stdout;
             Err(failure.into())
         }
     };
@@ -79,7 +78,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal
 
 /// Returns whether stdout is for the data of a command, and not for what it says.
 fn has_data_on_stdout(request: &Request) -> bool {
-    matches!(request, Request::Host(HostCommand::Tape(options)) if tape::has_data_on_stdout(options))
+    match request {
+        Request::Host(HostCommand::Tape(options)) => tape::has_data_on_stdout(options),
+        Request::Host(HostCommand::Rmt(_)) => true,
+        _ => false,
+    }
 }
 
 /// Returns whether a request opens sessions, or serves them.

@@ -23,8 +23,6 @@ pub(super) fn run(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    // Standard output is the protocol's.
-    terminal.json = false;
     descriptors::require(descriptors::RE_IPL)?;
     let talk = Talk::new(host, options.motion_timeout, terminal)?;
     // An interrupt from the terminal is meant for the client. When that ends, so does the input, and what was written is ended by

@@ -30,7 +30,7 @@ pub struct Terminal {
     pub(super) trace: Option<Rc<TraceFiles>>,
     /// Whether results are JSON.
     pub json: bool,
-    /// Whether stdout has the data of a job, so that documents go to stderr.
+    /// Whether stdout has the data of a job, or a protocol, so that documents go to stderr.
     pub(super) has_data_on_stdout: bool,
     /// Whether warnings and progress are left out.
     pub quiet: bool,

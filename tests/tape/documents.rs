@@ -55,6 +55,9 @@ fn a_job_that_comes_to_no_drive_has_the_fields_of_a_job() {
         assert_nothing_done(&document, 1);
         assert_eq!(document["volume"], "VOL099", "{line}: {document:#}");
         assert_eq!(document["error"]["code"], "no-such-volume", "{line}");
+        if line.starts_with("erase") {
+            assert_eq!(document.get("file"), Some(&Value::Null), "{document:#}");
+        }
     }
     assert_eq!(run("write TAPMLB01 VOL099 in --file 3", 1)["file"], 3);
     assert_eq!(
@@ -81,6 +84,15 @@ fn a_document_never_comes_among_the_data_of_a_tape() {
         "read TAPMLB01 VOL001 -",
         "read TAPMLB09 VOL001",
         "read TAPMLB01 VOL001 --trace /",
+        // These are not of the grammar.
+        "read TAPMLB01 VOL001 --bogus",
+        "read TAPMLB01 VOL001 --bogus VALUE",
+        "read TAPMLB01 VOL001 - out",
+        "read TAPMLB01",
+        "read --block-size x TAPMLB01 VOL001",
+        "read TAPMLB01 VOL001 --file=0",
+        "read TAPMLB01 VOL001 --chap-algorithms 9",
+        "--timeout x read TAPMLB01 VOL001",
     ] {
         let output = attached.run(line);
         assert_eq!(output.stdout, "", "{line}: {output}");
@@ -95,6 +107,14 @@ fn a_document_never_comes_among_the_data_of_a_tape() {
     // To a file, stdout is free for the document.
     let document = attached.tape("read TAPMLB01 VOL001 out", 1);
     assert_eq!(document["error"]["code"], "no-such-tape-file");
+    for line in [
+        "read TAPMLB01 VOL001 out --bogus",
+        "read --block-size 1 TAPMLB01 VOL001 out more",
+        "write TAPMLB01 VOL001 --bogus",
+    ] {
+        let document = attached.tape(line, 2);
+        assert_eq!(document["error"]["code"], "usage", "{line}");
+    }
 }
 
 #[test]

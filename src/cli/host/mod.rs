@@ -364,24 +364,68 @@ pub(super) enum Parsed {
 
 /// Returns the words that name the command on a line: `partition`, `export`.
 fn command_path(definition: &Command, words: &[OsString]) -> Vec<String> {
-    let mut command = definition;
-    let mut path = Vec::new();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let word = word.to_string_lossy();
-        if let Some(found) = command.find_subcommand(&*word) {
-            path.push(word.into_owned());
-            command = found;
-        } else if let Some(name) = word.strip_prefix("--")
-            && let Some(option) = command
-                .get_arguments()
-                .find(|option| option.get_long() == Some(name))
-            && option.get_action().takes_values()
-        {
-            words.next();
+    CommandWords::of(definition, words).path
+}
+
+/// The words of a line that name its command, and those that are its arguments.
+struct CommandWords {
+    path: Vec<String>,
+    /// The arguments behind the command, up to the first option that the command does not have: what follows such a one may be
+    /// its value.
+    arguments: Vec<String>,
+}
+
+impl CommandWords {
+    /// Finds them on a line that need not be of the grammar.
+    fn of(definition: &Command, words: &[OsString]) -> Self {
+        let mut command = definition;
+        let mut found = Self {
+            path: Vec::new(),
+            arguments: Vec::new(),
+        };
+        let mut is_certain = true;
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let word = word.to_string_lossy();
+            if let Some(named) = command.find_subcommand(&*word) {
+                found.path.push(word.into_owned());
+                command = named;
+                (found.arguments, is_certain) = (Vec::new(), true);
+            } else if let Some(option) = word.strip_prefix("--") {
+                let (name, value) = match option.split_once('=') {
+                    Some((name, value)) => (name, Some(value)),
+                    None => (option, None),
+                };
+                let mut options = command.get_arguments();
+                match options.find(|option| option.get_long() == Some(name)) {
+                    Some(option) if value.is_none() && option.get_action().takes_values() => {
+                        words.next();
+                    }
+                    Some(_) => {}
+                    None => is_certain = false,
+                }
+            } else if word == "-" || !word.starts_with('-') {
+                if is_certain {
+                    found.arguments.push(word.into_owned());
+                }
+            } else if !matches!(&*word, "-h" | "-q" | "-v" | "-vv" | "-vvv") {
+                is_certain = false;
+            }
         }
+        found
     }
-    path
+}
+
+/// Returns whether a line that is not of the grammar is one of a command that has stdout for data: `rmt`, and `tape read` where no
+/// FILE is certain.
+pub(super) fn has_data_on_stdout(words: &[OsString]) -> bool {
+    let words = CommandWords::of(&definition(), words);
+    let path: Vec<&str> = words.path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["rmt"] => true,
+        ["tape", "read"] => words.arguments.get(2).is_none_or(|file| file == "-"),
+        _ => false,
+    }
 }
 
 /// Returns whether the host option `--name` takes a value; `None` when there is no such option.

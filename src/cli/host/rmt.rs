@@ -25,13 +25,7 @@ impl RmtOptions {
 
 /// Returns clap's definition of `rmt`.
 pub(super) fn command() -> Command {
-    // Its standard output is the protocol's.
-    let honoured: Vec<_> = DEVICE_OPTIONS
-        .iter()
-        .copied()
-        .filter(|option| *option != "json")
-        .collect();
-    with_host_options(Command::new("rmt"), &honoured)
+    with_host_options(Command::new("rmt"), DEVICE_OPTIONS)
         .about("Serve the remote tape protocol for tar, cpio, mt and dump")
         .long_about(
             "Serves the remote tape protocol of rmt(8) on standard input and output, so that tar, cpio, mt and dump use the drive \
