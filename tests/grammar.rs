@@ -106,6 +106,10 @@ const ELSEWHERE: &[(Code, &str)] = &[
     (Code::DeviceInUse, RESIDENT),
     (Code::IopUnresponsive, RESIDENT),
     (Code::IopStopping, RESIDENT),
+    (
+        Code::JobCutOff,
+        "resident::jobs::an_iop_that_is_killed_ends_a_job_with_what_is_proven",
+    ),
     (Code::OtherVersion, RESIDENT),
     // It takes a host that speaks SendTargets its own way.
     (

@@ -212,7 +212,8 @@ fn data_goes_only_with_overwrite_and_a_volume_label_stays() {
         list["files"][0]["labels"][0]["volume"], "ABC123",
         "{list:#}"
     );
-    attached.tape("erase TAPMLB01 VOL002 --overwrite", 0);
+    let erased = attached.tape("erase TAPMLB01 VOL002 --overwrite", 0);
+    assert_eq!(erased.get("file"), Some(&Value::Null), "{erased:#}");
     let list = attached.tape("list TAPMLB01 VOL002", 0);
     assert_eq!(list["files"], serde_json::json!([]), "{list:#}");
     let usage = attached.tape("initialize TAPMLB01 VOL002 --volume-id abc", 2);

@@ -1,6 +1,7 @@
 //! Jobs by way of the IOP: several at a time, and how they end.
 
 use super::*;
+use crate::peers::interposer::Withheld;
 
 /// Length of the blocks of a writer.
 pub(super) const BLOCK: usize = 64 << 10;
@@ -97,6 +98,113 @@ fn wait_for_job(held: &Held, device: &str) {
     panic!("no job has {device}");
 }
 
+/// Fails unless the error of a job names the IOP that cut it off, and says how to go on; the target has no part in it.
+#[track_caller]
+pub(super) fn assert_cut_off_by(document: &Value, pid: u32) {
+    let error = &document["error"];
+    assert_eq!(error["code"], "job-cut-off", "{document:#}");
+    let message = error["message"].as_str().unwrap();
+    let named = format!("the resident IOP, process {pid}, ");
+    assert!(message.contains(&named), "{document:#}");
+    let hints = error["hints"].to_string();
+    assert!(
+        hints.contains("iop run") && hints.contains("iop status"),
+        "{document:#}"
+    );
+    assert!(
+        !hints.contains("VTL") && !message.contains("target"),
+        "{document:#}"
+    );
+}
+
+#[test]
+fn a_reader_and_a_mount_that_a_stop_cuts_off_name_the_iop() {
+    let (mut held, interposer) = Held::behind_interposer(
+        &["--drives", "1"],
+        &["--lock-timeout", "0", "--timeout", "2"],
+    );
+    held.file("in", &pattern(1, 3 * BLOCK));
+    held.run("tape write TAPMLB01 VOL001 in --block-size 64KiB")
+        .assert_status(0);
+    for (operation_code, words) in [
+        (MOVE_MEDIUM, ["library", "mount", "TAPMLB01", "VOL001"]),
+        (READ, ["tape", "read", "TAPMLB01", "VOL001"]),
+    ] {
+        interposer.withhold(Withheld {
+            lun: None,
+            operation_code,
+            after: 0,
+        });
+        let mut running = held.environment.start(&[&["--json"], &words[..]].concat());
+        interposer.wait_for_withheld(1);
+        let pid = held.iop().id();
+        held.run("--timeout 60 iop stop").assert_status(0);
+        let output = running
+            .wait()
+            .expect("a job ends with its IOP")
+            .assert_status(4);
+        interposer.pass_all();
+        // The document of a reader is where its data is not.
+        let document = match words[0] {
+            "tape" => document_on_stderr(&output.stderr),
+            _ => output.json(),
+        };
+        assert_cut_off_by(&document, pid);
+        held.iop.take().unwrap().wait();
+        held.iop = Some(Iop::start(
+            &held.environment,
+            &["--lock-timeout", "0", "--timeout", "2"],
+        ));
+    }
+}
+
+#[test]
+fn a_client_of_rmt_is_told_of_the_iop_that_ended() {
+    use std::io::{BufRead, BufReader};
+    let mut held = Held::new(&["--drives", "1"], &[]);
+    held.run("library mount TAPMLB01 VOL001").assert_status(0);
+    let mut command = held.environment.command();
+    command
+        .arg("rmt")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut replies = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut reply = || replies.next().unwrap().unwrap();
+    input.write_all(b"OTAP01\n0\n").unwrap();
+    assert_eq!(reply(), "A0");
+    let pid = held.iop().id();
+    held.kill_iop();
+    // MTREW.
+    input.write_all(b"I6\n1\n").unwrap();
+    assert_eq!(reply(), "E5");
+    let told = reply();
+    let expected = format!(
+        "the resident IOP, process {pid}, has ended, and with it the connection of the job"
+    );
+    assert_eq!(told, expected);
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("hint: ") && said.contains("iop run"),
+        "{said}"
+    );
+}
+
+/// READ(6).
+const READ: u8 = 0x08;
+const MOVE_MEDIUM: u8 = 0xa5;
+
+/// Returns the document behind the lines of an error.
+#[track_caller]
+fn document_on_stderr(said: &str) -> Value {
+    let at = said.find("\n{").expect("a document");
+    serde_json::from_str(&said[at..]).unwrap()
+}
+
 #[test]
 fn a_job_that_is_killed_frees_its_device_and_leaves_the_session() {
     let mut held = Held::new(&["--drives", "1"], &[]);
@@ -125,10 +233,12 @@ fn an_iop_that_is_killed_ends_a_job_with_what_is_proven() {
         let mut writer = held.writer(&["VOL001", "--block-size", "64KiB"]);
         writer.give(&bytes);
         wait_for_job(&held, "TAP01");
+        let pid = held.iop().id();
         held.kill_iop();
         let output = writer.finish();
         assert_eq!(output.status.code(), Some(4), "{output:?}");
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_cut_off_by(&document, pid);
         let proven = document["proven"].as_u64().unwrap();
         assert!(proven <= given, "{document:#}");
 
@@ -145,6 +255,7 @@ fn an_iop_that_is_killed_ends_a_job_with_what_is_proven() {
 fn a_stop_waits_for_jobs_and_cuts_them_off_then() {
     let mut held = Held::new(&[], &["--lock-timeout", "0"]);
     let writer = held.job_at_work(&["VOL001"]);
+    let pid = held.iop().id();
     held.run("iop stop").assert_status(0);
     let (status, stderr) = held.iop.take().unwrap().wait();
     assert_eq!(status.code(), Some(0), "{stderr}");
@@ -152,6 +263,7 @@ fn a_stop_waits_for_jobs_and_cuts_them_off_then() {
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(document["proven"].as_u64().unwrap() <= 2, "{document:#}");
+    assert_cut_off_by(&document, pid);
 
     held.iop = Some(Iop::start(&held.environment, &[]));
     // The cartridge of the job that was cut off is where that left it.

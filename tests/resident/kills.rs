@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::jobs::BLOCK;
+use super::jobs::{BLOCK, assert_cut_off_by};
 use super::*;
 use crate::peers::interposer::Withheld;
 
@@ -77,9 +77,11 @@ fn at_each_phase(
 fn killed(held: &mut Held, interposer: &Interposer, words: &[&str]) -> Value {
     let mut running = held.environment.start(words);
     interposer.wait_for_withheld(1);
+    let pid = held.iop().id();
     held.kill_iop();
     let output = running.wait().expect("a job ends with its IOP");
     let document = output.assert_status(4).json();
+    assert_cut_off_by(&document, pid);
     interposer.pass_all();
     held.iop = Some(Iop::start(&held.environment, &[]));
     document

@@ -111,6 +111,51 @@ fn a_job_of_a_target_that_ends_is_told_so() {
     assert_eq!(ended["pid"], writer.id(), "{ended:#}");
     let output = writer.finish();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert_target_named(&output.stdout, &["-reipliscsiop"]);
+}
+
+/// Fails unless the error of a job names the target that the IOP lost, and one of these next steps.
+#[track_caller]
+fn assert_target_named(document: &[u8], next_steps: &[&str]) {
+    let document: Value = serde_json::from_slice(document).unwrap();
+    let error = &document["error"];
+    assert_eq!(error["code"], "target-unreachable", "{document:#}");
+    let message = error["message"].as_str().unwrap();
+    let named = format!("the resident IOP lost its session with {NAME} at ");
+    assert!(message.contains(&named), "{document:#}");
+    // A connection that is closed with data unread is reset.
+    let why = [
+        "The target closed the connection",
+        "The connection was lost",
+    ];
+    assert!(why.iter().any(|why| message.contains(why)), "{document:#}");
+    let hints = error["hints"].to_string();
+    assert!(
+        next_steps.iter().any(|step| hints.contains(step)),
+        "{document:#}"
+    );
+}
+
+#[test]
+fn a_job_does_not_go_on_where_the_iop_has_its_target_again() {
+    let mut held = Held::new(&[], &["--reconnect", "--timeout", "3"]);
+    let writer = held.job_at_work(&["VOL001"]);
+    held.vtl().signal(Signal::KILL);
+    held.iop()
+        .event_where("job-ended", |ended| ended["device"] == "TAP01");
+    held.restart_vtl();
+    held.iop().event("recovered");
+    assert_eq!(held.status()["status"], "CONNECTED");
+    // Its input ends now: there is all that it takes to go on.
+    let output = writer.finish();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    // What comes next depends on whether it saw its connection end before or behind the new login.
+    assert_target_named(&output.stdout, &["-reipliscsiop", "run the job again"]);
+    let jobs = held.status()["jobs"].clone();
+    assert_eq!(jobs.as_array().unwrap().len(), 0, "{jobs:#}");
+    held.file("in", b"once more");
+    held.run("tape write TAPMLB01 VOL001 in --overwrite")
+        .assert_status(0);
 }
 
 #[test]

@@ -9,12 +9,14 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | `link` | the connection to a resident IOP, and why it was cut off |
 //! | [`mod@locate`] | finds devices by their names in the active configuration |
 //! | [`mod@open`] | the devices of a job: their targets' locks and sessions |
 //! | [`mod@session`] | a session with a target, which is had again when it is lost |
 //! | [`mod@unit`] | a logical unit of an open session, and what its commands come to |
 
 mod held;
+mod link;
 pub mod locate;
 pub mod open;
 pub mod session;

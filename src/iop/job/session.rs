@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::link::ResidentLink;
 use super::locate::{Device, Located};
 use super::unit::{Unit, UnitError};
 use super::{JobError, JobObserver, JobSettings};
@@ -11,7 +12,7 @@ use crate::iop::active::TargetReport;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::devices::text::printable;
 use crate::iop::ipl;
-use crate::iop::resident::{ControlError, ControlHandle};
+use crate::iop::resident::{ControlError, ControlHandle, CutOff};
 use crate::iop::store::Store;
 use crate::iop::tape::drive::Reopen;
 use crate::iscsi::ids::{Cid, CmdSn, Isid};
@@ -34,7 +35,15 @@ struct LoginDetails {
     observer: Rc<JobObserver>,
     report: Box<TargetReport>,
     /// Where the resident IOP holds the session with the target: what it grants.
-    grant: Option<(Grant, GrantedDevice)>,
+    grant: Option<Granted>,
+}
+
+/// A device that the resident IOP grants.
+struct Granted {
+    grant: Grant,
+    revision: u64,
+    device: String,
+    link: Rc<ResidentLink>,
 }
 
 /// What the resident IOP is told of a job.
@@ -47,16 +56,11 @@ pub(super) struct Grant {
     pub(super) lock_timeout: Duration,
 }
 
-struct GrantedDevice {
-    revision: u64,
-    name: String,
-}
-
 impl LoginDetails {
     /// Logs in; after an earlier session when that is over and Time2Wait has passed.
     async fn connect(&self, last: Option<&Initiator>) -> Result<Initiator, JobError> {
-        if let Some((grant, device)) = &self.grant {
-            return self.connect_to_resident(last, grant, device).await;
+        if let Some(granted) = &self.grant {
+            return self.connect_to_resident(last, granted).await;
         }
         let observer = Rc::clone(&self.observer);
         let name = self.name.clone();
@@ -80,17 +84,18 @@ impl LoginDetails {
     async fn connect_to_resident(
         &self,
         last: Option<&Initiator>,
-        grant: &Grant,
-        device: &GrantedDevice,
+        granted: &Granted,
     ) -> Result<Initiator, JobError> {
         if last.is_some() {
-            let pid = grant.handle.pid();
-            return Err(ControlError::Gone { pid }.into());
+            return Err(JobError::Device {
+                device: granted.device.clone(),
+                cause: UnitError::CutOff(granted.link.cut_off().await),
+            });
         }
-        let (revision, name) = (device.revision, &device.name);
+        let (grant, device) = (&granted.grant, &granted.device);
         let stream = grant
             .handle
-            .attach(revision, name, &grant.purpose, grant.lock_timeout)
+            .attach(granted.revision, device, &grant.purpose, grant.lock_timeout)
             .await?;
         local::enlarge_send_buffer(&stream);
         let observer = Rc::clone(&self.observer);
@@ -98,11 +103,25 @@ impl LoginDetails {
         let observe = move |step: Step<'_>| observer(&name, step);
         let deadlines = Deadlines::of_phase(self.settings.timeout);
         let logged_in = log_in(stream, &self.parameters, deadlines, observe).await;
-        let (initiator, driver, _) = logged_in.map_err(|cause| JobError::Attach {
-            target: self.name.clone(),
-            configured: self.report.clone(),
-            cause,
-        })?;
+        let (initiator, driver, _) = match logged_in {
+            Ok(logged_in) => logged_in,
+            // Nothing was done yet: it is as if the device had not been granted.
+            Err(cause) => {
+                return Err(match granted.link.cut_off().await {
+                    CutOff::Ended { pid } => ControlError::Gone { pid }.into(),
+                    CutOff::Stopping { pid } => ControlError::Stopping { pid }.into(),
+                    CutOff::TargetLost { lost, .. } => {
+                        let (device, lost) = (device.clone(), Some(lost));
+                        ControlError::NoSession { device, lost }.into()
+                    }
+                    CutOff::Closed { .. } | CutOff::Unresponsive { .. } => JobError::Attach {
+                        target: self.name.clone(),
+                        configured: self.report.clone(),
+                        cause,
+                    },
+                });
+            }
+        };
         transport::spawn(async move {
             // The handles tell why it ended.
             let _ = driver.run().await;
@@ -205,9 +224,13 @@ impl JobSession {
         let Some(initiator_name) = identity.initiator_name.resolve(generated) else {
             return Err(JobError::Login(Box::new(report.clone())));
         };
-        let granted = GrantedDevice {
-            revision: configured.revision,
-            name: device.name.clone(),
+        let (revision, target) = (configured.revision, identity.target_name.as_str());
+        let link = ResidentLink::new(Rc::clone(&grant.handle), revision, target.to_owned());
+        let granted = Granted {
+            grant,
+            revision,
+            device: device.name.clone(),
+            link: Rc::new(link),
         };
         let login = LoginDetails {
             host: String::new(),
@@ -227,7 +250,7 @@ impl JobSession {
             settings: settings.clone(),
             observer,
             report: Box::new(report.clone()),
-            grant: Some((grant, granted)),
+            grant: Some(granted),
         };
         Self::connected(login).await
     }
@@ -270,11 +293,11 @@ impl JobSession {
             initiator,
             generation,
         } = self.current();
-        match proven(&initiator, device, &self.login.settings, false).await {
+        match self.proven(&initiator, device, false).await {
             Err(JobError::Device { cause, .. }) if cause.is_lost() => {
                 self.replace(generation).await?;
                 let initiator = self.current().initiator;
-                proven(&initiator, device, &self.login.settings, false).await
+                self.proven(&initiator, device, false).await
             }
             outcome => outcome,
         }
@@ -283,7 +306,24 @@ impl JobSession {
     /// Returns the logical unit of a device as it is: nothing is taken from it, and nothing proven.
     pub(in crate::iop) fn unproven_unit(&self, device: &Device) -> Unit {
         let deadlines = self.login.settings.answer_deadlines();
-        Unit::new(self.current().initiator, device.lun, deadlines)
+        Unit::new(self.current().initiator, device.lun, deadlines).linked(self.link())
+    }
+
+    /// Returns the way to the devices, where that is by a resident IOP.
+    fn link(&self) -> Option<Rc<ResidentLink>> {
+        let granted = self.login.grant.as_ref();
+        granted.map(|granted| Rc::clone(&granted.link))
+    }
+
+    async fn proven(
+        &self,
+        initiator: &Initiator,
+        device: &Device,
+        same_medium: bool,
+    ) -> Result<Unit, JobError> {
+        let deadlines = self.login.settings.answer_deadlines();
+        let unit = Unit::new(initiator.clone(), device.lun, deadlines).linked(self.link());
+        proven(unit, device, same_medium).await
     }
 
     /// Returns what has a device again in another connection.
@@ -306,13 +346,7 @@ impl JobSession {
 /// Allocation length of VPD page 80h: more than any serial number takes.
 const SERIAL_NUMBER_LENGTH: u16 = 255;
 
-async fn proven(
-    initiator: &Initiator,
-    device: &Device,
-    settings: &JobSettings,
-    same_medium: bool,
-) -> Result<Unit, JobError> {
-    let unit = Unit::new(initiator.clone(), device.lun, settings.answer_deadlines());
+async fn proven(unit: Unit, device: &Device, same_medium: bool) -> Result<Unit, JobError> {
     let failed = |cause| JobError::Device {
         device: device.name.clone(),
         cause,
@@ -350,8 +384,8 @@ impl Again {
     async fn unit(&mut self) -> Result<Unit, UnitError> {
         let current = self.session.current();
         self.generation = current.generation;
-        let settings = &self.session.login.settings;
-        match proven(&current.initiator, &self.device, settings, true).await {
+        let proven = self.session.proven(&current.initiator, &self.device, true);
+        match proven.await {
             Ok(unit) => Ok(unit),
             Err(JobError::Device { cause, .. }) => Err(cause),
             Err(_) => Err(UnitError::NotReopened),
@@ -368,7 +402,10 @@ impl Reopen for Again {
             }
         }
         let replaced = self.session.replace(self.generation).await;
-        replaced.map_err(|_| UnitError::NotReopened)?;
+        replaced.map_err(|error| match error {
+            JobError::Device { cause, .. } => cause,
+            _ => UnitError::NotReopened,
+        })?;
         self.unit().await
     }
 }

@@ -1,11 +1,14 @@
 //! A logical unit of an open session, and what its commands come to.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::link::ResidentLink;
 use crate::iop::devices::names::DeviceKind;
+use crate::iop::resident::CutOff;
 use crate::iscsi::pdu::Residual;
 use crate::scsi::data::inquiry::PeripheralDeviceType;
 use crate::scsi::{
@@ -35,6 +38,8 @@ pub struct Unit {
     initiator: Initiator,
     lun: Lun,
     deadlines: AnswerDeadlines,
+    /// The way to the device where it is by a resident IOP.
+    link: Option<Rc<ResidentLink>>,
 }
 
 /// What a command came to, when it is not GOOD.
@@ -60,6 +65,9 @@ pub enum UnitError {
     /// The session was lost, and there is no new one: the target is out of reach, or shows another device.
     #[error("the session was lost, and there is no new one")]
     NotReopened,
+    /// The connection to the resident IOP, by which the device is used, has ended.
+    #[error("{0}")]
+    CutOff(CutOff),
     /// GOOD for a READ or WRITE of a tape, and the data did not pass whole, or the target's residual contradicts what passed. What
     /// the block holds is not known.
     #[error(
@@ -113,8 +121,14 @@ impl UnitError {
     pub fn is_lost(&self) -> bool {
         matches!(
             self,
-            Self::Execute(ExecuteError::Lost { .. }) | Self::NotReopened
+            Self::Execute(ExecuteError::Lost { .. }) | Self::NotReopened | Self::CutOff(_)
         )
+    }
+
+    /// Returns whether the command has no status, because it was not answered or its session has ended.
+    #[must_use]
+    pub const fn is_without_status(&self) -> bool {
+        matches!(self, Self::Execute(_) | Self::CutOff(_))
     }
 
     /// Returns whether the device has no time for the command now, and did nothing of it.
@@ -138,6 +152,7 @@ pub struct Pending {
     outstanding: Outstanding,
     /// The data of a READ or WRITE of a tape, which is nothing but a block.
     block: Option<Transfer>,
+    link: Option<Rc<ResidentLink>>,
 }
 
 impl Pending {
@@ -151,7 +166,10 @@ impl Pending {
     /// # Errors
     /// Everything that is not GOOD.
     pub async fn answer(self) -> Result<Bytes, UnitError> {
-        let completed = self.outstanding.await?;
+        let completed = match self.outstanding.await {
+            Ok(completed) => completed,
+            Err(error) => return Err(ResidentLink::failure_of(self.link.as_deref(), error).await),
+        };
         match Status(completed.status) {
             Status::GOOD => match self.block {
                 Some(block) => whole_block(block, completed),
@@ -204,7 +222,13 @@ impl Unit {
             initiator,
             lun,
             deadlines,
+            link: None,
         }
+    }
+
+    /// Returns the logical unit with the way to it, where that is by a resident IOP.
+    pub(super) fn linked(self, link: Option<Rc<ResidentLink>>) -> Self {
+        Self { link, ..self }
     }
 
     /// Returns its LUN.
@@ -238,9 +262,14 @@ impl Unit {
             AttentionKind::Tape | AttentionKind::Other => self.deadlines.answer,
         });
         execute.suppresses_pings = kind != AttentionKind::Other;
+        let outstanding = match self.initiator.submit(execute).await {
+            Ok(outstanding) => outstanding,
+            Err(error) => return Err(ResidentLink::failure_of(self.link.as_deref(), error).await),
+        };
         Ok(Pending {
-            outstanding: self.initiator.submit(execute).await?,
+            outstanding,
             block: (kind == AttentionKind::Tape).then_some(transfer),
+            link: self.link.clone(),
         })
     }
 
@@ -268,7 +297,7 @@ impl Unit {
                     return Err(error);
                 }
                 Err(error) if error.has_key(SenseKey::UNIT_ATTENTION) => Err(error),
-                Err(error @ UnitError::Execute(_)) => return Err(error),
+                Err(error) if error.is_without_status() => return Err(error),
                 _ => return Ok(()),
             };
         }

@@ -133,7 +133,7 @@ impl Inventory {
         let identifiers =
             match read_type(unit, ElementType::DataTransfer, None, Facts::Identifiers).await {
                 Ok(found) => found,
-                Err(error @ UnitError::Execute(_)) => return Err(error),
+                Err(error) if error.is_without_status() => return Err(error),
                 Err(_) => return Ok(()),
             };
         for element in self.drives_mut().filter(|drive| drive.device.is_none()) {
@@ -310,7 +310,7 @@ async fn assignment(unit: &Unit) -> Result<Option<ElementAddressAssignment>, Uni
     let command = ModeSense::page6(ElementAddressAssignment::PAGE_CODE, u8::MAX);
     match ask(unit, &Command::ModeSense(command)).await {
         Ok(data) => Ok(ElementAddressAssignment::decode(&data).ok()),
-        Err(error @ UnitError::Execute(_)) => Err(error),
+        Err(error) if error.is_without_status() => Err(error),
         Err(_) => Ok(None),
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::cut_off::CutOff;
 use super::status::{IopStatus, JobStatus};
 use crate::iop::active::Loss;
 use crate::iop::ipl::{ReIplOutcome, Settings};
@@ -99,6 +100,11 @@ pub enum ControlRequest {
         /// How long the device is waited for.
         lock_timeout: Duration,
     },
+    /// Why it has ended the connection of a job.
+    CutOff {
+        /// The revision of the configured target.
+        revision: u64,
+    },
 }
 
 /// What a resident IOP answers.
@@ -157,6 +163,17 @@ pub enum ControlAnswer {
     NoSession {
         /// When and why it was lost; none when the target failed at the last re-IPL.
         lost: Option<Loss>,
+    },
+    /// Why it has ended the connection of a job.
+    CutOff {
+        /// Its process: the one that answers may be another one than the job was served by.
+        pid: u32,
+        /// Whether it stops.
+        stopping: bool,
+        /// When and why the session with the target was lost last, since the last re-IPL.
+        lost: Option<Loss>,
+        /// Whether there is a session with it now.
+        connected: bool,
     },
 }
 
@@ -439,6 +456,37 @@ impl ControlHandle {
                 lost,
             }),
             other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Returns why the connection of a job has ended. `revision` is that of the configured target, and `target` its name.
+    pub(in crate::iop) async fn cut_off(&self, revision: u64, target: &str) -> CutOff {
+        let pid = self.pid;
+        match self.exchange(ControlRequest::CutOff { revision }).await {
+            Ok((ControlAnswer::CutOff { pid: other, .. }, _))
+                if pid.is_some_and(|pid| pid != other) =>
+            {
+                CutOff::Ended { pid }
+            }
+            Ok((ControlAnswer::CutOff { stopping: true, .. }, _)) => CutOff::Stopping { pid },
+            Ok((
+                ControlAnswer::CutOff {
+                    lost: Some(lost),
+                    connected,
+                    ..
+                },
+                _,
+            )) => CutOff::TargetLost {
+                target: target.to_owned(),
+                lost,
+                is_back: connected,
+            },
+            // Another version than the one that served the job is another process.
+            Err(ControlError::Gone { .. } | ControlError::OtherVersion { .. }) => {
+                CutOff::Ended { pid }
+            }
+            Err(ControlError::NoAnswer { .. }) => CutOff::Unresponsive { pid },
+            Ok(_) | Err(_) => CutOff::Closed { pid },
         }
     }
 

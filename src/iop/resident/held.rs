@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::event::IopEvent;
 use super::status::{EventStatus, HeldTargetStatus, JobStatus};
 use super::window::WindowShares;
-use crate::iop::active::{LossCause, TargetReport, TargetStatus};
+use crate::iop::active::{Loss, LossCause, TargetReport, TargetStatus};
 use crate::iop::config::Target;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::named_devices;
@@ -47,6 +47,8 @@ pub(super) struct HeldTarget {
     pub(super) is_left: Cell<bool>,
     /// Why the IOP ends the session, where the target made it unusable.
     pub(super) doom: RefCell<Option<LossCause>>,
+    /// When and why a session with it was lost last. It stays when there is another session.
+    last_loss: RefCell<Option<Loss>>,
     devices: RefCell<Vec<HeldDevice>>,
     /// What of its command window the jobs at its drives have.
     pub(super) shares: Rc<WindowShares>,
@@ -70,6 +72,7 @@ impl HeldTarget {
             initiator: RefCell::default(),
             is_left: Cell::default(),
             doom: RefCell::default(),
+            last_loss: RefCell::default(),
             devices: RefCell::default(),
             shares: Rc::default(),
             since: RefCell::new(rfc_3339(SystemTime::now())),
@@ -111,6 +114,17 @@ impl HeldTarget {
     pub(super) fn take(&self) -> Option<Initiator> {
         self.portal.borrow_mut().take();
         self.initiator.borrow_mut().take()
+    }
+
+    /// Takes note that its session was lost.
+    pub(super) fn lose(&self, lost: Loss) {
+        *self.last_loss.borrow_mut() = Some(lost);
+        self.changed_now();
+    }
+
+    /// Returns when and why its session was lost last; none when none was.
+    pub(super) fn last_loss(&self) -> Option<Loss> {
+        self.last_loss.borrow().clone()
     }
 
     /// Returns the session.

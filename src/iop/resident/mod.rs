@@ -21,6 +21,7 @@
 
 mod backoff;
 pub mod control;
+mod cut_off;
 pub mod event;
 mod forward;
 mod held;
@@ -48,6 +49,7 @@ use control::SOCKET;
 use service::Iop;
 
 pub use control::{ControlError, ControlHandle, connect};
+pub use cut_off::CutOff;
 pub use event::{IopEvent, ReIplReason, StopReason};
 pub use status::IopStatus;
 

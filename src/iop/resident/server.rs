@@ -148,6 +148,15 @@ async fn serve(iop: &Rc<Iop>, mut stream: LocalStream, owner: u32) -> Result<(),
             };
             return attach(iop, stream, peer, wanted).await;
         }
+        ControlRequest::CutOff { revision } => {
+            let target = iop.target(revision);
+            ControlAnswer::CutOff {
+                pid: std::process::id(),
+                stopping: iop.stops().is_some(),
+                lost: target.as_ref().and_then(|target| target.last_loss()),
+                connected: target.is_some_and(|target| target.initiator().is_some()),
+            }
+        }
     };
     answer(iop, &mut stream, content).await
 }

@@ -387,9 +387,9 @@ impl Iop {
         };
         if let Some(active) = self.active.borrow_mut().targets.get_mut(target.index) {
             active.report.status = TargetStatus::Lost;
-            active.report.lost = Some(lost);
+            active.report.lost = Some(lost.clone());
         }
-        target.changed_now();
+        target.lose(lost);
         self.jobs.cut(Some(target.number));
         self.tell(&IopEvent::Lost {
             target_name: target.name().to_owned(),

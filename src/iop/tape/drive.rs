@@ -114,7 +114,7 @@ impl<R: Reopen> TapeDrive<R> {
             Ok(position) if position.beginning && position.object == Some(0) => {
                 Positions::Plausible
             }
-            Err(error @ UnitError::Execute(_)) => return Err(error),
+            Err(error) if error.is_without_status() => return Err(error),
             _ => Positions::Unusable,
         };
         Ok(())
@@ -134,7 +134,7 @@ impl<R: Reopen> TapeDrive<R> {
             {
                 Positions::Plausible
             }
-            Err(error @ UnitError::Execute(_)) => return Err(error),
+            Err(error) if error.is_without_status() => return Err(error),
             _ => Positions::Unusable,
         };
         Ok(())
@@ -164,7 +164,7 @@ impl<R: Reopen> TapeDrive<R> {
         match self.read_position().await {
             Ok(position) if position.beginning => Ok(position.object.filter(|object| *object == 0)),
             Ok(position) => Ok(position.object.filter(|object| *object > 0)),
-            Err(error @ UnitError::Execute(_)) => Err(error),
+            Err(error) if error.is_without_status() => Err(error),
             Err(_) => Ok(None),
         }
     }
@@ -184,7 +184,7 @@ impl<R: Reopen> TapeDrive<R> {
         let locate = Command::Locate(Locate::object(object));
         match self.unit.execute(&locate).await {
             Ok(_) => Ok(self.object().await? == Some(object)),
-            Err(error @ UnitError::Execute(_)) => Err(error),
+            Err(error) if error.is_without_status() => Err(error),
             Err(_) => Ok(false),
         }
     }

@@ -473,7 +473,7 @@ pub(in crate::iop) fn judge(answer: Result<Bytes, UnitError>, asked: u32) -> Jud
 
 /// Returns whether a fault may have passed when the command is sent again.
 pub(in crate::iop) fn may_pass(error: &UnitError) -> bool {
-    if error.is_busy() || matches!(error, UnitError::Execute(_)) {
+    if error.is_busy() || error.is_without_status() {
         return true;
     }
     error.sense().is_some_and(|sense| {

@@ -227,6 +227,7 @@ codes! {
         NoResidentIop = "no-resident-iop", "No resident IOP runs for the state directory.";
         IopUnresponsive = "iop-unresponsive", "The resident IOP does not answer, or not as it should.";
         IopStopping = "iop-stopping", "The resident IOP is stopping.";
+        JobCutOff = "job-cut-off", "The resident IOP ended, or closed the connection of a job.";
         OtherVersion = "other-version", "The resident IOP is another version of this program.";
         NoStateDirectory = "no-state-directory", "There is no directory to keep the state in.";
         NoResources = "no-resources", "The system has no files, threads or random numbers left.";

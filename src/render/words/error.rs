@@ -4,11 +4,13 @@ use std::io;
 
 use super::Code;
 use super::failure::failure;
+use super::resident;
 use crate::cli::UsageError;
 use crate::iop::config::{ConfigurationError, PartitionError};
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::job::JobError;
+use crate::iop::job::unit::UnitError;
 use crate::iop::keystore::PassphraseError;
 use crate::iop::library::LibraryFailure;
 use crate::iop::operation::ExportError;
@@ -176,8 +178,16 @@ pub fn job_code(error: &JobError) -> Code {
         // It has an exit status and a code of its own.
         JobError::Resident(_) => Code::TargetUnreachable,
         JobError::OtherDevice { .. } => Code::OtherDevice,
-        JobError::Device { .. } => Code::DeviceError,
+        JobError::Device { cause, .. } => unit_code(cause),
         JobError::Login(_) | JobError::Attach { .. } => Code::TargetUnreachable,
+    }
+}
+
+/// Returns the code of a command of a job that failed.
+fn unit_code(error: &UnitError) -> Code {
+    match error {
+        UnitError::CutOff(cause) => resident::cut_off(cause).code,
+        _ => Code::DeviceError,
     }
 }
 
@@ -226,7 +236,7 @@ fn resolve_message(error: &ResolveError) -> String {
 pub fn library_failure_code(error: &LibraryFailure) -> Code {
     match error {
         LibraryFailure::Job(error) => job_code(error),
-        LibraryFailure::Device { .. } => Code::DeviceError,
+        LibraryFailure::Device { cause, .. } => unit_code(cause),
         LibraryFailure::NoVolume { .. } => Code::NoSuchVolume,
         LibraryFailure::AmbiguousVolume { .. } => Code::AmbiguousVolume,
         LibraryFailure::NoElement { .. } => Code::NoSuchElement,
@@ -249,7 +259,7 @@ pub fn tape_code(error: &TapeError) -> Code {
         TapeError::NoSuchFile { .. } => Code::NoSuchTapeFile,
         TapeError::NotEnded { .. } | TapeError::NoFilemark { .. } => Code::NoFilemark,
         TapeError::VolumeId(_) => Code::InvalidValue,
-        TapeError::Unit(_) => Code::DeviceError,
+        TapeError::Unit(error) => unit_code(error),
         TapeError::Input(_)
         | TapeError::NoInput(_)
         | TapeError::TapFile(_)
@@ -262,7 +272,7 @@ pub fn tape_code(error: &TapeError) -> Code {
             ReadError::TooLong { .. } => Code::BlockTooLong,
             ReadError::NoSuchFile { .. } => Code::NoSuchTapeFile,
             ReadError::MediumChanged => Code::MediumChanged,
-            ReadError::Failed { .. } => Code::DeviceError,
+            ReadError::Failed { cause, .. } => unit_code(cause),
         },
     }
 }
@@ -275,7 +285,7 @@ fn write_code(error: &WriteError) -> Code {
         WriteError::Deferred { .. } | WriteError::Position { .. } | WriteError::Overwritten => {
             Code::BlocksLost
         }
-        WriteError::Failed { .. } => Code::DeviceError,
+        WriteError::Failed { cause, .. } => unit_code(cause),
     }
 }
 
@@ -296,7 +306,8 @@ pub fn rmt_code(error: &RmtError) -> Code {
         | RmtError::BadCount { .. }
         | RmtError::Extension(_)
         | RmtError::Malformed(_) => Code::Usage,
-        RmtError::EndOfData | RmtError::PositionLost | RmtError::Unit(_) => Code::DeviceError,
+        RmtError::Unit(error) => unit_code(error),
+        RmtError::EndOfData | RmtError::PositionLost => Code::DeviceError,
     }
 }
 
@@ -306,7 +317,6 @@ mod tests {
 
     use super::*;
     use crate::error::CommandError;
-    use crate::iop::job::unit::UnitError;
     use crate::render::json::ErrorDocument;
     use crate::scsi::Status;
 

@@ -1,9 +1,11 @@
 //! Why a resident IOP did not do what it was asked for, in words.
 
+use std::fmt;
+
 use super::event::jobs_in_use;
 use super::loss::loss;
 use super::{Code, Words, seconds};
-use crate::iop::resident::{ControlError, IopError};
+use crate::iop::resident::{ControlError, CutOff, IopError};
 use crate::storage::quoted;
 
 const UNRESPONSIVE: &str =
@@ -128,6 +130,68 @@ pub fn control(error: &ControlError) -> Option<Words> {
     })
 }
 
+/// What to do about an IOP that has ended in the middle of a job.
+const ENDED: &str = "run the job again, without an IOP or once iop run holds the sessions again; iop status tells whether one runs";
+
+/// Returns why the connection of a job has ended.
+#[must_use]
+pub fn cut_off(cut_off: &CutOff) -> Words {
+    match cut_off {
+        CutOff::Ended { pid } => Words::new(
+            Code::JobCutOff,
+            format!(
+                "the resident IOP{} has ended, and with it the connection of the job",
+                process(*pid)
+            ),
+            ENDED,
+        ),
+        CutOff::Stopping { pid } => Words::new(
+            Code::JobCutOff,
+            format!(
+                "the resident IOP{} is stopping, and closed the connection of the job",
+                process(*pid)
+            ),
+            ENDED,
+        ),
+        CutOff::TargetLost {
+            target,
+            lost,
+            is_back,
+        } => Words::new(
+            Code::TargetUnreachable,
+            format!(
+                "the resident IOP lost its session with {target} at {}: {}",
+                lost.time,
+                loss(&lost.cause).message.trim_end_matches('.')
+            ),
+            match is_back {
+                true => "it has a session with the target again: run the job again",
+                false => "look at the state and the log of the VTL, then -reipliscsiop",
+            },
+        ),
+        CutOff::Closed { pid } => Words::new(
+            Code::JobCutOff,
+            format!(
+                "the resident IOP{} closed the connection of the job",
+                process(*pid)
+            ),
+            "see iop status for what happened to the session with the target, and run the job again",
+        ),
+        CutOff::Unresponsive { pid } => Words::new(
+            Code::IopUnresponsive,
+            format!("the resident IOP{} does not answer any more", process(*pid)),
+            UNRESPONSIVE,
+        ),
+    }
+}
+
+/// As a cause of what a job could not do.
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&cut_off(self).message)
+    }
+}
+
 /// Returns why there is no resident IOP; none where the error of the state has words of its own.
 #[must_use]
 pub fn start(error: &IopError) -> Option<Words> {
@@ -162,6 +226,62 @@ mod tests {
     use super::*;
     use crate::iop::active::{Loss, LossCause};
     use crate::iop::resident::status::JobStatus;
+
+    #[test]
+    fn a_job_that_was_cut_off_is_told_by_whom_and_what_to_do() {
+        let lost = |is_back| CutOff::TargetLost {
+            target: "iqn.2026-11.test:t".to_owned(),
+            lost: Loss {
+                time: "2026-11-22T05:31:00Z".to_owned(),
+                cause: LossCause::Dropped,
+            },
+            is_back,
+        };
+        let pid = Some(4711);
+        for (cause, code, message, next_step) in [
+            (
+                CutOff::Ended { pid },
+                Code::JobCutOff,
+                "the resident IOP, process 4711, has ended, and with it the connection of the job",
+                "iop run",
+            ),
+            (
+                CutOff::Stopping { pid },
+                Code::JobCutOff,
+                "the resident IOP, process 4711, is stopping, and closed the connection of the job",
+                "iop run",
+            ),
+            (
+                CutOff::Closed { pid: None },
+                Code::JobCutOff,
+                "the resident IOP closed the connection of the job",
+                "iop status",
+            ),
+            (
+                CutOff::Unresponsive { pid },
+                Code::IopUnresponsive,
+                "the resident IOP, process 4711, does not answer any more",
+                "--timeout",
+            ),
+            (
+                lost(false),
+                Code::TargetUnreachable,
+                "the resident IOP lost its session with iqn.2026-11.test:t at 2026-11-22T05:31:00Z: The target ended the session",
+                "-reipliscsiop",
+            ),
+            (
+                lost(true),
+                Code::TargetUnreachable,
+                "the resident IOP lost its session with iqn.2026-11.test:t at 2026-11-22T05:31:00Z: The target ended the session",
+                "run the job again",
+            ),
+        ] {
+            let words = cut_off(&cause);
+            assert_eq!((words.code, cause.to_string().as_str()), (code, message));
+            let told = words.next_step.unwrap();
+            assert!(told.contains(next_step), "{told}");
+        }
+    }
 
     #[test]
     fn every_error_names_the_process_where_it_is_known_and_a_next_step() {

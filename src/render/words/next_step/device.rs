@@ -5,12 +5,14 @@ use std::io;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::job::JobError;
+use crate::iop::job::unit::UnitError;
 use crate::iop::library::LibraryFailure;
 use crate::iop::rmt::error::RmtError;
 use crate::iop::tape::job::TapeError;
 use crate::iop::tape::read::ReadError;
 use crate::iop::tape::write::WriteError;
 use crate::render::words::failure::failure;
+use crate::render::words::resident::cut_off;
 
 use super::of_state;
 
@@ -35,7 +37,7 @@ pub fn of_job(error: &JobError) -> Vec<String> {
         JobError::State(error) => of_state(error),
         JobError::Resident(_) => return Vec::new(),
         JobError::OtherDevice { .. } => format!("it is another device now; {RE_IPL}"),
-        JobError::Device { .. } => STATE_OF_DEVICE.to_owned(),
+        JobError::Device { cause, .. } => of_unit(cause, STATE_OF_DEVICE),
         JobError::Login(_) | JobError::Attach { .. } => {
             let target = error.failed_target();
             let words = target.as_ref().and_then(failure);
@@ -46,6 +48,15 @@ pub fn of_job(error: &JobError) -> Vec<String> {
         }
     };
     vec![hint]
+}
+
+/// Returns what to do about a command of a job that failed: what is to be done of a device, unless the device has no part in it.
+fn of_unit(error: &UnitError, of_device: &str) -> String {
+    match error {
+        UnitError::CutOff(cause) => cut_off(cause).next_step,
+        _ => None,
+    }
+    .unwrap_or_else(|| of_device.to_owned())
 }
 
 fn of_resolve(error: &ResolveError) -> String {
@@ -65,7 +76,7 @@ pub fn of_library_failure(error: &LibraryFailure) -> Vec<String> {
     let see = |library: &str| format!("see iscsiswiconfig library {library}");
     let hint = match error {
         LibraryFailure::Job(error) => return of_job(error),
-        LibraryFailure::Device { .. } => STATE_OF_DEVICE.to_owned(),
+        LibraryFailure::Device { cause, .. } => of_unit(cause, STATE_OF_DEVICE),
         LibraryFailure::NoVolume { library, .. } => format!(
             "a volume is named by its barcode or the first six characters of it, one without a barcode by its element \
              address; {}",
@@ -123,7 +134,7 @@ pub fn of_tape(error: &TapeError) -> Vec<String> {
             "whatever wrote it did not end it: compare its length with what it should be"
         }
         TapeError::VolumeId(_) => "give another --volume-id",
-        TapeError::Unit(_) => STATE_OF_DRIVE,
+        TapeError::Unit(error) => return vec![of_unit(error, STATE_OF_DRIVE)],
         TapeError::NoInput(_) => "nothing was written",
         TapeError::Input(_) => "what was read before is on the tape, with a filemark behind it",
         TapeError::TapFile(_) => "what was read before that is on the tape",
@@ -141,21 +152,21 @@ pub fn of_tape(error: &TapeError) -> Vec<String> {
             io::ErrorKind::StorageFull => "free some space, or name another file",
             _ => "name another file, or put right what the message says",
         },
-        TapeError::Write(error) => of_write(error),
+        TapeError::Write(error) => return vec![of_write(error)],
         TapeError::Read(error) => match error {
             ReadError::TooLong { length, .. } => {
                 return vec![format!("give --block-size {length}, or more")];
             }
             ReadError::NoSuchFile { .. } => TAPE_FILES,
             ReadError::MediumChanged => OTHER_USERS,
-            ReadError::Failed { .. } => STATE_OF_DRIVE,
+            ReadError::Failed { cause, .. } => return vec![of_unit(cause, STATE_OF_DRIVE)],
         },
     };
     vec![hint.to_owned()]
 }
 
-fn of_write(error: &WriteError) -> &'static str {
-    match error {
+fn of_write(error: &WriteError) -> String {
+    let hint = match error {
         WriteError::WriteProtected => "use another cartridge, or set its write-protect tab free",
         WriteError::EndOfMedium => {
             "the blocks and bytes that are on the tape end with a filemark: go on with another cartridge behind them"
@@ -164,15 +175,16 @@ fn of_write(error: &WriteError) -> &'static str {
         WriteError::Deferred { .. } | WriteError::Position { .. } | WriteError::Overwritten => {
             "what is proven to be on the tape is said; write it again, on another cartridge"
         }
-        WriteError::Failed { .. } => STATE_OF_DRIVE,
-    }
+        WriteError::Failed { cause, .. } => return of_unit(cause, STATE_OF_DRIVE),
+    };
+    hint.to_owned()
 }
 
 /// Returns what to do about a request of the remote tape protocol that failed.
 pub fn of_rmt(error: &RmtError) -> Vec<String> {
     let hint = match error {
         RmtError::Job(error) => return of_job(error),
-        RmtError::Write(error) => of_write(error),
+        RmtError::Write(error) => return vec![of_write(error)],
         RmtError::Empty => "mount a cartridge first: iscsiswiconfig library mount TAPMLBnn VOLUME",
         RmtError::ReadOnly | RmtError::WriteProtected => {
             "use another cartridge, or take the write protection off on the VTL"
@@ -196,7 +208,7 @@ pub fn of_rmt(error: &RmtError) -> Vec<String> {
         RmtError::EndOfData | RmtError::PositionLost => {
             "rewind the tape: iscsiswiconfig tape rewind TAPnn"
         }
-        RmtError::Unit(_) => STATE_OF_DRIVE,
+        RmtError::Unit(error) => return vec![of_unit(error, STATE_OF_DRIVE)],
     };
     vec![hint.to_owned()]
 }
