@@ -70,16 +70,30 @@ fn a_check_names_the_job_that_uses_a_drive() {
 fn a_target_that_was_edited_since_is_not_logged_in_to_beside_the_held_session() {
     let mut held = Held::new(&["--json"], &[]);
     let writer = held.job_at_work(&["VOL001"]);
-    let edit = format!(
-        "-changetarget -initiatorname *GENERATE -targetname {NAME} -targethostname 127.0.0.1 -targetport {} -initiatorchapname NEW -initiatorchapsecret ANOTHER-SECRET-1",
-        held.vtl().port()
-    );
-    held.run(&edit).assert_status(0);
-    held.run("check").assert_status(3).says(&[
-        "as it was configured before",
-        NAME,
-        "-reipliscsiop",
-    ]);
+    let port = held.vtl().port();
+    let target = |host: &str| {
+        format!(
+            "-initiatorname *GENERATE -targetname {NAME} -targethostname {host} -targetport {port}"
+        )
+    };
+    let with_chap = "-initiatorchapname NEW -initiatorchapsecret ANOTHER-SECRET-1";
+    for edits in [
+        vec![format!("-changetarget {} {with_chap}", target("127.0.0.1"))],
+        // The same portal by another name.
+        vec![
+            format!("-removetarget {}", target("127.0.0.1")),
+            format!("-addtarget {}", target("localhost")),
+        ],
+    ] {
+        for edit in edits {
+            held.run(&edit).assert_status(0);
+        }
+        held.run("check").assert_status(3).says(&[
+            "as it was configured before",
+            NAME,
+            "-reipliscsiop",
+        ]);
+    }
     let refused = held.run("--json check").assert_status(3).json();
     assert_eq!(refused["error"]["code"], "second-connection");
     assert_eq!(held.status()["status"], "CONNECTED");

@@ -61,14 +61,14 @@ pub(super) fn sessions(
         .collect())
 }
 
-/// Returns whether a target is the one of a session, with other parameters: the same initiator port would log in to it.
+/// Returns whether a target is the one of a session, with other parameters. A login would take the place of the session, by
+/// whatever name of the host: it comes from the same initiator port (RFC 7143 6.3.5).
 fn is_edited(target: &Target, held: &ActiveTarget) -> bool {
-    let (identity, report) = (&target.identity, &held.report);
-    let is_same = |configured: &str, held: &str| configured.eq_ignore_ascii_case(held);
-    target.revision != held.revision
-        && is_same(identity.target_name.as_str(), &report.target_name)
-        && is_same(identity.target_host_name.as_str(), &report.target_host_name)
-        && identity.target_port.number() == report.target_port
+    let (configured, held_name) = (
+        target.identity.target_name.as_str(),
+        &held.report.target_name,
+    );
+    target.revision != held.revision && configured.eq_ignore_ascii_case(held_name)
 }
 
 impl Observed {
