@@ -455,7 +455,7 @@ fn a_lock_that_is_waited_for_is_told_with_its_holder_and_gone_when_the_wait_ends
     let ended = format!("{waiting}\r\u{1b}[Kiscsiswiconfig: ");
     for (options, end, is_shown) in [("", "", true), ("-q", "", false), ("", "2>told", false)] {
         let line =
-            format!("stty cols 100; iscsiswiconfig {options} --lock-timeout 1.5 {edit} {end}");
+            format!("stty cols 100; iscsiswiconfig {options} --lock-timeout 1.9 {edit} {end}");
         let output = shown(&environment, &line).assert_status(3);
         assert_eq!(output.stdout.contains(&ended), is_shown, "{}", *output);
         assert_eq!(output.stdout.contains("\u{1b}"), is_shown, "{}", *output);
@@ -469,7 +469,7 @@ fn a_lock_that_is_waited_for_is_told_with_its_holder_and_gone_when_the_wait_ends
     let purpose = "tape write TAP01";
     let target = "target-0123456789abcdef.lock";
     let _target = hold(&environment, target, purpose, FlockOperation::LockExclusive);
-    let line = "stty cols 100; iscsiswiconfig --lock-timeout 1.5 -reipliscsiop";
+    let line = "stty cols 100; iscsiswiconfig --lock-timeout 1.9 -reipliscsiop";
     let output = shown(&environment, line).assert_status(3);
     let waiting = format!("\r1 s: waiting for a target, held by process {pid} ({purpose})\u{1b}[K");
     assert!(output.stdout.contains(&waiting), "{}", *output);
@@ -481,7 +481,7 @@ fn what_is_waited_for_is_shorter_than_a_narrow_terminal_is_wide() {
     let port = silent.local_addr().unwrap().port();
     let environment = TestEnvironment::new();
     environment.add("iqn.2026-01.a:silent", "127.0.0.1", port);
-    let line = "stty cols 20; iscsiswiconfig --timeout 1.5 -reipliscsiop > report";
+    let line = "stty cols 20; iscsiswiconfig --timeout 1.9 -reipliscsiop > report";
     let output = shown(&environment, line).assert_status(4);
     assert!(output.stdout.contains("\r1 s\u{1b}[K"), "{}", *output);
     let _lock = hold(
@@ -490,7 +490,7 @@ fn what_is_waited_for_is_shorter_than_a_narrow_terminal_is_wide() {
         "",
         FlockOperation::LockExclusive,
     );
-    let line = "stty cols 20; iscsiswiconfig --lock-timeout 1.5 -setport -targetport 3261 > report";
+    let line = "stty cols 20; iscsiswiconfig --lock-timeout 1.9 -setport -targetport 3261 > report";
     let output = shown(&environment, line).assert_status(3);
     assert!(output.stdout.contains("\r1 s\u{1b}[K"), "{}", *output);
 }
