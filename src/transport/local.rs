@@ -78,7 +78,8 @@ impl Drop for LocalListener {
 /// Connects to the socket of this name in a directory.
 ///
 /// # Errors
-/// Those of connect(2); `TimedOut` when the backlog stays full for that long, as it does when the process is stopped.
+/// Those of connect(2), `ConnectionRefused` also when the listener ends before it takes the connection; `TimedOut` when the backlog
+/// stays full for that long, as it does when the process is stopped.
 pub async fn connect(
     directory: impl AsFd,
     name: &str,
@@ -92,6 +93,10 @@ pub async fn connect(
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 sleep(PAUSE).await;
+            }
+            // A process that is killed closes its descriptors one by one: it was in the backlog of a listener that is closed now.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Err(io::ErrorKind::ConnectionRefused.into());
             }
             connected => return connected,
         }
@@ -191,7 +196,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::transport::block_on;
+    use crate::transport::{First, block_on, first};
 
     const SHORT: Duration = Duration::from_secs(5);
 
@@ -239,6 +244,21 @@ mod tests {
             let listener = LocalListener::bind(clone(), "left.sock").unwrap();
             connect(&directory, "left.sock", SHORT).await.unwrap();
             listener.accept().await.unwrap();
+        });
+    }
+
+    #[test]
+    fn a_listener_that_ends_before_it_takes_a_connection_refuses_it() {
+        in_deep_directory(async |_, directory| {
+            let clone = directory.try_clone().unwrap();
+            let listener = LocalListener::bind(clone, "x.sock").unwrap();
+            let mut connecting = std::pin::pin!(connect(&directory, "x.sock", SHORT));
+            // Once polled it is in the backlog, and does not know yet.
+            let polled = first(connecting.as_mut(), std::future::ready(())).await;
+            assert!(matches!(polled, First::Right(())));
+            drop(listener);
+            let refused = connecting.await.unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         });
     }
 
