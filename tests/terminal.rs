@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -28,16 +28,29 @@ fn type_answers(environment: &TestEnvironment, call: &str, answers: &[(&str, &st
     type_on(environment, &shell, answers).0
 }
 
+/// Returns a command that runs a line of the shell on a terminal, which script(1) makes.
+fn on_a_terminal(environment: &TestEnvironment, line: &str) -> Command {
+    // A test that is run in the background may have been told to ignore the signals of the keyboard.
+    let mut command = environment.command_of(Path::new("/usr/bin/env"));
+    command.args([
+        "--default-signal",
+        "/usr/bin/script",
+        "-qec",
+        line,
+        "/dev/null",
+    ]);
+    command
+}
+
 /// Runs a line of the shell on a terminal, and returns what the terminal showed and how the shell ended.
 fn type_on(
     environment: &TestEnvironment,
     shell: &str,
     answers: &[(&str, &str)],
 ) -> (String, ExitStatus) {
-    let mut command = environment.command_of(Path::new("script"));
+    let mut command = on_a_terminal(environment, shell);
     command
         .env("SHELL", "/bin/sh")
-        .args(["-qec", shell, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut child = command.spawn().expect("script, of Debian's bsdutils");
@@ -363,8 +376,7 @@ fn progress_is_shown_on_a_terminal_only_and_not_when_quiet() {
     for (options, shown) in [("", true), ("-q", false)] {
         // script gives the command a terminal and prints what arrives there; stdout goes to a file.
         let line = format!("iscsiswiconfig {options} --timeout 1 -reipliscsiop > report");
-        let mut script = environment.command_of(Path::new("/usr/bin/script"));
-        script.args(["-qec", &line, "/dev/null"]);
+        let script = on_a_terminal(&environment, &line);
         let terminal = environment.finish(script).assert_status(4);
         // The line that says what status 4 is about is neither progress nor a warning.
         let summary = "iSCSI targets connected: 0 of 1.";
@@ -397,8 +409,7 @@ fn what_a_re_ipl_waits_for_is_told_with_the_seconds_and_gone_when_it_is_done() {
     for (options, shown) in [("", true), ("-q", false), ("-v", false)] {
         let line =
             format!("stty cols 100; iscsiswiconfig {options} --timeout 2.5 -reipliscsiop > report");
-        let mut script = environment.command_of(Path::new("/usr/bin/script"));
-        script.args(["-qec", &line, "/dev/null"]);
+        let script = on_a_terminal(&environment, &line);
         let terminal = environment.finish(script).assert_status(4);
         let waiting = "s: iqn.2026-01.a:silent, connected, logging in\u{1b}[K";
         assert_eq!(
@@ -417,8 +428,7 @@ fn what_a_re_ipl_waits_for_is_told_with_the_seconds_and_gone_when_it_is_done() {
 
 /// Runs a line of the shell on a terminal, and returns what the terminal showed with the exit status of the line.
 pub(crate) fn shown(environment: &TestEnvironment, line: &str) -> Output {
-    let mut script = environment.command_of(Path::new("/usr/bin/script"));
-    script.args(["-qec", line, "/dev/null"]);
+    let script = on_a_terminal(environment, line);
     environment.finish(script)
 }
 
