@@ -79,6 +79,18 @@ struct InMemory {
     budget: Arc<Budget>,
 }
 
+impl InMemory {
+    /// Takes what a record costs of the budget, and appends its data.
+    fn push(&mut self, data: &[u8], record: &Record) -> Result<(), TapeError> {
+        self.budget.take(record.memory())?;
+        self.blocks.push(data).map_err(|_| {
+            // The system has no memory.
+            self.budget.give(record.memory());
+            TapeError::Full
+        })
+    }
+}
+
 impl Tape {
     /// Returns a blank tape in memory.
     pub(super) fn in_memory(budget: Arc<Budget>) -> Self {
@@ -266,8 +278,7 @@ impl Tape {
                 ..cut.record
             };
             if let Storage::Memory(storage) = &mut self.storage {
-                storage.budget.take(record.memory())?;
-                storage.blocks.push(&[]);
+                storage.push(&[], &record)?;
             }
             self.index.note(record);
         }
@@ -284,8 +295,7 @@ impl Tape {
         };
         match &mut self.storage {
             Storage::Memory(memory) => {
-                memory.budget.take(record.memory())?;
-                memory.blocks.push(data);
+                memory.push(data, &record)?;
             }
             Storage::File(file) => file.append_block(data).map_err(full_or_io)?,
         }
@@ -307,8 +317,7 @@ impl Tape {
         match &mut self.storage {
             Storage::Memory(_) if joined => {}
             Storage::Memory(memory) => {
-                memory.budget.take(record.memory())?;
-                memory.blocks.push(&[]);
+                memory.push(&[], &record)?;
             }
             Storage::File(file) => file.append_filemarks(count).map_err(full_or_io)?,
         }
