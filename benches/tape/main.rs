@@ -263,6 +263,8 @@ fn behind_a_long_way() {
     const LENGTH: usize = 256 << 10;
     /// So few of them take long enough.
     const ALONE: usize = 32;
+    /// So long that filling the way is a small part of it, and still within the cartridge.
+    const BYTES: usize = 3 * self::BYTES;
     let served = Served::start();
     let relays = [5, 10].map(|delay| Relay::start(served.portal(), Duration::from_millis(delay)));
     let mut tapes =
