@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::meter::Meter;
-use super::{ends_a_job, file_failure, rounded};
+use super::{ends_a_job, file_failure, of_output, rounded};
 use crate::cli::host::{Side, TapeCopy};
 use crate::commands::library::Talk;
 use crate::commands::schema::Documents;
@@ -191,7 +191,7 @@ pub(super) fn run(
             to: &report.to,
             error: error.as_ref().map(ErrorBody::new),
         })?;
-    } else if error.is_none() || copied.blocks > 0 {
+    } else if error.is_none() || copied.blocks > 0 || copied.end_of_medium {
         terminal.print(&format!(
             "Copied {}, {}, {} from {} to {}{}.\n",
             amount(copied.blocks, "block"),
@@ -446,7 +446,13 @@ async fn transferred(
     };
     let progress = &mut |bytes| meter.tell(bytes);
     let outcome = copy::<Again, Again>(from, to, &mut report.copied, progress).await;
-    outcome.map_err(|error| of_side(error, report))
+    outcome.map_err(|error| {
+        let error = of_side(error, report);
+        match &sides.1 {
+            ReadySide::File(path, _) => of_output(error, path),
+            ReadySide::Cartridge(_) => error,
+        }
+    })
 }
 
 /// Says of which side a failure is.

@@ -267,7 +267,7 @@ fn tell(
     match (terminal.json, terminal.has_data_on_stdout) {
         (true, _) => terminal.print_document(&document)?,
         // A job that did nothing has said why.
-        (false, _) if error.is_some() && transferred.blocks == 0 => {}
+        (false, _) if error.is_some() && transferred.blocks == 0 && !transferred.end_of_medium => {}
         (false, true) if terminal.quiet => {}
         (false, true) => terminal.notes().line(text.trim_end()),
         (false, false) => terminal.print(&text)?,
@@ -286,6 +286,14 @@ enum JobWords<'a> {
 
 fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
+}
+
+/// Names the file where it is what could not be written.
+fn of_output(error: CommandError, path: &Path) -> CommandError {
+    match error.code {
+        Code::OutputFailed => error.with_context(quoted(path).to_string()),
+        _ => error,
+    }
 }
 
 fn file_failure(error: io::Error, operation: &str, path: &Path) -> CommandError {
@@ -359,14 +367,9 @@ fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, 
         None => BlockSink::start(io::stdout(), block_length, |mut output| {
             io::Write::flush(&mut output)
         }),
-        Some(path) => {
-            let file = File::create(&path).map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", quoted(&path)))
-            })?;
-            BlockSink::start(file, block_length, |_| Ok(()))
-        }
+        Some(path) => BlockSink::start(File::create(&path)?, block_length, |_| Ok(())),
     };
-    let held = with_cartridge(talk, &options.cartridge, "read", async |drive| {
+    let mut held = with_cartridge(talk, &options.cartridge, "read", async |drive| {
         job::read(
             drive,
             options.number,
@@ -378,6 +381,9 @@ fn read(options: &TapeRead, talk: &Talk, terminal: &mut Terminal) -> Result<u8, 
         .await
     })?;
     meter.end();
+    if let Some(path) = &options.file {
+        held.outcome = held.outcome.map_err(|error| of_output(error, path));
+    }
     tell(held, transferred, JobWords::Read, terminal)
 }
 

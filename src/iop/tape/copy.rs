@@ -3,13 +3,11 @@
 //! The reader is several blocks ahead and the writer several behind, in sessions that go on by themselves, so one loop keeps
 //! both sides busy and holds no more than both of them may.
 
-use std::io;
-
 use super::count::Counted;
 use super::drive::{Reopen, TapeDrive};
 use super::job::{TapeError, ends_at, erase};
 use super::read::{Object, TapeReader};
-use super::tap_file::{TapSink, TapSource};
+use super::tap_file::{TapSink, TapSource, Unwritten};
 use super::write::{Proof, WriteError, Writer};
 
 /// What is copied from.
@@ -184,10 +182,15 @@ async fn to_file<A: Reopen>(
         }
         progress(copied.bytes);
     };
-    let finished: io::Result<()> = sink.finish().await;
-    if finished.is_ok() {
-        copied.proven = copied.blocks;
+    match sink.finish().await {
+        Ok(()) => copied.proven = copied.blocks,
+        Err(Unwritten { error, there }) => {
+            // What was taken over and is not in the file was not copied.
+            copied.blocks = there.blocks;
+            copied.filemarks = there.filemarks;
+            copied.bytes = there.bytes.unwrap_or_default();
+            return Err(TapeError::Output(error));
+        }
     }
-    outcome?;
-    finished.map_err(TapeError::Output)
+    outcome
 }

@@ -156,13 +156,19 @@ pub async fn count(file: File) -> io::Result<Counted> {
 
 fn count_objects(file: &File) -> io::Result<Counted> {
     let mut counted = Counted::default();
-    let mut bytes = 0_u64;
+    count_into(&mut counted, file)?;
+    Ok(counted)
+}
+
+/// Counts the objects up to the first one that is not whole, which is the error.
+fn count_into(counted: &mut Counted, file: &File) -> io::Result<()> {
+    let bytes = counted.bytes.insert(0);
     let mut scanner = Scanner::new(file)?;
     while let Some(found) = scanner.next()? {
         match found {
             Found::Block { length, .. } => {
                 counted.blocks = counted.blocks.saturating_add(1);
-                bytes = bytes.saturating_add(length.into());
+                *bytes = bytes.saturating_add(length.into());
             }
             Found::Filemarks { count, .. } => {
                 counted.filemarks = counted.filemarks.saturating_add(count.into());
@@ -170,14 +176,22 @@ fn count_objects(file: &File) -> io::Result<Counted> {
             found => return Err(not_whole(found)),
         }
     }
-    counted.bytes = Some(bytes);
-    Ok(counted)
+    Ok(())
 }
 
 /// A .tap file that is written.
 pub struct TapSink {
-    batches: Sink<Vec<Object>>,
+    batches: Sink<Vec<Object>, Result<(), Unwritten>>,
     batch: Batch,
+}
+
+/// Why a .tap file could not be written to its end.
+#[derive(Debug)]
+pub struct Unwritten {
+    /// The system's error.
+    pub error: io::Error,
+    /// The whole objects that it has.
+    pub there: Counted,
 }
 
 impl TapSink {
@@ -188,20 +202,12 @@ impl TapSink {
     pub fn start(file: File) -> io::Result<Self> {
         Ok(Self {
             batches: Sink::start(BATCHES, move |batches| {
-                let mut output = BufWriter::new(file);
-                for object in batches.flatten() {
-                    match object {
-                        Object::Block(block) => {
-                            let frame = Frame::new(&block).ok_or(io::ErrorKind::InvalidInput)?;
-                            for part in frame.parts() {
-                                output.write_all(&part)?;
-                            }
-                        }
-                        Object::Filemark => output.write_all(&FILEMARK)?,
-                        Object::EndOfData => {}
-                    }
-                }
-                output.into_inner()?.sync_all()
+                Ok(write(&file, batches).map_err(|error| {
+                    let mut there = Counted::default();
+                    // It ends where it could not be written any more.
+                    let _ = count_into(&mut there, &file);
+                    Unwritten { error, there }
+                }))
             })?,
             batch: Batch::default(),
         })
@@ -216,10 +222,33 @@ impl TapSink {
     /// Waits until everything is on the disk.
     ///
     /// # Errors
-    /// The system's.
-    pub async fn finish(mut self) -> io::Result<()> {
+    /// [`Unwritten`].
+    pub async fn finish(mut self) -> Result<(), Unwritten> {
         // A closed channel has its cause in the outcome.
         let _ = self.batches.push(self.batch.replace()).await;
-        self.batches.finish().await
+        self.batches.finish().await.unwrap_or_else(|error| {
+            Err(Unwritten {
+                error,
+                there: Counted::default(),
+            })
+        })
     }
+}
+
+/// Writes objects to the disk.
+fn write(file: &File, batches: &mut dyn Iterator<Item = Vec<Object>>) -> io::Result<()> {
+    let mut output = BufWriter::new(file);
+    for object in batches.flatten() {
+        match object {
+            Object::Block(block) => {
+                let frame = Frame::new(&block).ok_or(io::ErrorKind::InvalidInput)?;
+                for part in frame.parts() {
+                    output.write_all(&part)?;
+                }
+            }
+            Object::Filemark => output.write_all(&FILEMARK)?,
+            Object::EndOfData => {}
+        }
+    }
+    output.into_inner()?.sync_all()
 }
