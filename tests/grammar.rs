@@ -194,7 +194,11 @@ const ELSEWHERE: &[(Code, &str)] = &[
     ),
     (
         Code::EndOfMedium,
-        "tape::the_end_of_the_medium_says_what_is_on_the_tape",
+        "tape::limits::the_end_of_the_medium_says_what_is_on_the_tape",
+    ),
+    (
+        Code::BlockLength,
+        "tape::limits::a_block_that_no_drive_takes_is_refused_before_anything_is_written",
     ),
     (
         Code::BlockTooLong,

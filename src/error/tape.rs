@@ -13,6 +13,7 @@ impl From<TapeError> for CommandError {
             | TapeError::FileExists { .. }
             | TapeError::NoSuchFile { .. }
             | TapeError::NotEnded { .. }
+            | TapeError::BlockLength { .. }
             | TapeError::Write(WriteError::WriteProtected | WriteError::EndOfMedium)
             | TapeError::Read(ReadError::NoSuchFile { .. }) => ErrorKind::Refused,
             TapeError::VolumeId(_) => ErrorKind::Usage,

@@ -336,6 +336,7 @@ fn write(options: &TapeWrite, talk: &Talk, terminal: &mut Terminal) -> Result<u8
     };
     let mut meter = Meter::new(terminal, total);
     let held = with_cartridge(talk, &options.cartridge, "write", async |drive| {
+        job::require_block_length(drive, options.block_size).await?;
         let source = match input {
             Some(file) => BlockSource::start(file, block_length),
             None => BlockSource::start(io::stdin(), block_length),

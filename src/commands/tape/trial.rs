@@ -139,7 +139,11 @@ pub(super) fn run(
         || error.as_ref().is_some_and(|error| {
             matches!(
                 error.code,
-                Code::HoldsData | Code::FileUnusable | Code::OutputFailed
+                Code::HoldsData
+                    | Code::WriteProtected
+                    | Code::BlockLength
+                    | Code::FileUnusable
+                    | Code::OutputFailed
             )
         });
     if let Some(error) = &error {

@@ -5,6 +5,7 @@ use crate::iop::job::unit::{Unit, UnitError};
 use crate::scsi::command::{
     Locate, ModeSense, PositionForm, Read, ReadPosition, Space, SpaceCode, WriteFilemarks,
 };
+use crate::scsi::data::block_limits::BlockLimits;
 use crate::scsi::data::mode::ModeData;
 use crate::scsi::data::position::Position;
 use crate::scsi::{AdditionalSenseCode, Command, SenseKey};
@@ -82,6 +83,13 @@ impl<R: Reopen> TapeDrive<R> {
         let data = self.unit.execute(&command).await.ok()?;
         let header = ModeData::decode6(&data).ok()?;
         Some(header.device_specific_parameter & WRITE_PROTECTED != 0)
+    }
+
+    /// Returns the longest block that it takes, in bytes; none when it does not say, or has no limit.
+    pub async fn longest_block(&self) -> Option<u32> {
+        let data = self.unit.execute(&Command::ReadBlockLimits).await.ok()?;
+        let limits = BlockLimits::decode(&data).ok()?;
+        (limits.longest > 0).then_some(limits.longest)
     }
 
     /// Takes the unit attentions that stand between a fault and its mending.

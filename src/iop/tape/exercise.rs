@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::drive::{Reopen, TapeDrive};
-use super::job::{TapeError, Transferred, finish, to_beginning};
+use super::job::{TapeError, Transferred, finish, require_block_length, to_beginning};
 use super::latency::Latencies;
 use super::pattern::Pattern;
 use super::read::{Object, TapeReader};
@@ -74,7 +74,11 @@ impl Pass {
     /// Returns what limited the speed, on a way that takes so long for a command without data.
     #[must_use]
     pub fn limit(&self, round_trip: Duration) -> Option<Limit> {
-        let median = self.latencies.percentile(50)?;
+        // A command that moved nothing was refused, and not limited.
+        let median = match self.bytes {
+            0 => return None,
+            _ => self.latencies.percentile(50)?,
+        };
         Some(match median > round_trip.saturating_mul(PROMPT) {
             true => Limit::Target,
             false if self.outstanding > 2 => Limit::Window,
@@ -112,6 +116,7 @@ pub async fn exercise<R: Reopen>(
     tried: &mut Tried,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), TapeError> {
+    require_block_length(drive, trial.block_length).await?;
     let is_labelled = to_beginning(drive, trial.overwrite).await?;
     tried.transferred.file = 1;
     tried.round_trip = Some(round_trip(drive.unit()).await?);
@@ -288,12 +293,16 @@ mod tests {
     fn what_limits_the_speed_is_judged_by_latency_and_commands_outstanding() {
         let pass = |millis, outstanding| {
             let mut pass = Pass {
+                bytes: 1,
                 outstanding,
                 ..Pass::default()
             };
             pass.latencies.record(Duration::from_millis(millis));
             pass.limit(Duration::from_millis(10))
         };
+        let mut refused = Pass::default();
+        refused.latencies.record(Duration::from_millis(100));
+        assert_eq!(refused.limit(Duration::from_millis(10)), None);
         assert_eq!(pass(11, 1), Some(Limit::RoundTrip));
         assert_eq!(pass(11, 32), Some(Limit::Window));
         assert_eq!(pass(100, 32), Some(Limit::Target));

@@ -79,6 +79,14 @@ pub enum TapeError {
         /// Its number.
         file: u64,
     },
+    /// The blocks that are to be written are longer than the drive takes.
+    #[error("blocks of {} are longer than the drive takes, {} at most", amount(*length, "byte"), amount(*longest, "byte"))]
+    BlockLength {
+        /// How long they were to be, in bytes.
+        length: u32,
+        /// The longest that it takes, in bytes.
+        longest: u32,
+    },
     /// Writing ended early.
     #[error(transparent)]
     Write(WriteError),
@@ -204,6 +212,26 @@ pub async fn require_no_data<R: Reopen>(drive: &mut TapeDrive<R>) -> Result<(), 
     match contents(drive).await?.has_data {
         true => Err(TapeError::HoldsData),
         false => Ok(()),
+    }
+}
+
+/// Every drive that an IBM i partition uses takes blocks of this length, in bytes: up to it a drive is not asked.
+const USUAL_BLOCK: u32 = 256 * 1024;
+
+/// Fails when a drive says that it takes no blocks of this length, in bytes.
+///
+/// # Errors
+/// [`TapeError::BlockLength`].
+pub async fn require_block_length<R: Reopen>(
+    drive: &TapeDrive<R>,
+    length: u32,
+) -> Result<(), TapeError> {
+    if length <= USUAL_BLOCK {
+        return Ok(());
+    }
+    match drive.longest_block().await {
+        Some(longest) if longest < length => Err(TapeError::BlockLength { length, longest }),
+        _ => Ok(()),
     }
 }
 
@@ -384,7 +412,8 @@ pub async fn read<R: Reopen>(
     if is_labelled {
         reader.next().await?;
     }
-    let mut object = reader.next().await?;
+    let first = reader.next().await;
+    let mut object = within(limit, first, file, 0)?;
     if object == Object::EndOfData {
         return Err(TapeError::NoSuchFile { file });
     }
@@ -396,14 +425,6 @@ pub async fn read<R: Reopen>(
             Object::Block(block) => block,
         };
         let length = u64::try_from(block.len()).unwrap_or(u64::MAX);
-        if length > u64::from(limit) {
-            break Err(TapeError::Read(ReadError::TooLong {
-                file,
-                block: transferred.blocks,
-                length,
-                limit,
-            }));
-        }
         if !sink.push(block).await {
             break Ok(());
         }
@@ -411,7 +432,8 @@ pub async fn read<R: Reopen>(
         transferred.bytes = transferred.bytes.saturating_add(length);
         transferred.proven = transferred.blocks;
         progress(transferred.bytes);
-        object = match reader.next().await {
+        let next = reader.next().await;
+        object = match within(limit, next, file, transferred.blocks) {
             Ok(object) => object,
             Err(error) => break Err(error.into()),
         };
@@ -425,6 +447,29 @@ pub async fn read<R: Reopen>(
     outcome?;
     stopped?;
     Ok(())
+}
+
+/// Takes what is next in a file, whose blocks are to have so many bytes at most: where a label may be, longer ones were asked for.
+fn within(
+    limit: u32,
+    next: Result<Object, ReadError>,
+    file: u64,
+    block: u64,
+) -> Result<Object, ReadError> {
+    let length = match &next {
+        Ok(Object::Block(block)) => u64::try_from(block.len()).unwrap_or(u64::MAX),
+        Err(ReadError::TooLong { length, .. }) => *length,
+        _ => 0,
+    };
+    match length > u64::from(limit) {
+        true => Err(ReadError::TooLong {
+            file,
+            block,
+            length,
+            limit,
+        }),
+        false => next,
+    }
 }
 
 /// A tape file as `list` shows it.

@@ -258,6 +258,7 @@ pub fn tape_code(error: &TapeError) -> Code {
         TapeError::HoldsData | TapeError::FileExists { .. } => Code::HoldsData,
         TapeError::NoSuchFile { .. } => Code::NoSuchTapeFile,
         TapeError::NotEnded { .. } | TapeError::NoFilemark { .. } => Code::NoFilemark,
+        TapeError::BlockLength { .. } => Code::BlockLength,
         TapeError::VolumeId(_) => Code::InvalidValue,
         TapeError::Unit(error) => unit_code(error),
         TapeError::Input(_)

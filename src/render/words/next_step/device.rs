@@ -133,6 +133,11 @@ pub fn of_tape(error: &TapeError) -> Vec<String> {
         TapeError::NoFilemark { .. } => {
             "whatever wrote it did not end it: compare its length with what it should be"
         }
+        TapeError::BlockLength { longest, .. } => {
+            return vec![format!(
+                "nothing was written; give --block-size {longest}, or less"
+            )];
+        }
         TapeError::VolumeId(_) => "give another --volume-id",
         TapeError::Unit(error) => return vec![of_unit(error, STATE_OF_DRIVE)],
         TapeError::NoInput(_) => "nothing was written",
