@@ -1,7 +1,11 @@
 //! What does not fit a tape, a drive or a file, and what is there then.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{Attached, files_of, pattern};
@@ -121,4 +125,29 @@ fn a_copy_to_a_file_that_cannot_be_written_says_what_it_has() {
         let words = "full.tap: cannot write the output: No space left on device";
         assert!(message.starts_with(words), "{message}");
     }
+}
+
+#[test]
+fn what_a_signal_ends_is_found_on_the_tape_and_the_cartridge_in_its_drive() {
+    let attached = Attached::new(&[]);
+    // A test that is run in the background may have been told to ignore the signal.
+    let mut command = attached.environment.command_of("/usr/bin/env".as_ref());
+    command
+        .args(["--default-signal", "iscsiswiconfig", "tape", "write"])
+        .args(["TAPMLB01", "VOL001", "-", "--block-size", "64KiB"])
+        .stdin(Stdio::piped());
+    let mut writing = command.spawn().unwrap();
+    let mut input = writing.stdin.take().unwrap();
+    // More than waits on its way to the drive.
+    input.write_all(&pattern(40 << 20)).unwrap();
+    let process = Pid::from_child(&writing);
+    kill_process(process, Signal::INT).unwrap();
+    let ended = writing.wait().unwrap();
+    assert_eq!(ended.signal(), Some(Signal::INT.as_raw()), "{ended}");
+
+    let files = files_of(&attached, "TAPMLB01 VOL001");
+    assert_eq!(files[0]["filemark"], false, "{files:#}");
+    assert!(files[0]["blocks"].as_u64().unwrap() > 0, "{files:#}");
+    let line = "library unmount TAPMLB01 VOL001";
+    attached.prints(line, &["VOL001"]);
 }
