@@ -213,7 +213,7 @@ impl Contact {
     async fn unit(&self, lun: u16) -> Result<Unit, UnitError> {
         let deadlines = Deadlines::of_phase(DEADLINE);
         let opened = open("127.0.0.1", self.port, &self.parameters, deadlines, |_| {}).await;
-        let opened = opened.map_err(|_| UnitError::NotReopened)?;
+        let opened = opened.map_err(|_| UnitError::NoSense)?;
         let answers = AnswerDeadlines {
             answer: DEADLINE,
             motion: DEADLINE,

@@ -31,7 +31,7 @@ pub struct Never;
 
 impl Reopen for Never {
     async fn reopen(&mut self) -> Result<Unit, UnitError> {
-        Err(UnitError::NotReopened)
+        Err(UnitError::NoSense)
     }
 }
 

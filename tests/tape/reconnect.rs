@@ -1,8 +1,12 @@
 //! A session that the library's changer and its drive share is lost during a job, and both go on in the one that takes its place.
 
 use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
 
-use crate::common::TestEnvironment;
+use serde_json::Value;
+
+use crate::common::{TestEnvironment, text};
 use crate::peers::vtl::{NAME, Vtl};
 
 /// Length of what is written, in blocks of 1000 bytes.
@@ -79,4 +83,36 @@ fn a_lost_session_is_replaced_for_the_library_and_for_the_drive() {
         vtl.stop();
     }
     assert_eq!(resumed, 3, "jobs that went on");
+}
+
+#[test]
+fn a_target_that_does_not_come_back_is_named_with_the_cause() {
+    let environment = TestEnvironment::new();
+    let vtl = Vtl::start(&environment, &[]);
+    let port = vtl.port();
+    environment.add(NAME, "127.0.0.1", port);
+    environment.run(&["-reipliscsiop"]).assert_status(0);
+    let mut command = environment.command();
+    command
+        .args(["--json", "tape", "write", "TAPMLB01", "VOL001", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut writing = command.spawn().unwrap();
+    let mut input = writing.stdin.take().unwrap();
+    // More than waits on its way to the drive.
+    input.write_all(&vec![7; 40 << 20]).unwrap();
+    vtl.stop();
+    // The job ends without taking all of it.
+    let _ = input.write_all(&vec![7; 40 << 20]);
+    drop(input);
+    let output = writing.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = &document["error"];
+    assert_eq!(error["code"], "target-unreachable", "{document:#}");
+    let message = text(&error["message"]);
+    let words = format!(
+        "the session was lost, and there is no new one: target {NAME} at 127.0.0.1 port {port}: "
+    );
+    assert!(message.contains(&words), "{message}");
 }

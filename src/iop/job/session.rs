@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::link::ResidentLink;
 use super::locate::{Device, Located};
-use super::unit::{Unit, UnitError};
+use super::unit::{NotReopened, Unit, UnitError};
 use super::{JobError, JobObserver, JobSettings};
 use crate::iop::active::TargetReport;
 use crate::iop::devices::resolve::ResolveError;
@@ -380,6 +380,10 @@ pub struct Again {
     generation: u64,
 }
 
+fn not_reopened(cause: JobError) -> UnitError {
+    UnitError::NotReopened(NotReopened(Box::new(cause)))
+}
+
 impl Again {
     async fn unit(&mut self) -> Result<Unit, UnitError> {
         let current = self.session.current();
@@ -388,7 +392,7 @@ impl Again {
         match proven.await {
             Ok(unit) => Ok(unit),
             Err(JobError::Device { cause, .. }) => Err(cause),
-            Err(_) => Err(UnitError::NotReopened),
+            Err(error) => Err(not_reopened(error)),
         }
     }
 }
@@ -404,7 +408,7 @@ impl Reopen for Again {
         let replaced = self.session.replace(self.generation).await;
         replaced.map_err(|error| match error {
             JobError::Device { cause, .. } => cause,
-            _ => UnitError::NotReopened,
+            error => not_reopened(error),
         })?;
         self.unit().await
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::JobError;
 use super::link::ResidentLink;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::resident::CutOff;
@@ -63,8 +64,8 @@ pub enum UnitError {
     #[error("{0}")]
     Malformed(#[from] DecodeError),
     /// The session was lost, and there is no new one: the target is out of reach, or shows another device.
-    #[error("the session was lost, and there is no new one")]
-    NotReopened,
+    #[error("{0}")]
+    NotReopened(NotReopened),
     /// The connection to the resident IOP, by which the device is used, has ended.
     #[error("{0}")]
     CutOff(CutOff),
@@ -87,6 +88,10 @@ pub enum UnitError {
     #[error("{0}")]
     Execute(#[from] ExecuteError),
 }
+
+/// Why there is no new session in place of one that was lost. Its words are those of `render`, as for every cause.
+#[derive(Debug)]
+pub struct NotReopened(pub Box<JobError>);
 
 impl UnitError {
     /// Returns the sense data of a CHECK CONDITION.
@@ -121,7 +126,7 @@ impl UnitError {
     pub fn is_lost(&self) -> bool {
         matches!(
             self,
-            Self::Execute(ExecuteError::Lost { .. }) | Self::NotReopened | Self::CutOff(_)
+            Self::Execute(ExecuteError::Lost { .. }) | Self::NotReopened(_) | Self::CutOff(_)
         )
     }
 

@@ -1,5 +1,6 @@
 //! The codes of errors, and what those say that have no words of their own.
 
+use std::fmt;
 use std::io;
 
 use super::Code;
@@ -10,7 +11,7 @@ use crate::iop::config::{ConfigurationError, PartitionError};
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::job::JobError;
-use crate::iop::job::unit::UnitError;
+use crate::iop::job::unit::{NotReopened, UnitError};
 use crate::iop::keystore::PassphraseError;
 use crate::iop::library::LibraryFailure;
 use crate::iop::operation::ExportError;
@@ -187,6 +188,7 @@ pub fn job_code(error: &JobError) -> Code {
 fn unit_code(error: &UnitError) -> Code {
     match error {
         UnitError::CutOff(cause) => resident::cut_off(cause).code,
+        UnitError::NotReopened(NotReopened(cause)) => job_code(cause),
         _ => Code::DeviceError,
     }
 }
@@ -211,6 +213,14 @@ pub fn job_message(error: &JobError) -> Option<String> {
         | JobError::Resident(_)
         | JobError::OtherDevice { .. }
         | JobError::Device { .. } => None,
+    }
+}
+
+/// As a cause of what a job could not do.
+impl fmt::Display for NotReopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cause = job_message(&self.0).unwrap_or_else(|| self.0.to_string());
+        write!(f, "the session was lost, and there is no new one: {cause}")
     }
 }
 

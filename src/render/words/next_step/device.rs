@@ -5,7 +5,7 @@ use std::io;
 use crate::iop::devices::names::DeviceKind;
 use crate::iop::devices::resolve::ResolveError;
 use crate::iop::job::JobError;
-use crate::iop::job::unit::UnitError;
+use crate::iop::job::unit::{NotReopened, UnitError};
 use crate::iop::library::LibraryFailure;
 use crate::iop::rmt::error::RmtError;
 use crate::iop::tape::job::TapeError;
@@ -54,6 +54,7 @@ pub fn of_job(error: &JobError) -> Vec<String> {
 fn of_unit(error: &UnitError, of_device: &str) -> String {
     match error {
         UnitError::CutOff(cause) => cut_off(cause).next_step,
+        UnitError::NotReopened(NotReopened(cause)) => of_job(cause).into_iter().next(),
         _ => None,
     }
     .unwrap_or_else(|| of_device.to_owned())
