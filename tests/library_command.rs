@@ -180,5 +180,11 @@ fn mtx_prints_what_mtx_prints() {
     mtx(&["transfer", "1", "6"], 1).says(&["mtx: Source Element Address 1025 is Empty"]);
     mtx(&["transfer", "2", "5"], 1).says(&["mtx: Destination Element Address 769 is Already Full"]);
     mtx(&["inventory"], 0);
+    // What is done for one library is done before another one is looked for.
+    let output = mtx(&["load", "3", "-f", "TAPMLB02", "status"], 1).says(&["TAPMLB02"]);
+    assert_eq!(
+        output.stdout,
+        "Loading media from Storage Element 3 into drive 0...done\n"
+    );
     vtl.stop();
 }

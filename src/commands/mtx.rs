@@ -27,22 +27,37 @@ pub(super) fn run(
     host: &HostOptions,
     terminal: &mut Terminal,
 ) -> Result<(), CommandError> {
-    let (library, commands) = parse(&options.words)?;
+    let parts = parse(&options.words)?;
     let talk = Talk::new(host, options.motion_timeout, terminal)?;
     run_job(async {
-        let mut job = talk.open_library(&library, None, "mtx").await?;
-        let outcome = match OpenLibrary::new(&mut job, &library).await {
-            Ok(mut open) => perform(&mut open, &library, &commands, terminal).await,
-            Err(error) => Err(error.into()),
-        };
-        job.close().await;
-        Ok(outcome)
+        for Part { library, commands } in &parts {
+            let mut job = talk.open_library(library, None, "mtx").await?;
+            let outcome = match OpenLibrary::new(&mut job, library).await {
+                Ok(mut open) => perform(&mut open, library, commands, terminal).await,
+                Err(error) => Err(error.into()),
+            };
+            job.close().await;
+            if outcome.is_err() {
+                return Ok(outcome);
+            }
+        }
+        Ok(Ok(()))
     })?
 }
 
-fn parse(words: &[String]) -> Result<(String, Vec<MtxCommand>), CommandError> {
-    let mut library = None;
+/// The commands for one library.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    library: String,
+    commands: Vec<MtxCommand>,
+}
+
+/// Returns the commands by the library that the `-f` before them names. The first `-f` may also stand behind its commands, where
+/// there is no other. A library without commands is not used.
+fn parse(words: &[String]) -> Result<Vec<Part>, CommandError> {
+    let mut parts: Vec<Part> = Vec::new();
     let mut commands = Vec::new();
+    let mut leads = false;
     let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
         let mut number = || {
@@ -53,7 +68,15 @@ fn parse(words: &[String]) -> Result<(String, Vec<MtxCommand>), CommandError> {
         };
         commands.push(match word {
             "-f" => {
-                library = Some(words.next().ok_or_else(usage)?.to_owned());
+                let library = words.next().ok_or_else(usage)?.to_owned();
+                match parts.last_mut() {
+                    Some(part) => part.commands = std::mem::take(&mut commands),
+                    None => leads = !commands.is_empty(),
+                }
+                parts.push(Part {
+                    library,
+                    commands: Vec::new(),
+                });
                 continue;
             }
             "status" => MtxCommand::Status,
@@ -79,9 +102,16 @@ fn parse(words: &[String]) -> Result<(String, Vec<MtxCommand>), CommandError> {
             _ => return Err(usage()),
         });
     }
-    match library {
-        Some(library) if !commands.is_empty() => Ok((library, commands)),
-        _ => Err(usage()),
+    if leads && parts.len() > 1 {
+        return Err(usage());
+    }
+    if let Some(part) = parts.last_mut() {
+        part.commands = commands;
+    }
+    parts.retain(|part| !part.commands.is_empty());
+    match parts.is_empty() {
+        true => Err(usage()),
+        false => Ok(parts),
     }
 }
 
@@ -363,5 +393,43 @@ impl Numbered {
         let source = slot(source).ok_or_else(|| told("Invalid source"))?;
         let destination = slot(destination).ok_or_else(|| told("Invalid destination"))?;
         Ok((source, destination, String::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Option<Vec<(String, Vec<MtxCommand>)>> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let parts = parse(&words).ok()?.into_iter();
+        Some(parts.map(|part| (part.library, part.commands)).collect())
+    }
+
+    #[test]
+    fn a_command_is_for_the_library_that_is_named_before_it() {
+        use MtxCommand::{Inventory, Status};
+        let unload = MtxCommand::Unload {
+            slot: None,
+            drive: 0,
+        };
+        let part = |library: &str, commands: &[MtxCommand]| (library.to_owned(), commands.to_vec());
+        assert_eq!(
+            parsed("-f A status inventory -f B unload"),
+            Some(vec![part("A", &[Status, Inventory]), part("B", &[unload])])
+        );
+        // A library that is named and not used takes no session.
+        assert_eq!(parsed("-f A -f B status"), Some(vec![part("B", &[Status])]));
+        assert_eq!(parsed("-f A status -f B"), Some(vec![part("A", &[Status])]));
+        assert_eq!(parsed("status -f A"), Some(vec![part("A", &[Status])]));
+        for line in [
+            "status",
+            "-f A",
+            "-f A -f B",
+            "unload -f A -f B",
+            "unload -f A status -f B",
+        ] {
+            assert_eq!(parsed(line), None, "{line}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command, ValueHint};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::tape::{DEFAULT_MOTION_TIMEOUT, motion_timeout};
 use super::{DEVICE_OPTIONS, with_host_options};
@@ -138,19 +138,21 @@ impl LibraryOptions {
 
 impl MtxOptions {
     pub(super) fn from_matches(matches: &ArgMatches) -> Self {
-        let mut words: Vec<String> = Vec::new();
-        if let Some(device) = optional(matches, "library") {
-            words.extend(["-f".to_owned(), device]);
+        // Each library is behind a -f of its own, between the commands where it was typed.
+        let mut words: Vec<(usize, &str)> = Vec::new();
+        for name in ["library", "mtx-words"] {
+            let typed = matches.get_many::<String>(name).into_iter().flatten();
+            let indices = matches.indices_of(name).into_iter().flatten();
+            for (index, word) in indices.zip(typed) {
+                if name == "library" {
+                    words.push((index, "-f"));
+                }
+                words.push((index, word));
+            }
         }
-        words.extend(
-            matches
-                .get_many::<String>("mtx-words")
-                .into_iter()
-                .flatten()
-                .cloned(),
-        );
+        words.sort_by_key(|(index, _)| *index);
         Self {
-            words,
+            words: words.into_iter().map(|(_, word)| word.to_owned()).collect(),
             motion_timeout: motion_timeout_of(matches),
         }
     }
@@ -271,14 +273,15 @@ pub(super) fn mtx_command() -> Command {
         .long_about(
             "Takes the words of mtx 1.3.12 and answers with its output: status, inventory, load SLOT [DRIVE], unload [SLOT] [DRIVE], \
              transfer SLOT SLOT. Slots count from 1, import/export elements behind storage elements, and drives from 0. Several \
-             commands may follow each other.",
+             commands may follow each other; each is for the library that the -f before it names.",
         )
         .arg(
             Arg::new("library")
                 .short('f')
                 .value_name("TAPMLBnn")
+                .action(ArgAction::Append)
                 .value_hint(ValueHint::Other)
-                .help("Device name of the library"),
+                .help("Device name of the library, for the commands up to the next -f"),
         )
         .arg(
             Arg::new("mtx-words")
@@ -297,6 +300,17 @@ mod tests {
     fn parsed(words: &[&str]) -> Result<LibraryOptions, clap::Error> {
         let matches = command().try_get_matches_from(std::iter::once(&"library").chain(words))?;
         Ok(LibraryOptions::from_matches(&matches))
+    }
+
+    #[test]
+    fn words_of_mtx_stay_in_their_order_around_each_library() {
+        let line = "mtx -f TAPMLB01 load 1 -q -fTAPMLB02 --motion-timeout 5 unload 2 0";
+        let matches = mtx_command().args_override_self(true);
+        let matches = matches.try_get_matches_from(line.split(' ')).unwrap();
+        assert_eq!(
+            MtxOptions::from_matches(&matches).words.join(" "),
+            "-f TAPMLB01 load 1 -f TAPMLB02 unload 2 0"
+        );
     }
 
     #[test]
