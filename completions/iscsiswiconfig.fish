@@ -535,11 +535,11 @@ function __iscsiswiconfig_candidates
                     echo load
                     echo unload
                     echo transfer
-                    echo -f\t'Device name of the library'
+                    echo -f\t'Device name of the library, for the commands behind it'
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
-                    echo --json\t'Print one JSON document on standard output'
+                    echo --json\t'Print an error as one JSON document on standard error'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'
@@ -552,7 +552,7 @@ function __iscsiswiconfig_candidates
                     echo --motion-timeout\t'Let a command that moves a cartridge or winds a tape take SECONDS [default: 1800]'
                     echo --state-dir\t'Keep the configuration in DIR instead of the user\'s state directory'
                     echo --keystore-dir\t'Keep the Platform KeyStore in DIR instead of the user\'s data directory'
-                    echo --json\t'Print one JSON document on standard output'
+                    echo --json\t'Print an error as one JSON document on standard error'
                     echo --timeout\t'Give up a phase of a connection after SECONDS [default: 15]'
                     echo --lock-timeout\t'Wait SECONDS for another call to finish [default: 10]'
                     echo --chap-algorithms\t'Offer these CHAP algorithms, in this order [default: 5]'

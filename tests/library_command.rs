@@ -180,6 +180,12 @@ fn mtx_prints_what_mtx_prints() {
     mtx(&["transfer", "1", "6"], 1).says(&["mtx: Source Element Address 1025 is Empty"]);
     mtx(&["transfer", "2", "5"], 1).says(&["mtx: Destination Element Address 769 is Already Full"]);
     mtx(&["inventory"], 0);
+    // With --json, too, stdout has the words of mtx only.
+    let output = mtx(&["status", "load", "9", "--json"], 1);
+    assert_eq!(output.stdout, mtx(&["status"], 0).stdout);
+    let at = output.stderr.find("\n{").expect("a document");
+    let document: Value = serde_json::from_str(&output.stderr[at..]).unwrap();
+    assert_eq!(document["error"]["code"], "no-such-element");
     // What is done for one library is done before another one is looked for.
     let output = mtx(&["load", "3", "-f", "TAPMLB02", "status"], 1).says(&["TAPMLB02"]);
     assert_eq!(

@@ -80,7 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, mut terminal: Terminal
 fn has_data_on_stdout(request: &Request) -> bool {
     match request {
         Request::Host(HostCommand::Tape(options)) => tape::has_data_on_stdout(options),
-        Request::Host(HostCommand::Rmt(_)) => true,
+        Request::Host(HostCommand::Rmt(_) | HostCommand::Mtx(_)) => true,
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::tape::{DEFAULT_MOTION_TIMEOUT, motion_timeout};
@@ -93,7 +94,7 @@ impl LibraryOptions {
         let show = || LibraryAction::Show {
             library: optional(matches, "library"),
         };
-        let (action, matches) = match matches.subcommand() {
+        let (action, behind) = match matches.subcommand() {
             None => (show(), matches),
             Some((name, matches)) => {
                 let library = required(matches, "library");
@@ -131,7 +132,11 @@ impl LibraryOptions {
         };
         Self {
             action,
-            motion_timeout: motion_timeout_of(matches),
+            // It may stand before the command as well.
+            motion_timeout: motion_timeout_of(match behind.contains_id("motion-timeout") {
+                true => behind,
+                false => matches,
+            }),
         }
     }
 }
@@ -174,6 +179,22 @@ pub(super) fn motion_timeout_of(matches: &ArgMatches) -> Duration {
         .unwrap_or(DEFAULT_MOTION_TIMEOUT)
 }
 
+/// Refuses a library that is named before a command of `library`, which names it behind.
+pub(super) fn checked(
+    definition: &mut Command,
+    matches: ArgMatches,
+) -> Result<ArgMatches, clap::Error> {
+    let misplaced = match matches.subcommand() {
+        Some(("library", matches)) => optional(matches, "library").zip(matches.subcommand_name()),
+        _ => None,
+    };
+    let Some((library, command)) = misplaced else {
+        return Ok(matches);
+    };
+    let message = format!("'{library}' stands before {command}: it belongs behind it");
+    Err(definition.error(ErrorKind::ArgumentConflict, message))
+}
+
 /// Returns clap's definition of `library`.
 pub(super) fn command() -> Command {
     let command = |name: &'static str, about: &'static str| {
@@ -205,7 +226,6 @@ pub(super) fn command() -> Command {
             "Shows the drives, import/export elements and slots of a tape library with the cartridges in them, or of every library \
              that the last re-IPL found, and moves cartridges.",
         )
-        .args_conflicts_with_subcommands(true)
         .arg(library())
         .subcommand(
             command("mount", "Bring a volume into a drive")
@@ -273,7 +293,7 @@ pub(super) fn mtx_command() -> Command {
         .long_about(
             "Takes the words of mtx 1.3.12 and answers with its output: status, inventory, load SLOT [DRIVE], unload [SLOT] [DRIVE], \
              transfer SLOT SLOT. Slots count from 1, import/export elements behind storage elements, and drives from 0. Several \
-             commands may follow each other; each is for the library that the -f before it names.",
+             commands may follow each other; each is for the library that is named before it.",
         )
         .arg(
             Arg::new("library")
@@ -281,7 +301,7 @@ pub(super) fn mtx_command() -> Command {
                 .value_name("TAPMLBnn")
                 .action(ArgAction::Append)
                 .value_hint(ValueHint::Other)
-                .help("Device name of the library, for the commands up to the next -f"),
+                .help("Device name of the library, for the commands behind it"),
         )
         .arg(
             Arg::new("mtx-words")

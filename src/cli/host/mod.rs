@@ -257,9 +257,15 @@ fn with_host_options(command: Command, honoured: &[&str]) -> Command {
     let command = command
         .disable_help_flag(true)
         .disable_help_subcommand(true);
+    // What these print is in the words of another program.
+    let prints_documents = !matches!(command.get_name(), "mtx" | "rmt");
     command.args(options().into_iter().map(|option| {
         let id = option.get_id().as_str();
         let hidden = id != "help" && !honoured.contains(&id);
+        let option = match id == "json" && !prints_documents {
+            true => option.help("Print an error as one JSON document on standard error"),
+            false => option,
+        };
         option.hide(hidden)
     }))
 }
@@ -324,7 +330,8 @@ pub(super) fn parse_options(words: &[OsString]) -> Result<Parsed, UsageError> {
 fn parse_by(mut definition: Command, words: &[OsString]) -> Result<Parsed, UsageError> {
     let program = OsString::from("iscsiswiconfig");
     let line = std::iter::once(&program).chain(words);
-    let matches = match definition.try_get_matches_from_mut(line) {
+    let matches = definition.try_get_matches_from_mut(line);
+    let matches = match matches.and_then(|matches| library::checked(&mut definition, matches)) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             return Ok(Parsed::Help {
@@ -416,13 +423,13 @@ impl CommandWords {
     }
 }
 
-/// Returns whether a line that is not of the grammar is one of a command that has stdout for data: `rmt`, and `tape read` where no
-/// FILE is certain.
+/// Returns whether a line that is not of the grammar is one of a command that has stdout for data: `rmt`, `mtx`, and `tape read`
+/// where no FILE is certain.
 pub(super) fn has_data_on_stdout(words: &[OsString]) -> bool {
     let words = CommandWords::of(&definition(), words);
     let path: Vec<&str> = words.path.iter().map(String::as_str).collect();
     match path.as_slice() {
-        ["rmt"] => true,
+        ["rmt" | "mtx"] => true,
         ["tape", "read"] => words.arguments.get(2).is_none_or(|file| file == "-"),
         _ => false,
     }

@@ -320,3 +320,41 @@ fn every_command_of_the_definition_is_known() {
         }
     }
 }
+
+#[test]
+fn an_option_stands_anywhere_on_the_line_of_a_command_of_library() {
+    let words = ["library", "mount", "TAPMLB01", "VOL001"];
+    for at in 0..=words.len() {
+        for option in [
+            &["--json"][..],
+            &["--timeout", "5"],
+            &["--motion-timeout", "7"],
+        ] {
+            if at == 0 && option[0] == "--motion-timeout" {
+                continue;
+            }
+            let (before, behind) = words.split_at(at);
+            let typed = [before, option, behind].concat();
+            let Ok(Parsed::Line(options, Some(HostCommand::Library(library)))) = line(&typed)
+            else {
+                panic!("{typed:?}");
+            };
+            assert!(
+                matches!(library.action, LibraryAction::Mount { .. }),
+                "{typed:?}"
+            );
+            let is_heeded = match option[0] {
+                "--json" => options.json,
+                "--timeout" => options.timeout == Duration::from_secs(5),
+                _ => library.motion_timeout == Duration::from_secs(7),
+            };
+            assert!(is_heeded, "{typed:?}");
+        }
+    }
+    let misplaced = line(&["library", "TAPMLB01", "mount", "TAPMLB02", "VOL001"]);
+    let error = misplaced.unwrap_err();
+    assert!(
+        error.to_string().contains("'TAPMLB01' stands before mount"),
+        "{error}"
+    );
+}
