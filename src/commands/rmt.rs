@@ -10,6 +10,7 @@ use super::library::Talk;
 use super::terminal::Terminal;
 use crate::cli::{HostOptions, RmtOptions};
 use crate::error::CommandError;
+use crate::iop::rmt::error::RmtError;
 use crate::iop::rmt::{Client, Incoming, Requests, Server};
 use crate::transport;
 use crate::transport::stream::{BlockSink, Source};
@@ -46,14 +47,18 @@ pub(super) fn run(
             }
         });
         let replies = BlockSink::start(output, WAITING_REPLY, |_| Ok(()));
+        // A client goes on asking of a device that could not be opened: that there is none is told once.
+        let mut is_told = false;
         let mut client = Client {
             requests: requests.map_err(CommandError::no_runtime)?,
             replies: replies.map_err(CommandError::no_runtime)?,
             tell: &mut |error| {
                 let is_expected = error.is_expected();
+                let is_repeated = matches!(error, RmtError::NotOpen) && is_told;
+                is_told = matches!(error, RmtError::NotOpen) || is_told && is_expected;
                 let error = CommandError::from(error);
                 let text = error.message();
-                if !is_expected {
+                if !is_expected && !is_repeated {
                     terminal.error(&error);
                 }
                 text
