@@ -1,8 +1,10 @@
 //! The remote tape protocol, request by request, against a library that `vtl` serves. With the peers also tar, cpio and mt.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::thread;
 
 use serde_json::Value;
 
@@ -34,9 +36,14 @@ struct Attached {
 
 impl Attached {
     fn new(arguments: &[&str]) -> Self {
+        Self::by(arguments, |port| port)
+    }
+
+    /// Attaches the library by the port that `way` returns for its own.
+    fn by(arguments: &[&str], way: impl FnOnce(u16) -> u16) -> Self {
         let environment = TestEnvironment::new();
         let vtl = Vtl::start(&environment, arguments);
-        environment.add(NAME, "127.0.0.1", vtl.port());
+        environment.add(NAME, "127.0.0.1", way(vtl.port()));
         environment.run(&["-reipliscsiop"]).assert_status(0);
         environment
             .run_line("library mount TAPMLB01 VOL001 --drive TAP01")
@@ -315,6 +322,8 @@ fn an_error_of_the_command_line_is_not_among_the_replies() {
         ("rmt --json --motion-timeout x", 2),
         ("--json rmt --chap-algorithms 9 host", 2),
         ("--json rmt --trace / host", 3),
+        ("--json mtx -f", 1),
+        ("--json mtx -f TAPMLB01 eject", 1),
     ] {
         let output = environment.run_line(line).assert_status(status);
         assert_eq!(output.stdout, "", "{line}");
@@ -398,7 +407,9 @@ fn tape_operations_go_by_their_linux_numbers() {
     }
     assert_eq!(client.done("L0\n1\n"), 0, "the offset comes first");
     client.operate(OFFL, 1);
-    client.ask("R1\n").failed(ENOMEDIUM);
+    let text = client.ask("R1\n").failed(ENOMEDIUM);
+    assert!(text.contains("not loaded"), "{text}");
+    client.ask(format!("I{REW}\n1\n")).failed(ENOMEDIUM);
     assert_eq!(client.status().2 & (EMPTY | ONLINE), EMPTY);
     client.operate(LOAD, 1);
     assert_eq!(client.read(500), [1; 100]);
@@ -446,6 +457,144 @@ fn what_cannot_be_opened_has_its_error_number_and_is_told_to_the_user() {
     let (status, stderr) = client.end();
     assert_eq!(status, Some(0));
     assert!(stderr.contains("the drive is empty"), "{stderr}");
+}
+
+#[test]
+fn a_cartridge_that_is_not_loaded_is_told_with_what_to_do_about_it() {
+    let attached = Attached::new(&[]);
+    let mut client = attached.client();
+    client.open(READ);
+    client.operate(OFFL, 1);
+    assert_eq!(client.done("C\n"), 0);
+    let text = client.ask("OTAP01\n0\n").failed(ENOMEDIUM);
+    assert!(text.contains("not loaded"), "{text}");
+    let (_, stderr) = client.end();
+    let rewound = attached.environment.run_line("tape rewind TAP01");
+    let rewound = rewound.assert_status(1);
+    let hint = rewound.stderr.lines().find(|line| line.contains("hint:"));
+    let hint = hint.expect("a hint");
+    assert!(
+        stderr.contains(hint) && hint.contains("library unmount"),
+        "{stderr}{hint}"
+    );
+}
+
+#[test]
+fn that_no_device_is_open_is_told_once_for_each_open_that_failed() {
+    let attached = Attached::new(&[]);
+    let mut client = attached.client();
+    for _ in 0..2 {
+        client.ask("OTAP02\n2\n").failed(ENOMEDIUM);
+        client.ask("R1\n").failed(EBADF);
+        client.ask("sT").failed(ENOSYS);
+        client.ask("W2\nab").failed(EBADF);
+        client.ask("C\n").failed(EBADF);
+    }
+    let (_, stderr) = client.end();
+    let count = |text: &str| stderr.matches(text).count();
+    assert_eq!(count("the drive is empty"), 2, "{stderr}");
+    assert_eq!(count("no device is open"), 2, "{stderr}");
+}
+
+/// The longest block that the drives of the library take.
+const LONGEST_BLOCK: usize = 8 << 20;
+
+#[test]
+fn a_block_that_the_drive_does_not_take_leaves_the_tape_where_it_is() {
+    let attached = Attached::new(&[]);
+    let mut client = attached.client();
+    client.open(BOTH);
+    client.write(b"abcde");
+    let long = format!("W{}\n", LONGEST_BLOCK + 1);
+    let long = [long.as_bytes(), &vec![0; LONGEST_BLOCK + 1]].concat();
+    for _ in 0..2 {
+        let text = client.ask(&long).failed(EINVAL);
+        assert!(text.contains("1 to 8388608"), "{text}");
+    }
+    assert_eq!(client.status().1, 1);
+    client.write(b"fg");
+    let text = client.ask(&long).failed(EINVAL);
+    assert!(text.contains("8388609"), "{text}");
+    assert_eq!(client.done("C\n"), 0);
+    client.open(READ);
+    let too_long = format!("R{}\n", LONGEST_BLOCK + 1);
+    client.ask(too_long).failed(EINVAL);
+    client.operate(REW, 1);
+    assert_eq!(client.read(LONGEST_BLOCK), b"abcde");
+    assert_eq!(client.end().0, Some(0));
+    assert_eq!(attached.files(), [(2, 2, 5, true)]);
+}
+
+/// Starts a relay to a library which has READ BLOCK LIMITS say that there are none. No session has a digest.
+fn without_block_limits(library: u16) -> u16 {
+    fn pass(mut from: TcpStream, mut to: TcpStream) -> io::Result<()> {
+        let mut header = [0; 48];
+        let mut data = Vec::new();
+        loop {
+            from.read_exact(&mut header)?;
+            let length = usize::from_be_bytes([0, 0, 0, 0, 0, header[5], header[6], header[7]]);
+            let ahs = usize::from(header[4]) * 4;
+            data.resize(ahs + length.next_multiple_of(4), 0);
+            from.read_exact(&mut data)?;
+            // Data-In of the limits: GRANULARITY, the longest block, the shortest one.
+            if header[0] == 0x25 && length == 6 && data.starts_with(&[0, 0x80, 0, 0, 0, 1]) {
+                data.fill(0);
+            }
+            to.write_all(&header)?;
+            to.write_all(&data)?;
+        }
+    }
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let client = client.unwrap();
+            let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, library)) else {
+                continue;
+            };
+            let ways = [(&client, &server), (&server, &client)];
+            for (from, to) in ways {
+                let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                thread::spawn(move || {
+                    let other = to.try_clone().unwrap();
+                    let _ = pass(from, to);
+                    let _ = other.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_write_that_the_drive_refuses_leaves_the_tape_where_it_is() {
+    let attached = Attached::by(&[], without_block_limits);
+    let mut client = attached.client();
+    client.open(WRITE);
+    client.write(b"abcde");
+    client.write(&vec![0; LONGEST_BLOCK + 1]);
+    let text = client.ask("S").failed(EIO);
+    assert!(text.contains("ILLEGAL REQUEST"), "{text}");
+    assert_eq!(client.status().1, 1);
+    client.write(b"fg");
+    assert_eq!(client.done("C\n"), 0);
+    assert_eq!(client.end().0, Some(0));
+    assert_eq!(attached.files(), [(2, 2, 5, true)]);
+}
+
+#[test]
+fn a_close_that_cannot_write_the_filemark_says_so() {
+    let attached = Attached::new(&["--fault", "deferred-error=2,times=1"]);
+    let mut client = attached.client();
+    client.open(WRITE);
+    for block in [b"abc", b"def", b"ghi"] {
+        client.write(block);
+    }
+    client.ask("S").failed(EIO);
+    let text = client.ask("C\n").failed(EIO);
+    assert!(text.contains("no filemark ends what was written"), "{text}");
+    assert_eq!(client.end().0, Some(0));
 }
 
 #[test]

@@ -11,6 +11,7 @@ impl From<RmtError> for CommandError {
             RmtError::Job(error) => return error.into(),
             RmtError::Write(error) => return TapeError::Write(error).into(),
             RmtError::Empty
+            | RmtError::NotLoaded
             | RmtError::ReadOnly
             | RmtError::WriteProtected
             | RmtError::EndOfMedium
@@ -18,13 +19,17 @@ impl From<RmtError> for CommandError {
             | RmtError::LongBlock { .. } => ErrorKind::Refused,
             RmtError::NotOpen
             | RmtError::WrongAccess
+            | RmtError::BlockLength { .. }
             | RmtError::BlockTooLong(_)
             | RmtError::NotSeekable
             | RmtError::NoOperation(_)
             | RmtError::BadCount { .. }
             | RmtError::Extension(_)
             | RmtError::Malformed(_) => ErrorKind::Usage,
-            RmtError::EndOfData | RmtError::PositionLost | RmtError::Unit(_) => ErrorKind::Device,
+            RmtError::EndOfData
+            | RmtError::PositionLost
+            | RmtError::Unended
+            | RmtError::Unit(_) => ErrorKind::Device,
         };
         Self {
             kind,

@@ -14,7 +14,7 @@ use crate::iop::job::{Again, Job, JobError};
 use crate::iop::library::{ElementType, Inventory, LibraryFailure, OpenLibrary};
 use crate::iop::tape::drive::TapeDrive;
 use crate::render::text::Page;
-use crate::render::words::Code;
+use crate::render::words::{Code, next_step};
 
 /// Adds what is printed here to the schema.
 pub(super) fn describe(documents: &mut Documents) {
@@ -69,7 +69,7 @@ pub(super) fn status(
         let (error, hint) = match &empty.volume {
             Some(volume) => (
                 anyhow!("{volume} in {} is not loaded", empty.drive),
-                "library unmount brings it to its slot, and library mount loads it",
+                next_step::LOAD_AGAIN,
             ),
             None => (
                 anyhow!("{} is empty", empty.drive),

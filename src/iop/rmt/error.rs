@@ -28,6 +28,9 @@ pub enum RmtError {
     /// There is no cartridge in the drive.
     #[error("the drive is empty")]
     Empty,
+    /// A cartridge is in the drive, and was unloaded.
+    #[error("the cartridge in the drive is not loaded")]
+    NotLoaded,
     /// The device cannot be opened for writing: the cartridge, or the drive, is write-protected.
     #[error("the cartridge is write-protected")]
     ReadOnly,
@@ -63,6 +66,19 @@ pub enum RmtError {
     /// The drive reports an error.
     #[error("{0}")]
     Unit(UnitError),
+    /// What was written is not ended by a filemark, since where the tape stands is not known after a fault.
+    #[error("no filemark ends what was written: where the tape stands is not known after a fault")]
+    Unended,
+    /// A block of a length that the drive does not take (READ BLOCK LIMITS).
+    #[error("the drive takes no block of {length} bytes, but of {shortest} to {longest}")]
+    BlockLength {
+        /// The length that was asked for, in bytes.
+        length: u64,
+        /// The least that the drive takes.
+        shortest: u16,
+        /// The most that the drive takes.
+        longest: u32,
+    },
     /// A block longer than any drive takes.
     #[error("a block of {0} bytes is longer than a drive takes")]
     BlockTooLong(u64),
@@ -95,7 +111,7 @@ impl RmtError {
         let errno = match self {
             Self::Job(error) => of_job(error),
             Self::NotOpen | Self::WrongAccess => Errno::BADF,
-            Self::Empty => Errno::NOMEDIUM,
+            Self::Empty | Self::NotLoaded => Errno::NOMEDIUM,
             Self::ReadOnly => Errno::ROFS,
             Self::WriteProtected | Self::Write(WriteError::WriteProtected) => Errno::ACCESS,
             Self::EndOfMedium => Errno::NOSPC,
@@ -103,9 +119,12 @@ impl RmtError {
             Self::NoRoom { .. }
             | Self::EndOfData
             | Self::PositionLost
+            | Self::Unended
             | Self::Write(_)
             | Self::Unit(_) => Errno::IO,
-            Self::BlockTooLong(_) | Self::BadCount { .. } => Errno::INVAL,
+            Self::BlockLength { .. } | Self::BlockTooLong(_) | Self::BadCount { .. } => {
+                Errno::INVAL
+            }
             Self::NotSeekable => Errno::SPIPE,
             Self::NoOperation(_) | Self::Extension(_) => Errno::NOSYS,
             Self::Malformed(_) => Errno::INVAL,

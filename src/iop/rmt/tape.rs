@@ -3,6 +3,8 @@
 //! st(4) keeps the file and block number that the tape stands at, whether the last thing was a write, which a filemark ends, and
 //! what a read met last: the first read behind the last filemark returns nothing, and the next one fails.
 
+mod space;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +16,8 @@ use crate::iop::job::unit::UnitError;
 use crate::iop::tape::drive::{Reopen, TapeDrive};
 use crate::iop::tape::read::{Judged, Object, judge, may_pass};
 use crate::iop::tape::write::{MAX_BYTES_IN_FLIGHT, WriteError, Writer};
-use crate::scsi::command::{
-    Erase, LoadUnload, Locate, LogSense, ModeSense, Read, Space, SpaceCode,
-};
+use crate::scsi::command::{Erase, LoadUnload, Locate, LogSense, ModeSense, Read, SpaceCode};
+use crate::scsi::data::block_limits::BlockLimits;
 use crate::scsi::data::log::{self, LogPage};
 use crate::scsi::data::mode::ModeData;
 use crate::scsi::{AdditionalSenseCode, Command, SenseKey};
@@ -48,12 +49,23 @@ enum Met {
     EndOfData,
 }
 
+/// What is in the drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Medium {
+    Absent,
+    /// A cartridge that was unloaded, and not moved since (SSC-4 7.2).
+    Unloaded,
+    Loaded,
+}
+
 /// An open drive.
 pub struct OpenTape<R> {
     drive: TapeDrive<R>,
     reads: bool,
     writes: bool,
-    is_loaded: bool,
+    medium: Medium,
+    /// The block lengths that the drive takes; none where it does not tell.
+    limits: Option<BlockLimits>,
     is_write_protected: bool,
     density: u8,
     /// Filemarks before the position, and blocks behind the last of them, where they are known.
@@ -76,14 +88,16 @@ impl<R: Reopen> OpenTape<R> {
     /// Opens a drive where its tape stands, with the flags of open(2).
     ///
     /// # Errors
-    /// [`RmtError::Empty`] unless the flags have O_NONBLOCK, [`RmtError::ReadOnly`], [`RmtError::Unit`].
+    /// [`RmtError::Empty`] and [`RmtError::NotLoaded`] unless the flags have O_NONBLOCK, [`RmtError::ReadOnly`],
+    /// [`RmtError::Unit`].
     pub async fn open(drive: TapeDrive<R>, flags: u64) -> Result<Self, RmtError> {
         let access = flags & open_flags::ACCESS_MODE;
         let mut tape = Self {
             drive,
             reads: access != open_flags::WRITE_ONLY,
             writes: matches!(access, open_flags::WRITE_ONLY | open_flags::READ_WRITE),
-            is_loaded: false,
+            medium: Medium::Absent,
+            limits: None,
             is_write_protected: false,
             density: 0,
             file: None,
@@ -96,29 +110,28 @@ impl<R: Reopen> OpenTape<R> {
             untold: None,
         };
         tape.look().await?;
-        match (
-            tape.is_loaded,
-            flags & open_flags::NON_BLOCKING != 0,
-            tape.writes,
-        ) {
-            (false, false, _) => Err(RmtError::Empty),
-            (true, _, true) if tape.is_write_protected => Err(RmtError::ReadOnly),
-            _ => Ok(tape),
+        if flags & open_flags::NON_BLOCKING == 0 {
+            tape.loaded()?;
+        }
+        match tape.medium == Medium::Loaded && tape.writes && tape.is_write_protected {
+            true => Err(RmtError::ReadOnly),
+            false => Ok(tape),
         }
     }
 
     /// Waits until the drive is ready or empty, and finds out what is in it and where it stands.
     async fn look(&mut self) -> Result<(), RmtError> {
         let mut waited = Duration::ZERO;
-        self.is_loaded = loop {
+        self.medium = loop {
             let error = match self.drive.unit().execute(&Command::TestUnitReady).await {
-                Ok(_) => break true,
+                Ok(_) => break Medium::Loaded,
                 Err(error) => error,
             };
-            if error.has_code(AdditionalSenseCode::MEDIUM_NOT_PRESENT)
-                || error.has_code(AdditionalSenseCode::INITIALIZING_COMMAND_REQUIRED)
-            {
-                break false;
+            if error.has_code(AdditionalSenseCode::MEDIUM_NOT_PRESENT) {
+                break Medium::Absent;
+            }
+            if error.has_code(AdditionalSenseCode::INITIALIZING_COMMAND_REQUIRED) {
+                break Medium::Unloaded;
             }
             let may_become_ready = error.is_busy()
                 || error.has_key(SenseKey::UNIT_ATTENTION)
@@ -131,9 +144,11 @@ impl<R: Reopen> OpenTape<R> {
         };
         self.set_place(None, None);
         self.is_lost = false;
-        if !self.is_loaded {
+        if self.medium != Medium::Loaded {
             return Ok(());
         }
+        let limits = self.drive.unit().execute(&Command::ReadBlockLimits).await;
+        self.limits = limits.ok().and_then(|data| BlockLimits::decode(&data).ok());
         // A drive that has no mode parameters is taken for one that can be written, as st(4) does.
         let mode = Command::ModeSense(ModeSense::page6(0, u8::MAX));
         if let Ok(data) = self.drive.unit().execute(&mode).await
@@ -167,22 +182,43 @@ impl<R: Reopen> OpenTape<R> {
         Ok(())
     }
 
-    /// Fails where a request cannot be done: an earlier write failed, the drive is empty, or where the tape stands is not known.
+    /// Fails where no tape is loaded.
+    fn loaded(&self) -> Result<(), RmtError> {
+        match self.medium {
+            Medium::Absent => Err(RmtError::Empty),
+            Medium::Unloaded => Err(RmtError::NotLoaded),
+            Medium::Loaded => Ok(()),
+        }
+    }
+
+    /// Fails where the drive takes no block of so many bytes, as st(4) does.
+    fn check_length(&self, length: u64) -> Result<(), RmtError> {
+        match self.limits {
+            Some(limits) if !limits.allow(length) => Err(RmtError::BlockLength {
+                length,
+                shortest: limits.shortest,
+                longest: limits.longest,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails where a request cannot be done: an earlier write failed, no tape is loaded, or where the tape stands is not known.
     fn ready(&mut self) -> Result<(), RmtError> {
         if let Some(error) = self.untold.take() {
             return Err(error);
         }
-        match (self.is_loaded, self.is_lost) {
-            (false, _) => Err(RmtError::Empty),
-            (true, true) => Err(RmtError::PositionLost),
-            (true, false) => Ok(()),
+        self.loaded()?;
+        match self.is_lost {
+            true => Err(RmtError::PositionLost),
+            false => Ok(()),
         }
     }
 
     /// Reads the next block; nothing at a filemark, and once behind the last one.
     ///
     /// # Errors
-    /// [`RmtError::LongBlock`] for a block longer than `count`, [`RmtError::EndOfData`], and the drive's.
+    /// [`RmtError::BlockLength`], [`RmtError::LongBlock`] for a block longer than `count`, [`RmtError::EndOfData`], and the drive's.
     pub async fn read(&mut self, count: u64) -> Result<Bytes, RmtError> {
         self.ready()?;
         if !self.reads {
@@ -191,6 +227,7 @@ impl<R: Reopen> OpenTape<R> {
         if count == 0 {
             return Ok(Bytes::new());
         }
+        self.check_length(count)?;
         if self.met == Met::EndOfData {
             return Err(RmtError::EndOfData);
         }
@@ -298,7 +335,7 @@ impl<R: Reopen> OpenTape<R> {
     pub(super) async fn write(&mut self, first: Bytes, client: &mut Client<'_>) -> Incoming {
         let mut data = first;
         loop {
-            if let Err(error) = self.may_write() {
+            if let Err(error) = self.may_write(data.len()) {
                 client.fail(error).await;
                 return client.next().await;
             }
@@ -321,12 +358,13 @@ impl<R: Reopen> OpenTape<R> {
         }
     }
 
-    fn may_write(&mut self) -> Result<(), RmtError> {
+    fn may_write(&mut self, length: usize) -> Result<(), RmtError> {
         self.ready()?;
-        match (self.writes, self.is_write_protected) {
-            (false, _) => Err(RmtError::WrongAccess),
-            (true, true) => Err(RmtError::WriteProtected),
-            (true, false) => Ok(()),
+        match (self.writes, self.is_write_protected, length) {
+            (false, ..) => Err(RmtError::WrongAccess),
+            (true, true, _) => Err(RmtError::WriteProtected),
+            (true, false, 0) => Ok(()),
+            (true, false, length) => self.check_length(bytes(length)),
         }
     }
 
@@ -347,6 +385,7 @@ impl<R: Reopen> OpenTape<R> {
         client: &mut Client<'_>,
     ) -> Result<Incoming, RmtError> {
         let mut room = self.room().await;
+        let limits = self.limits;
         // A client goes on with another cartridge behind the last block that was answered, so near the end of this one nothing is
         // answered that may have no room.
         let one_by_one = room == Some(0);
@@ -365,11 +404,14 @@ impl<R: Reopen> OpenTape<R> {
                 break (Err(error), None);
             }
             accepted = accepted.saturating_add(1);
-            let bytes = u64::try_from(length).unwrap_or(u64::MAX);
-            room = room.map(|room| room.saturating_sub(bytes));
+            room = room.map(|room| room.saturating_sub(bytes(length)));
             client.done(length).await;
             match client.next().await {
-                Incoming::Block(next) if !next.is_empty() && (one_by_one || room != Some(0)) => {
+                Incoming::Block(next)
+                    if !next.is_empty()
+                        && limits.is_none_or(|limits| limits.allow(bytes(next.len())))
+                        && (one_by_one || room != Some(0)) =>
+                {
                     data = next;
                 }
                 incoming => break (writer.flush().await, Some(incoming)),
@@ -384,13 +426,16 @@ impl<R: Reopen> OpenTape<R> {
         self.met = Met::Nothing;
         self.block = self.block.map(|block| block.saturating_add(written.blocks));
         let missing = accepted.saturating_sub(written.blocks);
+        // A refused WRITE wrote nothing; behind it, with another one outstanding, the tape may stand behind that.
+        let is_refused = missing <= 1
+            && matches!(&outcome, Err(WriteError::Failed { cause, .. }) if cause.has_key(SenseKey::ILLEGAL_REQUEST));
         let outcome = match outcome {
             Ok(()) => Ok(()),
             Err(WriteError::EndOfMedium) if missing == 0 => Err(RmtError::EndOfMedium),
             Err(WriteError::EndOfMedium) => Err(RmtError::NoRoom { blocks: missing }),
             Err(WriteError::WriteProtected) => Err(RmtError::WriteProtected),
             Err(error) => {
-                self.is_lost = true;
+                self.is_lost = !is_refused;
                 Err(RmtError::Write(error))
             }
         };
@@ -411,12 +456,13 @@ impl<R: Reopen> OpenTape<R> {
     /// Ends what was written with a filemark. The tape is not rewound.
     ///
     /// # Errors
-    /// What a write came to that was answered, or the filemark.
+    /// What a write came to that was answered, or the filemark. [`RmtError::Unended`] where there can be none.
     pub async fn close(&mut self) -> Result<(), RmtError> {
         let untold = self.untold.take();
-        let marked = match self.wrote && !self.is_lost {
-            true => self.write_filemarks(1).await,
-            false => Ok(()),
+        let marked = match (self.wrote, self.is_lost) {
+            (true, false) => self.write_filemarks(1).await,
+            (true, true) => Err(RmtError::Unended),
+            (false, _) => Ok(()),
         };
         untold.map_or(marked, Err)
     }
@@ -480,7 +526,7 @@ impl<R: Reopen> OpenTape<R> {
             file: self.file,
             block: self.block,
             density: self.density,
-            is_loaded: self.is_loaded,
+            is_loaded: self.medium == Medium::Loaded,
             is_write_protected: self.is_write_protected,
             is_near_end: self.is_near_end,
             is_behind_data: self.met == Met::EndOfData,
@@ -511,8 +557,8 @@ impl<R: Reopen> OpenTape<R> {
         if self.is_lost {
             self.come_back(operation).await?;
         }
-        if !self.is_loaded && operation != mt::LOAD {
-            return Err(RmtError::Empty);
+        if operation != mt::LOAD {
+            self.loaded()?;
         }
         let goes_back = matches!(operation, mt::BACKWARD_FILES | mt::BACKWARD_FILES_BEHIND);
         let ends_writing = matches!(operation, mt::REWIND | mt::OFFLINE | mt::UNLOAD | mt::SEEK);
@@ -554,7 +600,7 @@ impl<R: Reopen> OpenTape<R> {
             mt::OFFLINE | mt::UNLOAD => {
                 self.execute(&Command::LoadUnload(LoadUnload::UNLOAD))
                     .await?;
-                self.is_loaded = false;
+                self.medium = Medium::Unloaded;
                 self.set_place(None, None);
                 return Ok(());
             }
@@ -635,99 +681,6 @@ impl<R: Reopen> OpenTape<R> {
         Ok(())
     }
 
-    async fn space_files(&mut self, count: i64) -> Result<(), RmtError> {
-        let file = self.file.and_then(|file| file.checked_add_signed(count));
-        let spaced = self.space(SpaceCode::Filemarks, count).await;
-        match spaced {
-            Ok(()) => {
-                let block = (count > 0).then_some(0);
-                self.set_place(file, block);
-                if count > 0 {
-                    self.met = Met::Filemark;
-                }
-                Ok(())
-            }
-            Err(cause) => {
-                let is_end = cause.is_end_of_data();
-                self.set_place(None, None);
-                if is_end {
-                    self.met = Met::EndOfData;
-                }
-                Err(self.missed(cause).await)
-            }
-        }
-    }
-
-    async fn space_records(&mut self, count: i64) -> Result<(), RmtError> {
-        let block = self.block.and_then(|block| block.checked_add_signed(count));
-        let file = self.file;
-        match self.space(SpaceCode::Blocks, count).await {
-            Ok(()) => {
-                self.set_place(file, block);
-                Ok(())
-            }
-            Err(cause) => {
-                let met_filemark = cause.sense().is_some_and(|sense| sense.filemark);
-                let is_end = cause.is_end_of_data();
-                match (met_filemark, count > 0) {
-                    (true, true) => {
-                        self.set_place(file.map(|file| file.saturating_add(1)), Some(0));
-                        self.met = Met::Filemark;
-                    }
-                    (true, false) => {
-                        self.set_place(file.and_then(|file| file.checked_sub(1)), None)
-                    }
-                    (false, _) => self.set_place(None, None),
-                }
-                if is_end {
-                    self.met = Met::EndOfData;
-                }
-                Err(self.missed(cause).await)
-            }
-        }
-    }
-
-    /// SPACE that ended early says so by CHECK CONDITION, with the tape at the mark or the end that it met.
-    async fn missed(&mut self, cause: UnitError) -> RmtError {
-        let ended_early = cause.sense().is_some_and(|sense| {
-            sense.filemark
-                || sense.end_of_medium
-                || matches!(sense.key, SenseKey::BLANK_CHECK | SenseKey::NO_SENSE)
-        });
-        if !ended_early {
-            return self.fault(cause);
-        }
-        match self.count().await {
-            Ok(()) => RmtError::Unit(cause),
-            Err(error) => error,
-        }
-    }
-
-    async fn space(&mut self, code: SpaceCode, count: i64) -> Result<(), UnitError> {
-        if count == 0 {
-            return Ok(());
-        }
-        match self.again(&Command::Space(Space { code, count })).await {
-            // tgt refuses SPACE on a write-protected unit, as if it wrote.
-            Err(error) if error.has_key(SenseKey::DATA_PROTECT) && count > 0 => {
-                self.drive.pass(code, count).await
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn go_to_end_of_data(&mut self) -> Result<(), RmtError> {
-        let code = SpaceCode::EndOfData;
-        let mut outcome = self.again(&Command::Space(Space { code, count: 0 })).await;
-        if matches!(&outcome, Err(error) if error.has_key(SenseKey::DATA_PROTECT)) {
-            outcome = match self.drive.pass(SpaceCode::Filemarks, i64::MAX).await {
-                Err(error) if error.is_end_of_data() => Ok(()),
-                outcome => outcome,
-            };
-        }
-        outcome.map_err(|cause| self.fault(cause))
-    }
-
     async fn execute(&mut self, command: &Command) -> Result<(), RmtError> {
         let outcome = self.again(command).await;
         outcome.map_err(|cause| self.fault(cause))
@@ -765,6 +718,10 @@ impl<R: Reopen> OpenTape<R> {
             false => RmtError::Unit(cause),
         }
     }
+}
+
+fn bytes(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 fn pause(attempts: u32) -> Duration {

@@ -305,10 +305,10 @@ pub fn rmt_code(error: &RmtError) -> Code {
     match error {
         RmtError::Job(error) => job_code(error),
         RmtError::Write(error) => write_code(error),
-        RmtError::Empty => Code::ElementEmpty,
+        RmtError::Empty | RmtError::NotLoaded => Code::ElementEmpty,
         RmtError::ReadOnly | RmtError::WriteProtected => Code::WriteProtected,
         RmtError::EndOfMedium | RmtError::NoRoom { .. } => Code::EndOfMedium,
-        RmtError::LongBlock { .. } => Code::BlockTooLong,
+        RmtError::LongBlock { .. } | RmtError::BlockLength { .. } => Code::BlockTooLong,
         RmtError::NotOpen
         | RmtError::WrongAccess
         | RmtError::BlockTooLong(_)
@@ -318,7 +318,7 @@ pub fn rmt_code(error: &RmtError) -> Code {
         | RmtError::Extension(_)
         | RmtError::Malformed(_) => Code::Usage,
         RmtError::Unit(error) => unit_code(error),
-        RmtError::EndOfData | RmtError::PositionLost => Code::DeviceError,
+        RmtError::EndOfData | RmtError::PositionLost | RmtError::Unended => Code::DeviceError,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::transport::listener::ListenError;
 use crate::values::{Form, Subject, ValueError};
 use crate::vtl::LibraryError;
 
-pub use device::{of_job, of_library_failure, of_rmt, of_tape};
+pub use device::{LOAD_AGAIN, of_job, of_library_failure, of_rmt, of_tape};
 
 /// What to do where the system has no resources for sessions.
 pub const NO_RESOURCES: &str = "raise the limit of open files, or end other programs";

@@ -22,6 +22,11 @@ impl BlockLimits {
         vec![self.granularity & 0x1f, a, b, c, d, e]
     }
 
+    /// Returns whether the drive takes a block of so many bytes.
+    pub const fn allow(self, length: u64) -> bool {
+        length >= self.shortest as u64 && (self.longest == 0 || length <= self.longest as u64)
+    }
+
     /// Decodes the parameter data.
     ///
     /// # Errors

@@ -186,12 +186,22 @@ fn of_write(error: &WriteError) -> String {
     hint.to_owned()
 }
 
+/// What to do about a cartridge that is in a drive and not loaded.
+pub const LOAD_AGAIN: &str = "library unmount brings it to its slot, and library mount loads it";
+
 /// Returns what to do about a request of the remote tape protocol that failed.
 pub fn of_rmt(error: &RmtError) -> Vec<String> {
     let hint = match error {
         RmtError::Job(error) => return of_job(error),
         RmtError::Write(error) => return vec![of_write(error)],
         RmtError::Empty => "mount a cartridge first: iscsiswiconfig library mount TAPMLBnn VOLUME",
+        RmtError::NotLoaded => LOAD_AGAIN,
+        RmtError::Unended => {
+            "see what is on the tape, and write it again: iscsiswiconfig tape list TAPMLBnn VOLUME"
+        }
+        RmtError::BlockLength { .. } => {
+            "write and read with a block size that the drive takes, such as tar -b with its number of 512 bytes"
+        }
         RmtError::ReadOnly | RmtError::WriteProtected => {
             "use another cartridge, or take the write protection off on the VTL"
         }
