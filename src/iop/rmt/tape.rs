@@ -147,8 +147,7 @@ impl<R: Reopen> OpenTape<R> {
         if self.medium != Medium::Loaded {
             return Ok(());
         }
-        let limits = self.drive.unit().execute(&Command::ReadBlockLimits).await;
-        self.limits = limits.ok().and_then(|data| BlockLimits::decode(&data).ok());
+        self.limits = self.drive.block_limits().await;
         // A drive that has no mode parameters is taken for one that can be written, as st(4) does.
         let mode = Command::ModeSense(ModeSense::page6(0, u8::MAX));
         if let Ok(data) = self.drive.unit().execute(&mode).await

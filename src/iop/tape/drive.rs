@@ -85,11 +85,10 @@ impl<R: Reopen> TapeDrive<R> {
         Some(header.device_specific_parameter & WRITE_PROTECTED != 0)
     }
 
-    /// Returns the longest block that it takes, in bytes; none when it does not say, or has no limit.
-    pub async fn longest_block(&self) -> Option<u32> {
+    /// Returns the block lengths that it takes; none where it does not tell.
+    pub async fn block_limits(&self) -> Option<BlockLimits> {
         let data = self.unit.execute(&Command::ReadBlockLimits).await.ok()?;
-        let limits = BlockLimits::decode(&data).ok()?;
-        (limits.longest > 0).then_some(limits.longest)
+        BlockLimits::decode(&data).ok()
     }
 
     /// Takes the unit attentions that stand between a fault and its mending.

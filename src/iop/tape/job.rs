@@ -229,8 +229,11 @@ pub async fn require_block_length<R: Reopen>(
     if length <= USUAL_BLOCK {
         return Ok(());
     }
-    match drive.longest_block().await {
-        Some(longest) if longest < length => Err(TapeError::BlockLength { length, longest }),
+    match drive.block_limits().await {
+        Some(limits) if !limits.allow(length.into()) => Err(TapeError::BlockLength {
+            length,
+            longest: limits.longest,
+        }),
         _ => Ok(()),
     }
 }
