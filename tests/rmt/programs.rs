@@ -164,7 +164,10 @@ fn mt_winds_and_marks() {
     attached
         .shell("mt-gnu -f $D rewind")
         .assert_status(1)
-        .says(&["the drive is empty", "No medium found"]);
+        .says(&[
+            "the cartridge in the drive is not loaded",
+            "No medium found",
+        ]);
     attached
         .environment
         .run_line("library unmount TAPMLB01 VOL001")
