@@ -30,15 +30,8 @@ fn type_answers(environment: &TestEnvironment, call: &str, answers: &[(&str, &st
 
 /// Returns a command that runs a line of the shell on a terminal, which script(1) makes.
 fn on_a_terminal(environment: &TestEnvironment, line: &str) -> Command {
-    // A test that is run in the background may have been told to ignore the signals of the keyboard.
-    let mut command = environment.command_of(Path::new("/usr/bin/env"));
-    command.args([
-        "--default-signal",
-        "/usr/bin/script",
-        "-qec",
-        line,
-        "/dev/null",
-    ]);
+    let mut command = environment.command_heeding_signals(Path::new("/usr/bin/script"));
+    command.args(["-qec", line, "/dev/null"]);
     command
 }
 

@@ -65,6 +65,15 @@ impl TestEnvironment {
         self.command_of(binary())
     }
 
+    /// Returns a command for another program that every signal ends: a test that is run in the background may have been told to
+    /// ignore some.
+    #[must_use]
+    pub fn command_heeding_signals(&self, program: &Path) -> Command {
+        let mut command = self.command_of(Path::new("/usr/bin/env"));
+        command.arg("--default-signal").arg(program);
+        command
+    }
+
     /// Returns a command for another program in this environment, the binary being first on its `PATH`.
     #[must_use]
     pub fn command_of(&self, program: &Path) -> Command {

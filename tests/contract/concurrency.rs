@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::net::TcpListener;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -253,9 +252,7 @@ fn a_re_ipl_that_is_interrupted_leaves_the_active_configuration_as_it_was() {
         rustix::process::Signal::TERM,
         rustix::process::Signal::HUP,
     ] {
-        // A test that is run in the background may have been told to ignore signals.
-        let mut command = environment.command_of(Path::new("/usr/bin/env"));
-        command.arg("--default-signal").arg(binary());
+        let mut command = environment.command_heeding_signals(binary());
         command.args(["--timeout", "60", "-reipliscsiop"]);
         let mut running = environment.start_command(command);
         let _unanswered = stalled.accept().unwrap();

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{Attached, files_of, pattern};
-use crate::common::text;
+use crate::common::{binary, text};
 
 #[test]
 fn the_end_of_the_medium_says_what_is_on_the_tape() {
@@ -130,11 +130,10 @@ fn a_copy_to_a_file_that_cannot_be_written_says_what_it_has() {
 #[test]
 fn what_a_signal_ends_is_found_on_the_tape_and_the_cartridge_in_its_drive() {
     let attached = Attached::new(&[]);
-    // A test that is run in the background may have been told to ignore the signal.
-    let mut command = attached.environment.command_of("/usr/bin/env".as_ref());
+    let mut command = attached.environment.command_heeding_signals(binary());
     command
-        .args(["--default-signal", "iscsiswiconfig", "tape", "write"])
-        .args(["TAPMLB01", "VOL001", "-", "--block-size", "64KiB"])
+        .args(["tape", "write", "TAPMLB01", "VOL001", "-"])
+        .args(["--block-size", "64KiB"])
         .stdin(Stdio::piped());
     let mut writing = command.spawn().unwrap();
     let mut input = writing.stdin.take().unwrap();

@@ -257,17 +257,21 @@ fn with_host_options(command: Command, honoured: &[&str]) -> Command {
     let command = command
         .disable_help_flag(true)
         .disable_help_subcommand(true);
-    // What these print is in the words of another program.
-    let prints_documents = !matches!(command.get_name(), "mtx" | "rmt");
+    let is_of_another = is_of_another_program(command.get_name());
     command.args(options().into_iter().map(|option| {
         let id = option.get_id().as_str();
         let hidden = id != "help" && !honoured.contains(&id);
-        let option = match id == "json" && !prints_documents {
+        let option = match id == "json" && is_of_another {
             true => option.help("Print an error as one JSON document on standard error"),
             false => option,
         };
         option.hide(hidden)
     }))
+}
+
+/// Returns whether a command speaks as another program does, so that its stdout is in the words of that.
+fn is_of_another_program(command: &str) -> bool {
+    matches!(command, "mtx" | "rmt")
 }
 
 /// Returns whether an option is a host option: one that every command accepts.
@@ -429,7 +433,7 @@ pub(super) fn has_data_on_stdout(words: &[OsString]) -> bool {
     let words = CommandWords::of(&definition(), words);
     let path: Vec<&str> = words.path.iter().map(String::as_str).collect();
     match path.as_slice() {
-        ["rmt" | "mtx"] => true,
+        [command] => is_of_another_program(command),
         ["tape", "read"] => words.arguments.get(2).is_none_or(|file| file == "-"),
         _ => false,
     }

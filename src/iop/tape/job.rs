@@ -215,9 +215,6 @@ pub async fn require_no_data<R: Reopen>(drive: &mut TapeDrive<R>) -> Result<(), 
     }
 }
 
-/// Every drive that an IBM i partition uses takes blocks of this length, in bytes: up to it a drive is not asked.
-const USUAL_BLOCK: u32 = 256 * 1024;
-
 /// Fails when a drive says that it takes no blocks of this length, in bytes.
 ///
 /// # Errors
@@ -226,9 +223,6 @@ pub async fn require_block_length<R: Reopen>(
     drive: &TapeDrive<R>,
     length: u32,
 ) -> Result<(), TapeError> {
-    if length <= USUAL_BLOCK {
-        return Ok(());
-    }
     match drive.block_limits().await {
         Some(limits) if !limits.allow(length.into()) => Err(TapeError::BlockLength {
             length,
