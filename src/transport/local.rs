@@ -43,17 +43,21 @@ impl LocalListener {
     /// started: the umask of the process is another one meanwhile.
     ///
     /// # Errors
-    /// Those of unlink(2), bind(2) and listen(2).
+    /// Those of unlink(2), bind(2), listen(2) and chmod(2).
     pub fn bind(directory: File, name: &str) -> io::Result<Self> {
         match unlinkat(&directory, name, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
-        let umask = rustix::process::umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
+        // A directory that another thread makes meanwhile can be entered by its owner all the same.
+        let umask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
         let listener = UnixListener::bind(path_in(&directory, name));
         rustix::process::umask(umask);
+        let listener = listener?;
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::chmodat(&directory, name, mode, AtFlags::empty())?;
         Ok(Self {
-            listener: listener?,
+            listener,
             directory,
             name: name.to_owned(),
         })

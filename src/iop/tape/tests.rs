@@ -22,6 +22,7 @@ use super::write::{MAX_BYTES_IN_FLIGHT, Proof, WriteError, Writer};
 use crate::iop::job::unit::{AnswerDeadlines, Unit, UnitError};
 use crate::iscsi::pdu::Residual;
 use crate::scsi::command::{Destination, SpaceCode};
+use crate::scsi::data::block_limits::BlockLimits;
 use crate::scsi::data::inquiry::PeripheralDeviceType;
 use crate::scsi::{AdditionalSenseCode, Command, Lun, SenseData, SenseKey, Status};
 use crate::transport::block_on_paused as run;
@@ -247,6 +248,14 @@ impl Tape {
             }
             (Command::Space(space), _) => self.space(space.code, space.count),
             (Command::TestUnitReady, _) => good(Bytes::new()),
+            (Command::ReadBlockLimits, _) => {
+                let limits = BlockLimits {
+                    granularity: 0,
+                    longest: 8 << 20,
+                    shortest: 1,
+                };
+                good(limits.encode().into())
+            }
             (other, _) => panic!("{other:?}"),
         }
     }
