@@ -69,13 +69,11 @@ pub enum RmtError {
     /// What was written is not ended by a filemark, since where the tape stands is not known after a fault.
     #[error("no filemark ends what was written: where the tape stands is not known after a fault")]
     Unended,
-    /// A block of a length that the drive does not take (READ BLOCK LIMITS).
-    #[error("the drive takes no block of {length} bytes, but of {shortest} to {longest}")]
+    /// A block longer than the drive takes (READ BLOCK LIMITS).
+    #[error("a block of {length} bytes is longer than the drive takes, {longest} at most")]
     BlockLength {
         /// The length that was asked for, in bytes.
         length: u64,
-        /// The least that the drive takes.
-        shortest: u16,
         /// The most that the drive takes.
         longest: u32,
     },

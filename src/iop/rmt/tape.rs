@@ -190,12 +190,11 @@ impl<R: Reopen> OpenTape<R> {
         }
     }
 
-    /// Fails where the drive takes no block of so many bytes, as st(4) does.
+    /// Fails where a block of so many bytes is longer than the drive takes, as st(4) does.
     fn check_length(&self, length: u64) -> Result<(), RmtError> {
         match self.limits {
             Some(limits) if !limits.allow(length) => Err(RmtError::BlockLength {
                 length,
-                shortest: limits.shortest,
                 longest: limits.longest,
             }),
             _ => Ok(()),

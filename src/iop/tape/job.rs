@@ -215,7 +215,7 @@ pub async fn require_no_data<R: Reopen>(drive: &mut TapeDrive<R>) -> Result<(), 
     }
 }
 
-/// Fails when a drive says that it takes no blocks of this length, in bytes.
+/// Fails when a drive says that it takes no blocks that are so long, in bytes.
 ///
 /// # Errors
 /// [`TapeError::BlockLength`].

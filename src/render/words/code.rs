@@ -263,7 +263,7 @@ codes! {
         NoFilemark = "no-filemark", "The data of a tape file ends without a filemark.";
         WriteProtected = "write-protected", "The cartridge or its drive is write-protected.";
         EndOfMedium = "end-of-medium", "The end of the tape is reached.";
-        BlockLength = "block-length", "The drive takes no blocks of this length.";
+        BlockLength = "block-length", "The drive takes no blocks that are so long.";
         BlockTooLong = "block-too-long", "A block of the tape is longer than was expected.";
         MediumChanged = "medium-changed", "Another cartridge was put into the drive.";
         DataDiffers = "data-differs", "What is on a tape is not what was written or copied.";

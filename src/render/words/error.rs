@@ -308,7 +308,8 @@ pub fn rmt_code(error: &RmtError) -> Code {
         RmtError::Empty | RmtError::NotLoaded => Code::ElementEmpty,
         RmtError::ReadOnly | RmtError::WriteProtected => Code::WriteProtected,
         RmtError::EndOfMedium | RmtError::NoRoom { .. } => Code::EndOfMedium,
-        RmtError::LongBlock { .. } | RmtError::BlockLength { .. } => Code::BlockTooLong,
+        RmtError::BlockLength { .. } => Code::BlockLength,
+        RmtError::LongBlock { .. } => Code::BlockTooLong,
         RmtError::NotOpen
         | RmtError::WrongAccess
         | RmtError::BlockTooLong(_)

@@ -22,9 +22,10 @@ impl BlockLimits {
         vec![self.granularity & 0x1f, a, b, c, d, e]
     }
 
-    /// Returns whether the drive takes a block of so many bytes.
+    /// Returns whether a block of so many bytes is no longer than the drive takes. The shortest is left to the drive: tgt says 4 and
+    /// takes 1.
     pub const fn allow(self, length: u64) -> bool {
-        length >= self.shortest as u64 && (self.longest == 0 || length <= self.longest as u64)
+        self.longest == 0 || length <= self.longest as u64
     }
 
     /// Decodes the parameter data.
@@ -55,5 +56,7 @@ mod tests {
         assert_eq!(limits.encode(), [2, 0x80, 0, 0, 0, 4]);
         assert_eq!(BlockLimits::decode(&limits.encode()), Ok(limits));
         assert!(BlockLimits::decode(&[0; 5]).is_err());
+        let allowed = [1, 0x80_0000, 0x80_0001].map(|length| limits.allow(length));
+        assert_eq!(allowed, [true, true, false]);
     }
 }
